@@ -1,0 +1,78 @@
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "knnbert/core/parameters.hpp"
+
+namespace knnbert {
+
+/// The gradient twin of a parameter block. Rows of the token embeddings are tracked: a row whose gradient was never
+/// set has zero moments, so skipping it in every pass over the block is exact (unless weight decay moves it).
+class Gradients {
+ public:
+  Gradients() = default;
+  explicit Gradients(std::shared_ptr<const ParameterTable> table)
+      : block_(std::move(table)), row_state_(block_.table().has_lookup() ? block_.table().lookup().rows : 0, untouched) {}
+
+  const ParameterTable& table() const { return block_.table(); }
+  float* data() { return block_.data(); }
+  const float* data() const { return block_.data(); }
+  float* slice(index_t parameter) { return block_.slice(parameter); }
+  const float* slice(index_t parameter) const { return block_.slice(parameter); }
+  const ParameterBlock& block() const { return block_; }
+
+  /// Declares that the row of the lookup table receives a gradient in this step.
+  void touch(index_t row) {
+    if (row_state_[row] == current) return;
+    if (row_state_[row] == untouched) rows_sorted_ = false, rows_.push_back(row);
+    row_state_[row] = current;
+    step_rows_.push_back(row);
+  }
+
+  /// Sets all gradients to zero; rows stay active.
+  void clear() {
+    std::fill_n(data(), table().dense_size(), 0.0f);
+    for (const index_t row : step_rows_) {
+      std::fill_n(lookup_row(row), table().lookup().cols, 0.0f);
+      row_state_[row] = active;
+    }
+    step_rows_.clear();
+  }
+
+  /// Rows that ever received a gradient, ascending.
+  const std::vector<index_t>& active_rows() {
+    if (!rows_sorted_) std::sort(rows_.begin(), rows_.end());
+    rows_sorted_ = true;
+    return rows_;
+  }
+
+  /// Calls visit(range) for every part of a block that can be non-zero, in ascending order: the dense part in pieces
+  /// of fixed size, then the active rows. A reduction that sums per range, in this order, is deterministic.
+  template <class Visit>
+  void for_each_range(Visit&& visit) {
+    constexpr index_t piece = index_t{1} << 16;
+    const index_t dense = table().dense_size();
+    for (index_t begin = 0; begin < dense; begin += piece) visit(Range{begin, std::min(dense, begin + piece)});
+    if (!table().has_lookup()) return;
+    const auto& lookup = table().lookup();
+    for (const index_t row : active_rows())
+      visit(Range{lookup.offset + row * lookup.cols, lookup.offset + (row + 1) * lookup.cols});
+  }
+  std::vector<Range> ranges() {
+    std::vector<Range> all;
+    for_each_range([&](Range range) { all.push_back(range); });
+    return all;
+  }
+
+ private:
+  enum RowState : std::uint8_t { untouched, active, current };
+  float* lookup_row(index_t row) { return data() + table().lookup().offset + row * table().lookup().cols; }
+
+  ParameterBlock block_;
+  std::vector<RowState> row_state_;
+  std::vector<index_t> step_rows_;
+  std::vector<index_t> rows_;
+  bool rows_sorted_ = true;
+};
+
+}  // namespace knnbert

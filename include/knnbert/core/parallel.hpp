@@ -1,0 +1,109 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/core/types.hpp"
+
+namespace knnbert {
+
+/// A fixed team of threads for loops whose iterations write disjoint results. Which thread runs an iteration is not
+/// fixed, therefore an iteration's result must not depend on it; then results are the same for any number of threads.
+/// Thread safety: a loop started while another one runs is executed by its caller alone.
+class Workers {
+ public:
+  /// threads >= 1 counts the calling thread. Errors: OptionError.
+  explicit Workers(index_t threads = 1) {
+    if (threads < 1) raise<OptionError>("Workers::Workers: {} threads given, at least 1 expected", threads);
+    for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
+  }
+  ~Workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  index_t size() const { return std::ssize(threads_) + 1; }
+
+  /// Calls body(index, worker) for every index in [0, count); worker in [0, size()) is exclusive to its thread during
+  /// the call, but 0 as well for a caller that runs alone. The first exception of an iteration is rethrown here.
+  template <class Body>
+  void for_each(index_t count, Body&& body) const {
+    const std::unique_lock exclusive(loop_, std::try_to_lock);
+    if (threads_.empty() || count < 2 || !exclusive.owns_lock()) {
+      for (index_t i = 0; i < count; ++i) body(i, index_t{0});
+      return;
+    }
+    using Callable = std::remove_reference_t<Body>;
+    run({count, const_cast<void*>(static_cast<const void*>(&body)),
+         [](void* f, index_t i, index_t worker) { (*static_cast<Callable*>(f))(i, worker); }});
+  }
+
+ private:
+  struct Loop {
+    index_t count = 0;
+    void* body = nullptr;
+    void (*call)(void*, index_t, index_t) = nullptr;
+  };
+
+  void run(Loop loop) const {
+    {
+      const std::lock_guard lock(mutex_);
+      current_ = loop;
+      next_ = 0;
+      running_ = std::ssize(threads_);
+      failure_ = nullptr;
+      ++generation_;
+    }
+    wake_.notify_all();
+    drain(loop, 0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return running_ == 0; });
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+  void drain(const Loop& loop, index_t worker) const {
+    try {
+      for (index_t i; (i = next_.fetch_add(1)) < loop.count;) loop.call(loop.body, i, worker);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      next_ = loop.count;
+    }
+  }
+
+  void serve(index_t id) const {
+    index_t seen = 0;
+    for (std::unique_lock lock(mutex_);;) {
+      wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
+      if (stopping_) return;
+      seen = generation_;
+      const Loop loop = current_;
+      lock.unlock();
+      drain(loop, id);
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+
+  mutable std::mutex loop_, mutex_;
+  mutable std::condition_variable wake_, done_;
+  mutable std::atomic<index_t> next_{0};
+  mutable Loop current_;
+  mutable index_t generation_ = 0, running_ = 0;
+  mutable std::exception_ptr failure_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace knnbert

@@ -1,0 +1,122 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "knnbert/core/matrix.hpp"
+
+namespace knnbert {
+
+/// How a parameter lies in its block. Panels hold a weight [N, K] as [N / 16][K][16], rows of N zero-padded: the order
+/// in which a product reads it, so nothing is packed at run time; gradients and moments lie alike.
+enum class Layout { row_major, panels };
+
+/// A named slice of a parameter block.
+struct Parameter {
+  std::string name;
+  index_t rows = 0, cols = 0;  // as checkpoints show it: [rows, cols], or [cols] when it is a vector
+  Layout layout = Layout::row_major;
+  bool vector = false;   // one-dimensional in checkpoints
+  bool decays = true;    // subject to weight decay
+  index_t offset = 0, size = 0;
+
+  /// Position of element (row, col) in the block.
+  index_t at(index_t row, index_t col) const {
+    if (layout == Layout::row_major) return offset + row * cols + col;
+    return offset + (row / panel_width * cols + col) * panel_width + row % panel_width;
+  }
+};
+
+/// A half-open range of a block.
+struct Range {
+  index_t begin, end;
+};
+
+/// Names and places of all parameters of a model. The lookup table of token embeddings, of which a step touches few
+/// rows, comes last; everything before it is dense.
+class ParameterTable {
+ public:
+  /// A weight [rows, cols] in panels.  Returns its number.
+  index_t add_weight(std::string name, index_t rows, index_t cols) {
+    return add({std::move(name), rows, cols, Layout::panels, false, true}, round_up(rows, panel_width) * cols);
+  }
+  index_t add_vector(std::string name, index_t size, bool decays = false) {
+    return add({std::move(name), 1, size, Layout::row_major, true, decays}, round_up(size, panel_width));
+  }
+  index_t add_rows(std::string name, index_t rows, index_t cols) {
+    return add({std::move(name), rows, cols, Layout::row_major, false, true}, rows * cols);
+  }
+  /// The token embeddings; nothing can be added after them.
+  index_t add_lookup(std::string name, index_t rows, index_t cols) {
+    const auto number = add_rows(std::move(name), rows, cols);
+    lookup_ = number;
+    return number;
+  }
+
+  const Parameter& operator[](index_t number) const { return parameters_[static_cast<std::size_t>(number)]; }
+  index_t count() const { return std::ssize(parameters_); }
+  const std::vector<Parameter>& all() const { return parameters_; }
+  index_t size() const { return size_; }  ///< floats in a block
+  bool has_lookup() const { return lookup_ >= 0; }
+  const Parameter& lookup() const { return (*this)[lookup_]; }
+  /// Floats before the lookup table.
+  index_t dense_size() const { return has_lookup() ? lookup().offset : size_; }
+
+  /// Number of a parameter, -1 if there is none of that name.
+  index_t find(std::string_view name) const {
+    for (index_t i = 0; i < count(); ++i)
+      if (parameters_[i].name == name) return i;
+    return -1;
+  }
+
+ private:
+  index_t add(Parameter parameter, index_t size) {
+    if (has_lookup()) raise<OptionError>("ParameterTable::add: {} added after the lookup table", parameter.name);
+    if (find(parameter.name) >= 0) raise<OptionError>("ParameterTable::add: {} exists already", parameter.name);
+    parameter.offset = size_;
+    parameter.size = size;
+    size_ += round_up(size, panel_width);
+    parameters_.push_back(std::move(parameter));
+    return count() - 1;
+  }
+
+  std::vector<Parameter> parameters_;
+  index_t size_ = 0, lookup_ = -1;
+};
+
+/// One float for every parameter element of a table: values, gradients, moments, averages and copies of an encoder are
+/// all blocks, so each update is one pass over one array and a second encoder is a copy.
+class ParameterBlock {
+ public:
+  ParameterBlock() = default;
+  explicit ParameterBlock(std::shared_ptr<const ParameterTable> table) : table_(std::move(table)), floats_(table_->size()) {}
+
+  const ParameterTable& table() const { return *table_; }
+  const std::shared_ptr<const ParameterTable>& shared_table() const { return table_; }
+  index_t size() const { return floats_.size(); }
+  float* data() { return floats_.data(); }
+  const float* data() const { return floats_.data(); }
+  float* slice(index_t parameter) { return data() + table()[parameter].offset; }
+  const float* slice(index_t parameter) const { return data() + table()[parameter].offset; }
+
+  /// Copies a parameter out of its layout.
+  void read(index_t parameter, View out) const {
+    const auto& p = table()[parameter];
+    require_shape(p.name, out, p.rows, p.cols);
+    for (index_t r = 0; r < p.rows; ++r)
+      for (index_t c = 0; c < p.cols; ++c) out(r, c) = data()[p.at(r, c)];
+  }
+  /// Copies a parameter into its layout.
+  void write(index_t parameter, ConstView in) {
+    const auto& p = table()[parameter];
+    require_shape(p.name, in, p.rows, p.cols);
+    for (index_t r = 0; r < p.rows; ++r)
+      for (index_t c = 0; c < p.cols; ++c) data()[p.at(r, c)] = in(r, c);
+  }
+
+ private:
+  std::shared_ptr<const ParameterTable> table_;
+  AlignedBuffer<float> floats_;
+};
+
+}  // namespace knnbert

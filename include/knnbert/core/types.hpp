@@ -1,0 +1,12 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace knnbert {
+
+using index_t = std::ptrdiff_t;   ///< every size, row, column and offset
+using token_t = std::int32_t;     ///< id of a token in its vocabulary
+using label_t = std::int32_t;     ///< index of a class
+using example_id = std::int64_t;  ///< identity of a labeled example in a datastore, stable across removals
+
+}  // namespace knnbert

@@ -1,0 +1,93 @@
+#pragma once
+#include "knnbert/encoder/bert_layers.hpp"
+#include "knnbert/encoder/bert_tape.hpp"
+#include "knnbert/nn/embedding.hpp"
+
+namespace knnbert {
+
+/// A BERT encoder as a function of its parameters: it holds their places, never their values, so that a second encoder
+/// (momentum, teacher, average) is another block handed to the same object.  Devlin et al. 2019.
+/// Row i of every result depends on text i alone and not on threads.  Thread safety: const, with one workspace a call.
+template <class Arch = DefaultArch>
+class BasicBert {
+ public:
+  using config_type = BertConfig;
+  using tape_type = BertTape;
+  using workspace_type = BertWorkspace;
+
+  /// Errors: OptionError for a shape that cannot exist.
+  explicit BasicBert(const BertConfig& config) : config_(config) { validate(config_); }
+
+  const BertConfig& config() const { return config_; }
+  const BertLayers& layers() const { return layers_; }
+  index_t width() const { return config_.hidden_size; }
+  index_t max_length() const { return config_.max_position_embeddings; }
+
+  /// Declares the parameters: first all but the token embeddings, then, as the last of a table, these.
+  void declare_dense(ParameterTable& table) { layers_ = BertLayers::declare_dense(config_, table); }
+  void declare_lookup(ParameterTable& table) { layers_.declare_lookup(config_, table); }
+
+  /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError.
+  void encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, BertWorkspace& workspace,
+              const Workers& workers) const;
+
+  /// The same with everything kept that a backward pass needs.
+  void forward(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, BertTape& tape, BertWorkspace& workspace,
+               const Workers& workers) const {
+    start(batch, options, tape, false);
+    run_blocks(values, tape, workspace, workers, [&](index_t first, index_t last) {
+      embed_tokens<Arch>(tables(), values, batch, first, last, embedding_dropout(tape.row_keys_), tape.embedding_sums_, tape.embedding_statistics_, input_of(tape));
+    });
+  }
+
+  /// The same from given embedding outputs [T, H] (after normalization and dropout).
+  void forward_from(const ParameterBlock& values, const Batch& batch, ConstView input, const ForwardOptions& options, BertTape& tape,
+                    BertWorkspace& workspace, const Workers& workers) const {
+    require_shape("BasicBert::forward_from: input", input, batch.tokens(), width());
+    start(batch, options, tape, true);
+    run_blocks(values, tape, workspace, workers, [&](index_t first, index_t last) {
+      const index_t begin = batch.offsets[first], rows = batch.offsets[last] - begin;
+      copy(input.row_range(begin, rows), input_of(tape).row_range(begin, rows));
+    });
+  }
+
+  /// Adds the gradients of a forward pass. The tape stays usable.  Errors: ShapeError.
+  void backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace,
+                const Workers& workers) const;
+
+ private:
+  static constexpr std::uint64_t embedding_site = 0, first_block_site = 1;
+
+  EmbeddingTables tables() const { return {layers_.words, layers_.positions, layers_.types, layers_.embedding_norm}; }
+  View input_of(BertTape& tape) const { return tape.blocks_.front().input; }
+
+  /// Keys of the rows of texts whose first one is number `first` of its step; none in evaluation mode.
+  void assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const;
+  Dropout embedding_dropout(const std::vector<std::uint64_t>& keys) const {
+    return Dropout{keys.empty() ? 0 : config_.hidden_dropout_prob, 0, keys.data()}.at_site(embedding_site);
+  }
+  BlockDropout block_dropout(const std::vector<std::uint64_t>& keys, index_t layer) const {
+    const auto sites = static_cast<std::uint64_t>(config_.num_attention_heads + 2);
+    return {{keys.empty() ? 0 : config_.hidden_dropout_prob, 0, keys.data()},
+            {keys.empty() ? 0 : config_.attention_probs_dropout_prob, 0, keys.data()},
+            first_block_site + static_cast<std::uint64_t>(layer) * sites};
+  }
+
+  void require_batch(const Batch& batch, const ForwardOptions& options) const;
+  void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
+  void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
+  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, kernel::AttentionScratch& scratch, View embedding) const;
+  void pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
+  template <class Embed>
+  void run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const;
+
+  BertConfig config_;
+  BertLayers layers_;
+};
+
+using Bert = BasicBert<>;
+
+}  // namespace knnbert
+
+#include "knnbert/encoder/bert_backward.hpp"
+#include "knnbert/encoder/bert_forward.hpp"

@@ -1,0 +1,80 @@
+#pragma once
+// Backward pass of BasicBert, declared in bert.hpp.
+#include "knnbert/encoder/bert.hpp"
+#include "knnbert/encoder/bert_forward.hpp"
+
+namespace knnbert {
+
+/// Fills d_output of the last block from the gradients at the embedding and at the last hidden states.
+template <class Arch>
+void BasicBert<Arch>::pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
+                                    BertWorkspace& workspace, const Workers& workers) const {
+  const ConstView d_embedding = gradients.d_embedding;
+  const View d_output = workspace.gradients.d_output;
+  workspace.gradients.d_output.fill(0);
+  if (d_embedding.empty()) return;
+  require_shape("BasicBert::backward: d_embedding", d_embedding, tape.batch().size(), width());
+  const auto& offsets = tape.batch().offsets;
+  if (tape.options_.pooling == Pooling::mean) return kernel::add_mean_rows_backward<Arch>(d_embedding, offsets, d_output);
+  if (tape.options_.pooling == Pooling::cls) return add_first_rows_backward(d_embedding, offsets, d_output);
+  auto& d_before = workspace.d_before_pooler;
+  d_before.resize(d_embedding.rows(), width());
+  const ConstView y = tape.embedding();
+  for (index_t b = 0; b < y.rows(); ++b)
+    for (index_t c = 0; c < width(); ++c) d_before(b, c) = d_embedding(b, c) * (1 - y(b, c) * y(b, c));
+  workspace.pooler.assign<Arch>(layers_.pooler, values, workers);
+  workspace.d_pooled.resize(y.rows(), width());
+  linear_backward<Arch>(layers_.pooler, workspace.pooler, d_before, kernel::Store<Arch>{workspace.d_pooled});
+  add_first_rows_backward(workspace.d_pooled, offsets, d_output);
+  if (!gradients.parameters) return;
+  workers.for_each(gradient_tasks(layers_.pooler), [&](index_t task, index_t worker) {
+    add_linear_gradient<Arch>(layers_.pooler, tape.first_, d_before, *gradients.parameters, task, workspace.copies[worker]);
+  });
+}
+
+namespace detail {
+
+inline void add_hidden_gradient(std::span<const ConstView> d_hidden, index_t layer, View d) {
+  if (layer >= std::ssize(d_hidden) || d_hidden[layer].empty()) return;
+  const ConstView extra = d_hidden[layer];
+  require_shape("BasicBert::backward: d_hidden", extra, d.rows(), d.cols());
+  for (index_t r = 0; r < d.rows(); ++r)
+    for (index_t c = 0; c < d.cols(); ++c) d(r, c) += extra(r, c);
+}
+
+}  // namespace detail
+
+template <class Arch>
+void BasicBert<Arch>::backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
+                               BertWorkspace& workspace, const Workers& workers) const {
+  auto& g = workspace.gradients;
+  const index_t rows = tape.batch().tokens();
+  workspace.fit(workers.size());
+  g.resize(rows, width(), config_.intermediate_size);
+  pool_backward(values, tape, gradients, workspace, workers);
+  detail::add_hidden_gradient(gradients.d_hidden, tape.layers(), g.d_output);
+  const std::span<const index_t> offsets = tape.batch().offsets;
+  const auto ends = chunk_ends(offsets, chunk_tokens(rows, workers));
+  for (index_t l = tape.layers() - 1; l >= 0; --l) {
+    const Block& block = layers_.blocks[l];
+    const auto activations = BertTape::activations<ConstView>(tape, l);
+    const BlockDropout sites = block_dropout(tape.row_keys_, l);
+    workspace.transposes.assign<Arch>(block, values, workers);
+    workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
+      const index_t first = task ? ends[task - 1] : 0;
+      const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
+      block_backward<Arch>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.attention[worker]);
+    });
+    if (gradients.parameters)
+      add_block_gradients<Arch>(block, activations, sites.hidden.active(), g, *gradients.parameters, workspace.copies, workers);
+    std::swap(g.d_output, g.d_input);
+    detail::add_hidden_gradient(gradients.d_hidden, l, g.d_output);
+  }
+  if (!gradients.d_input.empty()) copy(g.d_output, gradients.d_input);
+  if (!gradients.parameters || tape.from_input_) return;
+  if (const Dropout dropout = embedding_dropout(tape.row_keys_); dropout.active()) kernel::apply_dropout<Arch>(g.d_output, dropout, g.d_output);
+  add_embedding_gradients<Arch>(tables(), values, tape.batch(), tape.embedding_sums_, tape.embedding_statistics_, g.d_output, g.d_input,
+                                *gradients.parameters, workers);
+}
+
+}  // namespace knnbert

@@ -1,0 +1,160 @@
+#pragma once
+#include "knnbert/encoder/bert.hpp"
+#include "knnbert/encoder/bert_names.hpp"
+#include "knnbert/io/json.hpp"
+#include "knnbert/io/safetensors_directory.hpp"
+#include "knnbert/io/safetensors_writer.hpp"
+
+/// BERT encoders in Hugging Face directories: config.json and model.safetensors, single or sharded.
+namespace knnbert {
+
+inline constexpr std::pair<std::string_view, ActivationKind> activation_names[] = {
+    {"gelu", ActivationKind::gelu}, {"gelu_new", ActivationKind::gelu_tanh}, {"gelu_pytorch_tanh", ActivationKind::gelu_tanh}, {"relu", ActivationKind::relu}};
+
+namespace detail {
+
+inline ActivationKind activation_from(const std::string& name, const std::string& file) {
+  for (const auto& [known, kind] : activation_names)
+    if (known == name) return kind;
+  raise<FormatError>("{}: hidden_act '{}' given, gelu, gelu_new, gelu_pytorch_tanh or relu expected", file, name);
+}
+
+/// The double whose shortest decimal is that of x: 0.1f is written as 0.1.
+inline double shortest_decimal(float x) {
+  char digits[32];
+  double value = 0;
+  std::from_chars(digits, std::to_chars(digits, digits + sizeof digits, x).ptr, value);
+  return value;
+}
+
+inline std::string name_of(ActivationKind kind) {
+  for (const auto& [known, value] : activation_names)
+    if (value == kind) return std::string(known);
+  return "gelu";
+}
+
+/// Prefix of the encoder's tensors in a checkpoint of a larger model.
+inline std::string checkpoint_prefix(const SafeTensorsDirectory& tensors, const std::string& folder) {
+  for (const std::string prefix : {"", "bert."})
+    if (tensors.find(prefix + "embeddings.word_embeddings.weight")) return prefix;
+  raise<FormatError>("{}: no tensor embeddings.word_embeddings.weight, with or without prefix 'bert.': a BERT checkpoint expected", folder);
+}
+
+}  // namespace detail
+
+/// Reads config.json.  Errors: IoError, FormatError, OptionError. Whether the checkpoint has a pooler is not said there.
+inline BertConfig read_bert_config(const std::filesystem::path& folder) {
+  const auto path = folder / "config.json";
+  const Json json = read_json(path);
+  const std::string where = path.string();
+  const auto type = optional_value<std::string>(json, "model_type", "bert", where);
+  if (type != "bert") raise<FormatError>("{}: model_type '{}' given, bert expected", where, type);
+  const auto positions = optional_value<std::string>(json, "position_embedding_type", "absolute", where);
+  if (positions != "absolute") raise<FormatError>("{}: position_embedding_type '{}' given, absolute expected", where, positions);
+  BertConfig c;
+  for (const auto& [key, field] : std::initializer_list<std::pair<const char*, index_t*>>{
+           {"vocab_size", &c.vocab_size}, {"hidden_size", &c.hidden_size}, {"num_hidden_layers", &c.num_hidden_layers},
+           {"num_attention_heads", &c.num_attention_heads}, {"intermediate_size", &c.intermediate_size},
+           {"max_position_embeddings", &c.max_position_embeddings}})
+    *field = require<index_t>(json, key, where);
+  c.type_vocab_size = optional_value<index_t>(json, "type_vocab_size", 2, where);
+  for (const auto& [key, field] : std::initializer_list<std::pair<const char*, float*>>{
+           {"layer_norm_eps", &c.layer_norm_eps}, {"hidden_dropout_prob", &c.hidden_dropout_prob},
+           {"attention_probs_dropout_prob", &c.attention_probs_dropout_prob}, {"initializer_range", &c.initializer_range}})
+    *field = optional_value<float>(json, key, *field, where);
+  c.hidden_act = detail::activation_from(optional_value<std::string>(json, "hidden_act", "gelu", where), where);
+  validate(c);
+  return c;
+}
+
+/// Writes config.json as transformers reads it; `extra` fields (architectures, id2label, ...) are added or override.
+inline void write_bert_config(const std::filesystem::path& folder, const BertConfig& c, const OrderedJson& extra = OrderedJson::object()) {
+  OrderedJson json{{"architectures", {"BertModel"}},
+                   {"model_type", "bert"},
+                   {"vocab_size", c.vocab_size},
+                   {"hidden_size", c.hidden_size},
+                   {"num_hidden_layers", c.num_hidden_layers},
+                   {"num_attention_heads", c.num_attention_heads},
+                   {"intermediate_size", c.intermediate_size},
+                   {"max_position_embeddings", c.max_position_embeddings},
+                   {"type_vocab_size", c.type_vocab_size},
+                   {"hidden_act", detail::name_of(c.hidden_act)},
+                   {"hidden_dropout_prob", detail::shortest_decimal(c.hidden_dropout_prob)},
+                   {"attention_probs_dropout_prob", detail::shortest_decimal(c.attention_probs_dropout_prob)},
+                   {"layer_norm_eps", detail::shortest_decimal(c.layer_norm_eps)},
+                   {"initializer_range", detail::shortest_decimal(c.initializer_range)},
+                   {"position_embedding_type", "absolute"},
+                   {"pad_token_id", 0}};
+  json.update(extra);
+  write_json(folder / "config.json", json);
+}
+
+/// An opened checkpoint: its shape at once, its values when a block asks for them. The file stays mapped meanwhile.
+class BertCheckpoint {
+ public:
+  /// Errors: IoError, FormatError, OptionError.
+  explicit BertCheckpoint(const std::filesystem::path& folder)
+      : name_(folder.string()), config_(read_bert_config(folder)), tensors_(folder), prefix_(detail::checkpoint_prefix(tensors_, name_)) {
+    config_.pooler = tensors_.find(prefix_ + "pooler.dense.weight").has_value();
+  }
+
+  const BertConfig& config() const { return config_; }
+  const SafeTensorsDirectory& tensors() const { return tensors_; }
+
+  /// Fills the encoder's parameters; F32, F16 and BF16 are converted. Tensors nobody asks for (position_ids, other heads)
+  /// are ignored.  Errors: FormatError for a missing tensor or another shape; the block may then be partly written.
+  void read(const BertLayers& layers, ParameterBlock& values) const {
+    std::vector<float> floats;
+    for (const auto& tensor : checkpoint_tensors(layers, values.table())) {
+      const auto& parameter = values.table()[tensor.parameter];
+      const TensorView source = find(tensor.name);
+      source.require_shape(parameter.vector ? Shape{tensor_columns(tensor, parameter)} : Shape{tensor.rows, parameter.cols});
+      floats.resize(static_cast<std::size_t>(source.size()));
+      source.copy_to(std::span<float>(floats));
+      place(tensor, parameter, floats, values);
+    }
+  }
+
+ private:
+  static index_t tensor_columns(const CheckpointTensor& tensor, const Parameter& p) { return is_part(tensor, p) ? tensor.rows : p.cols; }
+  /// A third of the fused bias, which is a vector of 3H.
+  static bool is_part(const CheckpointTensor& tensor, const Parameter& p) { return p.vector && tensor.rows != p.rows; }
+
+  static void place(const CheckpointTensor& tensor, const Parameter& p, std::span<const float> floats, ParameterBlock& values) {
+    if (is_part(tensor, p)) {
+      std::copy(floats.begin(), floats.end(), values.data() + p.offset + tensor.first_row);
+      return;
+    }
+    for (index_t r = 0; r < tensor.rows; ++r)
+      for (index_t c = 0; c < p.cols; ++c) values.data()[p.at(tensor.first_row + r, c)] = floats[static_cast<std::size_t>(r * p.cols + c)];
+  }
+
+  TensorView find(const std::string& name) const {
+    for (const std::string& spelling : {name, old_style_name(name)})
+      if (const auto tensor = tensors_.find(prefix_ + spelling)) return *tensor;
+    raise<FormatError>("{}: tensor '{}{}' is missing", name_, prefix_, name);
+  }
+
+  std::string name_;
+  BertConfig config_;
+  SafeTensorsDirectory tensors_;
+  std::string prefix_;
+};
+
+/// Adds the encoder's tensors to a file in preparation, as checkpoints name and lay them out.  `values` must outlive it.
+inline void add_bert_tensors(const BertLayers& layers, const ParameterBlock& values, const std::string& prefix, SafeTensorsWriter& file) {
+  for (const auto& tensor : checkpoint_tensors(layers, values.table())) {
+    const Parameter& p = values.table()[tensor.parameter];
+    if (p.vector) {
+      const bool part = tensor.rows != p.rows;
+      const auto size = static_cast<std::size_t>(part ? tensor.rows : p.cols);
+      file.add(prefix + tensor.name, {static_cast<index_t>(size)}, std::span<const float>(values.data() + p.offset + (part ? tensor.first_row : 0), size));
+    } else {
+      file.add_rows(prefix + tensor.name, {tensor.rows, p.cols}, [&values, &p, first = tensor.first_row](index_t row, std::span<float> out) {
+        for (index_t c = 0; c < p.cols; ++c) out[static_cast<std::size_t>(c)] = values.data()[p.at(first + row, c)];
+      });
+    }
+  }
+}
+
+}  // namespace knnbert

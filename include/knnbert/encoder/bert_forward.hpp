@@ -1,0 +1,122 @@
+#pragma once
+// Forward passes of BasicBert, declared in bert.hpp.
+#include "knnbert/encoder/bert.hpp"
+
+namespace knnbert {
+
+/// Cuts a batch into runs of texts of about `tokens` tokens, at least one text each: the ends of the runs.
+inline std::vector<index_t> chunk_ends(std::span<const index_t> offsets, index_t tokens) {
+  std::vector<index_t> ends;
+  const index_t texts = std::ssize(offsets) - 1;
+  for (index_t first = 0, last; first < texts; first = last) {
+    for (last = first + 1; last < texts && offsets[last + 1] - offsets[first] <= tokens; ++last) {}
+    ends.push_back(last);
+  }
+  return ends;
+}
+
+/// Tokens of a chunk: small enough that every worker gets some, large enough that weights are read rarely.
+inline index_t chunk_tokens(index_t tokens, const Workers& workers) {
+  constexpr index_t least = 96, most = 512;
+  return std::clamp((tokens + workers.size() - 1) / workers.size(), least, most);
+}
+
+template <class Arch>
+void BasicBert<Arch>::require_batch(const Batch& batch, const ForwardOptions& options) const {
+  if (batch.size() == 0) raise<ShapeError>("BasicBert::forward: 0 texts given, at least 1 expected");
+  if (options.pooling == Pooling::pooler && !config_.pooler)
+    raise<OptionError>("BasicBert::forward: Pooling::pooler given, but the encoder has no pooler: Pooling::mean or cls expected");
+  for (index_t i = 0; i < batch.size(); ++i)
+    if (batch.length(i) < 1 || batch.length(i) > config_.max_position_embeddings)
+      raise<ShapeError>("BasicBert::forward: text {} of {} tokens given, 1 to {} expected", i, batch.length(i), config_.max_position_embeddings);
+  for (index_t t = 0; t < batch.tokens(); ++t) {
+    if (batch.ids[t] < 0 || batch.ids[t] >= config_.vocab_size)
+      raise<ShapeError>("BasicBert::forward: token {} given, 0 to {} expected", batch.ids[t], config_.vocab_size - 1);
+    if (batch.segments[t] >= config_.type_vocab_size)
+      raise<ShapeError>("BasicBert::forward: segment {} given, below {} expected", index_t{batch.segments[t]}, config_.type_vocab_size);
+  }
+}
+
+template <class Arch>
+void BasicBert<Arch>::start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const {
+  require_batch(batch, options);
+  if (&batch != &tape.batch_) tape.batch_ = batch;
+  tape.options_ = options;
+  tape.from_input_ = from_input;
+  tape.resize(config_, batch.size(), batch.tokens());
+  assign_row_keys(batch, options, 0, tape.row_keys_);
+}
+
+template <class Arch>
+void BasicBert<Arch>::assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const {
+  keys.clear();
+  if (!options.dropout) return;
+  for (index_t text = 0; text < batch.size(); ++text) {
+    const Rng example = options.dropout->fork(static_cast<std::uint64_t>(options.first_example + first + text));
+    for (index_t t = 0; t < batch.length(text); ++t) keys.push_back(example.bits(static_cast<std::uint64_t>(t)));
+  }
+}
+
+template <class Arch>
+void BasicBert<Arch>::pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first,
+                           View embedding) const {
+  if (pooling == Pooling::mean) return kernel::mean_rows<Arch>(hidden, offsets, embedding);
+  if (pooling == Pooling::cls) return first_rows(hidden, offsets, embedding);
+  first_rows(hidden, offsets, first);
+  linear<Arch>(layers_.pooler, values, first, embedding);
+  kernel::activate<Arch, kernel::Tanh>(embedding, embedding);
+}
+
+template <class Arch>
+template <class Embed>
+void BasicBert<Arch>::run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const {
+  workspace.fit(workers.size());
+  const std::span<const index_t> offsets = tape.batch_.offsets;
+  const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers));
+  workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
+    const index_t first = task ? ends[task - 1] : 0, last = ends[task];
+    const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
+    embed(first, last);
+    for (index_t l = 0; l < tape.layers(); ++l)
+      block_forward<Arch>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l), block_dropout(tape.row_keys_, l), workspace.attention[worker]);
+    const index_t begin = own.front();
+    pool(values, tape.options_.pooling, ConstView(tape.output_).row_range(begin, own.back() - begin), own,
+         View(tape.first_).row_range(first, last - first), View(tape.embedding_).row_range(first, last - first));
+  });
+}
+
+template <class Arch>
+void BasicBert<Arch>::encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
+                                   kernel::AttentionScratch& scratch, View embedding) const {
+  assign_row_keys(chunk.batch, options, first, chunk.row_keys);
+  const index_t rows = chunk.batch.tokens(), width = config_.hidden_size;
+  for (Matrix* m : {&chunk.hidden, &chunk.context, &chunk.sum, &chunk.middle}) m->resize(rows, width);
+  chunk.projections.resize(rows, 3 * width);
+  chunk.statistics.resize(rows, 2);
+  chunk.inner.resize(feed_forward_rows, config_.intermediate_size);
+  chunk.first.resize(chunk.batch.size(), width);
+  embed_tokens<Arch>(tables(), values, chunk.batch, 0, chunk.batch.size(), embedding_dropout(chunk.row_keys), chunk.sum, chunk.statistics, chunk.hidden);
+  const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
+                                 View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
+  for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
+    block_forward<Arch>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch);
+  pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, embedding);
+}
+
+template <class Arch>
+void BasicBert<Arch>::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding,
+                             BertWorkspace& workspace, const Workers& workers) const {
+  require_batch(batch, options);
+  require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
+  workspace.fit(workers.size());
+  const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers));
+  workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
+    const index_t first = task ? ends[task - 1] : 0, last = ends[task];
+    auto& chunk = workspace.chunks[worker];
+    chunk.batch.clear();
+    for (index_t text = first; text < last; ++text) chunk.batch.append(batch, text);
+    encode_chunk(values, options, first, chunk, workspace.attention[worker], embedding.row_range(first, last - first));
+  });
+}
+
+}  // namespace knnbert

@@ -1,0 +1,78 @@
+#pragma once
+#include <cstdint>
+#include <xsimd/xsimd.hpp>
+
+#include "knnbert/core/types.hpp"
+
+#define KNNBERT_INLINE inline __attribute__((always_inline))
+
+namespace knnbert {
+
+/// The instruction set that the including translation unit is compiled for. Everything that depends on it is a template
+/// on Arch: units with other flags then instantiate other functions, and linking them together is no ODR violation.
+using DefaultArch = xsimd::default_arch;
+
+template <class Arch>
+using Floats = xsimd::batch<float, Arch>;
+template <class Arch>
+using Integers = xsimd::batch<std::int32_t, Arch>;
+
+template <class Arch>
+inline constexpr index_t lanes = static_cast<index_t>(Floats<Arch>::size);
+
+/// Registers of the instruction set: they bound the register tile.
+template <class Arch>
+inline constexpr index_t registers = lanes<Arch> == 16 ? 32 : 16;
+
+namespace kernel {
+
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> load(const float* p) { return Floats<Arch>::load_unaligned(p); }
+
+template <class Arch>
+KNNBERT_INLINE void store(float* p, Floats<Arch> v) { v.store_unaligned(p); }
+
+/// Stores the first `count` lanes.
+template <class Arch>
+KNNBERT_INLINE void store_first(float* p, Floats<Arch> v, index_t count) {
+  alignas(64) float all[lanes<Arch>];
+  v.store_aligned(all);
+  for (index_t i = 0; i < count; ++i) p[i] = all[i];
+}
+
+/// 0, 1, 2, ... in the lanes.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> lane_numbers() {
+  alignas(64) float numbers[lanes<Arch>];
+  for (index_t i = 0; i < lanes<Arch>; ++i) numbers[i] = static_cast<float>(i);
+  return Floats<Arch>::load_aligned(numbers);
+}
+
+/// v in the lanes below count, `other` in the rest.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> first_lanes(Floats<Arch> v, index_t count, Floats<Arch> other) {
+  return xsimd::select(lane_numbers<Arch>() < Floats<Arch>(static_cast<float>(count)), v, other);
+}
+
+/// Sum of the lanes, always added in the same order.
+template <class Arch>
+KNNBERT_INLINE float sum(Floats<Arch> v) {
+#if XSIMD_VERSION_MAJOR >= 10
+  return xsimd::reduce_add(v);
+#else
+  return xsimd::hadd(v);
+#endif
+}
+
+/// Largest lane.
+template <class Arch>
+KNNBERT_INLINE float largest(Floats<Arch> v) {
+  alignas(64) float all[lanes<Arch>];
+  v.store_aligned(all);
+  float best = all[0];
+  for (index_t i = 1; i < lanes<Arch>; ++i) best = all[i] > best ? all[i] : best;
+  return best;
+}
+
+}  // namespace kernel
+}  // namespace knnbert

@@ -1,0 +1,114 @@
+#pragma once
+#include "knnbert/kernel/arch.hpp"
+
+namespace knnbert::kernel {
+
+/// a + x * (b + x * (c + ...)): Horner's scheme with fused steps.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) { return Floats<Arch>(last); }
+template <class Arch, class... Rest>
+KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch> x, float first, Rest... rest) {
+  return xsimd::fma(x, polynomial<Arch>(x, rest...), Floats<Arch>(first));
+}
+
+/// e^x for x in [-87, 88], clamped outside; relative error about 1e-7. Cephes' polynomial on x - n ln 2.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
+  using F = Floats<Arch>;
+  constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the rounded integer
+  x = xsimd::max(xsimd::min(x, F(88.0f)), F(-87.0f));
+  const F shifted = xsimd::fma(x, F(1.44269504f), F(round_to_integer));
+  const F n = shifted - F(round_to_integer);
+  const F r = xsimd::fma(n, F(2.12194440e-4f), xsimd::fma(n, F(-0.693359375f), x));
+  const F p = polynomial<Arch>(r, 5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f, 8.3334519073e-3f,
+                               1.3981999507e-3f, 1.9875691500e-4f);
+  const F mantissa = xsimd::fma(p, r * r, r + F(1.0f));
+  const auto exponent = (xsimd::bitwise_cast<Integers<Arch>>(shifted) - Integers<Arch>(0x4B400000)) << 23;
+  return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(mantissa) + exponent);
+}
+
+/// The error function, absolute error about 2e-7: the rational approximation that Eigen and XLA use, on [-4, 4].
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> erf(Floats<Arch> x) {
+  using F = Floats<Arch>;
+  x = xsimd::max(xsimd::min(x, F(4.0f)), F(-4.0f));
+  const F z = x * x;
+  const F numerator = polynomial<Arch>(z, -1.60960333262415e-02f, -2.95459980854025e-03f, -7.34990630326855e-04f,
+                                       -5.69250639462346e-05f, -2.10102402082508e-06f, 2.77068142495902e-08f,
+                                       -2.72614225801306e-10f);
+  const F denominator = polynomial<Arch>(z, -1.42647390514189e-02f, -7.37332916720468e-03f, -1.68282697438203e-03f,
+                                         -2.13374055278905e-04f, -1.45660718464996e-05f);
+  return x * numerator / denominator;
+}
+
+/// tanh x, absolute error about 2e-7; through e^(2x), exact sign symmetry.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> tanh(Floats<Arch> x) {
+  using F = Floats<Arch>;
+  const F magnitude = xsimd::abs(x);
+  const F large = F(1.0f) - F(2.0f) / (exp<Arch>(magnitude + magnitude) + F(1.0f));
+  const F z = x * x;  // near 0 the difference above loses digits: odd polynomial of Cephes
+  const F p = polynomial<Arch>(z, -3.33332819422e-1f, 1.33314422036e-1f, -5.37397155531e-2f, 2.06390887954e-2f,
+                               -5.70498872745e-3f);
+  const F small = xsimd::fma(p * z, magnitude, magnitude);
+  const F result = xsimd::select(magnitude < F(0.625f), small, large);
+  return xsimd::select(x < F(0.0f), -result, result);
+}
+
+/// What a feed-forward layer applies between its products, with the derivative.
+struct Gelu {  // erf form
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    return x * F(0.5f) * (erf<Arch>(x * F(0.70710678f)) + F(1.0f));
+  }
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    const F phi = F(0.39894228f) * exp<Arch>(x * x * F(-0.5f));
+    return xsimd::fma(x, phi, (erf<Arch>(x * F(0.70710678f)) + F(1.0f)) * F(0.5f));
+  }
+};
+
+struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkpoints
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    return x * F(0.5f) * (tanh<Arch>(inner<Arch>(x)) + F(1.0f));
+  }
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    const F t = tanh<Arch>(inner<Arch>(x));
+    const F slope = F(0.79788456f) * xsimd::fma(x * x, F(3 * 0.044715f), F(1.0f));
+    return F(0.5f) * xsimd::fma(x * slope, F(1.0f) - t * t, t + F(1.0f));
+  }
+
+ private:
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> inner(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    return F(0.79788456f) * x * xsimd::fma(x * x, F(0.044715f), F(1.0f));
+  }
+};
+
+struct Relu {
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) { return xsimd::max(x, Floats<Arch>(0.0f)); }
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+    return xsimd::select(x > Floats<Arch>(0.0f), Floats<Arch>(1.0f), Floats<Arch>(0.0f));
+  }
+};
+
+struct Tanh {
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) { return tanh<Arch>(x); }
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+    const auto t = tanh<Arch>(x);
+    return Floats<Arch>(1.0f) - t * t;
+  }
+};
+
+}  // namespace knnbert::kernel

@@ -1,0 +1,73 @@
+#pragma once
+#include <cmath>
+
+#include "knnbert/kernel/epilogue.hpp"
+
+namespace knnbert::kernel {
+
+namespace detail {
+
+/// Sums f(column) over all columns; lanes past the last column count as 0.
+template <class Arch, class F>
+KNNBERT_INLINE float sum_columns(index_t cols, F&& f) {
+  using V = Floats<Arch>;
+  V total(0.0f);
+  index_t c = 0;
+  for (; c + lanes<Arch> <= cols; c += lanes<Arch>) total = total + f(c);
+  if (c < cols) total = total + first_lanes<Arch>(f(c), cols - c, V(0.0f));
+  return sum<Arch>(total);
+}
+
+}  // namespace detail
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gain + bias, row by row.  Ba, Kiros, Hinton 2016.
+/// x, y [R, H]; statistics [R, 2] receives mean and 1 / deviation for the backward pass.
+template <class Arch>
+void layer_norm(ConstView x, const float* gain, const float* bias, float epsilon, View y, View statistics) {
+  using F = Floats<Arch>;
+  const index_t width = x.cols();
+  for (index_t r = 0; r < x.rows(); ++r) {
+    const float* in = x.data() + r * x.stride();
+    const float mean = detail::sum_columns<Arch>(width, [&](index_t c) { return load<Arch>(in + c); }) / static_cast<float>(width);
+    const float squares = detail::sum_columns<Arch>(width, [&](index_t c) {
+      const F d = load<Arch>(in + c) - F(mean);
+      return d * d;
+    });
+    const float scale = 1.0f / std::sqrt(squares / static_cast<float>(width) + epsilon);
+    for (index_t c = 0; c < width; c += lanes<Arch>)
+      store_at<Arch>(y, r, c, xsimd::fma((load<Arch>(in + c) - F(mean)) * F(scale), load<Arch>(gain + c), load<Arch>(bias + c)));
+    statistics(r, 0) = mean;
+    statistics(r, 1) = scale;
+  }
+}
+
+/// d_x = scale * (u - mean(u) - x^ * mean(u x^)) with u = d_y * gain, x^ the normalized row; d_x may be d_y.
+template <class Arch>
+void layer_norm_backward(ConstView x, ConstView statistics, const float* gain, ConstView d_y, View d_x) {
+  using F = Floats<Arch>;
+  const index_t width = x.cols();
+  for (index_t r = 0; r < x.rows(); ++r) {
+    const F mean(statistics(r, 0)), scale(statistics(r, 1));
+    const auto normalized = [&](index_t c) { return (load_at<Arch>(x, r, c) - mean) * scale; };
+    const auto weighted = [&](index_t c) { return load_at<Arch>(d_y, r, c) * load<Arch>(gain + c); };
+    const F first(detail::sum_columns<Arch>(width, weighted) / static_cast<float>(width));
+    const F second(detail::sum_columns<Arch>(width, [&](index_t c) { return weighted(c) * normalized(c); }) / static_cast<float>(width));
+    for (index_t c = 0; c < width; c += lanes<Arch>)
+      store_at<Arch>(d_x, r, c, (weighted(c) - first - normalized(c) * second) * scale);
+  }
+}
+
+/// Adds the gradients of gain and bias over all rows in order, columns [first, last): threads share columns, never rows.
+template <class Arch>
+void add_layer_norm_gradient(ConstView x, ConstView statistics, ConstView d_y, float* d_gain, float* d_bias, index_t first, index_t last) {
+  for (index_t r = 0; r < x.rows(); ++r) {
+    const float mean = statistics(r, 0), scale = statistics(r, 1);
+    const float *in = x.data() + r * x.stride(), *d = d_y.data() + r * d_y.stride();
+    for (index_t c = first; c < last; ++c) {
+      d_gain[c] += d[c] * ((in[c] - mean) * scale);
+      d_bias[c] += d[c];
+    }
+  }
+}
+
+}  // namespace knnbert::kernel

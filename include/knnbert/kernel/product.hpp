@@ -1,0 +1,96 @@
+#pragma once
+#include "knnbert/kernel/tile.hpp"
+
+/// Products of activations [M, K] with weights in panels [N / 16][K][16].
+namespace knnbert::kernel {
+
+namespace detail {
+
+/// Bytes of the left factor that stay in the second-level cache while all panels pass by.
+inline constexpr index_t left_block_bytes = index_t{256} << 10;
+
+template <class Arch>
+index_t rows_per_block(index_t rows, index_t depth) {
+  const index_t most = std::max<index_t>(tile_rows<Arch>, left_block_bytes / (depth * index_t{sizeof(float)}));
+  const index_t blocks = (rows + most - 1) / most;
+  return round_up((rows + blocks - 1) / blocks, tile_rows<Arch>);
+}
+
+/// Columns [column, column + width) of the output, width at most tile_columns, rows [first, last).
+template <class Arch, class Epilogue>
+void product_columns(ConstView a, index_t first, index_t last, const float* panels, index_t column, index_t width,
+                     const float* next, const Epilogue& epilogue) {
+  const index_t depth = a.cols(), panel = column / panel_width;
+  const float* start = panels + panel * depth * panel_width + column % panel_width;
+  const index_t vector = lanes<Arch> == panel_width ? depth * panel_width : lanes<Arch>;
+  index_t tiles_done = 0;
+  for_each_row_tile<Arch>(first, last, [&](index_t row, index_t height) {
+    const LeftFactor left{a.data() + row * a.stride(), a.stride(), 1};
+    const RightFactor right{start, panel_width, vector};
+    // The first row tiles of a column each fetch one panel of the next column.
+    const float* ahead = tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : start;
+    ++tiles_done;
+    if (width == tile_columns<Arch>) return run_tile<Arch, tile_vectors>(height, left, right, depth, row, column, epilogue, ahead);
+    run_tile<Arch, 1>(height, left, right, depth, row, column, epilogue, ahead);
+  });
+}
+
+}  // namespace detail
+
+/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n < columns, by vectors of columns.
+/// a [M, K]; panels: w [columns, K], zero-padded rows. The last vector may reach past `columns`.
+template <class Arch, class Epilogue>
+void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
+  const index_t padded = round_up(columns, panel_width), depth = a.cols();
+  const index_t block = detail::rows_per_block<Arch>(a.rows(), depth);
+  for (index_t first = 0; first < a.rows(); first += block) {
+    const index_t last = std::min(a.rows(), first + block);
+    for (index_t n = 0, width; n < padded; n += width) {
+      width = padded - n >= tile_columns<Arch> ? tile_columns<Arch> : lanes<Arch>;
+      const index_t next = n + width < padded ? (n + width) / panel_width * panel_width : 0;
+      detail::product_columns<Arch>(a, first, last, panels, n, width, panels + next * depth, epilogue);
+    }
+  }
+}
+
+/// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
+/// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
+/// copy: scratch of M * tile_columns floats.
+template <class Arch>
+void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
+  using F = Floats<Arch>;
+  constexpr index_t width = std::max(tile_columns<Arch>, panel_width);
+  const index_t depth = x.cols();
+  struct AddToPanel {
+    float* panels;
+    index_t depth;
+    float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
+    KNNBERT_INLINE void prefetch(index_t k, index_t n) const { __builtin_prefetch(at(k, n), 1); }
+    KNNBERT_INLINE void operator()(index_t k, index_t n, F sum) const {
+      store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum);
+    }
+  };
+  const AddToPanel epilogue{d_panels, depth};
+  for (index_t n = first * panel_width; n < last * panel_width; n += width) {
+    const index_t columns = std::min(width, last * panel_width - n);
+    // Columns past N are padding of the panel: their gradient has to stay zero.
+    for (index_t m = 0; m < y.rows(); ++m)
+      for (index_t j = 0; j < columns; ++j) copy[m * width + j] = n + j < y.cols() ? y.data()[m * y.stride() + n + j] : 0.0f;
+    for_each_row_tile<Arch>(0, depth, [&](index_t k, index_t height) {
+      const LeftFactor left{x.data() + k, 1, x.stride()};
+      index_t j = 0;
+      for (; j + tile_columns<Arch> <= columns; j += tile_columns<Arch>)
+        run_tile<Arch, tile_vectors>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue);
+      for (; j < columns; j += lanes<Arch>)
+        run_tile<Arch, 1>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue);
+    });
+  }
+}
+
+/// Adds the column sums of y [M, N] to d_bias, columns [first, last).
+inline void add_column_sums(ConstView y, float* d_bias, index_t first, index_t last) {
+  for (index_t m = 0; m < y.rows(); ++m)
+    for (index_t n = first; n < last; ++n) d_bias[n] += y.data()[m * y.stride() + n];
+}
+
+}  // namespace knnbert::kernel

@@ -1,0 +1,47 @@
+#pragma once
+#include <cmath>
+#include <limits>
+
+#include "knnbert/kernel/elementary.hpp"
+#include "knnbert/kernel/layer_norm.hpp"
+
+namespace knnbert::kernel {
+
+/// Replaces a row by e^(scale (s - max)) and returns 1 / sum, which the caller multiplies into whatever it computes
+/// from the row. Lanes past `size` become 0.
+template <class Arch>
+KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
+  using F = Floats<Arch>;
+  const F lowest(std::numeric_limits<float>::lowest());
+  F best = lowest;
+  index_t j = 0;
+  for (; j + lanes<Arch> <= size; j += lanes<Arch>) best = xsimd::max(best, load<Arch>(s + j));
+  if (j < size) best = xsimd::max(best, first_lanes<Arch>(load<Arch>(s + j), size - j, lowest));
+  const F shift(-largest<Arch>(best) * scale), factor(scale);
+  const auto numerator = [&](index_t at) { return exp<Arch>(xsimd::fma(load<Arch>(s + at), factor, shift)); };
+  F total(0.0f);
+  for (j = 0; j + lanes<Arch> <= size; j += lanes<Arch>) {
+    const F p = numerator(j);
+    total = total + p;
+    store<Arch>(s + j, p);
+  }
+  if (j < size) {
+    const F p = first_lanes<Arch>(numerator(j), size - j, F(0.0f));
+    total = total + p;
+    store<Arch>(s + j, p);
+  }
+  return 1.0f / sum<Arch>(total);
+}
+
+/// d_s = scale * (d_p p - p * sum(d_p p)), in place over d_p; kept = p with dropout, so that d_p kept = d_dropped p.
+template <class Arch>
+KNNBERT_INLINE void softmax_backward(const float* p, const float* kept, float* d, index_t size, float scale) {
+  using F = Floats<Arch>;
+  const F inner(detail::sum_columns<Arch>(size, [&](index_t j) { return load<Arch>(d + j) * load<Arch>(kept + j); }));
+  for (index_t j = 0; j < size; j += lanes<Arch>) {
+    const F g = load<Arch>(d + j) * load<Arch>(kept + j) - load<Arch>(p + j) * inner;
+    store<Arch>(d + j, first_lanes<Arch>(g * F(scale), size - j, F(0.0f)));
+  }
+}
+
+}  // namespace knnbert::kernel

@@ -1,0 +1,72 @@
+#pragma once
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#include "knnbert/core/matrix.hpp"
+#include "knnbert/kernel/arch.hpp"
+
+namespace knnbert::kernel {
+
+#if defined(__AVX__)
+/// An 8 x 8 transpose in registers: to[j * to_stride + i] = from[i * from_stride + j].
+KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float* to, index_t to_stride) {
+  __m256 r[8], t[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(from + i * from_stride);
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(to + i * to_stride, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+    _mm256_storeu_ps(to + (i + 4) * to_stride, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+  }
+}
+#endif
+
+/// to [C, R] = transpose of from [R, C]. xsimd has no transpose in the oldest supported version, hence the intrinsics.
+template <class Arch>
+void transpose(ConstView from, View to) {
+  index_t r = 0;
+#if defined(__AVX__)
+  if constexpr (lanes<Arch> >= 8) {
+    for (; r + 8 <= from.rows(); r += 8) {
+      index_t c = 0;
+      for (; c + 8 <= from.cols(); c += 8)
+        transpose_8x8(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r, to.stride());
+      for (; c < from.cols(); ++c)
+        for (index_t i = r; i < r + 8; ++i) to.data()[c * to.stride() + i] = from.data()[i * from.stride() + c];
+    }
+  }
+#endif
+  for (; r < from.rows(); ++r)
+    for (index_t c = 0; c < from.cols(); ++c) to.data()[c * to.stride() + r] = from.data()[r * from.stride() + c];
+}
+
+/// Panels of w [N, K] -> panels of its transpose [K, N]: transposed[K / 16][N][16], by blocks of 16 x 16 that are
+/// contiguous on both sides. Output panels [first, last) only, so that threads can share the work.
+template <class Arch>
+void transpose_panels(const float* panels, index_t rows, index_t cols, float* transposed, index_t first, index_t last) {
+  for (index_t panel = first; panel < last; ++panel) {
+    const index_t k = panel * panel_width, depth = std::min(panel_width, cols - k);
+    for (index_t n = 0; n < rows; n += panel_width) {
+      const index_t height = std::min(panel_width, rows - n);
+      float* to = transposed + (panel * rows + n) * panel_width;
+      if (depth < panel_width) std::fill_n(to, height * panel_width, 0.0f);
+      transpose<Arch>(ConstView(panels + (n / panel_width * cols + k) * panel_width, depth, height, panel_width),
+                      View(to, height, depth, panel_width));
+    }
+  }
+}
+
+}  // namespace knnbert::kernel

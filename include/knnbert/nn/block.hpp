@@ -1,0 +1,128 @@
+#pragma once
+#include <span>
+
+#include "knnbert/kernel/attention.hpp"
+#include "knnbert/nn/linear.hpp"
+
+namespace knnbert {
+
+enum class ActivationKind { gelu, gelu_tanh, relu };
+
+/// Parameters of one transformer block with post-normalization.  Vaswani et al. 2017, Devlin et al. 2019.
+struct Block {
+  Linear projections;  // query, key and value as one product: [3H, H]
+  Linear attention_output, intermediate, output;
+  Norm attention_norm, output_norm;
+  index_t heads = 1;
+  ActivationKind activation = ActivationKind::gelu;
+
+  index_t width() const { return attention_output.outputs; }
+  index_t head_width() const { return width() / heads; }
+};
+
+/// What a block computes, row by row of the batch. With `before` empty nothing is kept for a backward pass and `inner`
+/// may have fewer rows than the others: its rows are then used again and again.
+template <class V>
+struct BlockActivations {
+  V input;                        // [T, H]
+  V projections;                  // [T, 3H]
+  V context, attention_sum;       // [T, H] before the first normalization
+  V attention_statistics;         // [T, 2]
+  V middle;                       // [T, H] after the first normalization
+  V before, inner;                // [T, F] around the activation
+  V output_sum, output_statistics;  // [T, H], [T, 2]
+  V output;                       // [T, H]
+};
+
+/// Texts [first, last) of a batch, whose rows are consecutive.
+struct TextRange {
+  std::span<const index_t> offsets;  // of these texts and the end of the last one, as rows of the activations
+  index_t begin() const { return offsets.front(); }
+  index_t rows() const { return offsets.back() - offsets.front(); }
+  index_t count() const { return std::ssize(offsets) - 1; }
+};
+
+/// Dropout sites of a block; each layer owns `stride` consecutive site numbers.
+struct BlockDropout {
+  Dropout hidden, probabilities;
+  std::uint64_t first_site = 0;
+  Dropout attention_output() const { return hidden.at_site(first_site); }
+  Dropout output() const { return hidden.at_site(first_site + 1); }
+  Dropout head(index_t head) const { return probabilities.at_site(first_site + 2 + static_cast<std::uint64_t>(head)); }
+};
+
+namespace detail {
+
+inline kernel::AttentionHead attention_head(const Block& block, ConstView projections, index_t head, index_t begin, index_t end,
+                                            const BlockDropout& dropout) {
+  const index_t width = block.width(), size = block.head_width();
+  const ConstView rows = projections.row_range(begin, end - begin);
+  const auto part = [&](index_t i) { return rows.col_range(i * width + head * size, size); };
+  return {part(0), part(1), part(2), 1.0f / std::sqrt(static_cast<float>(size)), dropout.head(head).from_row(begin)};
+}
+
+/// out = dropout(x W^T + b) + residual
+template <class Arch>
+void linear_with_residual(const Linear& layer, const ParameterBlock& values, ConstView x, ConstView residual, const Dropout& dropout, View out) {
+  const float* bias = values.slice(layer.bias);
+  if (dropout.active()) return linear<Arch>(layer, values, x, kernel::AddResidual<Arch, true>{out, residual, bias, dropout});
+  linear<Arch>(layer, values, x, kernel::AddResidual<Arch, false>{out, residual, bias, dropout});
+}
+
+/// The first half of the feed-forward layer; only the usual activation is fused into the product.
+template <class Arch>
+void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner) {
+  const float* bias = values.slice(block.intermediate.bias);
+  if (block.activation == ActivationKind::gelu) {
+    if (before.empty()) return linear<Arch>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, false>{inner, before, bias});
+    return linear<Arch>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, true>{inner, before, bias});
+  }
+  const View sum = before.empty() ? inner : before;
+  linear<Arch>(block.intermediate, values, x, sum);
+  if (block.activation == ActivationKind::relu) return kernel::activate<Arch, kernel::Relu>(sum, inner);
+  kernel::activate<Arch, kernel::GeluTanh>(sum, inner);
+}
+
+/// Feed-forward layer, by blocks of rows whose wide intermediate stays in the second-level cache.
+template <class Arch>
+void feed_forward(const Block& block, const ParameterBlock& values, const BlockActivations<View>& a, index_t begin, index_t rows,
+                  const BlockDropout& dropout) {
+  constexpr index_t most = 84;
+  const bool keep = !a.before.empty();
+  for (index_t first = begin; first < begin + rows; first += most) {
+    const index_t count = std::min(most, begin + rows - first);
+    const View inner = a.inner.row_range(keep ? first : 0, count), before = keep ? a.before.row_range(first, count) : View();
+    const View sum = a.output_sum.row_range(first, count), middle = a.middle.row_range(first, count);
+    activate_linear<Arch>(block, values, middle, before, inner);
+    linear_with_residual<Arch>(block.output, values, inner, middle, dropout.output().from_row(first), sum);
+    kernel::layer_norm<Arch>(sum, values.slice(block.output_norm.gain), values.slice(block.output_norm.bias), block.output_norm.epsilon,
+                             a.output.row_range(first, count), a.output_statistics.row_range(first, count));
+  }
+}
+
+}  // namespace detail
+
+/// Rows of inner that a block without a backward pass needs.
+inline constexpr index_t feed_forward_rows = 84;
+
+/// Runs the block on some texts; a.input holds their rows, a.output receives the result.
+template <class Arch>
+void block_forward(const Block& block, const ParameterBlock& values, TextRange texts, const BlockActivations<View>& a,
+                   const BlockDropout& dropout, kernel::AttentionScratch& scratch) {
+  const index_t begin = texts.begin(), rows = texts.rows();
+  const auto part = [&](View view) { return view.row_range(begin, rows); };
+  linear<Arch>(block.projections, values, part(a.input), part(a.projections));
+  for (index_t t = 0; t < texts.count(); ++t)
+    for (index_t h = 0; h < block.heads; ++h) {
+      const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
+      kernel::attention<Arch>(detail::attention_head(block, a.projections, h, first, last, dropout),
+                              a.context.row_range(first, last - first).col_range(h * block.head_width(), block.head_width()), scratch);
+    }
+  detail::linear_with_residual<Arch>(block.attention_output, values, part(a.context), part(a.input),
+                                     dropout.attention_output().from_row(begin), part(a.attention_sum));
+  kernel::layer_norm<Arch>(part(a.attention_sum), values.slice(block.attention_norm.gain), values.slice(block.attention_norm.bias),
+                           block.attention_norm.epsilon, part(a.middle), part(a.attention_statistics));
+  detail::feed_forward<Arch>(block, values, a, begin, rows, dropout);
+}
+
+}  // namespace knnbert

@@ -1,0 +1,59 @@
+#pragma once
+#include "knnbert/kernel/layer_norm.hpp"
+#include "knnbert/nn/linear.hpp"
+#include "knnbert/text/batch.hpp"
+
+namespace knnbert {
+
+/// Parameters of the input: token, position and segment tables and their normalization.
+struct EmbeddingTables {
+  index_t words, positions, types;
+  Norm norm;
+};
+
+/// sums [T, H] = word + position + type; output [T, H] = dropout(norm(sums)).  Texts [first, last) of the batch.
+template <class Arch>
+void embed_tokens(const EmbeddingTables& tables, const ParameterBlock& values, const Batch& batch, index_t first, index_t last,
+                  const Dropout& dropout, View sums, View statistics, View output) {
+  const index_t width = sums.cols(), begin = batch.offsets[first], rows = batch.offsets[last] - begin;
+  const float *words = values.slice(tables.words), *positions = values.slice(tables.positions), *types = values.slice(tables.types);
+  for (index_t text = first; text < last; ++text)
+    for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t) {
+      const float* w = words + index_t{batch.ids[t]} * width;
+      const float* p = positions + (t - batch.offsets[text]) * width;
+      const float* s = types + index_t{batch.segments[t]} * width;
+      float* out = sums.row(t).data();
+      for (index_t c = 0; c < width; ++c) out[c] = w[c] + p[c] + s[c];
+    }
+  const View out = output.row_range(begin, rows);
+  kernel::layer_norm<Arch>(sums.row_range(begin, rows), values.slice(tables.norm.gain), values.slice(tables.norm.bias), tables.norm.epsilon, out,
+                           statistics.row_range(begin, rows));
+  if (dropout.active()) kernel::apply_dropout<Arch>(out, dropout.from_row(begin), out);
+}
+
+/// Adds the gradients of the tables: every occurrence of a token in order, columns shared among the workers.
+/// d_output [T, H] behind the dropout mask; d_sums [T, H] is scratch.
+template <class Arch>
+void add_embedding_gradients(const EmbeddingTables& tables, const ParameterBlock& values, const Batch& batch, ConstView sums,
+                             ConstView statistics, ConstView d_output, View d_sums, Gradients& gradients, const Workers& workers) {
+  kernel::layer_norm_backward<Arch>(sums, statistics, values.slice(tables.norm.gain), d_output, d_sums);
+  for (const token_t id : batch.ids) gradients.touch(id);
+  constexpr index_t group = 64;  // fixed, so that results do not depend on threads
+  const index_t width = sums.cols();
+  workers.for_each((width + group - 1) / group, [&](index_t task, index_t) {
+    const index_t first = task * group, last = std::min(width, first + group);
+    kernel::add_layer_norm_gradient<Arch>(sums, statistics, d_output, gradients.slice(tables.norm.gain), gradients.slice(tables.norm.bias), first, last);
+    const auto add = [&](float* table, index_t row, const float* d) {
+      for (index_t c = first; c < last; ++c) table[row * width + c] += d[c];
+    };
+    for (index_t text = 0; text < batch.size(); ++text)
+      for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t) {
+        const float* d = d_sums.row(t).data();
+        add(gradients.slice(tables.words), batch.ids[t], d);
+        add(gradients.slice(tables.positions), t - batch.offsets[text], d);
+        add(gradients.slice(tables.types), batch.segments[t], d);
+      }
+  });
+}
+
+}  // namespace knnbert

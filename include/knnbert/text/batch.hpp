@@ -1,0 +1,49 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/core/types.hpp"
+
+namespace knnbert {
+
+/// Token ids of several texts end to end. Nothing is padded: text i occupies [offsets[i], offsets[i + 1]).
+/// Special tokens are part of the ids; segments[t] is 1 for tokens of the second text of a pair, else 0.
+struct Batch {
+  std::vector<token_t> ids;            // [T]
+  std::vector<std::uint8_t> segments;  // [T]
+  std::vector<index_t> offsets{0};     // [B + 1]
+
+  index_t size() const { return std::ssize(offsets) - 1; }  ///< number of texts B
+  index_t tokens() const { return offsets.back(); }         ///< number of tokens T
+  index_t length(index_t text) const { return offsets[text + 1] - offsets[text]; }
+
+  void clear() {
+    ids.clear();
+    segments.clear();
+    offsets.assign(1, 0);
+  }
+
+  /// Closes the text whose ids were appended since the last call; missing segments are filled with 0.
+  void close_text() {
+    segments.resize(ids.size(), 0);
+    offsets.push_back(std::ssize(ids));
+  }
+
+  /// Appends text `index` of another batch.
+  void append(const Batch& other, index_t index) {
+    const auto first = other.offsets[index], last = other.offsets[index + 1];
+    ids.insert(ids.end(), other.ids.begin() + first, other.ids.begin() + last);
+    segments.insert(segments.end(), other.segments.begin() + first, other.segments.begin() + last);
+    offsets.push_back(std::ssize(ids));
+  }
+
+  /// The chosen texts, in the given order.
+  Batch select(std::span<const index_t> texts) const {
+    Batch chosen;
+    for (const index_t text : texts) chosen.append(*this, text);
+    return chosen;
+  }
+};
+
+}  // namespace knnbert
