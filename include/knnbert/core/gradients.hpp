@@ -46,6 +46,20 @@ class Gradients {
     return rows_;
   }
 
+  /// The active rows to or from an archive, ar(name, vector).  Errors: FormatError; then nothing changed.
+  template <class Archive>
+  void archive_rows(Archive& ar) {
+    std::vector<std::int64_t> rows(active_rows().begin(), active_rows().end());
+    ar("active_rows", rows);
+    for (const auto row : rows)
+      if (row < 0 || row >= std::ssize(row_state_)) raise<FormatError>("Gradients::archive_rows: row {} given, below {} expected", row, row_state_.size());
+    std::fill(row_state_.begin(), row_state_.end(), untouched);
+    step_rows_.clear();
+    rows_.assign(rows.begin(), rows.end());
+    rows_sorted_ = false;
+    for (const index_t row : rows_) row_state_[static_cast<std::size_t>(row)] = active;
+  }
+
   /// Calls visit(range) for every part of a block that can be non-zero, in ascending order: the dense part in pieces
   /// of fixed size, then the active rows. A reduction that sums per range, in this order, is deterministic.
   template <class Visit>

@@ -18,6 +18,7 @@ struct Linear {
 
 /// epilogue(m, n, (x W^T)(m, n)); the bias is the epilogue's.  x [M, inputs]
 template <class Arch, class Epilogue>
+  requires requires(const Epilogue& e) { e.prefetch(0, 0); }
 void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue) {
   KNNBERT_ASSERT(x.cols() == layer.inputs);
   kernel::product<Arch>(x, values.slice(layer.weight), layer.outputs, epilogue);

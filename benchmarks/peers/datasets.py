@@ -1,0 +1,76 @@
+"""The four data sets of the accuracy comparison, as (text, class name) pairs for training and for testing."""
+
+import csv
+import gzip
+import json
+import random
+import re
+from dataclasses import dataclass
+
+TREC_CLASSES = ["DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM"]
+SST2_CLASSES = ["negative", "positive"]
+SST2_TRAIN = 10_000
+
+
+@dataclass
+class Split:
+    train: list  # (text, class name)
+    test: list
+
+    @property
+    def classes(self):
+        return sorted({name for _, name in self.train})
+
+
+def one_line(text):
+    """Tabs and line ends become spaces, so that a TSV file holds the same text."""
+    return re.sub(r"[\t\r\n]+", " ", text).strip(" ")
+
+
+def open_text(path, **options):
+    """Opens path, or path.gz where only that exists."""
+    if path.exists():
+        return open(path, newline="", **options)
+    return gzip.open(f"{path}.gz", "rt", newline="", **options)
+
+
+def sst2(data, seed):
+    """The first 10000 sentences of the shuffled training set; the development set to test on (test has no labels)."""
+    def read(part):
+        with open_text(data / "sst2" / f"{part}.tsv", encoding="utf-8") as lines:
+            rows = [line.rstrip("\r\n").rsplit("\t", 1) for line in lines][1:]
+        return [(text, SST2_CLASSES[int(label)]) for text, label in rows]
+    train = read("train")
+    random.Random(seed).shuffle(train)
+    return Split(train[:SST2_TRAIN], read("dev"))
+
+
+def trec6(data, seed):
+    def read(part):
+        with open_text(data / "trec6" / f"TREC.{part}.all", encoding="iso-8859-1") as lines:
+            rows = [line.rstrip("\r\n").split(" ", 1) for line in lines]
+        return [(text, TREC_CLASSES[int(label)]) for label, text in rows]
+    return Split(read("train"), read("test"))
+
+
+def banking77(data, seed):
+    def read(part):
+        with open_text(data / "banking77" / f"{part}.csv", encoding="utf-8") as lines:
+            return [(text, intent) for text, intent in csv.reader(lines)][1:]
+    return Split(read("train"), read("test"))
+
+
+def clinc150(data, seed):
+    """In-scope intents only, without the development part."""
+    with open_text(data / "clinc150" / "data_full.json", encoding="utf-8") as lines:
+        parts = json.load(lines)
+    return Split([tuple(pair) for pair in parts["train"]], [tuple(pair) for pair in parts["test"]])
+
+
+READERS = {"sst2": sst2, "trec6": trec6, "banking77": banking77, "clinc150": clinc150}
+
+
+def read(name, data, seed):
+    """The split of a data set; `seed` decides which sentences of a larger training set are used."""
+    split = READERS[name](data, seed)
+    return Split(*([(one_line(text), label) for text, label in pairs] for pairs in (split.train, split.test)))

@@ -1,0 +1,49 @@
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "knnbert/core/buffer.hpp"
+#include "knnbert/core/view.hpp"
+
+namespace knnbert::detail {
+
+/// A block of entries. Rows are written once, before any snapshot shows them, and never change; whoever raises `claimed`
+/// owns the rows in between, so that two copies of a store can share a block that still has room.
+struct Chunk {
+  Chunk(index_t rows, index_t width)
+      : width(width), keys(rows * width), labels(static_cast<std::size_t>(rows)), ids(static_cast<std::size_t>(rows)), texts(static_cast<std::size_t>(rows)) {}
+
+  index_t capacity() const { return std::ssize(labels); }
+  View rows(index_t first, index_t count) const { return {keys.data() + first * width, count, width}; }
+
+  bool claim(index_t from, index_t count) {
+    return from + count <= capacity() && claimed.compare_exchange_strong(from, from + count);
+  }
+
+  index_t width;
+  AlignedBuffer<float> keys;  // [capacity, width], without padding
+  std::vector<label_t> labels;
+  std::vector<example_id> ids;  // ascending
+  std::vector<std::string> texts;
+  std::atomic<index_t> claimed{0};
+};
+
+/// The rows of a chunk that a snapshot shows.
+struct ChunkView {
+  std::shared_ptr<Chunk> chunk;
+  index_t first = 0;  ///< position of its first row in the store
+  index_t rows = 0;
+  std::shared_ptr<const std::vector<std::uint64_t>> removed;  ///< a bit a row; none if all live
+
+  bool lives(index_t row) const {
+    return !removed || ((*removed)[static_cast<std::size_t>(row / 64)] >> (row % 64) & 1) == 0;
+  }
+  ConstView keys() const { return chunk->rows(0, rows); }
+  label_t label(index_t row) const { return chunk->labels[static_cast<std::size_t>(row)]; }
+  example_id id(index_t row) const { return chunk->ids[static_cast<std::size_t>(row)]; }
+  const std::string& text(index_t row) const { return chunk->texts[static_cast<std::size_t>(row)]; }
+};
+
+}  // namespace knnbert::detail

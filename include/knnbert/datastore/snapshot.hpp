@@ -1,0 +1,107 @@
+#pragma once
+#include <optional>
+#include <string_view>
+
+#include "knnbert/datastore/search.hpp"
+#include "knnbert/metric/finite.hpp"
+
+namespace knnbert {
+
+/// A datastore as it was at one moment: neighbors, labels and texts that belong together while others add and remove.
+/// Copies are cheap and share the keys.  Thread safety: const, always.
+template <Metric M>
+class FlatSnapshot {
+ public:
+  FlatSnapshot(index_t width, M metric) : metric_(std::move(metric)), width_(width) {}
+
+  index_t size() const { return rows_ - removed_; }
+  index_t width() const { return width_; }
+  const M& metric() const { return metric_; }
+
+  /// The k closest entries of each query that pass the filter, sorted by score, then by id. Queries need not be prepared;
+  /// they are only read. A zero row has similarity 0 to everything under Cosine.
+  /// Errors: ShapeError; NonFiniteError; OptionError for k < 0.  Cost: B N D products, O(B k) memory.
+  template <EntryFilter Filter = AcceptAll>
+  NeighborLists search(ConstView queries,  // [B, D]
+                       index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
+    require_shape("FlatDatastore::search", queries, queries.rows(), width_);
+    if (k < 0) raise<OptionError>("FlatDatastore::search: k = {} given, at least 0 expected", k);
+    require_finite("FlatDatastore::search", queries);
+    Matrix prepared(queries.rows(), width_);
+    copy(queries, prepared);
+    metric_.prepare(prepared);
+    const detail::ExactSearch<M, Filter> exact(metric_, chunks_, filter);
+    NeighborLists lists;
+    std::vector<Neighbor> found;
+    for (const auto& best : exact(prepared, std::min(k, rows_), workers)) {
+      found.clear();
+      for (const Scored& item : best) {
+        const auto [chunk, row] = locate(item.index);
+        found.push_back({chunk->id(row), chunk->label(row), item.score});
+      }
+      lists.append(found);
+    }
+    return lists;
+  }
+
+  bool contains(example_id id) const { return find(id).has_value(); }
+  /// Errors: OptionError, if there is no such entry.
+  label_t label(example_id id) const { return at(id).chunk->label(at(id).row); }
+  /// Valid as long as this snapshot.  Errors: OptionError, if there is no such entry.
+  std::string_view text(example_id id) const { return at(id).chunk->text(at(id).row); }
+  /// The prepared key.  Valid and errors as text().
+  std::span<const float> key(example_id id) const { return at(id).chunk->keys().row(at(id).row); }
+
+  /// Calls visit(id, label, key, text) for every entry, ids ascending.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& chunk : chunks_)
+      for (index_t row = 0; row < chunk.rows; ++row)
+        if (chunk.lives(row)) visit(chunk.id(row), chunk.label(row), chunk.keys().row(row), std::string_view(chunk.text(row)));
+  }
+  std::vector<example_id> ids() const {
+    std::vector<example_id> all;
+    for_each([&](example_id id, label_t, auto, auto) { all.push_back(id); });
+    return all;
+  }
+  std::vector<label_t> labels() const {
+    std::vector<label_t> all;
+    for_each([&](example_id, label_t label, auto, auto) { all.push_back(label); });
+    return all;
+  }
+
+ private:
+  template <Metric>
+  friend class FlatDatastore;
+
+  struct Place {
+    const detail::ChunkView* chunk;
+    index_t row;
+  };
+
+  Place locate(index_t position) const {
+    const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), position, [](index_t p, const auto& chunk) { return p < chunk.first; });
+    return {&*(after - 1), position - (after - 1)->first};
+  }
+
+  std::optional<Place> find(example_id id) const {
+    const auto chunk = std::partition_point(chunks_.begin(), chunks_.end(), [&](const auto& c) { return c.id(c.rows - 1) < id; });
+    if (chunk == chunks_.end()) return std::nullopt;
+    const auto& ids = chunk->chunk->ids;
+    const index_t row = std::lower_bound(ids.begin(), ids.begin() + chunk->rows, id) - ids.begin();
+    if (chunk->id(row) != id || !chunk->lives(row)) return std::nullopt;
+    return Place{&*chunk, row};
+  }
+  Place at(example_id id) const {
+    const auto place = find(id);
+    if (!place) raise<OptionError>("FlatDatastore: no example {}", id);
+    return *place;
+  }
+
+  M metric_;
+  index_t width_ = 0;
+  std::vector<detail::ChunkView> chunks_;  // none empty
+  index_t rows_ = 0, removed_ = 0;         // removed ones are counted in rows_
+};
+
+}  // namespace knnbert

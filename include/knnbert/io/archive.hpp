@@ -1,0 +1,75 @@
+#pragma once
+#include <deque>
+#include <span>
+
+#include "knnbert/io/safetensors.hpp"
+#include "knnbert/io/safetensors_writer.hpp"
+
+/// Saving and restoring the state of objects: an object's member archive(ar) calls ar(name, value) for each piece of its
+/// state; the same calls write it to a StateWriter and overwrite it from a StateReader. Values are std::int64_t,
+/// std::vector<float>, std::vector<std::int64_t> and, for what has a fixed size, std::span<float>.
+namespace knnbert {
+
+class StateWriter {
+ public:
+  void operator()(const std::string& name, std::int64_t& value) { add(name, std::vector<std::int64_t>{value}); }
+  void operator()(const std::string& name, std::vector<std::int64_t>& values) { add(name, values); }
+  void operator()(const std::string& name, std::vector<float>& values) {
+    floats_->push_back(values);
+    file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(floats_->back()));
+  }
+  /// The values must live until write().
+  void operator()(const std::string& name, std::span<float> values) { file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(values)); }
+
+  /// The same archive with every name behind "name.".
+  StateWriter scope(std::string_view name) const {
+    StateWriter inner(*this);
+    inner.prefix_ += std::string(name) + ".";
+    return inner;
+  }
+
+  void write(const std::filesystem::path& path) const { file_->write(path); }
+
+ private:
+  void add(const std::string& name, std::vector<std::int64_t> values) {
+    integers_->push_back(std::move(values));
+    const auto& kept = integers_->back();
+    file_->add(prefix_ + name, {std::ssize(kept)}, std::span<const std::int64_t>(kept));
+  }
+
+  std::shared_ptr<SafeTensorsWriter> file_ = std::make_shared<SafeTensorsWriter>();
+  std::shared_ptr<std::deque<std::vector<float>>> floats_ = std::make_shared<std::deque<std::vector<float>>>();
+  std::shared_ptr<std::deque<std::vector<std::int64_t>>> integers_ = std::make_shared<std::deque<std::vector<std::int64_t>>>();
+  std::string prefix_;
+};
+
+/// Errors: IoError, FormatError for a value that is missing or of another size than the state it goes to.
+class StateReader {
+ public:
+  explicit StateReader(const std::filesystem::path& path) : file_(std::make_shared<const SafeTensors>(path)) {}
+
+  void operator()(const std::string& name, std::int64_t& value) {
+    const auto values = file_->at(prefix_ + name).as_int64s();
+    if (values.size() != 1) raise<FormatError>("{}: {} numbers given, 1 expected", prefix_ + name, values.size());
+    value = values.front();
+  }
+  void operator()(const std::string& name, std::vector<std::int64_t>& values) { values = file_->at(prefix_ + name).as_int64s(); }
+  void operator()(const std::string& name, std::vector<float>& values) { values = file_->at(prefix_ + name).as_floats(); }
+  void operator()(const std::string& name, std::span<float> values) {
+    const auto tensor = file_->at(prefix_ + name);
+    if (tensor.size() != std::ssize(values)) raise<FormatError>("{}: {} numbers given, {} expected", prefix_ + name, tensor.size(), values.size());
+    tensor.copy_to(values);
+  }
+
+  StateReader scope(std::string_view name) const {
+    StateReader inner(*this);
+    inner.prefix_ += std::string(name) + ".";
+    return inner;
+  }
+
+ private:
+  std::shared_ptr<const SafeTensors> file_;
+  std::string prefix_;
+};
+
+}  // namespace knnbert

@@ -1,0 +1,92 @@
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "knnbert/io/encoding.hpp"
+#include "knnbert/io/read_file.hpp"
+
+namespace knnbert {
+
+/// Unpacks a compressed file of the given name into at most max_bytes; `decompress` of io/gzip.hpp is one.
+using Decompress = std::string (*)(std::string_view packed, index_t max_bytes, std::string_view name);
+
+/// How text is read.
+struct ReadOptions {
+  Encoding encoding = Encoding::utf8;    ///< latin1 is converted to UTF-8
+  bool strict_utf8 = false;              ///< refuse malformed UTF-8 instead of passing the bytes on
+  index_t max_bytes = index_t{2} << 30;  ///< of the file and of its unpacked content
+  Decompress decompress = nullptr;       ///< for gzip and zip; without one, compressed files are refused
+};
+
+/// Number of the line that contains the byte, from 1.
+inline index_t line_of(std::string_view text, index_t offset) {
+  return 1 + std::count(text.begin(), text.begin() + std::min(offset, std::ssize(text)), '\n');
+}
+
+namespace detail {
+
+inline void require_utf8(std::string_view text, std::string_view name) {
+  const auto bad = find_invalid_utf8(text);
+  if (bad >= 0) raise<FormatError>("{}:{}: malformed UTF-8 at byte {}", name, line_of(text, bad), bad);
+}
+
+}  // namespace detail
+
+/// Unpacked, converted bytes of a text file without byte-order mark.  Errors: FormatError.
+inline std::string decode_text(std::string bytes, std::string_view name, const ReadOptions& options = {}) {
+  if (bytes.starts_with("\x1f\x8b") || bytes.starts_with("PK\x03\x04")) {
+    if (!options.decompress)
+      raise<FormatError>("{}: compressed file given, plain text expected (or set decompress from io/gzip.hpp)", name);
+    bytes = options.decompress(bytes, options.max_bytes, name);
+  }
+  if (options.encoding == Encoding::latin1) return latin1_to_utf8(bytes);
+  if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))
+    raise<FormatError>("{}: UTF-16 text given, UTF-8 expected", name);
+  if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
+  if (options.strict_utf8) detail::require_utf8(bytes, name);
+  return bytes;
+}
+
+/// The text of a file, or of standard input for "-".  Errors: IoError, FormatError.
+inline std::string read_text(const std::filesystem::path& path, const ReadOptions& options = {}) {
+  return decode_text(read_file(path, options.max_bytes), input_name(path), options);
+}
+
+/// Walks through the lines of a text, split at '\n' only; a last line without '\n' counts.
+class LineReader {
+ public:
+  explicit LineReader(std::string_view text) : rest_(text) {}
+
+  /// False at the end; otherwise line() and number() describe the next line.
+  bool next() {
+    if (rest_.empty()) return false;
+    const auto end = std::min(rest_.find('\n'), rest_.size());
+    line_ = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    ++number_;
+    return true;
+  }
+
+  std::string_view line() const { return line_; }
+  index_t number() const { return number_; }  ///< from 1
+
+ private:
+  std::string_view rest_, line_;
+  index_t number_ = 0;
+};
+
+/// The line without the '\r' of a CRLF ending.
+inline std::string_view without_carriage_return(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+/// All lines of a file, or of standard input for "-".  Errors: IoError, FormatError.
+inline std::vector<std::string> read_lines(const std::filesystem::path& path, const ReadOptions& options = {}) {
+  const auto text = read_text(path, options);
+  std::vector<std::string> lines;
+  for (LineReader reader(text); reader.next();) lines.emplace_back(without_carriage_return(reader.line()));
+  return lines;
+}
+
+}  // namespace knnbert

@@ -1,0 +1,43 @@
+#pragma once
+#include <sys/mman.h>
+
+#include <span>
+
+#include "knnbert/io/file_descriptor.hpp"
+
+namespace knnbert {
+
+/// The bytes of a regular file, mapped read-only into memory for the lifetime of this object.
+/// The file must not be shortened meanwhile: reading a page that is gone ends the process (SIGBUS).
+/// Errors: IoError.  Thread safety: const access.
+class MemoryMap {
+ public:
+  MemoryMap() = default;
+  explicit MemoryMap(const std::filesystem::path& path) {
+    const FileDescriptor file(path, O_RDONLY);
+    struct stat status;
+    if (::fstat(file.number(), &status) != 0) raise_io("inspect", path);
+    if (!S_ISREG(status.st_mode)) raise<IoError>("{}: not a regular file", path.string());
+    if (status.st_size == 0) return;  // an empty range cannot be mapped
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* begin = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+    if (begin == MAP_FAILED) raise_io("map", path);
+    bytes_ = {static_cast<const std::byte*>(begin), size};
+  }
+  MemoryMap(MemoryMap&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  MemoryMap& operator=(MemoryMap&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~MemoryMap() {
+    if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  index_t size() const { return std::ssize(bytes_); }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace knnbert

@@ -1,0 +1,46 @@
+#pragma once
+#include <concepts>
+#include <string_view>
+
+#include "knnbert/core/view.hpp"
+
+namespace knnbert {
+
+/// A similarity between rows. Larger is closer; that is the only polarity in this library.
+/// score(queries [B, D], keys [N, D], out [B, N]) overwrites every element of out, and out(i, j) depends on query i and
+/// key j only. prepare(rows) may normalize rows in place; preparing twice changes nothing beyond rounding.
+/// Both are safe to call concurrently. An optional member `name` identifies the metric in files.
+/// Check yours with testing/metric_laws.hpp.
+template <class M>
+concept Metric = std::semiregular<M> && requires(const M& metric, ConstView queries, ConstView keys, View rows, View out) {
+  metric.prepare(rows);
+  metric.score(queries, keys, out);
+};
+
+/// A metric that carries gradients of scores back to queries and from prepared to raw rows. Keys are constants.
+/// prepare_backward overwrites d_raw, which may be the same memory as d_prepared; backward adds to d_queries [B, D].
+/// Both agree with central differences of prepare and score.
+template <class M>
+concept DifferentiableMetric =
+    Metric<M> && requires(const M& metric, ConstView raw, ConstView prepared, ConstView d_prepared, View d_raw, ConstView queries,
+                          ConstView keys, ConstView scores, ConstView d_scores, View d_queries) {
+      metric.prepare_backward(raw, prepared, d_prepared, d_raw);
+      metric.backward(queries, keys, scores, d_scores, d_queries);
+    };
+
+/// What files call the metric.
+template <Metric M>
+constexpr std::string_view metric_name() {
+  if constexpr (requires { std::string_view(M::name); }) return M::name;
+  else return "custom";
+}
+
+namespace detail {
+
+inline void require_scores(std::string_view where, ConstView queries, ConstView keys, ConstView out) {
+  require_shape(where, keys, keys.rows(), queries.cols());
+  require_shape(where, out, queries.rows(), keys.rows());
+}
+
+}  // namespace detail
+}  // namespace knnbert

@@ -1,0 +1,29 @@
+#pragma once
+#include "knnbert/kernel/normalize.hpp"
+#include "knnbert/metric/dot.hpp"
+
+namespace knnbert {
+
+/// The cosine of the angle: prepared rows have length 1 and score is their inner product, in [-1, 1] up to rounding.
+/// A row shorter than 1e-12 becomes zero, has similarity 0 to everything and receives no gradient.
+/// score and backward expect prepared rows.  Errors: ShapeError.
+template <class Arch = DefaultArch>
+struct BasicCosine : BasicDot<Arch> {
+  static constexpr std::string_view name = "cosine";
+
+  void prepare(View rows) const { kernel::normalize_rows<Arch>(rows); }
+
+  /// d_raw = (d - z <z, d>) / |raw|, z = prepared.
+  void prepare_backward(ConstView raw,         // [N, D]
+                        ConstView prepared,    // [N, D]
+                        ConstView d_prepared,  // [N, D]
+                        View d_raw) const {    // [N, D]
+    for (const ConstView view : {prepared, d_prepared, ConstView(d_raw)})
+      require_shape("Cosine::prepare_backward", view, raw.rows(), raw.cols());
+    kernel::normalize_rows_backward<Arch>(raw, prepared, d_prepared, d_raw);
+  }
+};
+
+using Cosine = BasicCosine<>;
+
+}  // namespace knnbert

@@ -1,0 +1,93 @@
+#pragma once
+#include <memory>
+
+#include "knnbert/core/lease.hpp"
+#include "knnbert/core/parallel.hpp"
+#include "knnbert/model/options.hpp"
+#include "knnbert/nn/head.hpp"
+
+namespace knnbert {
+
+/// Encoder, classification head and contrastive head over one parameter block: token ids in, embeddings, logits and
+/// features out. It knows no texts, no class names and no datastore.  Thread safety: const members may run concurrently.
+template <class Stack>
+class Network {
+ public:
+  using encoder_type = typename Stack::encoder_type;
+  using head_type = typename Stack::head_type;
+  using metric_type = typename Stack::metric_type;
+  using tape_type = typename encoder_type::tape_type;
+  using workspace_type = typename encoder_type::workspace_type;
+
+  /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
+  Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
+      : options_(options), encoder_(config), workers_(std::make_unique<Workers>(options.threads)) {
+    ParameterTable table;
+    encoder_.declare_dense(table);
+    const float dropout = config.hidden_dropout_prob;
+    head_ = head_type::declare(table, "classifier", width(), {.outputs = classes, .hidden_layer = options.head_hidden_layer, .dropout = dropout});
+    const index_t features = options.projection_width ? options.projection_width : width();
+    projection_ = head_type::declare(table, "projection", width(), {.outputs = features, .hidden_layer = true, .dropout = dropout});
+    encoder_.declare_lookup(table);
+    values_ = ParameterBlock(std::make_shared<const ParameterTable>(std::move(table)));
+    const Rng rng(options.seed, Stream::initialize);
+    head_.initialize(values_, rng);
+    projection_.initialize(values_, rng);
+  }
+
+  const ClassifierOptions& options() const { return options_; }
+  std::uint64_t seed() const { return options_.seed; }
+  const encoder_type& encoder() const { return encoder_; }
+  const head_type& head() const { return head_; }
+  const head_type& projection() const { return projection_; }
+  const metric_type& metric() const { return metric_; }
+  const Workers& workers() const { return *workers_; }
+  index_t width() const { return encoder_.width(); }
+  index_t classes() const { return head_.outputs(); }
+  index_t projection_width() const { return projection_.outputs(); }
+  index_t feature_width() const { return options_.feature == Feature::contrastive ? projection_width() : width(); }
+  const ParameterBlock& values() const { return values_; }
+  ParameterBlock& values() { return values_; }
+
+  /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers.
+  void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding) const {
+    const auto workspace = workspaces_->lend();
+    encoder_.encode(values, batch, {.pooling = options_.pooling, .dropout = dropout}, embedding, *workspace, *workers_);
+  }
+
+  /// Projected features [B, D] of each text by the given parameters, prepared by the metric.
+  void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features) const {
+    Matrix embedding(batch.size(), width());
+    embed(values, batch, dropout, embedding);
+    HeadTape tape;
+    projection_.forward(values, embedding, dropout, 0, tape, features);
+    metric_.prepare(features);
+  }
+
+  /// What the datastore compares, [B, feature_width()], from embeddings.
+  void features_of(ConstView embedding, View features) const {
+    HeadTape tape;
+    if (options_.feature == Feature::contrastive) projection_.forward(values_, embedding, std::nullopt, 0, tape, features);
+    else copy(embedding, features);
+    metric_.prepare(features);
+  }
+
+  /// logits [B, C] from embeddings.
+  void logits_of(ConstView embedding, View logits) const {
+    HeadTape tape;
+    head_.forward(values_, embedding, std::nullopt, 0, tape, logits);
+  }
+
+  auto lend_workspace() const { return workspaces_->lend(); }
+
+ private:
+  ClassifierOptions options_;
+  encoder_type encoder_;
+  head_type head_, projection_;
+  metric_type metric_;
+  ParameterBlock values_;
+  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<LeasePool<workspace_type>> workspaces_ = std::make_unique<LeasePool<workspace_type>>();
+};
+
+}  // namespace knnbert

@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+
+#include "knnbert/encoder/pooling.hpp"
+
+namespace knnbert {
+
+/// What the datastore holds: the projected features that the contrastive loss shapes, or the encoder's embedding.
+enum class Feature { contrastive, embedding };
+
+struct ClassifierOptions {
+  Pooling pooling = Pooling::mean;
+  bool head_hidden_layer = true;     ///< false: one linear layer, as Hugging Face's sequence classifiers have
+  index_t projection_width = 0;      ///< D of the contrastive features; 0: the encoder's width
+  Feature feature = Feature::contrastive;
+  index_t neighbors = 10;            ///< k of the vote
+  index_t max_length = 128;          ///< tokens of a text, special tokens included; longer texts are cut
+  index_t threads = 1;
+  std::uint64_t seed = 42;           ///< of the heads' first values
+};
+
+}  // namespace knnbert

@@ -1,0 +1,109 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "knnbert/nn/initialize.hpp"
+
+namespace knnbert {
+
+struct HeadOptions {
+  index_t outputs = 0;
+  bool hidden_layer = true;  ///< without it, the head is one linear layer
+  float dropout = 0.1f;
+};
+
+/// What a head keeps for its backward pass; reused from step to step.
+struct HeadTape {
+  Matrix input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
+  std::vector<std::uint64_t> row_keys;
+};
+
+/// dropout -> Linear(H, H) -> tanh -> dropout -> Linear(H, outputs); the places of its parameters, not their values.
+template <class Arch = DefaultArch>
+class BasicMlpHead {
+ public:
+  using tape_type = HeadTape;
+
+  /// Declares the parameters NAME.dense (with a hidden layer) and NAME.out_proj.  Errors: OptionError.
+  static BasicMlpHead declare(ParameterTable& table, const std::string& name, index_t inputs, const HeadOptions& options) {
+    if (options.outputs < 1) raise<OptionError>("MlpHead::declare: {} outputs given, at least 1 expected", options.outputs);
+    BasicMlpHead head;
+    head.options_ = options;
+    if (options.hidden_layer) head.dense_ = Linear::declare(table, name + ".dense", inputs, inputs);
+    head.output_ = Linear::declare(table, name + ".out_proj", options.outputs, inputs);
+    return head;
+  }
+
+  const HeadOptions& options() const { return options_; }
+  index_t outputs() const { return output_.outputs; }
+  const Linear& dense() const { return dense_; }
+  const Linear& output() const { return output_; }
+
+  /// Uniform in +-1/sqrt(inputs).
+  void initialize(ParameterBlock& values, const Rng& rng) const {
+    if (options_.hidden_layer) initialize_uniform(dense_, values, rng);
+    initialize_uniform(output_, values, rng);
+  }
+
+  /// out [B, outputs] from x [B, H]. With random numbers, dropout is on and text i of the step is first_example + i.
+  void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example, HeadTape& tape, View out) const {
+    assign_keys(x.rows(), dropout, first_example, tape.row_keys);
+    drop(x, 0, tape, tape.input);
+    if (!options_.hidden_layer) return linear<Arch>(output_, values, tape.input, out);
+    tape.hidden.resize(x.rows(), dense_.outputs);
+    linear<Arch>(dense_, values, tape.input, tape.hidden);
+    kernel::activate<Arch, kernel::Tanh>(tape.hidden, tape.hidden);
+    drop(tape.hidden, 1, tape, tape.dropped);
+    linear<Arch>(output_, values, tape.dropped, out);
+  }
+
+  /// Adds the gradients of the parameters, and to d_x [B, H] the gradient at the input.  d_out [B, outputs]
+  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients& gradients, View d_x, const Workers& workers) const {
+    Matrix d_last, d_first;
+    TransposedWeight transposed;
+    AlignedBuffer<float> scratch;
+    const auto through = [&](const Linear& layer, ConstView input, ConstView d_y, Matrix& d) {
+      for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, gradients, task, scratch);
+      transposed.assign<Arch>(layer, values, workers);
+      d.resize(input.rows(), layer.inputs);
+      linear_backward<Arch>(layer, transposed, d_y, kernel::Store<Arch>{d});
+    };
+    through(output_, options_.hidden_layer ? tape.dropped : tape.input, d_out, d_last);
+    if (options_.hidden_layer) {
+      undrop(d_last, 1, tape);
+      for (index_t b = 0; b < d_last.rows(); ++b)
+        for (index_t c = 0; c < d_last.cols(); ++c) d_last(b, c) *= 1 - tape.hidden(b, c) * tape.hidden(b, c);
+      through(dense_, tape.input, d_last, d_first);
+      std::swap(d_last, d_first);
+    }
+    undrop(d_last, 0, tape);
+    for (index_t b = 0; b < d_x.rows(); ++b)
+      for (index_t c = 0; c < d_x.cols(); ++c) d_x(b, c) += d_last(b, c);
+  }
+
+ private:
+  void assign_keys(index_t rows, const std::optional<Rng>& dropout, index_t first_example, std::vector<std::uint64_t>& keys) const {
+    keys.clear();
+    if (!dropout || options_.dropout <= 0) return;
+    for (index_t i = 0; i < rows; ++i)
+      keys.push_back(dropout->fork(static_cast<std::uint64_t>(first_example + i)).fork(static_cast<std::uint64_t>(output_.weight)).key());
+  }
+  Dropout dropout(const HeadTape& tape, std::uint64_t site) const {
+    return Dropout{tape.row_keys.empty() ? 0 : options_.dropout, 0, tape.row_keys.data()}.at_site(site);
+  }
+  void drop(ConstView from, std::uint64_t site, const HeadTape& tape, Matrix& to) const {
+    to.resize(from.rows(), from.cols());
+    if (const Dropout mask = dropout(tape, site); mask.active()) return kernel::apply_dropout<Arch>(from, mask, to);
+    copy(from, to);
+  }
+  void undrop(Matrix& d, std::uint64_t site, const HeadTape& tape) const {
+    if (const Dropout mask = dropout(tape, site); mask.active()) kernel::apply_dropout<Arch>(d, mask, d);
+  }
+
+  HeadOptions options_;
+  Linear dense_, output_;
+};
+
+using MlpHead = BasicMlpHead<>;
+
+}  // namespace knnbert

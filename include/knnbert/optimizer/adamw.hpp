@@ -1,0 +1,105 @@
+#pragma once
+#include <cmath>
+
+#include "knnbert/kernel/update.hpp"
+#include "knnbert/optimizer/concept.hpp"
+#include "knnbert/optimizer/moments.hpp"
+#include "knnbert/optimizer/sweep.hpp"
+
+namespace knnbert {
+
+struct AdamWOptions {
+  float beta1 = 0.9f, beta2 = 0.999f;
+  float epsilon = 1e-8f;
+  float weight_decay = 0;  ///< decoupled; only for parameters that decay
+
+  /// Errors: OptionError.
+  void validate() const {
+    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) raise<OptionError>("AdamWOptions: betas {} and {} given, [0, 1) expected", beta1, beta2);
+    if (!(epsilon > 0)) raise<OptionError>("AdamWOptions::epsilon: {} given, a positive number expected", epsilon);
+    if (!(weight_decay >= 0)) raise<OptionError>("AdamWOptions::weight_decay: {} given, at least 0 expected", weight_decay);
+  }
+};
+
+/// Adam with bias correction and decoupled weight decay.  Loshchilov and Hutter 2019, arXiv 1711.05101.
+/// Rows of the lookup table without any gradient so far have zero moments and are skipped, unless they decay.
+/// A run that continues from an archive must also restore Gradients::archive_rows.
+template <class Arch = DefaultArch>
+class BasicAdamW {
+ public:
+  /// Errors: OptionError.
+  explicit BasicAdamW(const AdamWOptions& options = {}) : options_(options) { options.validate(); }
+
+  const AdamWOptions& options() const { return options_; }
+  index_t updates() const { return updates_; }  ///< steps taken
+
+  /// Errors: ShapeError; then nothing changed.
+  void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers = Workers(),
+            std::span<const float> multipliers = {}) {
+    detail::require_step("AdamW::step", parameters, gradients, multipliers);
+    first_.require("AdamW::step", parameters.size());
+    second_.require("AdamW::step", parameters.size());
+    ++updates_;
+    const auto& table = parameters.table();
+    const auto corrections = bias_corrections();
+    detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
+      detail::for_each_parameter(table, range, [&](index_t number, Range part) {
+        const float factor = detail::multiplier(multipliers, number);
+        if (factor == 0) return;  // frozen; a rate of 0 still feeds the moments
+        update(parameters.data(), gradients.data(), part, corrections, rate * factor, keep(table[number], rate * factor));
+      });
+    });
+    if (options_.weight_decay > 0 && table.has_lookup()) decay_inactive(parameters, gradients, rate, workers, multipliers);
+  }
+
+  /// Errors: FormatError; then nothing changed.
+  template <class Archive>
+  void archive(Archive& ar) {
+    std::int64_t updates = updates_;
+    ar("updates", updates);
+    if (updates < 0) raise<FormatError>("AdamW::archive: {} updates given", updates);
+    auto first = first_.exchanged(ar, "first_moment"), second = second_.exchanged(ar, "second_moment");
+    if (first.size() != second.size()) raise<FormatError>("AdamW::archive: moments of {} and {} floats given", first.size(), second.size());
+    first_ = std::move(first), second_ = std::move(second);
+    updates_ = updates;
+  }
+
+ private:
+  struct Corrections {
+    double first, root_second;
+  };
+
+  Corrections bias_corrections() const {
+    const auto t = static_cast<double>(updates_);
+    return {1 - std::pow(static_cast<double>(options_.beta1), t), std::sqrt(1 - std::pow(static_cast<double>(options_.beta2), t))};
+  }
+
+  float keep(const Parameter& parameter, float rate) const {
+    return parameter.decays ? static_cast<float>(1 - static_cast<double>(rate) * options_.weight_decay) : 1.0f;
+  }
+
+  void update(float* p, const float* g, Range part, const Corrections& corrections, float rate, float keep) {
+    const kernel::AdamWStep numbers{1 - options_.beta1, options_.beta2, 1 - options_.beta2, static_cast<float>(rate / corrections.first),
+                                    static_cast<float>(1 / corrections.root_second), options_.epsilon, keep};
+    const index_t at = part.begin;
+    kernel::adamw_update<Arch>(p + at, g + at, first_.data() + at, second_.data() + at, part.end - at, numbers);
+  }
+
+  /// What the full update does to a row with zero gradient and moments, with the same bits.
+  void decay_inactive(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers, std::span<const float> multipliers) {
+    const Parameter& lookup = parameters.table().lookup();
+    const float factor = keep(lookup, rate * detail::multiplier(multipliers, parameters.table().count() - 1));
+    if (factor == 1) return;
+    detail::sweep(detail::inactive_ranges(gradients), workers,
+                  [&](std::size_t, Range r) { kernel::scale<Arch>(parameters.data() + r.begin, r.end - r.begin, factor); });
+  }
+
+  AdamWOptions options_;
+  detail::Moments first_, second_;
+  index_t updates_ = 0;
+};
+
+using AdamW = BasicAdamW<>;
+static_assert(Optimizer<AdamW>);
+
+}  // namespace knnbert

@@ -1,0 +1,107 @@
+#pragma once
+#include "knnbert/metric/finite.hpp"
+#include "knnbert/queue/concept.hpp"
+#include "knnbert/queue/contrast.hpp"
+#include "knnbert/queue/mask.hpp"
+
+namespace knnbert {
+
+/// What all queues in main memory share: keys with labels in slots 0..size-1, and the contrast over them. A derived queue
+/// decides which slot a new key takes. Ties between keys are broken by slot.
+/// Thread safety: const members may run concurrently.
+template <Metric M, class Arch, class Mask, PositivePolicy DefaultPositives>
+class KeyTable {
+ public:
+  using metric_type = M;
+  using positives_type = DefaultPositives;  ///< what contrast() uses unless told otherwise
+
+  index_t size() const { return size_; }
+  index_t capacity() const { return keys_.rows(); }
+  index_t width() const { return keys_.cols(); }
+  const M& metric() const { return metric_; }
+  const Mask& mask() const { return mask_; }
+  ConstView keys() const { return ConstView(keys_).row_range(0, size_); }              // [n, D]
+  std::span<const float> key(index_t slot) const { return keys_.row(slot); }           // [D]
+  std::span<const label_t> labels() const { return {labels_.data(), static_cast<std::size_t>(size_)}; }  // [n]
+
+  /// Anchors of these labels that would find a positive and a negative.
+  template <PositivePolicy P = DefaultPositives>
+  index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {}, const P& positives = {}) const {
+    return take_census(mask_, labels(), anchors, options, positives).valid_anchors;
+  }
+  /// (anchor, positive) pairs that they would form.
+  template <PositivePolicy P = DefaultPositives>
+  index_t count_pairs(std::span<const label_t> anchors, const ContrastOptions& options = {}, const P& positives = {}) const {
+    return take_census(mask_, labels(), anchors, options, positives).positive_pairs;
+  }
+
+  /// The contrastive loss of prepared queries, see QueueContrast; adds its gradient to d_queries.
+  /// Errors: ShapeError, OptionError.  Cost: 4 B n D flops, O(n) memory.
+  template <PositivePolicy P = DefaultPositives>
+    requires DifferentiableMetric<M>
+  ContrastReport contrast(ConstView queries,                  // [B, D]
+                          std::span<const label_t> anchors,   // [B]
+                          const ContrastOptions& options, const Rng& rng,
+                          View d_queries,                     // [B, D]
+                          const P& positives = {}, const Workers& workers = Workers()) const {
+    QueueContrast<Arch, M, Mask, P> contrast(metric_, mask_, {keys(), labels()}, options, positives);
+    return contrast({queries, anchors}, rng, d_queries, workers);
+  }
+
+ protected:
+  KeyTable(std::string_view type, index_t capacity, index_t width, M metric, Mask mask)
+      : metric_(std::move(metric)), mask_(std::move(mask)) {
+    if (capacity < 1 || width < 1)
+      raise<OptionError>("{}: capacity {} and width {} given, at least 1 expected", type, capacity, width);
+    keys_.resize(capacity, width);
+    labels_.resize(static_cast<std::size_t>(capacity));
+  }
+
+  /// Throws unless the keys may enter the queue; changes nothing.
+  void require_keys(std::string_view where, ConstView keys, std::span<const label_t> labels) const {
+    if (keys.rows() != std::ssize(labels)) raise<ShapeError>("{}: {} keys but {} labels", where, keys.rows(), labels.size());
+    require_shape(where, keys, keys.rows(), width());
+    for (const label_t label : labels)
+      if (label < 0) raise<ShapeError>("{}: label {} given, labels count from 0", where, label);
+    require_finite(where, keys);
+  }
+
+  void write(index_t slot, std::span<const float> key, label_t label) {
+    std::copy(key.begin(), key.end(), keys_.row(slot).begin());
+    labels_[static_cast<std::size_t>(slot)] = label;
+    size_ = std::max(size_, slot + 1);
+  }
+  void forget() { size_ = 0; }
+
+  /// Keys and labels to and from an archive.  Errors: FormatError, before anything changes, if what came back cannot be
+  /// the content of a queue of this capacity and width; accept() may refuse labels.
+  template <class Archive, class Accept>
+  void archive_keys(Archive& ar, Accept&& accept) {
+    std::vector<float> keys;
+    std::vector<std::int64_t> labels(labels_.begin(), labels_.begin() + size_);
+    keys.reserve(static_cast<std::size_t>(size_ * width()));
+    for (index_t i = 0; i < size_; ++i) keys.insert(keys.end(), key(i).begin(), key(i).end());
+    ar("keys", keys);
+    ar("labels", labels);
+    if (std::ssize(labels) > capacity() || std::ssize(keys) != std::ssize(labels) * width())
+      raise<FormatError>("queue archive: {} numbers and {} labels, at most {} keys of width {} expected", keys.size(), labels.size(),
+                         capacity(), width());
+    for (const auto label : labels)
+      if (label < 0 || label > std::numeric_limits<label_t>::max()) raise<FormatError>("queue archive: label {} out of range", label);
+    require_finite("queue archive", ConstView(keys.data(), std::ssize(labels), width()));
+    accept(std::span<const std::int64_t>(labels));
+    forget();
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      write(static_cast<index_t>(i), {keys.data() + i * static_cast<std::size_t>(width()), static_cast<std::size_t>(width())},
+            static_cast<label_t>(labels[i]));
+  }
+
+ private:
+  M metric_;
+  Mask mask_;
+  Matrix keys_;                  // [capacity, D]
+  std::vector<label_t> labels_;  // [capacity]
+  index_t size_ = 0;
+};
+
+}  // namespace knnbert

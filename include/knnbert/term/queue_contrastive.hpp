@@ -1,0 +1,142 @@
+#pragma once
+#include <memory>
+
+#include "knnbert/encoder/momentum.hpp"
+#include "knnbert/nn/head.hpp"
+#include "knnbert/queue/fifo.hpp"
+#include "knnbert/term/context.hpp"
+#include "knnbert/text/training_data.hpp"
+
+namespace knnbert {
+
+struct QueueContrastiveOptions {
+  float weight = 0.1f;             ///< lambda
+  float momentum = 0.999f;         ///< m of the key encoder; 1 freezes it
+  index_t capacity = 32000;        ///< K
+  index_t positives = 16;          ///< R, encoded and enqueued for every query
+  bool key_dropout = true;
+  bool warm_up = true;             ///< fill the queue with one key for every training example first
+  ContrastOptions contrast = {};
+};
+
+/// KNN-BERT's momentum-contrastive loss against a queue of labeled keys.  arXiv 2110.02523, Eq. 3.
+/// Each step: the key encoder follows the model; R same-class examples of every query are encoded by it and enqueued;
+/// the projected query is pulled to its most and least similar same-class keys and pushed from all others.
+/// Cost of a step: R forward passes more. State: a second parameter block and the queue.
+template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
+class BasicQueueContrastive : public QueueContrastiveOptions {
+ public:
+  static constexpr std::string_view name = "contrastive";
+  using queue_type = Q;
+
+  BasicQueueContrastive() = default;
+  BasicQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
+      : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
+
+  const Q& queue() const { return *queue_; }
+  Q& queue() { return *queue_; }
+  const ParameterBlock& key_values() const { return keys_; }
+
+  template <class Model, class Data>
+  void prepare(const Model& model, const Data& data) {
+    if (!(momentum >= 0 && momentum <= 1)) raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
+    if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
+    contrast.validate();
+    queue_ = std::make_shared<Q>(capacity, model.projection_width(), model.metric());
+    keys_ = model.values();
+    if (warm_up) fill(model, data);
+  }
+
+  template <class Start>
+  void begin_step(Start& start) {
+    const auto& model = start.model;
+    follow(model.values(), keys_, momentum, start.ranges, model.workers());
+    if (positives > 0) enqueue(start);
+    const auto anchors = start.labels;
+    step_contrast_ = contrast;
+    step_contrast_.valid_anchors = queue_->count_valid(anchors, contrast);
+    step_contrast_.positive_pairs = queue_->count_pairs(anchors, contrast);
+    if (step_contrast_.valid_anchors == 0) start.idle_weight += weight;
+    total_ = {};
+  }
+
+  template <class Context>
+  TermValue add(Context& context) {
+    if (step_contrast_.valid_anchors == 0) return std::nullopt;
+    const auto& model = context.model;
+    const index_t rows = context.embedding.rows();
+    for (Matrix* m : {&raw_, &queries_, &d_queries_}) m->resize(rows, model.projection_width());
+    model.projection().forward(model.values(), context.embedding, context.dropout, context.first_example, tape_, raw_);
+    copy(raw_, queries_);
+    model.metric().prepare(queries_);
+    d_queries_.fill(0);
+    const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample), d_queries_, {}, model.workers());
+    for (index_t b = 0; b < rows; ++b)
+      for (float& d : d_queries_.row(b)) d *= weight;
+    model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
+    model.projection().backward(model.values(), tape_, d_queries_, context.gradients, context.d_embedding, model.workers());
+    gather(report);
+    return weight * report.loss;
+  }
+
+  template <class Sink>
+  void measure(Sink&& sink) const {
+    sink("valid_anchors", static_cast<double>(total_.valid_anchors));
+    sink("positive_similarity", total_.mean_positive);
+    sink("negative_similarity", total_.mean_negative);
+    sink("queue_fill", static_cast<double>(queue_->size()) / static_cast<double>(queue_->capacity()));
+  }
+
+  template <class Archive>
+  void archive(Archive& ar) {
+    ar("key_values", std::span<float>(keys_.data(), static_cast<std::size_t>(keys_.size())));
+    queue_->archive(ar);
+  }
+
+ private:
+  template <class Model, class Data>
+  void fill(const Model& model, const Data& data) {
+    constexpr index_t group = 256;
+    const auto order = sampler_.order(data, Rng(model.seed(), Stream::sample));
+    for (index_t first = 0; first < data.size(); first += group) {
+      const std::span<const index_t> examples(order.data() + first, static_cast<std::size_t>(std::min(group, data.size() - first)));
+      push(model, data, examples, std::nullopt);
+    }
+  }
+
+  template <class Start>
+  void enqueue(const Start& start) {
+    const Rng rng = start.clock.rng(Stream::positives);
+    std::vector<index_t> chosen;
+    for (index_t query = 0; query < std::ssize(start.examples); ++query)
+      sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), chosen);
+    push(start.model, start.data, chosen, key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
+  }
+
+  /// Encodes examples with the key encoder and enqueues them.
+  template <class Model, class Data>
+  void push(const Model& model, const Data& data, std::span<const index_t> examples, const std::optional<Rng>& dropout) {
+    Matrix keys(std::ssize(examples), model.projection_width());
+    model.project(keys_, data.tokens().select(examples), dropout, keys);
+    queue_->push(keys, data.labels_of(examples));
+  }
+
+  void gather(const ContrastReport& report) {
+    const double share = static_cast<double>(report.valid_anchors) / static_cast<double>(step_contrast_.valid_anchors);
+    total_.valid_anchors += report.valid_anchors;
+    total_.mean_positive += share * report.mean_positive;
+    total_.mean_negative += share * report.mean_negative;
+  }
+
+  Sampler sampler_;
+  std::shared_ptr<Q> queue_;
+  ParameterBlock keys_;
+  ContrastOptions step_contrast_;
+  ContrastReport total_;
+  HeadTape tape_;
+  Matrix raw_, queries_, d_queries_;
+};
+
+using QueueContrastive = BasicQueueContrastive<>;
+
+}  // namespace knnbert

@@ -1,0 +1,45 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "knnbert/core/error.hpp"
+
+namespace knnbert::testing {
+
+/// The smallest archive: keeps what archive(ar) names in memory and gives it back after rewind().
+class MemoryArchive {
+ public:
+  void operator()(std::string_view name, std::vector<float>& values) { exchange(floats_, name, values); }
+  void operator()(std::string_view name, std::vector<std::int64_t>& values) { exchange(integers_, name, values); }
+  void operator()(std::string_view name, std::int64_t& value) {
+    std::vector<std::int64_t> one{value};
+    exchange(integers_, name, one);
+    value = one.at(0);
+  }
+
+  /// From now on values are given back instead of stored.
+  void rewind() { restoring_ = true; }
+
+  std::vector<float>& floats(const std::string& name) { return floats_.at(name); }
+  std::vector<std::int64_t>& integers(const std::string& name) { return integers_.at(name); }
+  bool operator==(const MemoryArchive& other) const { return floats_ == other.floats_ && integers_ == other.integers_; }
+
+ private:
+  template <class Values>
+  void exchange(std::map<std::string, Values>& kept, std::string_view name, Values& values) {
+    if (!restoring_) {
+      if (!kept.emplace(name, values).second) raise<FormatError>("MemoryArchive: {} named twice", name);
+      return;
+    }
+    const auto found = kept.find(std::string(name));
+    if (found == kept.end()) raise<FormatError>("MemoryArchive: nothing named {}", name);
+    values = found->second;
+  }
+
+  std::map<std::string, std::vector<float>> floats_;
+  std::map<std::string, std::vector<std::int64_t>> integers_;
+  bool restoring_ = false;
+};
+
+}  // namespace knnbert::testing

@@ -1,0 +1,68 @@
+#pragma once
+#include <cmath>
+
+#include "knnbert/io/jsonl.hpp"
+#include "knnbert/text/dataset_columns.hpp"
+#include "knnbert/text/dataset_rows.hpp"
+
+namespace knnbert::detail {
+
+/// A label of a JSON object: a string, an integer, true or false; null is a missing one.
+inline std::string json_label(const Json& value, std::string_view what) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer() || value.is_boolean()) return value.dump();
+  if (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()) &&
+      std::abs(value.get<double>()) < 1e15)
+    return std::to_string(static_cast<std::int64_t>(value.get<double>()));
+  raise_json_type(value, what, "a string, an integer, true or false");
+}
+
+/// The keys of an example; empty where there is none.
+struct JsonKeys {
+  std::string text, pair, label;
+};
+
+inline JsonKeys find_keys(const Json& object, std::string_view place, const DatasetOptions& options) {
+  std::vector<std::string> keys;
+  for (const auto& item : object.items()) keys.push_back(item.key());
+  if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", place);
+  const auto columns = ColumnFinder(keys, std::ssize(keys), place, options).find();
+  const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
+  return {key(columns.text), key(columns.pair), key(columns.label)};
+}
+
+inline void read_jsonl(std::string_view text, std::string_view name, const DatasetOptions& options, RowCollector& out) {
+  JsonKeys keys;
+  for_each_json_line(text, name, [&](const Json& object, index_t line) {
+    if (out.full()) return false;
+    const auto place = format("{}{}", out.source(), line);
+    if (!object.is_object()) raise_json_type(object, place, "an object");
+    if (keys.text.empty() || keys.label.empty()) keys = find_keys(object, place, options);
+    const auto label = object.find(keys.label);
+    out.add(require<std::string>(object, keys.text, place), optional_value<std::string>(object, keys.pair, "", place),
+            label == object.end() ? std::string() : json_label(*label, format("{}: {}", place, keys.label)), line);
+    return true;
+  });
+}
+
+/// [text, label] of the lists that options.split names, joined by '+'.
+inline void read_clinc(std::string_view text, std::string_view name, const DatasetOptions& options, RowCollector& out) {
+  const Json content = parse_json(text, name);
+  index_t number = 0;
+  for (std::string_view rest = options.split; !rest.empty();) {
+    const auto end = std::min(rest.find('+'), rest.size());
+    const auto list = require<Json>(content, rest.substr(0, end), name);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!list.is_array()) raise_json_type(list, name, "a list of [text, label]");
+    for (const auto& entry : list) {
+      if (out.full()) return;
+      const auto pair = json_as<std::vector<std::string>>(entry, format("{}{}", out.source(), ++number));
+      if (pair.size() != 2)
+        raise<FormatError>("{}{}: {} strings given, [text, label] expected", out.source(), number, pair.size());
+      out.add(pair[0], {}, pair[1], number);
+    }
+  }
+}
+
+}  // namespace knnbert::detail

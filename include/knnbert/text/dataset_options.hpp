@@ -1,0 +1,58 @@
+#pragma once
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "knnbert/io/lines.hpp"
+
+namespace knnbert {
+
+/// Layouts of labeled text. `automatic` looks at the file's name and its first line.
+enum class Format {
+  automatic,
+  tsv,         ///< text, label or text, pair, label separated by tabs, or any columns under a header (GLUE)
+  csv,         ///< RFC 4180 with a header
+  jsonl,       ///< one JSON object a line
+  label_text,  ///< label, blank, text (TREC, SST sentences, MR)
+  clinc,       ///< one JSON object of lists of [text, label]
+  fasttext,    ///< __label__name text
+  ag_news,     ///< CSV without header: class, title, description; the text is "title description"
+  imdb,        ///< TSV without header: label, id, rating, text
+};
+
+/// Whether the first row of a TSV or CSV file names the columns; `automatic` recognizes usual names and those asked for.
+enum class Header { automatic, present, absent };
+
+/// How a dataset is read.
+struct DatasetOptions {
+  Format format = Format::automatic;
+  std::string text_column = {};   ///< name of a column or JSON key, or the position of a column from 1
+  std::string pair_column = {};   ///< likewise, for the second text
+  std::string label_column = {};  ///< likewise
+  Header header = Header::automatic;
+  std::string split = "train";                          ///< CLINC lists to read, such as "test+oos_test"
+  std::vector<std::string> classes = {};                ///< class names in this order instead of sorted
+  index_t limit = std::numeric_limits<index_t>::max();  ///< most examples to read
+  bool labels_required = true;                          ///< otherwise a missing label becomes no_label
+  Encoding encoding = Encoding::utf8;
+  bool strict_utf8 = false;
+  index_t max_bytes = ReadOptions{}.max_bytes;
+  Decompress decompress = nullptr;  ///< `decompress` of io/gzip.hpp reads gzip and zip
+};
+
+/// The format of a name as in the enumeration; "auto" and "glue" (a TSV) work too.  Errors: OptionError.
+inline Format parse_format(std::string_view name) {
+  constexpr std::pair<std::string_view, Format> formats[] = {
+      {"automatic", Format::automatic}, {"auto", Format::automatic}, {"tsv", Format::tsv},
+      {"glue", Format::tsv}, {"csv", Format::csv}, {"jsonl", Format::jsonl},
+      {"label_text", Format::label_text}, {"clinc", Format::clinc}, {"fasttext", Format::fasttext},
+      {"ag_news", Format::ag_news}, {"imdb", Format::imdb}};
+  std::string known;
+  for (const auto& entry : formats) {
+    if (entry.first == name) return entry.second;
+    known += (known.empty() ? "" : ", ") + std::string(entry.first);
+  }
+  raise<OptionError>("parse_format: '{}' given, one of {} expected", name, known);
+}
+
+}  // namespace knnbert

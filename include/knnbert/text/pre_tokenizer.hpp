@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "knnbert/core/types.hpp"
+#include "knnbert/text/unicode.hpp"
+#include "knnbert/text/utf8.hpp"
+
+namespace knnbert {
+
+/// Cuts normalized text at white space and around each punctuation character: BertPreTokenizer of tokenizers 0.23.
+/// A sink of Normalizer. Calls consume(word, characters) for each word; consume.full() ends the text early.
+/// Of a word with more than `longest` characters only the first ones are passed on, with the true count.
+template <class Consume>
+class WordSplitter {
+ public:
+  explicit WordSplitter(Consume& consume, index_t longest) : consume_(consume), longest_(longest) {}
+
+  void push(char32_t c, std::uint8_t properties) {
+    if (properties & unicode::space) return close();
+    const bool stands_alone = properties & unicode::punctuation;
+    if (stands_alone) close();
+    if (++characters_ <= longest_) unicode::encode(c, word_);
+    if (stands_alone) close();
+  }
+
+  /// Ends the word; call it after the last character.
+  void close() {
+    if (characters_ == 0) return;
+    consume_(std::string_view(word_), characters_);
+    word_.clear();
+    characters_ = 0;
+  }
+
+  bool full() const { return consume_.full(); }
+
+ private:
+  Consume& consume_;
+  index_t longest_;
+  index_t characters_ = 0;
+  std::string word_;
+};
+
+}  // namespace knnbert

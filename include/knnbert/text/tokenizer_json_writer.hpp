@@ -1,0 +1,102 @@
+#pragma once
+#include "knnbert/io/json.hpp"
+#include "knnbert/text/vocabulary.hpp"
+#include "knnbert/text/wordpiece_options.hpp"
+
+/// A WordPiece tokenizer in the words of tokenizer.json and tokenizer_config.json.
+namespace knnbert::detail {
+
+inline OrderedJson accents_json(const NormalizerOptions& options) {
+  return options.strip_accents ? OrderedJson(*options.strip_accents) : OrderedJson();
+}
+
+inline OrderedJson added_token_json(const AddedToken& token) {
+  return {{"content", token.content},      {"single_word", token.single_word}, {"lstrip", token.strip_left},
+          {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", token.special}};
+}
+
+inline OrderedJson added_tokens_json(const std::vector<AddedToken>& tokens) {
+  auto list = OrderedJson::array();
+  for (const auto& token : tokens) {
+    OrderedJson entry{{"id", token.id}};
+    entry.update(added_token_json(token));
+    list.push_back(entry);
+  }
+  return list;
+}
+
+inline OrderedJson model_json(const Vocabulary& vocabulary, const WordPieceOptions& options) {
+  OrderedJson::object_t tokens;  // filled at its end: its own look-up is linear
+  for (token_t id = 0; id < vocabulary.size(); ++id)
+    if (const auto token = vocabulary.token(id); vocabulary.find(token) == id) tokens.emplace_back(std::string(token), id);
+  return {{"type", "WordPiece"},
+          {"unk_token", options.unknown_token},
+          {"continuing_subword_prefix", options.prefix},
+          {"max_input_chars_per_word", options.max_characters_per_word},
+          {"vocab", std::move(tokens)}};
+}
+
+inline OrderedJson template_json(const WordPieceOptions& options, token_t classify, token_t separate) {
+  const auto piece = [](const char* kind, const std::string& id, int segment) {
+    return OrderedJson{{kind, {{"id", id}, {"type_id", segment}}}};
+  };
+  const auto token = [](const std::string& name, token_t id) {
+    return OrderedJson{{"id", name}, {"ids", {id}}, {"tokens", {name}}};
+  };
+  const auto& [cls, sep] = std::tie(options.classify_token, options.separate_token);
+  auto single = OrderedJson::array({piece("SpecialToken", cls, 0), piece("Sequence", "A", 0), piece("SpecialToken", sep, 0)});
+  auto pair = single;
+  pair.push_back(piece("Sequence", "B", 1));
+  pair.push_back(piece("SpecialToken", sep, 1));
+  return {{"type", "TemplateProcessing"},
+          {"single", std::move(single)},
+          {"pair", std::move(pair)},
+          {"special_tokens", {{cls, token(cls, classify)}, {sep, token(sep, separate)}}}};
+}
+
+inline OrderedJson truncation_json(index_t max_length) {
+  if (max_length == 0) return {};
+  return {{"direction", "Right"}, {"max_length", max_length}, {"strategy", "LongestFirst"}, {"stride", 0}};
+}
+
+/// Content of tokenizer.json.
+inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceOptions& options, token_t classify, token_t separate) {
+  const auto& normalizer = options.normalizer;
+  return {{"version", "1.0"},
+          {"truncation", truncation_json(options.suggested.truncation)},
+          {"padding", nullptr},
+          {"added_tokens", added_tokens_json(options.added_tokens)},
+          {"normalizer",
+           {{"type", "BertNormalizer"},
+            {"clean_text", normalizer.clean_text},
+            {"handle_chinese_chars", normalizer.chinese_characters},
+            {"strip_accents", accents_json(normalizer)},
+            {"lowercase", normalizer.lowercase}}},
+          {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+          {"post_processor", template_json(options, classify, separate)},
+          {"decoder", {{"type", "WordPiece"}, {"prefix", options.prefix}, {"cleanup", true}}},
+          {"model", model_json(vocabulary, options)}};
+}
+
+/// Content of tokenizer_config.json. The class BertTokenizer knows no other prefix, word length or cleaning than BERT's.
+inline OrderedJson tokenizer_config_json(const WordPieceOptions& options) {
+  const WordPieceOptions usual;
+  const bool is_usual = options.prefix == usual.prefix && options.normalizer.clean_text &&
+                        options.max_characters_per_word == usual.max_characters_per_word;
+  OrderedJson json{{"tokenizer_class", is_usual ? "BertTokenizer" : "PreTrainedTokenizerFast"},
+                   {"do_lower_case", options.normalizer.lowercase},
+                   {"strip_accents", accents_json(options.normalizer)},
+                   {"tokenize_chinese_chars", options.normalizer.chinese_characters},
+                   {"unk_token", options.unknown_token},
+                   {"cls_token", options.classify_token},
+                   {"sep_token", options.separate_token},
+                   {"pad_token", options.pad_token},
+                   {"mask_token", options.mask_token}};
+  auto added = OrderedJson::object();
+  for (const auto& token : options.added_tokens) added[std::to_string(token.id)] = added_token_json(token);
+  json["added_tokens_decoder"] = std::move(added);
+  if (options.suggested.model > 0) json["model_max_length"] = options.suggested.model;
+  return json;
+}
+
+}  // namespace knnbert::detail

@@ -1,0 +1,67 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "knnbert/core/rng.hpp"
+#include "knnbert/text/batch.hpp"
+
+namespace knnbert {
+
+/// Tokenized examples with their labels and, for each class, its examples: built once a run, read by every step.
+class TrainingData {
+ public:
+  TrainingData() = default;
+  /// Errors: ShapeError unless there is a label in [0, classes) for every text.
+  TrainingData(Batch tokens, std::vector<label_t> labels, index_t classes)
+      : tokens_(std::move(tokens)), labels_(std::move(labels)), by_class_(static_cast<std::size_t>(classes)) {
+    if (tokens_.size() != std::ssize(labels_)) raise<ShapeError>("TrainingData: {} texts but {} labels", tokens_.size(), labels_.size());
+    for (index_t i = 0; i < size(); ++i) {
+      if (label(i) < 0 || label(i) >= classes) raise<ShapeError>("TrainingData: example {} has label {}, 0 to {} expected", i, label(i), classes - 1);
+      by_class_[static_cast<std::size_t>(label(i))].push_back(i);
+    }
+  }
+
+  index_t size() const { return std::ssize(labels_); }
+  index_t classes() const { return std::ssize(by_class_); }
+  const Batch& tokens() const { return tokens_; }
+  label_t label(index_t example) const { return labels_[static_cast<std::size_t>(example)]; }
+  std::span<const label_t> labels() const { return labels_; }
+  std::span<const index_t> of_class(label_t label) const { return by_class_[static_cast<std::size_t>(label)]; }
+
+  std::vector<label_t> labels_of(std::span<const index_t> examples) const {
+    std::vector<label_t> found;
+    for (const index_t example : examples) found.push_back(label(example));
+    return found;
+  }
+
+ private:
+  Batch tokens_;
+  std::vector<label_t> labels_;
+  std::vector<std::vector<index_t>> by_class_;
+};
+
+/// Draws the positives of queries from their class. A replacement needs the same two members.
+struct SameClassSampler {
+  bool exclude_self = false;  ///< leave the query itself out where its class has another example
+
+  /// The order in which a queue is first filled.
+  std::vector<index_t> order(const TrainingData& data, const Rng& rng) const { return rng.permutation(data.size()); }
+
+  /// Appends `count` examples of the class of examples[query]: without replacement while the class suffices, the rest
+  /// drawn again.
+  void draw(const TrainingData& data, std::span<const index_t> examples, index_t query, index_t count, const Rng& rng, std::vector<index_t>& chosen) const {
+    const index_t example = examples[static_cast<std::size_t>(query)];
+    const auto all = data.of_class(data.label(example));
+    std::vector<index_t> pool(all.begin(), all.end());
+    if (exclude_self && pool.size() > 1) std::erase(pool, example);
+    const auto below = [&](index_t i, index_t bound) { return rng.below(static_cast<std::uint64_t>(i), bound); };
+    const index_t distinct = std::min(count, std::ssize(pool));
+    for (index_t i = 0; i < distinct; ++i) {
+      std::swap(pool[static_cast<std::size_t>(i)], pool[static_cast<std::size_t>(i + below(i, std::ssize(pool) - i))]);
+      chosen.push_back(pool[static_cast<std::size_t>(i)]);
+    }
+    for (index_t i = distinct; i < count; ++i) chosen.push_back(pool[static_cast<std::size_t>(below(i, std::ssize(pool)))]);
+  }
+};
+
+}  // namespace knnbert

@@ -1,0 +1,48 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace knnbert::unicode {
+
+inline constexpr char32_t replacement_character = 0xfffd;
+
+/// The character at the start of [at, end), which must not be empty; at moves behind it. Where the bytes are not UTF-8
+/// they give one replacement character for each longest prefix of a well-formed sequence (Unicode 15, section 3.9).
+inline char32_t decode(const char*& at, const char* end) {
+  const auto lead = static_cast<unsigned char>(*at++);
+  if (lead < 0x80) return lead;
+  if (lead < 0xc2 || lead > 0xf4) return replacement_character;
+  const int following = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+  unsigned first = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;  // bounds of the next byte:
+  unsigned last = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;   // nothing overlong, no surrogates, no more than 10FFFF
+  char32_t code = lead & (0x3fu >> following);
+  for (int i = 0; i < following; ++i) {
+    if (at == end || static_cast<unsigned char>(*at) < first || static_cast<unsigned char>(*at) > last)
+      return replacement_character;
+    code = code << 6 | (static_cast<unsigned char>(*at++) & 0x3f);
+    first = 0x80, last = 0xbf;
+  }
+  return code;
+}
+
+/// Appends the UTF-8 of a character that is not a surrogate.
+inline void encode(char32_t code, std::string& out) {
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (code >> shift & 0x3f)); };
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xc0 | code >> 6);
+    tail(0);
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xe0 | code >> 12);
+    tail(6), tail(0);
+  } else {
+    out += static_cast<char>(0xf0 | code >> 18);
+    tail(12), tail(6), tail(0);
+  }
+}
+
+/// Whether a byte of UTF-8 continues a character.
+inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+
+}  // namespace knnbert::unicode

@@ -1,0 +1,49 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/core/types.hpp"
+
+namespace knnbert {
+
+enum class ScheduleKind { constant, linear, cosine };
+
+/// Which of the three predictors a number is about.
+enum class Predictor { knn, head, combined };
+
+struct TrainerOptions {
+  index_t epochs = 3;
+  index_t batch_size = 32;           ///< examples of a step
+  index_t part_size = 0;             ///< examples of a forward and backward pass; 0: the whole step
+  float learning_rate = 5e-5f;
+  float head_learning_rate = 0;      ///< of both heads; 0: the same
+  ScheduleKind schedule = ScheduleKind::linear;
+  float warmup = 0;                  ///< fraction of all steps
+  float weight_decay = 0;            ///< not on biases and normalizations
+  float clip_norm = 1;               ///< global norm of all gradients; 0: no clipping
+  bool dropout = true;               ///< false: train without dropout, whatever the encoder's rates
+  std::uint64_t seed = 42;
+  bool rebuild_store = true;         ///< dev scores of an epoch use a store rebuilt from the training data, else none
+  Predictor selection = Predictor::combined;  ///< the best epoch is the one with the highest dev accuracy of it
+  index_t patience = 0;              ///< epochs without a better dev score before training stops; 0: never
+
+  /// Errors: OptionError.
+  void validate() const {
+    const auto at_least = [](std::string_view name, auto value, auto least) {
+      if (!(value >= least)) raise<OptionError>("TrainerOptions::{}: {} given, at least {} expected", name, value, least);
+    };
+    at_least("epochs", epochs, index_t{1});
+    at_least("batch_size", batch_size, index_t{1});
+    at_least("part_size", part_size, index_t{0});
+    at_least("learning_rate", learning_rate, 0.0f);
+    at_least("head_learning_rate", head_learning_rate, 0.0f);
+    at_least("warmup", warmup, 0.0f);
+    at_least("weight_decay", weight_decay, 0.0f);
+    at_least("clip_norm", clip_norm, 0.0f);
+    at_least("patience", patience, index_t{0});
+    if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
+  }
+};
+
+}  // namespace knnbert

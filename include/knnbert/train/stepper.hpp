@@ -1,0 +1,154 @@
+#pragma once
+#include <cmath>
+#include <tuple>
+
+#include "knnbert/nn/head.hpp"
+#include "knnbert/optimizer/adamw.hpp"
+#include "knnbert/optimizer/clip.hpp"
+#include "knnbert/text/training_data.hpp"
+#include "knnbert/train/report.hpp"
+
+namespace knnbert {
+
+/// One optimization step of a network under any set of terms: forward, every term adds its gradient, one backward,
+/// clip, optimizer. It names no method.
+template <class Network, class... Terms>
+class Stepper {
+ public:
+  using context_type = StepContext<Network, TrainingData>;
+  static_assert((Term<Terms, context_type> && ...),
+                "a training term needs a static name and a member TermValue add(StepContext&); see term/context.hpp");
+
+  Stepper(Network& network, const TrainingData& data, const TrainerOptions& options, Terms... terms)
+      : network_(network), data_(data), options_(options), terms_(std::move(terms)...), gradients_(network.values().shared_table()),
+        optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()) {
+    each_term([&](auto& term) {
+      if constexpr (requires { term.prepare(network_, data_); }) term.prepare(network_, data_);
+    });
+  }
+
+  /// Trains on the given examples.
+  StepReport step(const StepClock& clock, std::span<const index_t> examples, float learning_rate) {
+    StepReport report;
+    report.examples = std::ssize(examples);
+    const float idle_weight = begin(clock, examples);
+    gradients_.clear();
+    const index_t part = options_.part_size ? options_.part_size : std::ssize(examples);
+    for (index_t first = 0; first < std::ssize(examples); first += part) {
+      const auto own = examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(part, std::ssize(examples) - first)));
+      run_part(clock, own, first, std::ssize(examples), idle_weight, report);
+    }
+    finish(report, learning_rate);
+    return report;
+  }
+
+  template <class T>
+  T& term() { return std::get<T>(terms_); }
+  const Gradients& gradients() const { return gradients_; }
+
+  template <class Archive>
+  void archive(Archive& ar) {
+    ar("values", std::span<float>(network_.values().data(), static_cast<std::size_t>(network_.values().size())));
+    gradients_.archive_rows(ar);
+    auto optimizer = ar.scope("optimizer");
+    optimizer_.archive(optimizer);
+    each_term([&](auto& term) {
+      if constexpr (requires { term.archive(ar); }) {
+        auto own = ar.scope(term.name);
+        term.archive(own);
+      }
+    });
+  }
+
+ private:
+  template <class F>
+  void each_term(F&& f) {
+    std::apply([&](auto&... term) { (f(term), ...); }, terms_);
+  }
+
+  /// The heads start from random numbers and may want larger steps than the pretrained encoder.
+  std::vector<float> head_multipliers() const {
+    if (options_.head_learning_rate == 0 || options_.learning_rate == 0) return {};
+    std::vector<float> multipliers;
+    for (const auto& parameter : network_.values().table().all()) {
+      const bool head = parameter.name.starts_with("classifier.") || parameter.name.starts_with("projection.");
+      multipliers.push_back(head ? options_.head_learning_rate / options_.learning_rate : 1.0f);
+    }
+    return multipliers;
+  }
+
+  float begin(const StepClock& clock, std::span<const index_t> examples) {
+    const auto labels = data_.labels_of(examples);
+    const auto ranges = gradients_.ranges();
+    StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels, ranges};
+    each_term([&](auto& term) {
+      if constexpr (requires { term.begin_step(start); }) term.begin_step(start);
+    });
+    return start.idle_weight;
+  }
+
+  void run_part(const StepClock& clock, std::span<const index_t> examples, index_t first, index_t step_examples, float idle_weight, StepReport& report) {
+    const auto dropout = options_.dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt;
+    const auto workspace = network_.lend_workspace();
+    const auto labels = data_.labels_of(examples);
+    const Batch batch = data_.tokens().select(examples);
+    network_.encoder().forward(network_.values(), batch, {.pooling = network_.options().pooling, .dropout = dropout, .first_example = first}, tape_,
+                               *workspace, network_.workers());
+    resize(batch.size());
+    network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);
+    context_type context{network_, data_, clock, dropout, examples, labels, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
+    add_terms(context, report);
+    network_.head().backward(network_.values(), head_tape_, d_logits_, gradients_, d_embedding_, network_.workers());
+    network_.encoder().backward(network_.values(), tape_, {.d_embedding = d_embedding_, .parameters = &gradients_}, *workspace, network_.workers());
+    report.tokens += batch.tokens();
+  }
+
+  void resize(index_t texts) {
+    logits_.resize(texts, network_.classes());
+    d_logits_.resize(texts, network_.classes());
+    d_embedding_.resize(texts, network_.width());
+    d_logits_.fill(0);
+    d_embedding_.fill(0);
+  }
+
+  /// Values of the parts of a step add up, each being its share of a mean.
+  void add_terms(context_type& context, StepReport& report) {
+    const bool first = report.terms.empty();
+    std::size_t i = 0;
+    each_term([&](auto& term) {
+      const TermValue value = term.add(context);
+      if (first) report.terms.emplace_back(term.name, std::nullopt);
+      auto& total = report.terms[i++].second;
+      if (value) total = total.value_or(0) + *value;
+      report.loss += value.value_or(0);
+    });
+  }
+
+  void finish(StepReport& report, float learning_rate) {
+    report.learning_rate = learning_rate;
+    report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
+    report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
+    const auto ranges = gradients_.ranges();
+    if (report.finite) optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
+    each_term([&](auto& term) {
+      if constexpr (requires { term.after_update(network_, ranges); }) {
+        if (report.finite) term.after_update(network_, ranges);
+      }
+      if constexpr (requires { term.measure([](std::string_view, double) {}); })
+        term.measure([&](std::string_view name, double value) { report.measures.emplace_back(name, value); });
+    });
+  }
+
+  Network& network_;
+  const TrainingData& data_;
+  TrainerOptions options_;
+  std::tuple<Terms...> terms_;
+  Gradients gradients_;
+  AdamW optimizer_;
+  std::vector<float> multipliers_;
+  typename Network::tape_type tape_;
+  HeadTape head_tape_;
+  Matrix logits_, d_logits_, d_embedding_;
+};
+
+}  // namespace knnbert

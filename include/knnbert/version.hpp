@@ -1,0 +1,5 @@
+#pragma once
+
+#define KNNBERT_VERSION_MAJOR 0
+#define KNNBERT_VERSION_MINOR 1
+#define KNNBERT_VERSION_PATCH 0

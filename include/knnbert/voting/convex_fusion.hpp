@@ -1,0 +1,33 @@
+#pragma once
+#include "knnbert/voting/concept.hpp"
+
+namespace knnbert {
+
+/// phi * knn + (1 - phi) * head.  KNN-BERT, arXiv 2110.02523, Eq. 1.  Errors: OptionError for phi outside [0, 1].
+struct ConvexFusion {
+  float phi = 0.1f;
+
+  void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
+    detail::require_same_classes("ConvexFusion", head, knn, out);
+    if (!(phi >= 0 && phi <= 1)) raise<OptionError>("ConvexFusion::phi: {} given, 0 to 1 expected", phi);
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] = phi * knn[c] + (1 - phi) * head[c];
+  }
+};
+
+/// The head alone.
+struct HeadOnly {
+  void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
+    detail::require_same_classes("HeadOnly", head, knn, out);
+    std::copy(head.begin(), head.end(), out.begin());
+  }
+};
+
+/// The neighbors alone.
+struct KnnOnly {
+  void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
+    detail::require_same_classes("KnnOnly", head, knn, out);
+    std::copy(knn.begin(), knn.end(), out.begin());
+  }
+};
+
+}  // namespace knnbert

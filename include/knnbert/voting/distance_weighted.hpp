@@ -1,0 +1,19 @@
+#pragma once
+#include "knnbert/voting/concept.hpp"
+
+namespace knnbert {
+
+/// p_c proportional to the sum over neighbors of class c of 1 / (distance + epsilon), distance = closest - score >= 0.
+struct DistanceWeighted {
+  float closest = 1;  ///< the score of equal rows: 1 for Cosine, 0 for Euclidean
+  float epsilon = 1e-6f;
+
+  void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
+    if (!(epsilon > 0)) raise<OptionError>("DistanceWeighted::epsilon: {} given, a positive number expected", epsilon);
+    detail::vote("DistanceWeighted", neighbors, probabilities, [&](const Neighbor& n) {
+      return 1 / (std::max(0.0, static_cast<double>(closest) - n.score) + epsilon);
+    });
+  }
+};
+
+}  // namespace knnbert

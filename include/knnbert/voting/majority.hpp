@@ -1,0 +1,13 @@
+#pragma once
+#include "knnbert/voting/concept.hpp"
+
+namespace knnbert {
+
+/// Share of the neighbors that belong to each class.  KNN-BERT, arXiv 2110.02523, Eq. 1.
+struct MajorityVoting {
+  void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
+    detail::vote("MajorityVoting", neighbors, probabilities, [](const Neighbor&) { return 1.0; });
+  }
+};
+
+}  // namespace knnbert

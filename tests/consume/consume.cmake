@@ -1,0 +1,41 @@
+# In: way, checkout, build, version, binary_dir, generator, compiler, launcher, fetched.
+cmake_policy(VERSION 3.24)
+
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(failed)
+    message(FATAL_ERROR "${ARGV}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE "${binary_dir}")
+set(prefix "${binary_dir}/prefix")
+if(way STREQUAL find_package)
+  run("${CMAKE_COMMAND}" --install "${build}" --prefix "${prefix}" --component knnbert_development)
+  set(where "-Dknnbert_ROOT=${prefix}")
+else()
+  set(where "-DKNNBERT_CHECKOUT=${checkout}" ${fetched})
+endif()
+
+run("${CMAKE_COMMAND}" -S "${checkout}/tests/consume/${way}" -B "${binary_dir}/build" -G "${generator}" ${where}
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+    "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
+if(output MATCHES "CMake Warning")
+  message(FATAL_ERROR "a consumer sees a warning:\n${output}")
+endif()
+
+# The library brings neither programs of its own nor flags that its user did not choose.
+file(READ "${binary_dir}/build/compile_commands.json" commands)
+string(REGEX MATCHALL "\"file\"" units "${commands}")
+list(LENGTH units count)
+if(NOT count EQUAL 1 OR commands MATCHES " (-march|-m[a-z]|-W|-fsan|-DEIGEN)")
+  message(FATAL_ERROR "one unit without flags of the library expected:\n${commands}")
+endif()
+
+run("${CMAKE_COMMAND}" --build "${binary_dir}/build")
+run("${binary_dir}/build/consumer")
+string(REPLACE "." "\\." version "${version}")
+if(NOT output MATCHES "knnbert ${version}")
+  message(FATAL_ERROR "unexpected output: ${output}")
+endif()

@@ -1,0 +1,4 @@
+#include <vector>
+#include <torch/torch.h>
+
+using Fast = DefaultArch;

@@ -1,0 +1,148 @@
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "catch.hpp"
+#include "io/temporary_folder.hpp"
+#include "knnbert/io/atomic_file.hpp"
+#include "knnbert/io/memory_map.hpp"
+#include "knnbert/io/read_file.hpp"
+
+using namespace knnbert;
+using knnbert_test::contains;
+using knnbert_test::message_of;
+using knnbert_test::slurp;
+using knnbert_test::TemporaryFolder;
+
+TEST_CASE("a memory map shows the bytes of a file and moves") {
+  const TemporaryFolder folder;
+  MemoryMap map(folder.file("a", "knn"));
+  CHECK(map.size() == 3);
+  MemoryMap moved = std::move(map);
+  REQUIRE(moved.size() == 3);
+  CHECK(static_cast<char>(moved.bytes()[1]) == 'n');
+  CHECK(map.bytes().empty());
+  CHECK(MemoryMap(folder.file("empty", "")).bytes().empty());
+}
+
+TEST_CASE("a memory map refuses what is no file and names it") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(MemoryMap(folder.path()), IoError);
+  CHECK_THROWS_AS(MemoryMap("/dev/null"), IoError);
+  CHECK(contains(message_of<IoError>([&] { MemoryMap(folder / "absent.bin"); }), "absent.bin: cannot open"));
+}
+
+TEST_CASE("read_file stops at its limit") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", std::string(200000, 'x'));
+  CHECK(read_file(path, 200000) == std::string(200000, 'x'));
+  CHECK_THROWS_AS(read_file(path, 199999), FormatError);
+  CHECK_THROWS_AS(read_file("/dev/zero", 1000), FormatError);  // endless, of unknown size
+  CHECK_THROWS_AS(read_file(folder / "absent", 10), IoError);
+  CHECK_THROWS_AS(read_file(folder.path(), 10), IoError);
+}
+
+TEST_CASE("an atomic file replaces the old one only on commit") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", "old");
+  {
+    AtomicFile file(path);
+    file.append("new");
+    CHECK(slurp(path) == "old");
+    CHECK(folder.count() == 2);
+  }
+  CHECK(slurp(path) == "old");
+  CHECK(folder.count() == 1);
+  AtomicFile file(path);
+  file.append("n");
+  file.append(std::string(300000, 'e'));  // larger than the buffer
+  file.append("w");
+  file.commit();
+  CHECK(slurp(path) == "n" + std::string(300000, 'e') + "w");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("a writer that throws leaves the old file") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", "old");
+  const auto fail = [](AtomicFile& file) {
+    file.append(std::string(200000, 'x'));
+    throw std::runtime_error("midway");
+  };
+  CHECK_THROWS_AS(write_file_atomically(path, fail), std::runtime_error);
+  CHECK(slurp(path) == "old");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("a full disk leaves the old file") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", "old");
+  struct rlimit usual;
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &usual) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // write then fails with EFBIG
+  const struct rlimit tight = {100000, usual.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &tight);
+  const auto message = message_of<IoError>([&] { write_file_atomically(path, std::string(200000, 'x')); });
+  ::setrlimit(RLIMIT_FSIZE, &usual);
+  std::signal(SIGXFSZ, handler);
+  CHECK(contains(message, "cannot write"));
+  CHECK(slurp(path) == "old");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("a rename that fails removes the temporary file") {
+  const TemporaryFolder folder;
+  AtomicFile file(folder / "a");
+  file.append("new");
+  std::filesystem::create_directories(folder / "a/child");
+  CHECK(contains(message_of<IoError>([&] { file.commit(); }), "cannot replace"));
+  CHECK(std::filesystem::is_directory(folder / "a/child"));
+}
+
+TEST_CASE("a folder that is missing or a target that is no file is an IoError") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(write_file_atomically(folder / "absent/a", "x"), IoError);
+  CHECK_THROWS_AS(write_file_atomically(folder.path(), "x"), IoError);
+  CHECK_THROWS_AS(write_file_atomically("/dev/null", "x"), IoError);
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  CHECK(folder.count() == 0);
+}
+
+TEST_CASE("a read-only folder keeps its files") {
+  if (::geteuid() == 0) {
+    WARN("skipped: permissions do not bind the superuser");
+    return;
+  }
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", "old");
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  CHECK_THROWS_AS(write_file_atomically(path, "new"), IoError);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
+  CHECK(slurp(path) == "old");
+}
+
+TEST_CASE("an atomic file keeps permissions and follows a symbolic link") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a", "old");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::create_symlink(path, folder / "link");
+  write_file_atomically(folder / "link", "new");
+  CHECK(slurp(path) == "new");
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  struct stat status;
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("two atomic files for one path do not disturb each other") {
+  const TemporaryFolder folder;
+  AtomicFile first(folder / "a"), second(folder / "a");
+  first.append("first");
+  second.append("second");
+  first.commit();
+  CHECK(slurp(folder / "a") == "first");
+  second.commit();
+  CHECK(slurp(folder / "a") == "second");
+  CHECK(folder.count() == 1);
+}

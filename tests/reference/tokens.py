@@ -1,0 +1,308 @@
+"""What transformers' BertTokenizer (tokenizers 0.23) makes of texts, in OUTPUT/tokens.
+
+Every list of rows is a file NAME.rows.gz: int64 count, int64 offsets [count + 1], then the elements end to end, which
+are int32 ids or, for texts, bytes.
+
+KIND/tokenizer.json         the tokenizer, for KIND uncased, cased, chinese, multilingual; KIND.text/ the same as vocab.txt
+data.FOLDER                 every line of every file of a data set, undecoded, and every string of its JSON files;
+                            files in another encoding also as UTF-8
+data.FOLDER.KIND            their ids, special tokens included
+alone.KIND, between.KIND    ids of each code point but surrogates, alone and between "a" and "b", without special tokens
+words.SETTING               words of each code point between "a" and "b", joined by blanks, for the settings of SETTINGS
+random, random.KIND         hostile strings and their ids
+random.SETTING              and their words
+limited, limited.KIND       texts; the first id of a row is the max_length, the others are ids
+pairs, pairs.KIND           two rows of texts a pair; max_length, ids; then the same number of segments
+added/tokenizer.json        a tokenizer with added tokens of every sort,
+added, added.all, .ordinary, .none      texts with these tokens, and ids with all, the ordinary or none of them matched
+toy/tokenizer.json          few tokens, another prefix, short words; toy, toy.ids
+"""
+
+import argparse
+import gzip
+import json
+import lzma
+import random
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertTokenizer
+
+KINDS = {"uncased": True, "cased": False, "chinese": True, "multilingual": False}
+SETTINGS = {
+    "uncased": {},
+    "cased": {"lowercase": False},
+    "accents": {"strip_accents": False},
+    "stripped": {"lowercase": False, "strip_accents": True},
+    "unclean": {"clean_text": False, "handle_chinese_chars": False},
+    "bare": {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False},
+}
+CODE_POINTS = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+BINARY = {".data-00000-of-00001", ".index"}
+
+
+def write_rows(folder, name, rows):
+    """Rows are bytes or lists of ids."""
+    lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+    if rows and isinstance(rows[0], bytes):
+        elements = b"".join(rows)
+    else:
+        elements = np.fromiter((value for row in rows for value in row), np.int32, int(lengths.sum())).tobytes()
+    with gzip.open(folder / f"{name}.rows.gz", "wb", compresslevel=1) as out:
+        out.write(np.int64(len(rows)).tobytes() + np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64).tobytes())
+        out.write(elements)
+
+
+def ids(tokenizer, texts, special=True, batch=20_000):
+    rows = []
+    for first in range(0, len(texts), batch):
+        encodings = tokenizer.encode_batch_fast(texts[first:first + batch], add_special_tokens=special)
+        rows.extend(encoding.ids for encoding in encodings)
+    return rows
+
+
+def decode(rows):
+    return [row.decode("utf-8", "replace") for row in rows]
+
+
+def backend(vocabulary, lowercase):
+    """The tokenizer as users get it, with literal special tokens in a text as ordinary text."""
+    tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=lowercase).backend_tokenizer
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def tokenizers(data, folder):
+    made = {}
+    for kind, lowercase in KINDS.items():
+        vocabulary = next((data / "vocab").glob(f"bert-base-{kind}*-vocab.txt"))
+        made[kind] = backend(vocabulary, lowercase)
+        for name in (kind, f"{kind}.text"):
+            (folder / name).mkdir(exist_ok=True)
+        made[kind].save(str(folder / kind / "tokenizer.json"))
+        shutil.copyfile(vocabulary, folder / f"{kind}.text" / "vocab.txt")
+        config = {"do_lower_case": lowercase, "tokenizer_class": "BertTokenizer"}
+        (folder / f"{kind}.text" / "tokenizer_config.json").write_text(json.dumps(config))
+    return made
+
+
+def contents(path):
+    """Bytes of a file, or of the members of an archive."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in archive.namelist()]
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    with opener(path, "rb") as file:
+        return [file.read()]
+
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield key
+            yield from strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from strings(member)
+
+
+def texts_of(path):
+    rows = []
+    for content in contents(path):
+        if ".json" in path.suffixes:
+            rows += [text.encode() for text in strings(json.loads(content))]
+            continue
+        rows += content.split(b"\n")
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            rows += content.decode("gb18030" if "cilin" in path.name else "latin-1").encode().split(b"\n")
+    return rows
+
+
+def dump_data(data, made, folder):
+    total = 0
+    for source in sorted(path for path in data.iterdir() if path.is_dir()):
+        rows = [row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path)]
+        write_rows(folder, f"data.{source.name}", rows)
+        texts = decode(rows)
+        for kind, tokenizer in made.items():
+            write_rows(folder, f"data.{source.name}.{kind}", ids(tokenizer, texts))
+        total += len(rows)
+        print(f"{source.name}: {len(rows)} texts", flush=True)
+    print(f"{total} texts", flush=True)
+
+
+def dump_code_points(made, folder):
+    for kind, tokenizer in made.items():
+        write_rows(folder, f"alone.{kind}", ids(tokenizer, [chr(code) for code in CODE_POINTS], special=False))
+        write_rows(folder, f"between.{kind}", ids(tokenizer, [f"a{chr(code)}b" for code in CODE_POINTS], special=False))
+    print("code points", flush=True)
+
+
+def words(setting, texts, batch=500):
+    """Words of each text joined by blanks; a batch goes through as one text, cut apart at a word of its own."""
+    normalizer, pre_tokenizer = normalizers.BertNormalizer(**setting), pre_tokenizers.BertPreTokenizer()
+    mark = "endofonetext"
+    rows = []
+    for first in range(0, len(texts), batch):
+        joined = "".join(f"{text} {mark} " for text in texts[first:first + batch])
+        row = []
+        for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(joined)):
+            if word == mark:
+                rows.append(" ".join(row).encode())
+                row = []
+            else:
+                row.append(word)
+    assert len(rows) == len(texts)
+    return rows
+
+
+def random_texts(draw, count):
+    """Bytes that try to break something."""
+    pools = [range(0x20, 0x7F), range(0x300, 0x370), range(0x590, 0x700), range(0x900, 0xE00), range(0xAC00, 0xD7A4),
+             range(0x1100, 0x1200), range(0x4E00, 0x5000), range(0xF900, 0xFB10), range(0x1E00, 0x2000),
+             range(0x2000, 0x2070), range(0x1D150, 0x1D200), range(0x2F800, 0x2FA20), range(0x302A, 0x3100),
+             range(0xC0, 0x250), range(0x370, 0x530), range(0, 0x21)]
+    marks = [0x302E, 0x302F, 0x1D165, 0x1D16D, 0x16FF0, 0x8D4, 0x1ABF, 0x1DF6, 0x10EAB, 0x0345, 0x0300, 0x0323, 0x5B0, 0x94D]
+    pieces = ["[CLS]", "[SEP]", "[MASK]", "[UNK]", "##ing", "a" * 99, "b" * 100, "c" * 101, "\u00e9" * 100, "\u4e2d" * 3,
+              "\u0130", "\ufeff", "\u00ad", "\u2028", "unaffable", "\u1e9b\u0323", "\ud55c\uad6d", "\x00", "\ufffd"]
+
+    def part():
+        choice = draw.randrange(6)
+        if choice == 0:
+            return draw.randbytes(draw.randrange(8))
+        if choice == 1:
+            return draw.choice(pieces).encode()
+        if choice == 2:
+            return "".join(chr(draw.choice(marks)) for _ in range(draw.randrange(8))).encode()
+        if choice == 3:
+            code = draw.choice(CODE_POINTS)
+            return chr(code).encode() if draw.random() < 0.7 else chr(code).encode()[:-1]
+        if choice == 4:
+            return chr(draw.randrange(0xD800, 0xE000)).encode("utf-8", "surrogatepass")
+        pool = draw.choice(pools)
+        return "".join(chr(draw.choice(pool)) for _ in range(draw.randrange(1, 12))).encode()
+
+    return [b"".join(part() for _ in range(draw.randrange(12))) for _ in range(count)]
+
+
+def dump_random(made, folder):
+    rows = random_texts(random.Random(7), 40_000)
+    rows += [chr(code).encode("utf-8", "surrogatepass") for code in range(0xD800, 0xE000)]
+    rows += [bytes([first, second]) for first in range(256) for second in range(256)]
+    rows += [b"x" * 1_000_000, "\u0301".encode() * 300_000, b"\xff" * 1_000_000, ("\u4e2d" * 300_000).encode(), b"." * 1_000_000]
+    write_rows(folder, "random", rows)
+    texts = decode(rows)
+    for kind, tokenizer in made.items():
+        write_rows(folder, f"random.{kind}", ids(tokenizer, texts))
+    for name, setting in SETTINGS.items():
+        write_rows(folder, f"random.{name}", words(setting, texts))
+        write_rows(folder, f"words.{name}", words(setting, [f"a{chr(code)}b" for code in CODE_POINTS]))
+    print("random strings and words", flush=True)
+
+
+def lengthy_texts(draw, data, count):
+    """Texts of 0 to about 150 tokens."""
+    pool = (texts_of(data / "rte" / "train.tsv") + texts_of(data / "chnsenticorp" / "dev.tsv"))
+    return [row[:draw.choice((0, 3, 10, 30, 100, 400))] for row in draw.choices(pool, k=count)]
+
+
+def dump_limits(data, made, folder):
+    draw = random.Random(11)
+    rows = lengthy_texts(draw, data, 4000)
+    limits = [draw.choice((0, 2, 3, 4, 5, 8, 13, 16, 31, 32, 64, 128)) for _ in rows]
+    pairs = lengthy_texts(draw, data, 12_000)
+    pair_limits = [draw.choice((0, 3, 4, 5, 6, 8, 13, 16, 31, 32, 64, 128)) for _ in range(len(pairs) // 2)]
+    write_rows(folder, "limited", rows)
+    write_rows(folder, "pairs", pairs)
+    for kind, tokenizer in made.items():
+        limited, paired = [], []
+        for text, limit in zip(decode(rows), limits, strict=True):
+            tokenizer.enable_truncation(limit) if limit else tokenizer.no_truncation()
+            limited.append([limit, *tokenizer.encode(text).ids])
+        for first, second, limit in zip(decode(pairs[::2]), decode(pairs[1::2]), pair_limits, strict=True):
+            tokenizer.enable_truncation(limit) if limit else tokenizer.no_truncation()
+            encoding = tokenizer.encode(first, second)
+            paired.append([limit, *encoding.ids, *encoding.type_ids])
+        tokenizer.no_truncation()
+        write_rows(folder, f"limited.{kind}", limited)
+        write_rows(folder, f"pairs.{kind}", paired)
+    print("limits and pairs", flush=True)
+
+
+def dump_added(data, folder):
+    vocabulary = data / "vocab" / "bert-base-uncased-vocab.txt"
+    tokenizer = backend(vocabulary, True)
+    (folder / "added").mkdir(exist_ok=True)
+    tokenizer.add_tokens([
+        AddedToken("banana", normalized=True), AddedToken("ban", normalized=True, single_word=True), AddedToken("Caf\u00e9", normalized=True),
+        AddedToken("RAW", normalized=False), AddedToken("RAWER", normalized=False, single_word=True),
+        AddedToken("<left>", lstrip=True, normalized=False), AddedToken("<right>", rstrip=True, normalized=False),
+        AddedToken("<both>", lstrip=True, rstrip=True, normalized=True), AddedToken("\u4e2d\u6587", normalized=False),
+        AddedToken("hello", normalized=True)])
+    tokenizer.add_special_tokens([
+        AddedToken("[X]", special=True, normalized=False), AddedToken("[XY]", special=True, normalized=False, lstrip=True),
+        AddedToken("<s>", special=True, normalized=True), AddedToken("RAWEST", special=True, normalized=False)])
+    tokenizer.save(str(folder / "added" / "tokenizer.json"))
+    draw = random.Random(13)
+    parts = ["banana", "Banana", "ban", "BAN", "caf\u00e9", "cafe\u0301", "CAFE", "RAW", "raw", "RAWER", "RAWEST", "<left>", "<right>",
+             "<both>", "<BOTH>", "\u4e2d\u6587", "\u4e2d", "\u6587", "hello", "[X]", "[XY]", "[CLS]", "[MASK]", "[mask]", "<s>", "<S>", " ",
+             "  ", "\u3000", "\t", "a", "x", "_", ".", "\u0301", "\u00e9", "1", "-", "\u200b", "\xad", "\u0915\u094d"]
+    texts = ["".join(draw.choices(parts, k=draw.randrange(9))) for _ in range(20_000)]
+    rows = [text.encode() for text in texts]
+    rows += [b"".join(draw.choice((part.encode(), draw.randbytes(1))) for part in draw.choices(parts, k=6)) for _ in range(5000)]
+    texts = decode(rows)
+    write_rows(folder, "added", rows)
+    write_rows(folder, "added.ordinary", ids(tokenizer, texts))
+    tokenizer.encode_special_tokens = False
+    write_rows(folder, "added.all", ids(tokenizer, texts))
+    plain = Tokenizer(models.WordPiece.from_file(str(vocabulary), unk_token="[UNK]"))
+    plain.normalizer, plain.pre_tokenizer, plain.post_processor = tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor
+    write_rows(folder, "added.none", ids(plain, texts))
+    print("added tokens", flush=True)
+
+
+def dump_toy(folder):
+    draw = random.Random(17)
+    tokens = ["<unk>", "<cls>", "<sep>"]
+    for prefix in ("", "~"):
+        made = {"".join(draw.choices("ab\u00e9\u4e2d", k=draw.randrange(1, 6))) for _ in range(60)}
+        tokens += [prefix + token for token in sorted(made)]
+    tokenizer = Tokenizer(models.WordPiece({token: place for place, token in enumerate(tokens)}, unk_token="<unk>",
+                                           continuing_subword_prefix="~", max_input_chars_per_word=9))
+    tokenizer.normalizer = normalizers.BertNormalizer(handle_chinese_chars=False, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("<sep>", 2), ("<cls>", 1))
+    (folder / "toy").mkdir(exist_ok=True)
+    tokenizer.save(str(folder / "toy" / "tokenizer.json"))
+    texts = ["".join(draw.choices("aabb\u00e9\u4e2d ~", k=draw.randrange(40))) for _ in range(20_000)]
+    write_rows(folder, "toy", [text.encode() for text in texts])
+    write_rows(folder, "toy.ids", ids(tokenizer, texts))
+    print("toy vocabulary", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets, with the vocabularies in vocab")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the dumps")
+    parser.add_argument("--encoder", help="not needed here")
+    arguments = parser.parse_args()
+    folder = arguments.output / "tokens"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = tokenizers(arguments.data, folder)
+    dump_toy(folder)
+    dump_added(arguments.data, folder)
+    dump_limits(arguments.data, made, folder)
+    dump_random(made, folder)
+    dump_code_points(made, folder)
+    dump_data(arguments.data, made, folder)
+
+
+if __name__ == "__main__":
+    main()
