@@ -41,8 +41,10 @@ TEST_CASE("what strict json forbids is refused with line and byte") {
   CHECK(parse_json("[{\"a\": 1}, {\"a\": 2}]", "f").size() == 2);
   CHECK(contains(error_of("{}\n\n x"), "c.json:3: "));
   CHECK(contains(error_of("[1,\nNaN]"), "c.json:2: "));
-  for (const char* bad : {"", " ", "[1,]", "{\"a\":}", "{a: 1}", "Infinity", "-Infinity", "[NaN]", "1e999", "// x\n1", "01", "+1",
-                          "'a'", "\"a", "\"\x01\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", "[1 2]", "{} {}", "tru"})
+  for (const char* bad :
+       {"",   " ",  "[1,]", "{\"a\":}", "{a: 1}",   "Infinity", "-Infinity",        "[NaN]",       "1e999", "// x\n1",
+        "01", "+1", "'a'",  "\"a",      "\"\x01\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", "[1 2]", "{} {}",
+        "tru"})
     CHECK(contains(error_of(bad), "c.json:"));
 }
 
@@ -65,7 +67,8 @@ TEST_CASE("every truncation of a document is refused") {
 
 TEST_CASE("typed access checks type and range and names the key") {
   const Json object = parse_json(R"({"n": 300, "neg": -1, "big": 18446744073709551615, "f": 1e-12, "huge": 1e300,
-                                     "s": "x", "b": true, "list": [1, 2], "null": null})", "f");
+                                     "s": "x", "b": true, "list": [1, 2], "null": null})",
+                                 "f");
   CHECK(require<int>(object, "n", "f") == 300);
   CHECK(require<float>(object, "n", "f") == 300.0f);
   CHECK(require<double>(object, "f", "f") == 1e-12);

@@ -81,8 +81,8 @@ TEST_CASE("hostile npy headers are FormatErrors") {
   const TemporaryFolder folder;
   const std::string start = "{'descr': '<f4', 'fortran_order': False, 'shape': ";
   CHECK(read_npy<float>(folder.file("a", with_header(start + "(0,)}"))).values.empty());
-  for (const char* rest : {"(-1,)}", "(4611686018427387904, 4)}", "(99999999999999999999,)}", "(1000000000000,)}", "(2", "()",
-                           "(1,,)}", "(1.5,)}", "(a,)}", "[0]}", "(0,)} x", "(0,), 'extra': 1}", "(0,"})
+  for (const char* rest : {"(-1,)}", "(4611686018427387904, 4)}", "(99999999999999999999,)}", "(1000000000000,)}", "(2",
+                           "()", "(1,,)}", "(1.5,)}", "(a,)}", "[0]}", "(0,)} x", "(0,), 'extra': 1}", "(0,"})
     CHECK_THROWS_AS(read_npy<float>(folder.file("a", with_header(start + rest))), FormatError);
   for (const char* text : {"", "{}", "{'descr'", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (0,)}",
                            "{'descr': '|O', 'fortran_order': False, 'shape': (0,)}", "{'shape': (0,)}"})

@@ -72,8 +72,9 @@ TEST_CASE("a tensor converts only to its own kind and size") {
   std::vector<float> short_room(3);
   CHECK_THROWS_AS(weight.copy_to(std::span<float>(short_room)), ShapeError);
   CHECK_THROWS_AS(weight.require_shape({4}), FormatError);
-  CHECK(message_of<FormatError>([&] { weight.require_shape({4, 1}); }) ==
-        "f: tensor 'weight': shape [2, 2] given, [4, 1] expected");
+  CHECK(message_of<FormatError>([&] {
+          weight.require_shape({4, 1});
+        }) == "f: tensor 'weight': shape [2, 2] given, [4, 1] expected");
 }
 
 TEST_CASE("half precision is exact for every value") {
@@ -82,8 +83,10 @@ TEST_CASE("half precision is exact for every value") {
     const float value = half_to_float(static_cast<std::uint16_t>(bits));
     const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
     bool right = std::signbit(value) == (bits >> 15 == 1);
-    if (exponent < 31) right &= std::fabs(value) == magnitude;
-    else right &= fraction == 0 ? std::isinf(value) : std::isnan(value);
+    if (exponent < 31)
+      right &= std::fabs(value) == magnitude;
+    else
+      right &= fraction == 0 ? std::isinf(value) : std::isnan(value);
     if (!right) FAIL("half " << bits << " gives " << value);
   }
   CHECK(bfloat_to_float(0x7f7f) == 0x1.fep127f);
@@ -109,7 +112,8 @@ TEST_CASE("legal corner cases of the format") {
   CHECK(parse_safetensors(as_bytes(file_of("{}      ")), "f").tensors.empty());
   CHECK(error_of(file_of(R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                          R"("a":{"dtype":"F32","shape":[0],"data_offsets":[4,4]},)"
-                         R"("c":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]}})", 4)) == "nothing thrown");
+                         R"("c":{"dtype":"F32","shape":[0,9],"data_offsets":[0,0]}})",
+                         4)) == "nothing thrown");
 }
 
 TEST_CASE("every truncation of a safetensors file is refused") {
@@ -134,8 +138,8 @@ TEST_CASE("flipped header bytes never do worse than a FormatError") {
 }
 
 TEST_CASE("hostile header lengths are refused before anything is allocated") {
-  for (const char* length : {"0000000000000080", "ffffffffffffffff", "ffffffffffffff7f", "f8ffffffffffffff", "0100000000000001",
-                             "01e1f50500000000", "0300000000000000"})
+  for (const char* length : {"0000000000000080", "ffffffffffffffff", "ffffffffffffff7f", "f8ffffffffffffff",
+                             "0100000000000001", "01e1f50500000000", "0300000000000000"})
     CHECK(contains(error_of(from_hex(length) + "{}"), "header of"));
   const TemporaryFolder folder;
   const auto path = folder.file("big", from_hex("01e1f50500000000"));  // 100,000,001 in a sparse file of 200 MB
@@ -144,7 +148,8 @@ TEST_CASE("hostile header lengths are refused before anything is allocated") {
 }
 
 TEST_CASE("hostile tensors are FormatErrors") {
-  const auto tensor = [](std::string_view shape, std::string_view offsets, std::size_t data, std::string_view type = "\"F32\"") {
+  const auto tensor = [](std::string_view shape, std::string_view offsets, std::size_t data,
+                         std::string_view type = "\"F32\"") {
     return error_of(file_of(format(R"({"a":{"dtype":{},"shape":{},"data_offsets":{}}})", type, shape, offsets), data));
   };
   CHECK(tensor("[2]", "[0,8]", 8) == "nothing thrown");
@@ -171,15 +176,20 @@ TEST_CASE("hostile tensors are FormatErrors") {
 TEST_CASE("overlaps, holes and repeated names are refused") {
   const auto two = [](std::string_view first, std::string_view second, std::size_t data) {
     return error_of(file_of(format(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":{}},)"
-                                   R"("b":{"dtype":"F32","shape":[2],"data_offsets":{}}})", first, second), data));
+                                   R"("b":{"dtype":"F32","shape":[2],"data_offsets":{}}})",
+                                   first, second),
+                            data));
   };
   CHECK(two("[8,16]", "[0,8]", 16) == "nothing thrown");
   CHECK(contains(two("[0,8]", "[4,12]", 12), "data starts at"));
   CHECK(contains(two("[0,8]", "[0,8]", 8), "data starts at"));
   CHECK(contains(two("[0,8]", "[12,20]", 20), "data starts at"));
   CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
-                                  R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4)), "appears twice"));
-  CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4)), "twice"));
+                                  R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                                  4)),
+                 "appears twice"));
+  CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4)),
+                 "twice"));
 }
 
 TEST_CASE("headers that are no object of tensors are refused") {

@@ -19,7 +19,7 @@ def parse_arguments(description):
     parser.add_argument("--encoder", type=Path, required=True, help="all-MiniLM-L6-v2 as Hugging Face stores it")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--output", type=Path, required=True, help="folder for the dumps")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(arguments.threads)

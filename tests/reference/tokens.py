@@ -8,9 +8,9 @@ data.FOLDER                 every line of every file of a data set, undecoded, a
                             files in another encoding also as UTF-8
 data.FOLDER.KIND            their ids, special tokens included
 alone.KIND, between.KIND    ids of each code point but surrogates, alone and between "a" and "b", without special tokens
-words.SETTING               words of each code point between "a" and "b", joined by blanks, for the settings of SETTINGS
+words.SETTING               words of WORD_CODE_POINTS between "a" and "b", joined by blanks, for the settings of SETTINGS
 random, random.KIND         hostile strings and their ids
-random.SETTING              and their words
+random.words.SETTING        and their words
 limited, limited.KIND       texts; the first id of a row is the max_length, the others are ids
 pairs, pairs.KIND           two rows of texts a pair; max_length, ids; then the same number of segments
 added/tokenizer.json        a tokenizer with added tokens of every sort,
@@ -41,6 +41,7 @@ SETTINGS = {
     "bare": {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False},
 }
 CODE_POINTS = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+WORD_CODE_POINTS = [code for code in CODE_POINTS if code < 0x40000 or code >> 16 == 14 or code % 97 == 0]  # the rest is alike
 BINARY = {".data-00000-of-00001", ".index"}
 
 
@@ -114,7 +115,7 @@ def strings(value):
 def texts_of(path):
     rows = []
     for content in contents(path):
-        if ".json" in path.suffixes:
+        if ".json" in path.suffixes and content.count(b"\n{") == 0:
             rows += [text.encode() for text in strings(json.loads(content))]
             continue
         rows += content.split(b"\n")
@@ -129,6 +130,7 @@ def dump_data(data, made, folder):
     total = 0
     for source in sorted(path for path in data.iterdir() if path.is_dir()):
         rows = [row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path)]
+        rows = list(dict.fromkeys(rows))
         write_rows(folder, f"data.{source.name}", rows)
         texts = decode(rows)
         for kind, tokenizer in made.items():
@@ -202,8 +204,8 @@ def dump_random(made, folder):
     for kind, tokenizer in made.items():
         write_rows(folder, f"random.{kind}", ids(tokenizer, texts))
     for name, setting in SETTINGS.items():
-        write_rows(folder, f"random.{name}", words(setting, texts))
-        write_rows(folder, f"words.{name}", words(setting, [f"a{chr(code)}b" for code in CODE_POINTS]))
+        write_rows(folder, f"random.words.{name}", words(setting, texts))
+        write_rows(folder, f"words.{name}", words(setting, [f"a{chr(code)}b" for code in WORD_CODE_POINTS]))
     print("random strings and words", flush=True)
 
 

@@ -14,8 +14,8 @@ training_gradients_{mean,pooler}.safetensors, MiniLM, 8 texts:
   {ce,joint}.grad.PARAMETER (thin), {ce,joint}.statistics.PARAMETER  absent where the loss does not reach
   touched [U], {ce,joint}.grad_rows [U, H]                           the rows of d(word embeddings) that occur in ids
 
-training_{minilm,tiny}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; the tiny encoder is in
-models/training_tiny:
+training_{minilm,tiny}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; MiniLM with mean pooling, the tiny
+encoder of models/training_tiny with its pooler:
   ids [T], offsets [N + 1], labels [N], batches [20, B] (examples of each step); heads under their names (initial)
   knn: warmup_order [N], positives [20, B R] (the R examples of query 0, then of query 1 ...)
   learning_rate, gradient_norm (before clipping), loss.{total,cross_entropy,contrastive} [20] f64, the last one knn only
@@ -30,7 +30,9 @@ models/training_tiny:
        gradient that is mathematically 0 (attention.self.key.bias) into steps of up to the learning rate.
 
 A knn step: key encoder follows the weights from before this step's update; encodes the positives; enqueues them; then
-the queries are encoded and scored against the queue that holds them already.
+the queries are encoded and scored against the queue that holds them already. Gradients of encoder and heads together
+are multiplied by min(1, clip / (norm + 1e-6)). The rate of step t is learning_rate (1 - t / 20), t from 0. Neither
+biases nor LayerNorm decay.
 """
 
 import random
@@ -89,42 +91,49 @@ def pick(pairs, count, seed):
     return random.Random(seed).sample(pairs, count)
 
 
-def dump_gradients(arguments, pooling):
-    options = GRADIENT_OPTIONS
-    batch = pick(texts.sst2(arguments.data, "dev"), 8, 3)
-    others = pick(texts.sst2(arguments.data, "train"), 256, 4)
-    rows = tokenize(arguments.encoder, [text for text, _ in batch], [128] * len(batch))
-    keys = tokenize(arguments.encoder, [text for text, _ in others], [128] * len(others))
-    labels = torch.tensor([label for _, label in batch])
-    model = with_heads(minilm(arguments), pooling, 2, 384, 5)
-    queue = Queue(len(keys))
-    with torch.no_grad():
-        for first in range(0, len(keys), 32):
-            part = slice(first, first + 32)
-            queue.push(model.key(keys[part]), torch.tensor([label for _, label in others[part]]))
-    model.double()
-    queue.keys = queue.keys.double()
+def tokenized(arguments, pairs, limit):
+    """Token ids and labels of (text, label) pairs."""
+    rows = tokenize(arguments.encoder, [text for text, _ in pairs], [limit] * len(pairs))
+    return rows, torch.tensor([label for _, label in pairs])
 
+
+@torch.no_grad()
+def enqueue(queue, model, rows, labels):
+    for first in range(0, len(rows), 40):
+        queue.push(model.key(rows[first:first + 40]), labels[first:first + 40])
+
+
+def dump_gradients(arguments, pooling):
+    rows, labels = tokenized(arguments, pick(texts.sst2(arguments.data, "dev"), 8, 3), 128)
+    keys, key_labels = tokenized(arguments, short_texts(arguments, 256, 4), 128)
+    model, queue = with_heads(minilm(arguments), pooling, 2, 384, 5), Queue(len(keys))
+    enqueue(queue, model, keys, key_labels)
+    queue.keys = queue.keys.double()
+    values, losses, contrastive = joint_pass(model.double(), rows, labels, queue, GRADIENT_OPTIONS)
+
+    tensors = ragged(rows) | {"labels": labels, "queue.keys": queue.keys, "queue.labels": queue.labels}
+    tensors |= heads_of(model) | values | {"touched": tensors["ids"].unique()}
+    wide = option_scalars(GRADIENT_OPTIONS) | {"joint.contrastive": [contrastive.item()]}
+    wide["gap"] = [smallest_gap(values["scores"], labels, queue, GRADIENT_OPTIONS)]
+    inner = {f"d_{name}": values[name] for name in ("logits", "embedding", "z", "scores")}
+    for name, loss in losses.items():
+        gradients, sums = gradients_of(loss, model, inner, tensors["touched"])
+        tensors |= {f"{name}.{key}": value for key, value in gradients.items()}
+        wide |= {f"{name}.{key}": value for key, value in sums.items()} | {f"{name}.loss": [loss.item()]}
+    save(arguments.output / f"training_gradients_{pooling}.safetensors", tensors, wide, thinning=THINNING,
+         options=GRADIENT_OPTIONS)
+
+
+def joint_pass(model, rows, labels, queue, options):
+    """What the forward pass computes by name, the losses ce and joint, and the contrast in the latter."""
     embedding = model.embed(rows)
     logits = model.classifier(embedding)
     z = nn.functional.normalize(model.projection(embedding), dim=-1)
     contrastive, found = contrast(z, labels, queue, options)
     cross_entropy = nn.functional.cross_entropy(logits, labels)
     joint = options["lambda"] * contrastive + (1 - options["lambda"]) * cross_entropy
-
-    tensors = ragged(rows) | {"labels": labels, "queue.keys": queue.keys, "queue.labels": queue.labels}
-    tensors |= heads_of(model) | {"embedding": embedding, "logits": logits, "z": z}
-    tensors |= found | {"positives": torch.stack(found["positives"]), "touched": tensors["ids"].unique()}
-    inner = {"d_logits": logits, "d_embedding": embedding, "d_z": z, "d_scores": found["scores"]}
-    wide = option_scalars(options) | {"gap": [smallest_gap(found["scores"], labels, queue, options)]}
-    wide |= {"ce.loss": [float(cross_entropy.detach())], "joint.loss": [float(joint.detach())],
-             "joint.contrastive": [float(contrastive.detach())]}
-    for name, loss in {"ce": cross_entropy, "joint": joint}.items():
-        gradients, sums = gradients_of(loss, model, inner, tensors["touched"])
-        tensors |= {f"{name}.{key}": value for key, value in gradients.items()}
-        wide |= {f"{name}.{key}": value for key, value in sums.items()}
-    save(arguments.output / f"training_gradients_{pooling}.safetensors", tensors, wide, thinning=THINNING,
-         options=options)
+    values = {"embedding": embedding, "logits": logits, "z": z} | found | {"positives": torch.stack(found["positives"])}
+    return values, {"ce": cross_entropy, "joint": joint}, contrastive
 
 
 def gradients_of(loss, model, inner, touched):
@@ -164,21 +173,17 @@ def optimizer_of(model, options):
                              eps=options["epsilon"], fused=True)
 
 
-@torch.no_grad()
-def enqueue(queue, keys, data, examples):
-    for first in range(0, len(examples), 40):
-        part = examples[first:first + 40]
-        queue.push(keys.key([data["rows"][i] for i in part]), data["labels"][part])
+def examples(data, chosen):
+    return [data["rows"][index] for index in chosen], data["labels"][chosen]
 
 
 def step(model, keys, queue, data, number, options):
     """Backward pass of one step.  Returns its losses and the gap of its ranking."""
-    batch = data["batches"][number]
-    labels = data["labels"][batch]
+    rows, labels = examples(data, data["batches"][number])
     if keys is not None:
         follow(keys, model, options["momentum"])
-        enqueue(queue, keys, data, data["positives"][number])
-    embedding = model.embed([data["rows"][i] for i in batch])
+        enqueue(queue, keys, *examples(data, data["positives"][number]))
+    embedding = model.embed(rows)
     total = cross_entropy = nn.functional.cross_entropy(model.classifier(embedding), labels)
     losses = {"loss.cross_entropy": cross_entropy}
     if keys is not None:
@@ -187,7 +192,8 @@ def step(model, keys, queue, data, number, options):
         losses["gap"] = smallest_gap(found["scores"], labels, queue, options)
         total = options["lambda"] * losses["loss.contrastive"] + (1 - options["lambda"]) * cross_entropy
     total.backward()
-    return {name: float(torch.as_tensor(value).detach()) for name, value in losses.items() | {"loss.total": total}.items()}
+    losses["loss.total"] = total
+    return {name: float(torch.as_tensor(value).detach()) for name, value in losses.items()}
 
 
 def train(model, data, options, with_keys):
@@ -196,7 +202,7 @@ def train(model, data, options, with_keys):
     keys, queue, first_queue = None, Queue(options["queue"]), None
     if with_keys:
         keys = key_copy(model)
-        enqueue(queue, keys, data, data["warmup_order"])
+        enqueue(queue, keys, *examples(data, data["warmup_order"]))
         first_queue = (queue.keys, queue.labels)
     for number in range(STEPS):
         rate = options["learning_rate"] * (1 - number / STEPS)
@@ -250,11 +256,9 @@ def outputs_of(model, data):
     return {"final_embedding": embedding, "final_logits": model.classifier(embedding)}
 
 
-def sst2_examples(arguments, count):
-    """Token ids and labels of short texts, so that a run takes seconds."""
-    short = [pair for pair in texts.sst2(arguments.data, "train") if 4 <= len(pair[0].split()) <= 11]
-    chosen = pick(short, count, 6)
-    return tokenize(arguments.encoder, [text for text, _ in chosen], [16] * count), [label for _, label in chosen]
+def short_texts(arguments, count, seed):
+    """Texts of few words, so that a run takes seconds."""
+    return pick([pair for pair in texts.sst2(arguments.data, "train") if 4 <= len(pair[0].split()) <= 9], count, seed)
 
 
 def random_examples(vocabulary, count, classes):
@@ -271,8 +275,8 @@ def main():
     arguments = parse_arguments("Dumps gradients and short training runs.")
     for pooling in ("mean", "pooler"):
         dump_gradients(arguments, pooling)
-    rows, labels = sst2_examples(arguments, 200)
-    data = schedule(rows, labels, TRAINING_OPTIONS, 8)
+    rows, labels = tokenized(arguments, short_texts(arguments, 160, 6), 12)
+    data = schedule(rows, labels.tolist(), TRAINING_OPTIONS, 8)
     def build_minilm():
         return with_heads(minilm(arguments), "mean", 2, 384, 9).keep_only(ragged(rows)["ids"])
     dump_run(arguments, "minilm_ce", build_minilm, data, TRAINING_OPTIONS, False, WATCHED)

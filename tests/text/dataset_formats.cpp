@@ -45,21 +45,27 @@ TEST_CASE("tsv without header") {
 TEST_CASE("GLUE headers are recognized") {
   CHECK(read("sentence\tlabel\na \t1\n", "SST-2/train.tsv") == Names{"a ||1"});
   CHECK(read("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n", "RTE/train.tsv") == Names{"a|b|entailment"});
-  CHECK(read("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t5\t6\t\" a\tb \"\n", "MRPC/train.tsv") == Names{"\" a|b \"|1"});
+  CHECK(read("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t5\t6\t\" a\tb \"\n", "MRPC/train.tsv") ==
+        Names{"\" a|b \"|1"});
   CHECK(read("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\t3\ta\tb\t0\n", "QQP.tsv") == Names{"a|b|0"});
   CHECK(read("index\tquestion\tsentence\tlabel\n0\tq\ts\tentailment\n", "QNLI.tsv") == Names{"q|s|entailment"});
   CHECK(read("index\tsentence\n0\ta\n", "SST-2/test.tsv", {.labels_required = false}) == Names{"a||"});
 }
 
 TEST_CASE("columns by name") {
-  const std::string text = "cat\tlabel\treview\n" "book\t1\ttext\n";
+  const std::string text =
+      "cat\tlabel\treview\n"
+      "book\t1\ttext\n";
   CHECK(read(text, "f.tsv") == Names{"text||1"});
   CHECK(read(text, "f.tsv", {.label_column = "cat"}) == Names{"text||book"});
   CHECK(read("u\tv\tw\na\tb\tc\n", "f.tsv", {.text_column = "w", .label_column = "u"}) == Names{"c||a"});
-  CHECK(read("u\tv\tw\na\tb\tc\n", "f.tsv", {.text_column = "w", .pair_column = "v", .label_column = "u"}) == Names{"c|b|a"});
-  CHECK(contains(error_of(text, "f.tsv", {.text_column = "x"}), "f.tsv:1: no column 'x' among 'cat', 'label', 'review'"));
+  CHECK(read("u\tv\tw\na\tb\tc\n", "f.tsv", {.text_column = "w", .pair_column = "v", .label_column = "u"}) ==
+        Names{"c|b|a"});
+  CHECK(
+      contains(error_of(text, "f.tsv", {.text_column = "x"}), "f.tsv:1: no column 'x' among 'cat', 'label', 'review'"));
   CHECK(read("sentence\tlabel\n", "f.tsv", {.header = Header::absent}) == Names{"sentence||label"});
-  CHECK(contains(error_of("u\tv\na\tb\n", "f.tsv", {.header = Header::present}), "no text column known among 'u', 'v'"));
+  CHECK(
+      contains(error_of("u\tv\na\tb\n", "f.tsv", {.header = Header::present}), "no text column known among 'u', 'v'"));
 }
 
 TEST_CASE("csv with header, quotes and line breaks") {
@@ -86,18 +92,21 @@ TEST_CASE("imdb rows") {
 }
 
 TEST_CASE("json lines") {
-  CHECK(read("{\"text\": \"a\\n\", \"label\": \"x\"}\n\n{\"label\": \"y\", \"text\": \"b\", \"more\": []}\n", "f.jsonl") ==
-        Names{"a\n||x", "b||y"});
-  CHECK(read("{\"text\": \"a\", \"label\": 10}\n{\"text\": \"b\", \"label\": 9.0}\n", "f.json") == Names{"a||10", "b||9"});
+  CHECK(read("{\"text\": \"a\\n\", \"label\": \"x\"}\n\n{\"label\": \"y\", \"text\": \"b\", \"more\": []}\n",
+             "f.jsonl") == Names{"a\n||x", "b||y"});
+  CHECK(read("{\"text\": \"a\", \"label\": 10}\n{\"text\": \"b\", \"label\": 9.0}\n", "f.json") ==
+        Names{"a||10", "b||9"});
   CHECK(read("{\"premise\": \"a\", \"hypothesis\": \"b\", \"label\": true}", "f.jsonl") == Names{"a|b|true"});
   CHECK(read("{\"u\": \"a\", \"v\": \"b\"}", "f.jsonl", {.text_column = "v", .label_column = "u"}) == Names{"b||a"});
-  CHECK(read("{\"text\": \"a\"}\n{\"text\": \"b\", \"label\": 1}", "f.jsonl", {.labels_required = false}) == Names{"a||", "b||1"});
+  CHECK(read("{\"text\": \"a\"}\n{\"text\": \"b\", \"label\": 1}", "f.jsonl", {.labels_required = false}) ==
+        Names{"a||", "b||1"});
   CHECK(error_of("{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\"}", "f.jsonl") == "f.jsonl:2: the label is missing");
   CHECK(error_of("{\"text\": \"a\", \"label\": null}", "f.jsonl") == "f.jsonl:1: the label is missing");
   CHECK(contains(error_of("{\"text\": \"a\", \"label\": 0.5}", "f.jsonl"), "f.jsonl:1: label: 0.5 given"));
   CHECK(contains(error_of("{\"text\": \"a\", \"label\": [1]}", "f.jsonl"), "f.jsonl:1: label: [1] given"));
   CHECK(contains(error_of("{\"text\": 1, \"label\": 1}", "f.jsonl"), "f.jsonl:1: text: 1 given, a string expected"));
-  CHECK(contains(error_of("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}", "f.jsonl"), "f.jsonl:2: key 'text' is missing"));
+  CHECK(contains(error_of("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}", "f.jsonl"),
+                 "f.jsonl:2: key 'text' is missing"));
   CHECK(contains(error_of("[1]", "f.jsonl"), "an object expected"));
   CHECK(contains(error_of("{}", "f.jsonl"), "f.jsonl:1: "));
   CHECK(contains(error_of("{\"text\": \"a\", \"text\": \"b\"}", "f.jsonl"), "appears twice"));
@@ -110,7 +119,9 @@ TEST_CASE("label, blank, text") {
 }
 
 TEST_CASE("CLINC lists") {
-  const std::string text = "{\n \"train\": [[\"a\", \"x\"], [\"b\", \"y\"]],\n \"test\": [[\"c\", \"x\"]], \"oos_test\": [[\"d\", \"oos\"]]}";
+  const std::string text =
+      "{\n \"train\": [[\"a\", \"x\"], [\"b\", \"y\"]],\n \"test\": [[\"c\", \"x\"]], \"oos_test\": [[\"d\", "
+      "\"oos\"]]}";
   CHECK(read(text, "data_full.json") == Names{"a||x", "b||y"});
   CHECK(read(text, "data_full.json", {.split = "test+oos_test"}) == Names{"c||x", "d||oos"});
   CHECK(read("{\"train\": [[\"a\", \"x\"]]}", "f.json") == Names{"a||x"});
@@ -142,7 +153,8 @@ TEST_CASE("formats by name, limits and undecidable files") {
 
 TEST_CASE("encodings and byte-order marks of files") {
   const knnbert_test::TemporaryFolder folder;
-  CHECK(all(Dataset::read(folder.file("a.tsv", "caf\xe9\tx\n"), {.encoding = Encoding::latin1})) == Names{"caf\xc3\xa9||x"});
+  CHECK(all(Dataset::read(folder.file("a.tsv", "caf\xe9\tx\n"), {.encoding = Encoding::latin1})) ==
+        Names{"caf\xc3\xa9||x"});
   CHECK_THROWS_AS(Dataset::read(folder.file("b.tsv", "caf\xe9\tx\n"), {.strict_utf8 = true}), FormatError);
   CHECK(all(Dataset::read(folder.file("c.tsv", "\xef\xbb\xbfsentence\tlabel\na\t1\n"))) == Names{"a||1"});
   CHECK_THROWS_AS(Dataset::read(folder.file("d.tsv.gz", "\x1f\x8b...")), FormatError);

@@ -10,6 +10,7 @@ namespace knnbert {
 namespace detail {
 
 inline void append(std::string& out, std::string_view text) { out += text; }
+inline void append(std::string& out, const char* text) { out += text; }
 inline void append(std::string& out, bool value) { out += value ? "true" : "false"; }
 inline void append(std::string& out, char value) { out += value; }
 

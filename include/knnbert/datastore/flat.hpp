@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <mutex>
+#include <numeric>
 
 #include "knnbert/datastore/concept.hpp"
 #include "knnbert/datastore/flat_file.hpp"
@@ -105,6 +106,7 @@ class FlatDatastore {
   }
 
   /// Writes the store as safetensors: keys, labels, ids, texts; the metadata names metric, encoder fingerprint and classes.
+  /// Others may read and write meanwhile; the file holds the store as it was at the beginning.
   /// Errors: IoError, FormatError.
   void save(const std::filesystem::path& path, std::string_view fingerprint, std::span<const std::string> class_names) const {
     std::shared_ptr<const snapshot_type> saved;
@@ -113,7 +115,7 @@ class FlatDatastore {
       const std::lock_guard writing(writing_);
       saved = current_, next_id = next_id_;
     }
-    detail::write_datastore(*saved, metric_name<M>(), path, fingerprint, class_names, next_id);
+    detail::write_datastore(detail::entries_of(*saved, next_id), metric_name<M>(), path, fingerprint, class_names);
   }
 
   /// Errors: IoError; FormatError for a damaged file and for one made with another metric, encoder or, if class names are
@@ -121,11 +123,15 @@ class FlatDatastore {
   static FlatDatastore load(const std::filesystem::path& path, std::string_view fingerprint, std::span<const std::string> class_names = {},
                             M metric = {}) {
     const auto content = detail::read_datastore(path, metric_name<M>(), fingerprint, class_names);
-    FlatDatastore store(content.width, std::move(metric));
+    FlatDatastore store(content->width(), std::move(metric));
     auto next = std::make_shared<snapshot_type>(*store.current_);
-    append(*next, content.key_rows(), content.labels, content.ids, content.texts, false);
+    detail::for_each_piece(*content, [&](index_t first, ConstView keys) {
+      const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(keys.rows());
+      append(*next, keys, std::span(content->labels).subspan(at, count), std::span(content->ids).subspan(at, count),
+             std::span(content->texts).subspan(at, count), false);
+    });
     store.publish(std::move(next));
-    store.next_id_ = content.next_id;
+    store.next_id_ = content->next_id;
     return store;
   }
 

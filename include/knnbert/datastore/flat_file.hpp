@@ -8,46 +8,80 @@ namespace knnbert::detail {
 
 inline constexpr std::string_view datastore_schema = "knnbert-datastore-1";
 
+/// A checked file; keys stay in it until they are asked for.
 struct DatastoreContent {
-  index_t width = 0;
-  std::vector<float> keys;  // [N, width]
+  explicit DatastoreContent(const std::filesystem::path& path) : file(path), keys(file.at("keys")) {}
+  DatastoreContent(const DatastoreContent&) = delete;
+
+  index_t size() const { return std::ssize(labels); }
+  index_t width() const { return keys.shape[1]; }
+
+  /// Copies the keys of entries [first, first + out.rows()).
+  void read_keys(index_t first, Matrix& out) const {
+    const auto bytes = static_cast<std::size_t>(width()) * sizeof(float);
+    for (index_t i = 0; i < out.rows(); ++i) std::memcpy(out.row(i).data(), keys.bytes.data() + static_cast<std::size_t>(first + i) * bytes, bytes);
+  }
+
+  SafeTensors file;
+  TensorView keys;  // [N, D]
   std::vector<label_t> labels;
   std::vector<example_id> ids;
   std::vector<std::string> texts;
   example_id next_id = 0;
-
-  ConstView key_rows() const { return {keys.data(), std::ssize(labels), width}; }
 };
+
+/// Calls visit(first, keys) for the entries in pieces, so that a large file is never in memory twice.
+template <class Visit>
+void for_each_piece(const DatastoreContent& content, Visit&& visit) {
+  constexpr index_t piece = 4096;
+  Matrix keys;
+  for (index_t first = 0; first < content.size(); first += piece) {
+    keys.resize(std::min(piece, content.size() - first), content.width());
+    content.read_keys(first, keys);
+    visit(first, ConstView(keys));
+  }
+}
 
 inline std::string class_names_text(std::span<const std::string> names) {
   return json_text(Json(std::vector<std::string>(names.begin(), names.end())), "class names");
 }
 
-template <Metric M>
-void write_datastore(const FlatSnapshot<M>& store, std::string_view metric, const std::filesystem::path& path, std::string_view fingerprint,
-                     std::span<const std::string> class_names, example_id next_id) {
+/// What a datastore writes; keys and texts stay where they are.
+struct DatastoreEntries {
+  index_t width = 0;
+  std::vector<const float*> keys;
   std::vector<std::int64_t> labels, ids, offsets{0};
   std::vector<std::uint8_t> text;
-  std::vector<const float*> keys;
-  store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view entry_text) {
-    keys.push_back(key.data());
-    labels.push_back(label);
-    ids.push_back(id);
-    text.insert(text.end(), entry_text.begin(), entry_text.end());
-    offsets.push_back(std::ssize(text));
+  example_id next_id = 0;
+};
+
+template <Metric M>
+DatastoreEntries entries_of(const FlatSnapshot<M>& store, example_id next_id) {
+  DatastoreEntries entries{.width = store.width(), .next_id = next_id};
+  store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text) {
+    entries.keys.push_back(key.data());
+    entries.labels.push_back(label);
+    entries.ids.push_back(id);
+    entries.text.insert(entries.text.end(), text.begin(), text.end());
+    entries.offsets.push_back(std::ssize(entries.text));
   });
-  const index_t size = store.size(), width = store.width();
+  return entries;
+}
+
+inline void write_datastore(const DatastoreEntries& entries, std::string_view metric, const std::filesystem::path& path,
+                            std::string_view fingerprint, std::span<const std::string> class_names) {
+  const index_t size = std::ssize(entries.ids);
   SafeTensorsWriter writer;
   writer.metadata("schema", std::string(datastore_schema)).metadata("metric", std::string(metric));
   writer.metadata("fingerprint", std::string(fingerprint)).metadata("classes", class_names_text(class_names));
-  writer.metadata("next_id", std::to_string(next_id));
-  writer.add_rows("keys", {size, width}, [&](index_t row, std::span<float> out) {
-    std::copy_n(keys[static_cast<std::size_t>(row)], width, out.begin());
+  writer.metadata("next_id", std::to_string(entries.next_id));
+  writer.add_rows("keys", {size, entries.width}, [&](index_t row, std::span<float> out) {
+    std::copy_n(entries.keys[static_cast<std::size_t>(row)], entries.width, out.begin());
   });
-  writer.add("labels", {size}, std::span<const std::int64_t>(labels));
-  writer.add("ids", {size}, std::span<const std::int64_t>(ids));
-  writer.add("text", {std::ssize(text)}, std::span<const std::uint8_t>(text));
-  writer.add("text_offsets", {size + 1}, std::span<const std::int64_t>(offsets));
+  writer.add("labels", {size}, std::span(entries.labels));
+  writer.add("ids", {size}, std::span(entries.ids));
+  writer.add("text", {std::ssize(entries.text)}, std::span(entries.text));
+  writer.add("text_offsets", {size + 1}, std::span(entries.offsets));
   writer.write(path);
 }
 
@@ -68,14 +102,17 @@ inline example_id parse_id(const std::map<std::string, std::string>& metadata, s
   return value;
 }
 
-inline void check_datastore(const DatastoreContent& content, std::span<const std::int64_t> labels, index_t classes, std::string_view name) {
+inline void check_entries(const DatastoreContent& content, std::span<const std::int64_t> labels, index_t classes, std::string_view name) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0 || labels[i] >= classes) raise<FormatError>("{}: entry {} has label {}, {} classes", name, i, labels[i], classes);
     const example_id previous = i == 0 ? -1 : content.ids[i - 1];
     if (content.ids[i] <= previous || content.ids[i] >= content.next_id)
       raise<FormatError>("{}: entry {} has id {}, ascending ids below {} expected", name, i, content.ids[i], content.next_id);
   }
-  if (const index_t row = first_non_finite_row(content.key_rows()); row >= 0) raise<FormatError>("{}: the key of entry {} is not finite", name, row);
+  for_each_piece(content, [&](index_t first, ConstView keys) {
+    if (const index_t row = first_non_finite_row(keys); row >= 0)
+      raise<FormatError>("{}: the key of entry {} is not finite", name, first + row);
+  });
 }
 
 inline std::vector<std::string> split_texts(const TensorView& blob, std::span<const std::int64_t> offsets, std::string_view name) {
@@ -91,25 +128,27 @@ inline std::vector<std::string> split_texts(const TensorView& blob, std::span<co
 }
 
 /// Errors: IoError, FormatError.
-inline DatastoreContent read_datastore(const std::filesystem::path& path, std::string_view metric, std::string_view fingerprint,
-                                       std::span<const std::string> class_names) {
-  const SafeTensors file(path);
+inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesystem::path& path, std::string_view metric,
+                                                              std::string_view fingerprint, std::span<const std::string> class_names) {
+  auto content = std::make_unique<DatastoreContent>(path);
+  const SafeTensors& file = content->file;
   const std::string name = path.string();
   require_datastore_metadata(file.metadata(), name, "schema", datastore_schema);
   require_datastore_metadata(file.metadata(), name, "metric", metric);
   require_datastore_metadata(file.metadata(), name, "fingerprint", fingerprint);
   if (!class_names.empty()) require_datastore_metadata(file.metadata(), name, "classes", class_names_text(class_names));
-  const TensorView keys = file.at("keys"), ids = file.at("ids"), labels = file.at("labels"), offsets = file.at("text_offsets");
-  if (keys.shape.size() != 2 || keys.shape[1] < 1) raise<FormatError>("{}: shape {} given, [N, D] expected", keys.name, shape_text(keys.shape));
+  const TensorView &keys = content->keys, ids = file.at("ids"), labels = file.at("labels"), offsets = file.at("text_offsets");
+  if (keys.dtype != DType::f32 || keys.shape.size() != 2 || keys.shape[1] < 1)
+    raise<FormatError>("{}: {} {} given, F32 [N, D] expected", keys.name, dtype_name(keys.dtype), shape_text(keys.shape));
   const index_t size = keys.shape[0];
   for (const TensorView* tensor : {&ids, &labels}) tensor->require_shape({size});
   offsets.require_shape({size + 1});
-  const index_t classes = class_names.empty() ? std::numeric_limits<label_t>::max() : std::ssize(class_names);
   const auto wide_labels = labels.as_int64s();
-  DatastoreContent content{.width = keys.shape[1], .keys = keys.as_floats(), .ids = ids.as_int64s(), .next_id = parse_id(file.metadata(), name)};
-  check_datastore(content, wide_labels, classes, name);
-  content.labels.assign(wide_labels.begin(), wide_labels.end());
-  content.texts = split_texts(file.at("text"), offsets.as_int64s(), name);
+  content->ids = ids.as_int64s();
+  content->next_id = parse_id(file.metadata(), name);
+  content->labels.assign(wide_labels.begin(), wide_labels.end());
+  check_entries(*content, wide_labels, class_names.empty() ? std::numeric_limits<label_t>::max() : std::ssize(class_names), name);
+  content->texts = split_texts(file.at("text"), offsets.as_int64s(), name);
   return content;
 }
 

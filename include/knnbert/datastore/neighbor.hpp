@@ -19,9 +19,14 @@ struct Neighbor {
 class NeighborLists {
  public:
   index_t size() const { return std::ssize(offsets_) - 1; }  ///< number of queries
-  std::span<const Neighbor> operator[](index_t query) const {
+  std::span<const Neighbor> operator[](index_t query) const& {
     const auto first = offsets_[static_cast<std::size_t>(query)], last = offsets_[static_cast<std::size_t>(query) + 1];
     return std::span(all_).subspan(first, last - first);
+  }
+  /// A copy, so that `for (const Neighbor& n : store.search(query, k)[0])` is safe.
+  std::vector<Neighbor> operator[](index_t query) const&& {
+    const auto list = (*this)[query];
+    return {list.begin(), list.end()};
   }
 
   /// Appends the list of the next query.

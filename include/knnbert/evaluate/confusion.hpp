@@ -7,7 +7,7 @@
 
 namespace knnbert {
 
-/// How often an example of each gold class was given each predicted class. All metrics of hard decisions derive from it.
+/// How often an example of each gold class was given each predicted class; all metrics of decisions derive from it.
 class ConfusionMatrix {
  public:
   ConfusionMatrix() = default;
@@ -46,7 +46,9 @@ class ConfusionMatrix {
   index_t predicted_count(index_t label) const { return predicted_counts_[static_cast<std::size_t>(label)]; }
 
  private:
-  std::size_t at(index_t gold, index_t predicted) const { return static_cast<std::size_t>(gold * classes_ + predicted); }
+  std::size_t at(index_t gold, index_t predicted) const {
+    return static_cast<std::size_t>(gold * classes_ + predicted);
+  }
   void require_label(label_t label) const {
     if (label < 0 || label >= classes_)
       raise<ShapeError>("ConfusionMatrix::add: label {} given, labels in [0, {}) expected", label, classes_);

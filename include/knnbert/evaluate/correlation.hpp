@@ -17,7 +17,8 @@ inline void require_pairs(std::string_view where, std::span<const double> x, std
   if (x.size() != y.size()) raise<ShapeError>("{}: {} values given for {} others", where, x.size(), y.size());
   for (const auto values : {x, y})
     for (std::size_t i = 0; i < values.size(); ++i)
-      if (!std::isfinite(values[i])) raise<Error>("{}: value {} at {} given, finite numbers expected", where, values[i], i);
+      if (!std::isfinite(values[i]))
+        raise<Error>("{}: value {} at {} given, finite numbers expected", where, values[i], i);
 }
 
 inline bool all_equal(std::span<const double> values) {

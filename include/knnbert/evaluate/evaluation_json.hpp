@@ -53,11 +53,11 @@ inline OrderedJson calibration_json(const Calibration& calibration) {
 
 /// {"n", "accuracy": {"knn", "head", "combined"}, "macro_f1", "mcc", "f1" of class 1 when there are two, "classes",
 /// "per_class", "confusion" [gold][predicted], "calibration"}, in this order. A quotient 0/0 is 0 and is named in
-/// "undefined". Class names are copied as they are: dump with error_handler_t::replace unless they are known to be UTF-8.
+/// "undefined". Class names are copied as they are: print with json_line unless they are known to be UTF-8.
 inline OrderedJson to_json(const Evaluation& evaluation) {
   OrderedJson out = {{"n", evaluation.n}};
   auto undefined = OrderedJson::array();
-  const auto add = [&](const char* key, auto value_of) {
+  const auto add = [&](const std::string& key, auto value_of) {
     out[key] = detail::by_predictor(evaluation, [&](const auto& p) { return value_of(p).value; });
     evaluation.each([&](std::string_view name, const auto& p) {
       if (!value_of(p).defined) undefined.push_back(format("{}.{}", key, name));

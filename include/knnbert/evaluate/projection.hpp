@@ -79,7 +79,8 @@ inline PlaneProjection fit_plane(ConstView points) {
   const Eigen::VectorXd variances = solver.eigenvalues().cwiseMax(0.0);  // ascending
   for (index_t axis = 0; axis < std::min<index_t>(2, points.cols()); ++axis) {
     const index_t column = points.cols() - 1 - axis;
-    for (std::size_t d = 0; d < width; ++d) plane.axes[axis][d] = solver.eigenvectors()(static_cast<index_t>(d), column);
+    for (std::size_t d = 0; d < width; ++d)
+      plane.axes[axis][d] = solver.eigenvectors()(static_cast<index_t>(d), column);
     detail::fix_sign(plane.axes[axis]);
     plane.explained[axis] = ratio(variances[column], variances.sum());
   }

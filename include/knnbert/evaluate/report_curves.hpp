@@ -22,9 +22,9 @@ inline Curve& curve_of(std::vector<Curve>& curves, const std::string& panel, con
 
 }  // namespace detail
 
-/// Curves from the rows of metrics.jsonl, in order of appearance. A number becomes a curve in a panel of its own name, an
-/// object of numbers a panel with a curve for each; null is a gap; anything else and the keys in `skip` are ignored. The
-/// position is the row's "step", else its "epoch", else its place. Rows: a sequence of nlohmann::json or ordered_json.
+/// Curves from the rows of metrics.jsonl, in order of appearance. A number becomes a curve in a panel of its own name,
+/// an object of numbers a panel with a curve for each; null is a gap; anything else and the keys in `skip` are ignored.
+/// The position is the row's "step", else its "epoch", else its place. Rows: a sequence of Json or OrderedJson.
 template <class Rows>
 std::vector<Curve> curves_from_rows(const Rows& rows, std::initializer_list<std::string_view> skip = {}) {
   std::vector<Curve> curves;

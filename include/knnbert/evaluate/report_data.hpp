@@ -10,8 +10,8 @@
 
 namespace knnbert {
 
-/// A line of a chart; curves with the same panel share one chart. The curves knn, head and combined keep the colors that
-/// these predictors have everywhere on the page. A value that is not finite leaves a gap.
+/// A line of a chart; curves with the same panel and axis share one chart. The curves knn, head and combined keep the
+/// colors that these predictors have everywhere on the page. A value that is not finite leaves a gap.
 struct Curve {
   std::string panel, name;
   std::vector<std::pair<double, double>> points;  ///< (step, value), steps ascending

@@ -48,7 +48,8 @@ inline std::string report_page(std::string_view title, std::string_view subtitle
   for (const auto part : {page::style_base, page::style_parts}) out += part;
   out += "</style>\n</head>\n<body>\n<header>\n<h1>" + html_escape(title) + "</h1>\n";
   if (!subtitle.empty()) out += "<p class=\"lead\">" + html_escape(subtitle) + "</p>\n";
-  out += "<noscript><p class=\"empty\">This report draws its charts and tables with JavaScript, from data inside this file.</p></noscript>\n";
+  out += "<noscript><p class=\"empty\">This report draws its charts and tables with JavaScript, ";
+  out += "from data inside this file.</p></noscript>\n";
   out += "</header>\n<nav aria-label=\"Parts of the report\"><ul></ul></nav>\n<main></main>\n";
   out += "<script type=\"application/json\" id=\"report-data\">";
   out += json;

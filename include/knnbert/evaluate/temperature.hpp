@@ -11,7 +11,7 @@ namespace knnbert {
 
 /// softmax(logits / T) with the T that fits held-out labels best.
 struct Temperature {
-  double value = 1;  ///< in [0.01, 100]; at an end when the labels ask for more
+  double value = 1;  ///< in [0.01, 100]; at an end when the labels ask for more, 1 when it makes no difference
   Ratio loss_before, loss_after;  ///< mean -log p_gold at T = 1 and at value, in nats
 };
 
@@ -21,7 +21,7 @@ struct TemperedLoss {
   double value = 0, slope = 0;  // slope with respect to 1/T
 };
 
-/// Mean -log softmax(sharpness a)_gold and its derivative E_p[a] - a_gold by the sharpness, which grows with it.
+/// Mean -log softmax(sharpness a)_gold and its derivative E_p[a - a_gold] by the sharpness, which grows with it.
 inline TemperedLoss tempered_loss(ConstView logits, std::span<const label_t> gold, double sharpness) {
   TemperedLoss mean;
   for (index_t i = 0; i < logits.rows(); ++i) {
@@ -31,10 +31,10 @@ inline TemperedLoss tempered_loss(ConstView logits, std::span<const label_t> gol
     double sum = 0, weighted = 0;
     for (const double a : row) {
       const double weight = std::exp(sharpness * (a - top));
-      sum += weight, weighted += weight * a;
+      sum += weight, weighted += weight * (a - own);
     }
     mean.value += std::log(sum) + sharpness * (top - own);
-    mean.slope += weighted / sum - own;
+    mean.slope += weighted / sum;
   }
   const auto n = static_cast<double>(logits.rows());
   return {mean.value / n, mean.slope / n};
@@ -60,14 +60,15 @@ inline void require_logits(ConstView logits, std::span<const label_t> gold) {
 inline Temperature fit_temperature(ConstView logits, std::span<const label_t> gold) {
   detail::require_logits(logits, gold);
   if (logits.empty()) return {};
+  const auto before = detail::tempered_loss(logits, gold, 1);
+  if (before.slope == 0) return {1, {before.value, true}, {before.value, true}};
   double low = std::log(0.01), high = std::log(100);  // of the sharpness 1/T
   for (int step = 0; step < 50; ++step) {
     const double middle = (low + high) / 2;
-    (detail::tempered_loss(logits, gold, std::exp(middle)).slope < 0 ? low : high) = middle;
+    (detail::tempered_loss(logits, gold, std::exp(middle)).slope <= 0 ? low : high) = middle;
   }
   const double sharpness = std::exp((low + high) / 2);
-  return {1 / sharpness, {detail::tempered_loss(logits, gold, 1).value, true},
-          {detail::tempered_loss(logits, gold, sharpness).value, true}};
+  return {1 / sharpness, {before.value, true}, {detail::tempered_loss(logits, gold, sharpness).value, true}};
 }
 
 /// Overwrites every row of logits [N, C] by softmax(row / T).

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <span>
 
 #include "knnbert/core/top_k.hpp"
 #include "knnbert/kernel/masked_softmax.hpp"

@@ -52,7 +52,8 @@ using TermValue = std::optional<float>;
 
 /// A training term is a small object with a name, a member `TermValue add(StepContext&)` that adds its gradient, and any
 /// of these members, called where they exist:
-///   prepare(model, data)          once, before the first step of a run
+///   prepare(model, data)          once: check options, allocate
+///   start(model, data)            before the first step of a run that is not resumed
 ///   begin_step(StepStart&)        before the parts of a step
 ///   after_update(model, ranges)   after the optimizer changed the parameters
 ///   measure(sink)                 sink(name, value) for numbers worth a curve

@@ -38,12 +38,17 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   const ParameterBlock& key_values() const { return keys_; }
 
   template <class Model, class Data>
-  void prepare(const Model& model, const Data& data) {
+  void prepare(const Model& model, const Data&) {
     if (!(momentum >= 0 && momentum <= 1)) raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
     if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
     contrast.validate();
     queue_ = std::make_shared<Q>(capacity, model.projection_width(), model.metric());
     keys_ = model.values();
+  }
+
+  /// One key for every training example.
+  template <class Model, class Data>
+  void start(const Model& model, const Data& data) {
     if (warm_up) fill(model, data);
   }
 

@@ -20,7 +20,7 @@ enum class Format {
   imdb,        ///< TSV without header: label, id, rating, text
 };
 
-/// Whether the first row of a TSV or CSV file names the columns; `automatic` recognizes usual names and those asked for.
+/// Whether the first row of a TSV or CSV file names the columns; `automatic` knows usual names and those asked for.
 enum class Header { automatic, present, absent };
 
 /// How a dataset is read.

@@ -12,9 +12,9 @@
 namespace knnbert {
 
 struct NormalizerOptions {
-  bool clean_text = true;             ///< remove control characters and U+FFFD, make every white space a blank
-  bool chinese_characters = true;     ///< blanks around CJK characters
-  std::optional<bool> strip_accents;  ///< decompose (NFD) and remove nonspacing marks; as lowercase if not set
+  bool clean_text = true;                  ///< remove control characters and U+FFFD, make every white space a blank
+  bool chinese_characters = true;          ///< blanks around CJK characters
+  std::optional<bool> strip_accents = {};  ///< decompose (NFD) and remove nonspacing marks; as lowercase if not set
   bool lowercase = true;
 };
 

@@ -27,6 +27,10 @@ struct TrainerOptions {
   bool rebuild_store = true;         ///< dev scores of an epoch use a store rebuilt from the training data, else none
   Predictor selection = Predictor::combined;  ///< the best epoch is the one with the highest dev accuracy of it
   index_t patience = 0;              ///< epochs without a better dev score before training stops; 0: never
+  std::filesystem::path checkpoints{};  ///< folder for checkpoint-N; none are written without it
+  index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: at the end of every epoch
+  index_t checkpoints_kept = 1;      ///< older ones are removed
+  bool resume = false;               ///< continue from the newest checkpoint, if there is one
 
   /// Errors: OptionError.
   void validate() const {
@@ -42,6 +46,8 @@ struct TrainerOptions {
     at_least("weight_decay", weight_decay, 0.0f);
     at_least("clip_norm", clip_norm, 0.0f);
     at_least("patience", patience, index_t{0});
+    at_least("checkpoint_every", checkpoint_every, index_t{0});
+    at_least("checkpoints_kept", checkpoints_kept, index_t{1});
     if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
   }
 };

@@ -24,7 +24,7 @@ struct StepReport {
 /// Accuracy of the three predictors; knn and combined are absent without a store.
 struct Scores {
   double head = 0;
-  std::optional<double> knn, combined;
+  std::optional<double> knn{}, combined{};
 
   double of(Predictor predictor) const {
     if (predictor == Predictor::knn && knn) return *knn;
@@ -37,7 +37,7 @@ struct Scores {
 struct EpochReport {
   index_t epoch = 0;             ///< from 1
   float mean_loss = 0;
-  std::optional<Scores> dev;
+  std::optional<Scores> dev{};
   bool best = false;             ///< the best dev score so far
 };
 

@@ -29,6 +29,7 @@ class Stepper {
 
   /// Trains on the given examples.
   StepReport step(const StepClock& clock, std::span<const index_t> examples, float learning_rate) {
+    start();
     StepReport report;
     report.examples = std::ssize(examples);
     const float idle_weight = begin(clock, examples);
@@ -42,12 +43,22 @@ class Stepper {
     return report;
   }
 
+  /// Lets every term build its first state; the first step does it otherwise. A restored state needs none.
+  void start() {
+    if (started_) return;
+    started_ = true;
+    each_term([&](auto& term) {
+      if constexpr (requires { term.start(network_, data_); }) term.start(network_, data_);
+    });
+  }
+
   template <class T>
   T& term() { return std::get<T>(terms_); }
   const Gradients& gradients() const { return gradients_; }
 
   template <class Archive>
   void archive(Archive& ar) {
+    started_ = true;
     ar("values", std::span<float>(network_.values().data(), static_cast<std::size_t>(network_.values().size())));
     gradients_.archive_rows(ar);
     auto optimizer = ar.scope("optimizer");
@@ -139,6 +150,7 @@ class Stepper {
     });
   }
 
+  bool started_ = false;
   Network& network_;
   const TrainingData& data_;
   TrainerOptions options_;

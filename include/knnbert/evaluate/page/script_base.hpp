@@ -39,7 +39,7 @@ function number(value) {
   return String(Number(value.toPrecision(4)));
 }
 
-/// About `most` round values in [low, high], seldom fewer than half of it.
+// About `most` round values in [low, high], seldom fewer than half of it.
 function ticks(low, high, most) {
   const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 2.5, 5, 10].find(factor => factor * power >= rough * 0.999);
@@ -48,7 +48,7 @@ function ticks(low, high, most) {
   return values;
 }
 
-/// Outline of mark number `shape` around (0, 0): circle, triangle, square, diamond, plus, cross.
+// Outline of mark number `shape` around (0, 0): circle, triangle, square, diamond, plus, cross.
 const outlines = [
   r => `M${r} 0A${r} ${r} 0 1 1 ${-r} 0A${r} ${r} 0 1 1 ${r} 0Z`,
   r => `M0 ${-1.25 * r}L${1.15 * r} ${0.85 * r}H${-1.15 * r}Z`,
@@ -66,7 +66,7 @@ function swatch(color, shape, dash) {
     dash === undefined ? null : svg('line', {x1: 0, x2: 26, y1: 7, y2: 7, 'stroke-dasharray': dash}),
     svg('path', {d: outlines[shape](4.5), transform: `translate(${dash === undefined ? 7 : 13} 7)`}));
 }
-/// The name with places where a line may break.
+// The name with places where a line may break.
 const breakable = name => name.split(/(?<=[_./-])/).flatMap((part, i) => i ? [html('wbr'), part] : [part]);
 const classKey = label => html('span', {class: 'key'}, label < 0 ? null : swatch(colorOf(label), shapeOf(label)), html('span', {}, breakable(className(label))));
 
@@ -83,7 +83,7 @@ const tipRow = (name, value) => html('div', {class: 'row'}, html('span', {}, nam
 addEventListener('scroll', hideTip, {passive: true, capture: true});
 addEventListener('keydown', event => { if (event.key === 'Escape') hideTip(); });
 
-/// Calls draw(width) now and whenever the box changes its width.
+// Calls draw(width) now and whenever the box changes its width.
 function responsive(box, draw) {
   let last = 0;
   new ResizeObserver(() => {

@@ -5,7 +5,7 @@ namespace knnbert::page {
 
 /// Training curves: one chart a panel, read with pointer or arrow keys.
 inline constexpr std::string_view script_curves = R"js(
-/// A line that goes up and down many times its own range hides its course.
+// A line that goes up and down many times its own range hides its course.
 function isNoisy(values) {
   const known = values.filter(v => v !== null), [low, high] = extent(known);
   const way = known.reduce((sum, v, i) => sum + (i ? Math.abs(v - known[i - 1]) : 0), 0);
@@ -51,7 +51,7 @@ function linePath(at, values, x, y) {
   return path;
 }
 
-/// Every point of a short line, about seven of a long one.
+// Every point of a short line, about seven of a long one.
 function marks(series, x, y) {
   const values = series.smooth || series.y, stride = series.dense ? Math.ceil(values.length / 7) : 1;
   return values.map((value, i) => value === null || (i + Math.floor(stride / 2)) % stride ? null :

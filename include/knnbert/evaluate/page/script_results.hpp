@@ -5,7 +5,7 @@ namespace knnbert::page {
 
 /// Headline numbers and calibration.
 inline constexpr std::string_view script_results = R"js(
-/// 95% interval of a share of n examples (Wilson 1927).
+// 95% interval of a share of n examples (Wilson 1927).
 function wilson(share, n) {
   const z = 1.96, center = share + z * z / (2 * n), half = z * Math.sqrt(share * (1 - share) / n + z * z / (4 * n * n));
   return [(center - half) / (1 + z * z / n), (center + half) / (1 + z * z / n)];

@@ -5,7 +5,7 @@ namespace knnbert::page {
 
 /// The table by class, free tables and the settings.
 inline constexpr std::string_view script_tables = R"js(
-/// Columns are {title, value(row), cell(row), numeric}; a header sorts by its column's values, again in reverse.
+// Columns are {title, value(row), cell(row), numeric}; a header sorts by its column's values, again in reverse.
 function sortableTable(columns, rows, caption) {
   const body = html('tbody');
   const heads = columns.map((column, i) => html('th', {scope: 'col', class: column.numeric ? 'numeric' : null},

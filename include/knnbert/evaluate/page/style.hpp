@@ -77,7 +77,10 @@ inline constexpr std::string_view style_parts = R"css(
 .switch span { display: block; padding: .38rem .8rem; border-radius: 6px; font-size: .88rem; color: var(--muted); }
 .switch input:checked + span { background: var(--accent); color: var(--on-accent); }
 .switch input:focus-visible + span { outline: 2px solid var(--accent); outline-offset: 2px; }
-button, select, input[type=search] { font: inherit; font-size: .88rem; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 7px; padding: .35rem .7rem; min-height: 2.25rem; }
+button, select, input[type=search] {
+  font: inherit; font-size: .88rem; color: inherit; background: var(--card); border: 1px solid var(--line);
+  border-radius: 7px; padding: .35rem .7rem; min-height: 2.25rem;
+}
 button { cursor: pointer; }
 button:hover { border-color: var(--muted); }
 .controls input[type=search] { flex: 1 1 8rem; min-width: 0; }
@@ -88,7 +91,10 @@ th, td { padding: .45rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { font-weight: 600; }
 tbody th { font-weight: 400; }
 tbody tr:last-child > * { border-bottom: 0; }
-thead th { position: sticky; top: 0; background: var(--card); z-index: 1; border-bottom: 1px solid var(--line); white-space: nowrap; padding-top: .3rem; padding-bottom: .3rem; }
+thead th {
+  position: sticky; top: 0; background: var(--card); z-index: 1; border-bottom: 1px solid var(--line);
+  white-space: nowrap; padding-top: .3rem; padding-bottom: .3rem;
+}
 thead button { border: 0; background: none; padding: .2rem 0; font-weight: 600; white-space: nowrap; min-height: 2rem; }
 thead button::after { content: "\2195"; opacity: .35; margin-left: .25rem; }
 @media (max-width: 40rem) { th, td { padding-inline: .4rem; } thead button { white-space: normal; text-align: inherit; } thead button::after { content: ""; } }
@@ -120,9 +126,16 @@ td, th, h1, h2, h3, .lead, .quote, .key, .pairs span { overflow-wrap: anywhere; 
 .matrix svg:focus-visible { outline-offset: -2px; }
 .chosen:not(:empty) { margin-top: 1rem; border-top: 1px solid var(--line); padding-top: .8rem; }
 .matrix > * { background: var(--card); }
-.matrix .corner { position: sticky; top: 0; left: 0; z-index: 3; white-space: nowrap; font-size: .75rem; line-height: 1.25; color: var(--muted); padding: 0 .5rem .4rem 0; display: flex; flex-direction: column; justify-content: end; align-items: end; }
+.matrix .corner {
+  position: sticky; top: 0; left: 0; z-index: 3; white-space: nowrap; font-size: .75rem; line-height: 1.25;
+  color: var(--muted); padding: 0 .5rem .4rem 0; display: flex; flex-direction: column; justify-content: end;
+  align-items: end;
+}
 .matrix .columns { position: sticky; top: 0; z-index: 2; display: flex; padding-bottom: .4rem; align-items: end; }
-.matrix .columns div { writing-mode: vertical-rl; text-orientation: sideways; transform: rotate(180deg); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; }
+.matrix .columns div {
+  writing-mode: vertical-rl; text-orientation: sideways; transform: rotate(180deg); white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; display: block;
+}
 .matrix .rows { position: sticky; left: 0; z-index: 2; padding-right: .5rem; }
 .matrix .rows div { text-align: right; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .matrix .active { color: var(--accent); font-weight: 700; }
@@ -143,7 +156,11 @@ td, th, h1, h2, h3, .lead, .quote, .key, .pairs span { overflow-wrap: anywhere; 
 .chips button { display: inline-flex; align-items: center; gap: .4rem; max-width: 100%; border-radius: 99px; padding: .2rem .7rem .2rem .5rem; text-align: left; }
 .chips button[aria-pressed=true] { border-color: var(--ink); box-shadow: inset 0 0 0 1px var(--ink); font-weight: 600; }
 .chips small { white-space: nowrap; color: var(--muted); font-size: .8rem; font-weight: 400; }
-.tip { position: fixed; z-index: 9; pointer-events: none; max-width: min(21rem, calc(100vw - 1.5rem)); background: var(--ink); color: var(--page); border-radius: 8px; padding: .5rem .7rem; font-size: .85rem; line-height: 1.4; box-shadow: 0 6px 24px rgb(0 0 0 / .22); }
+.tip {
+  position: fixed; z-index: 9; pointer-events: none; max-width: min(21rem, calc(100vw - 1.5rem));
+  background: var(--ink); color: var(--page); border-radius: 8px; padding: .5rem .7rem; font-size: .85rem;
+  line-height: 1.4; box-shadow: 0 6px 24px rgb(0 0 0 / .22);
+}
 .tip[hidden] { display: none; }
 .tip b { display: block; font-weight: 600; }
 .tip .row { display: flex; justify-content: space-between; gap: 1.2rem; }

@@ -1,0 +1,244 @@
+#pragma once
+#include "knnbert/loss/softmax.hpp"
+#include "knnbert/model/class_names.hpp"
+#include "knnbert/model/network.hpp"
+#include "knnbert/model/prediction.hpp"
+#include "knnbert/model/stack.hpp"
+#include "knnbert/text/dataset.hpp"
+#include "knnbert/text/training_data.hpp"
+
+namespace knnbert {
+
+/// Distributions over all classes of several texts, [N, C] each.
+struct Distributions {
+  Matrix knn, head, combined;
+};
+
+/// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
+/// Thread safety: const members may run concurrently, and with add() and remove().
+template <class Stack = DefaultStack>
+class Classifier {
+ public:
+  using stack_type = Stack;
+  using network_type = Network<Stack>;
+  using tokenizer_type = typename Stack::tokenizer_type;
+  using metric_type = typename Stack::metric_type;
+  using datastore_type = typename Stack::template datastore_type<metric_type>;
+  using voting_type = typename Stack::voting_type;
+  using fusion_type = typename Stack::fusion_type;
+
+  /// A pretrained encoder with fresh heads and an empty datastore.  Errors: IoError, FormatError, OptionError.
+  Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes, const ClassifierOptions& options = {})
+      : Classifier(tokenizer_type::load(encoder), BertCheckpoint(encoder), classes, options) {}
+
+  /// A model directory that save() wrote.  Errors: IoError, FormatError.
+  static Classifier load(const std::filesystem::path& directory, index_t threads = 1);
+  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError.
+  void save(const std::filesystem::path& directory) const;
+
+  const ClassifierOptions& options() const { return network_.options(); }
+  network_type& network() { return network_; }
+  const network_type& network() const { return network_; }
+  const tokenizer_type& tokenizer() const { return tokenizer_; }
+  datastore_type& datastore() { return datastore_; }
+  const datastore_type& datastore() const { return datastore_; }
+  ClassNames::List classes() const { return classes_.list(); }
+  voting_type& voting() { return voting_; }
+  const voting_type& voting() const { return voting_; }
+  fusion_type& fusion() { return fusion_; }
+  const fusion_type& fusion() const { return fusion_; }
+  index_t neighbors() const { return neighbors_; }
+  /// Errors: OptionError.
+  void set_neighbors(index_t k) {
+    if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
+    neighbors_ = k;
+  }
+
+  /// Tokens of texts, cut to the options' length; pairs may be empty or as many as texts.
+  Batch tokenize(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
+  TrainingData tokenize(const Dataset& data) const {
+    return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
+  }
+
+  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.
+  Matrix embed(const Batch& texts) const;
+  /// What the datastore compares, [N, D].
+  Matrix features(const Batch& texts) const;
+
+  Prediction predict(std::string_view text, std::string_view pair = {}) const;
+  std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
+  /// The three distributions of tokenized texts.
+  Distributions distributions(const Batch& texts) const;
+
+  /// Fills the datastore with labeled examples, replacing what it held.
+  void index(const Dataset& data) {
+    const Dataset own = data.with_classes(*classes());
+    const Matrix keys = features(tokenize(own.texts(), own.pairs()));
+    datastore_.clear();
+    datastore_.add(keys, own.labels(), own.texts());
+  }
+  /// Adds examples of one class, which may be new; no training. Returns their ids.
+  std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name) {
+    const Matrix keys = features(tokenize(texts));
+    const std::vector<label_t> labels(texts.size(), classes_.require(class_name));
+    return datastore_.add(keys, labels, texts);
+  }
+  /// Removes examples; returns how many of the ids were there.
+  index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
+
+ private:
+  static constexpr index_t texts_per_group = 256;
+
+  Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const std::vector<std::string>& classes, const ClassifierOptions& options)
+      : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), options), classes) {
+    checkpoint.read(network_.encoder().layers(), network_.values());
+  }
+  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
+      : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)), datastore_(network_.feature_width()),
+        neighbors_(network_.options().neighbors) {
+    set_neighbors(neighbors_);
+    const index_t most = network_.encoder().max_length();
+    if (options().max_length < 3 || options().max_length > most)
+      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length, most);
+    if (tokenizer_.vocabulary_size() > network_.encoder().config().vocab_size)
+      raise<FormatError>("Classifier: a tokenizer of {} tokens given, at most the encoder's {} expected", tokenizer_.vocabulary_size(),
+                         network_.encoder().config().vocab_size);
+  }
+
+  void combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
+  /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label
+  /// in it has a name.
+  auto store_view() const {
+    if constexpr (requires { datastore_.snapshot(); }) return datastore_.snapshot();
+    else return &datastore_;
+  }
+  /// Distributions of texts [first, first + embedding.rows()) into rows of `out`; returns their neighbors.
+  template <class Store>
+  NeighborLists decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const;
+  template <class Store>
+  Prediction describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
+                      const std::vector<std::string>& names) const;
+
+  tokenizer_type tokenizer_;
+  network_type network_;
+  ClassNames classes_;
+  datastore_type datastore_;
+  voting_type voting_;
+  fusion_type fusion_;
+  index_t neighbors_;
+};
+
+template <class Stack>
+Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+  if (!pairs.empty() && pairs.size() != texts.size())
+    raise<ShapeError>("Classifier::tokenize: {} texts but {} second texts", texts.size(), pairs.size());
+  Batch batch;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (pairs.empty() || pairs[i].empty()) tokenizer_.append(texts[i], batch, options().max_length);
+    else tokenizer_.append(texts[i], pairs[i], batch, options().max_length);
+  }
+  return batch;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::embed(const Batch& texts) const {
+  Matrix all(texts.size(), network_.width());
+  std::vector<index_t> group;
+  for (index_t first = 0; first < texts.size(); first += std::ssize(group)) {
+    group.clear();
+    for (index_t i = first; i < std::min(texts.size(), first + texts_per_group); ++i) group.push_back(i);
+    network_.embed(network_.values(), texts.select(group), std::nullopt, View(all).row_range(first, std::ssize(group)));
+  }
+  return all;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::features(const Batch& texts) const {
+  const Matrix embedding = embed(texts);
+  Matrix features(embedding.rows(), network_.feature_width());
+  network_.features_of(embedding, features);
+  return features;
+}
+
+/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says of
+/// the others is scaled to the rest. Without such classes this is the fusion alone.
+template <class Stack>
+void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
+  const auto known = static_cast<std::size_t>(network_.classes());
+  double unknown = 0;
+  for (std::size_t c = known; c < knn.size(); ++c) unknown += knn[c];
+  std::vector<float> extended(head.begin(), head.end());
+  for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
+  for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
+  fusion_(extended, knn, combined);
+}
+
+template <class Stack>
+template <class Store>
+NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const {
+  Matrix logits(embedding.rows(), network_.classes()), features(embedding.rows(), network_.feature_width());
+  network_.logits_of(embedding, logits);
+  network_.features_of(embedding, features);
+  auto neighbors = store.search(features, neighbors_, AcceptAll{}, network_.workers());
+  for (index_t i = 0; i < embedding.rows(); ++i) {
+    const auto row = out.head.row(first + i);
+    std::fill(row.begin(), row.end(), 0.0f);
+    const double normalizer = log_sum_exp(std::as_const(logits).row(i));
+    for (index_t c = 0; c < network_.classes(); ++c) row[static_cast<std::size_t>(c)] = static_cast<float>(std::exp(logits(i, c) - normalizer));
+    voting_(neighbors[i], out.knn.row(first + i));
+    combine(row, out.knn.row(first + i), out.combined.row(first + i));
+  }
+  return neighbors;
+}
+
+template <class Stack>
+Distributions Classifier<Stack>::distributions(const Batch& texts) const {
+  const auto store = store_view();
+  const index_t count = std::ssize(*classes());
+  Distributions out{Matrix(texts.size(), count), Matrix(texts.size(), count), Matrix(texts.size(), count)};
+  const Matrix embedding = embed(texts);
+  for (index_t first = 0; first < texts.size(); first += texts_per_group)
+    decide(*store, ConstView(embedding).row_range(first, std::min(texts_per_group, texts.size() - first)), first, out);
+  return out;
+}
+
+template <class Stack>
+template <class Store>
+Prediction Classifier<Stack>::describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
+                                       const std::vector<std::string>& names) const {
+  const auto list = [&](const Matrix& m) { return std::vector<float>(m.row(row).begin(), m.row(row).end()); };
+  Prediction p;
+  p.knn = list(all.knn), p.head = list(all.head), p.combined = list(all.combined);
+  p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
+  p.class_name = names[static_cast<std::size_t>(p.label)];
+  p.probability = p.combined[static_cast<std::size_t>(p.label)];
+  for (const Neighbor& n : neighbors)
+    p.neighbors.push_back({n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
+  return p;
+}
+
+template <class Stack>
+std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+  const auto store = store_view();
+  const auto names = classes();
+  const index_t count = std::ssize(*names);
+  const Batch batch = tokenize(texts, pairs);
+  Distributions all{Matrix(batch.size(), count), Matrix(batch.size(), count), Matrix(batch.size(), count)};
+  std::vector<Prediction> predictions;
+  if (batch.size() == 0) return predictions;
+  const Matrix embedding = embed(batch);
+  for (index_t first = 0; first < batch.size(); first += texts_per_group) {
+    const index_t size = std::min(texts_per_group, batch.size() - first);
+    const auto neighbors = decide(*store, ConstView(embedding).row_range(first, size), first, all);
+    for (index_t i = 0; i < size; ++i) predictions.push_back(describe(*store, all, first + i, neighbors[i], *names));
+  }
+  return predictions;
+}
+
+template <class Stack>
+Prediction Classifier<Stack>::predict(std::string_view text, std::string_view pair) const {
+  const std::string first(text), second(pair);
+  return std::move(predict({&first, 1}, {&second, 1}).front());
+}
+
+}  // namespace knnbert

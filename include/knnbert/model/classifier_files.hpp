@@ -1,0 +1,168 @@
+#pragma once
+#include "knnbert/io/directory.hpp"
+#include "knnbert/io/json.hpp"
+#include "knnbert/model/classifier.hpp"
+#include "knnbert/model/fingerprint.hpp"
+
+/// Model directories: what Hugging Face's transformers reads, plus knnbert.json, knnbert.safetensors and
+/// datastore.safetensors.
+namespace knnbert {
+
+inline constexpr index_t model_schema = 1;
+
+namespace detail {
+
+inline constexpr std::pair<Pooling, const char*> pooling_names[] = {{Pooling::pooler, "pooler"}, {Pooling::cls, "cls"}, {Pooling::mean, "mean"}};
+inline constexpr std::pair<Feature, const char*> feature_names[] = {{Feature::contrastive, "contrastive"}, {Feature::embedding, "embedding"}};
+
+template <class Names>
+std::string name_in(const Names& names, auto value) {
+  for (const auto& [known, name] : names)
+    if (known == value) return name;
+  return {};
+}
+template <class Names>
+auto value_in(const Names& names, const std::string& name, std::string_view where) {
+  for (const auto& [value, known] : names)
+    if (known == name) return value;
+  raise<FormatError>("{}: '{}' given, a known name expected", where, name);
+}
+
+/// The heads as tensors named like their parameters.
+template <class Network>
+std::vector<index_t> head_parameters(const Network& network) {
+  std::vector<index_t> found;
+  const auto& table = network.values().table();
+  for (index_t p = 0; p < table.count(); ++p)
+    if (table[p].name.starts_with("classifier.") || table[p].name.starts_with("projection.")) found.push_back(p);
+  return found;
+}
+
+inline void add_parameter(const ParameterBlock& values, index_t number, const std::string& name, SafeTensorsWriter& file) {
+  const Parameter& p = values.table()[number];
+  const auto fill = [&values, &p](index_t row, std::span<float> out) {
+    for (index_t c = 0; c < p.cols; ++c) out[static_cast<std::size_t>(c)] = values.data()[p.at(row, c)];
+  };
+  if (p.vector) file.add(name, {p.cols}, std::span<const float>(values.data() + p.offset, static_cast<std::size_t>(p.cols)));
+  else file.add_rows(name, {p.rows, p.cols}, fill);
+}
+
+inline void read_parameter(const SafeTensors& file, index_t number, ParameterBlock& values) {
+  const Parameter& p = values.table()[number];
+  const TensorView tensor = file.at(p.name);
+  tensor.require_shape(p.vector ? Shape{p.cols} : Shape{p.rows, p.cols});
+  const auto floats = tensor.as_floats();
+  values.write(number, ConstView(floats.data(), p.rows, p.cols));
+}
+
+/// True if transformers' sequence classifier computes the same logits: pooler output and one linear layer.
+template <class Network>
+bool is_sequence_classifier(const Network& network) {
+  return !network.options().head_hidden_layer && network.options().pooling == Pooling::pooler;
+}
+
+template <class Network>
+void write_weights(const Network& network, const std::string& print, const std::filesystem::path& folder) {
+  SafeTensorsWriter file;
+  const bool sequence = is_sequence_classifier(network);
+  add_bert_tensors(network.encoder().layers(), network.values(), sequence ? "bert." : "", file);
+  if (sequence) {
+    add_parameter(network.values(), network.head().output().weight, "classifier.weight", file);
+    add_parameter(network.values(), network.head().output().bias, "classifier.bias", file);
+  }
+  file.metadata("format", "pt").metadata("fingerprint", print);
+  file.write(folder / "model.safetensors");
+  SafeTensorsWriter heads;
+  for (const index_t p : head_parameters(network)) add_parameter(network.values(), p, network.values().table()[p].name, heads);
+  heads.metadata("fingerprint", print);
+  heads.write(folder / "knnbert.safetensors");
+}
+
+template <class Network>
+OrderedJson label_names(const Network& network, const std::vector<std::string>& names) {
+  OrderedJson forward = OrderedJson::object(), backward = OrderedJson::object();
+  for (index_t c = 0; c < network.classes(); ++c) {
+    forward[std::to_string(c)] = names[static_cast<std::size_t>(c)];
+    backward[names[static_cast<std::size_t>(c)]] = c;
+  }
+  OrderedJson fields{{"id2label", forward}, {"label2id", backward}};
+  if (is_sequence_classifier(network)) fields["architectures"] = {"BertForSequenceClassification"};
+  return fields;
+}
+
+/// Settings of a policy object that has a member of that name.
+template <class Policy>
+void write_policy(OrderedJson& json, const Policy& policy) {
+  if constexpr (requires { policy.phi; }) json["phi"] = shortest_decimal(policy.phi);
+  if constexpr (requires { policy.temperature; }) json["voting_temperature"] = shortest_decimal(policy.temperature);
+  if constexpr (requires { policy.name(); }) json["voting"] = policy.name();
+}
+template <class Policy>
+void read_policy(const Json& json, const std::string& where, Policy& policy) {
+  if constexpr (requires { policy.phi; }) policy.phi = optional_value<float>(json, "phi", policy.phi, where);
+  if constexpr (requires { policy.temperature; }) policy.temperature = optional_value<float>(json, "voting_temperature", policy.temperature, where);
+  if constexpr (requires { policy.set_name(std::string()); }) {
+    if (json.contains("voting")) policy.set_name(require<std::string>(json, "voting", where));
+  }
+}
+
+}  // namespace detail
+
+template <class Stack>
+void Classifier<Stack>::save(const std::filesystem::path& directory) const {
+  const auto store = store_view();
+  const auto names = classes();
+  const std::string print = fingerprint(network_.values());
+  write_directory_atomically(directory, [&](const std::filesystem::path& folder) {
+    detail::write_weights(network_, print, folder);
+    write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
+    tokenizer_.save(folder);
+    OrderedJson json{{"schema", model_schema},
+                     {"classes", *names},
+                     {"head_classes", network_.classes()},
+                     {"head", options().head_hidden_layer ? "mlp" : "linear"},
+                     {"pooling", detail::name_in(detail::pooling_names, options().pooling)},
+                     {"feature", detail::name_in(detail::feature_names, options().feature)},
+                     {"projection_width", network_.projection_width()},
+                     {"neighbors", neighbors_},
+                     {"max_length", options().max_length},
+                     {"seed", options().seed},
+                     {"fingerprint", print}};
+    detail::write_policy(json, fusion_);
+    detail::write_policy(json, voting_);
+    write_json(folder / "knnbert.json", json);
+    datastore_.save(folder / "datastore.safetensors", print, *names);
+  });
+}
+
+template <class Stack>
+Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads) {
+  const auto path = directory / "knnbert.json";
+  const Json json = read_json(path);
+  const std::string where = path.string();
+  if (const auto schema = require<index_t>(json, "schema", where); schema != model_schema)
+    raise<FormatError>("{}: schema {} given, {} expected", where, schema, model_schema);
+  const ClassifierOptions options{.pooling = detail::value_in(detail::pooling_names, require<std::string>(json, "pooling", where), where),
+                                  .head_hidden_layer = require<std::string>(json, "head", where) != "linear",
+                                  .projection_width = require<index_t>(json, "projection_width", where),
+                                  .feature = detail::value_in(detail::feature_names, require<std::string>(json, "feature", where), where),
+                                  .neighbors = require<index_t>(json, "neighbors", where),
+                                  .max_length = require<index_t>(json, "max_length", where),
+                                  .threads = threads,
+                                  .seed = require<std::uint64_t>(json, "seed", where)};
+  auto names = require<std::vector<std::string>>(json, "classes", where);
+  const auto head_classes = require<index_t>(json, "head_classes", where);
+  if (head_classes < 1 || head_classes > std::ssize(names))
+    raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, head_classes, names.size());
+  const BertCheckpoint checkpoint(directory);
+  Classifier model(tokenizer_type::load(directory), network_type(checkpoint.config(), head_classes, options), names);
+  checkpoint.read(model.network_.encoder().layers(), model.network_.values());
+  const SafeTensors heads(directory / "knnbert.safetensors");
+  for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
+  detail::read_policy(json, where, model.fusion_);
+  detail::read_policy(json, where, model.voting_);
+  model.datastore_ = datastore_type::load(directory / "datastore.safetensors", fingerprint(model.network_.values()), names);
+  return model;
+}
+
+}  // namespace knnbert

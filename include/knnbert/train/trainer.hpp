@@ -1,0 +1,200 @@
+#pragma once
+#include "knnbert/model/classifier.hpp"
+#include "knnbert/optimizer/schedule.hpp"
+#include "knnbert/train/checkpoint.hpp"
+#include "knnbert/train/sampler.hpp"
+#include "knnbert/train/stepper.hpp"
+
+namespace knnbert {
+
+/// What a run did.
+struct FitReport {
+  std::vector<EpochReport> epochs;
+  index_t best_epoch = 0;     ///< whose parameters the model has now; 0: the last ones
+  bool interrupted = false;   ///< an observer asked to stop before the end
+};
+
+/// Fine-tunes a classifier under any training terms:
+///   Trainer(model, {.epochs = 3}, CrossEntropy{0.9f}, QueueContrastive({.weight = 0.1f})).fit(train);
+/// Afterwards fill the datastore with model.index(train).  Memory: O(batch + queue + data), flat over the run.
+/// The same data, options and seed give the same bits for any number of threads, and across interruptions.
+template <class Stack, class... Terms>
+class Trainer {
+ public:
+  /// Errors: OptionError.
+  Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms) : model_(model), options_(options), terms_(std::move(terms)...) {
+    options_.validate();
+  }
+
+  /// Trains on data and, with dev data, keeps the parameters of the best epoch.
+  /// Errors: FormatError for a class the model does not have; IoError for checkpoints.
+  FitReport fit(const Dataset& train) { return fit(train, Dataset(), SilentObserver{}); }
+  FitReport fit(const Dataset& train, const Dataset& dev) { return fit(train, dev, SilentObserver{}); }
+  template <class Observer>
+  FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer) {
+    const auto run = [&](auto... terms) { return Run(*this, train, dev, std::move(terms)...).finish(observer); };
+    return std::apply(run, terms_);
+  }
+
+ private:
+  using Step = Stepper<Network<Stack>, Terms...>;
+
+  /// One call of fit().
+  class Run {
+   public:
+    Run(Trainer& trainer, const Dataset& train, const Dataset& dev, Terms... terms)
+        : model_(trainer.model_), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
+          dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)), dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())),
+          stepper_(model_.network(), data_, options_, std::move(terms)...) {
+      if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
+      if (options_.checkpoints.empty()) return;
+      if (const auto newest = options_.resume ? newest_checkpoint(options_.checkpoints) : std::nullopt) {
+        read_checkpoint(options_.checkpoints, *newest, identity(), [&](auto& ar) { archive(ar); });
+        checkpointed_ = *newest;
+      }
+    }
+
+    template <class Observer>
+    FitReport finish(Observer&& observer) {
+      while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
+      if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
+      return report_;
+    }
+
+   private:
+    index_t steps_an_epoch() const { return ShuffledBatches::count(data_.size(), options_.batch_size); }
+    index_t steps() const { return options_.epochs * steps_an_epoch(); }
+    bool out_of_patience() const { return options_.patience > 0 && report_.best_epoch && epoch_ - report_.best_epoch >= options_.patience; }
+
+    float rate(index_t step) const {
+      const auto warmup = static_cast<index_t>(static_cast<double>(options_.warmup) * static_cast<double>(steps()));
+      const double factor = options_.schedule == ScheduleKind::constant ? ConstantSchedule{warmup}(step)
+                            : options_.schedule == ScheduleKind::cosine ? CosineSchedule{warmup, steps()}(step)
+                                                                        : LinearSchedule{warmup, steps()}(step);
+      return static_cast<float>(options_.learning_rate * factor);
+    }
+
+    template <class Observer>
+    void run_epoch(Observer& observer) {
+      const ShuffledBatches batches(data_.size(), options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
+      while (batch_ < batches.count()) {
+        if (observer.stop_requested()) return interrupt();
+        const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_)};
+        StepReport step = stepper_.step(clock, batches[batch_], rate(step_));
+        ++batch_, ++step_;
+        step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
+        if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples);
+        observer.step(step);
+        if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count()) checkpoint();
+      }
+      close_epoch(observer);
+    }
+
+    template <class Observer>
+    void close_epoch(Observer& observer) {
+      EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(data_.size()))};
+      if (dev_.size() > 0) epoch.dev = scores();
+      if (epoch.dev && (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_)) {
+        epoch.best = true;
+        best_score_ = epoch.dev->of(options_.selection);
+        report_.best_epoch = epoch.epoch;
+        best_ = model_.network().values();
+      }
+      report_.epochs.push_back(epoch);
+      ++epoch_, batch_ = 0, epoch_loss_ = 0;
+      observer.epoch(epoch);
+      checkpoint();
+    }
+
+    /// Accuracy on the dev data; the store is rebuilt from the training data.
+    Scores scores() {
+      if (options_.rebuild_store) model_.index(train_);
+      const Distributions found = model_.distributions(dev_tokens_);
+      Scores scores{.head = accuracy(found.head)};
+      if (options_.rebuild_store) scores.knn = accuracy(found.knn), scores.combined = accuracy(found.combined);
+      return scores;
+    }
+    double accuracy(const Matrix& probabilities) const {
+      index_t right = 0;
+      for (index_t i = 0; i < probabilities.rows(); ++i) {
+        const auto row = probabilities.row(i);
+        right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(i);
+      }
+      return static_cast<double>(right) / static_cast<double>(probabilities.rows());
+    }
+
+    void interrupt() {
+      report_.interrupted = true;
+      checkpoint();
+    }
+    void checkpoint() {
+      if (options_.checkpoints.empty() || checkpointed_ == step_) return;
+      stepper_.start();
+      write_checkpoint(options_.checkpoints, step_, identity(), [&](auto& ar) { archive(ar); });
+      checkpointed_ = step_;
+      remove_old_checkpoints(options_.checkpoints, step_, options_.checkpoints_kept);
+    }
+
+    /// What a checkpoint must agree with.
+    std::string identity() const {
+      const auto& o = options_;
+      std::string text = format("{} {} {} {} {} {} {} {} {} {} {}", o.epochs, o.batch_size, o.part_size, o.learning_rate, o.head_learning_rate,
+                                static_cast<index_t>(o.schedule), o.warmup, o.weight_decay, o.clip_norm, o.dropout, o.seed);
+      return text + " " + identity_of(data_);
+    }
+
+    template <class Archive>
+    void archive(Archive& ar) {
+      stepper_.archive(ar);
+      std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch};
+      std::vector<float> scores;
+      for (const auto& e : report_.epochs) append_scores(e, scores);
+      std::vector<float> sums{static_cast<float>(best_score_)};
+      auto loss = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(epoch_loss_));
+      ar("place", place), ar("scores", scores), ar("best_score", sums), ar("epoch_loss", loss);
+      if (place.size() != 4 || sums.size() != 1 || scores.size() % 5) raise<FormatError>("Trainer::archive: damaged progress");
+      epoch_ = place[0], batch_ = place[1], step_ = place[2], report_.best_epoch = place[3];
+      best_score_ = static_cast<double>(sums[0]);
+      epoch_loss_ = std::bit_cast<double>(static_cast<std::uint64_t>(loss));
+      restore_scores(scores);
+      if (report_.best_epoch == 0) return;
+      if (best_.size() == 0) best_ = model_.network().values();
+      ar("best_values", std::span<float>(best_.data(), static_cast<std::size_t>(best_.size())));
+    }
+    static void append_scores(const EpochReport& e, std::vector<float>& scores) {
+      const auto value = [](std::optional<double> v) { return v ? static_cast<float>(*v) : -1.0f; };
+      scores.insert(scores.end(), {e.mean_loss, e.dev ? static_cast<float>(e.dev->head) : -1.0f, e.dev ? value(e.dev->knn) : -1.0f,
+                                   e.dev ? value(e.dev->combined) : -1.0f, e.best ? 1.0f : 0.0f});
+    }
+    void restore_scores(const std::vector<float>& scores) {
+      report_.epochs.clear();
+      const auto value = [](float v) { return v < 0 ? std::nullopt : std::optional<double>(v); };
+      for (std::size_t i = 0; i < scores.size(); i += 5) {
+        EpochReport e{.epoch = static_cast<index_t>(i / 5 + 1), .mean_loss = scores[i]};
+        if (scores[i + 1] >= 0) e.dev = Scores{scores[i + 1], value(scores[i + 2]), value(scores[i + 3])};
+        e.best = scores[i + 4] > 0;
+        report_.epochs.push_back(e);
+      }
+    }
+
+    Classifier<Stack>& model_;
+    const TrainerOptions& options_;
+    Dataset train_, dev_;
+    TrainingData data_;
+    Batch dev_tokens_;
+    Step stepper_;
+    FitReport report_;
+    ParameterBlock best_;
+    double best_score_ = 0, epoch_loss_ = 0;
+    index_t epoch_ = 0, batch_ = 0, step_ = 0, checkpointed_ = -1;
+  };
+
+  Classifier<Stack>& model_;
+  TrainerOptions options_;
+  std::tuple<Terms...> terms_;
+};
+
+template <class Stack, class... Terms>
+Trainer(Classifier<Stack>&, const TrainerOptions&, Terms...) -> Trainer<Stack, Terms...>;
+
+}  // namespace knnbert

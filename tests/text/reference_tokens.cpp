@@ -1,0 +1,218 @@
+// Compares with the dumps of tests/reference/tokens.py: not one id may differ.
+#include <algorithm>
+
+#include "catch.hpp"
+#include "knnbert/text/wordpiece.hpp"
+#include "rows.hpp"
+
+using namespace knnbert;
+using namespace knnbert_test;
+
+namespace {
+
+using Ids = std::vector<token_t>;
+
+/// Folder of the dumps, after a warning nothing.
+std::optional<std::filesystem::path> dumps() {
+  auto place = folder("KNNBERT_REFERENCE");
+  if (place && std::filesystem::exists(*place / "tokens")) return *place / "tokens";
+  WARN("skipped: KNNBERT_REFERENCE names no folder with the dumps of tests/reference/tokens.py");
+  return std::nullopt;
+}
+
+std::string readable(std::span<const token_t> ids) {
+  std::string text;
+  for (const auto id : ids.first(std::min<std::size_t>(ids.size(), 40))) text += std::to_string(id) + " ";
+  return text;
+}
+
+std::string readable(std::string_view text) { return std::string(text.substr(0, 200)); }
+
+/// Counts rows whose expectation differs from what `compute` gives; tells about the first ones.
+template <class Expected, class Compute>
+void compare(const std::string& name, const Expected& expected, std::size_t count, Compute compute) {
+  REQUIRE(expected.size() == count);
+  std::size_t mismatches = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& computed = compute(i);
+    const auto wanted = expected[i];
+    if (std::equal(computed.begin(), computed.end(), wanted.begin(), wanted.end())) continue;
+    if (++mismatches <= 3) WARN(name << " row " << i << ": " << readable(computed) << "instead of " << readable(wanted));
+  }
+  INFO(name << ": " << count << " rows");
+  CHECK(mismatches == 0);
+}
+
+/// Ids of whole texts, special tokens included.
+void compare_texts(const std::filesystem::path& place, const std::string& texts_name, const std::string& name, const WordPiece& tokenizer) {
+  const TextRows texts(place, texts_name);
+  Batch batch;
+  compare(name, Rows<token_t>(place, name), texts.size(), [&](std::size_t i) -> const Ids& {
+    batch.clear();
+    tokenizer.append(texts[i], batch);
+    return batch.ids;
+  });
+}
+
+/// Joins words by blanks.
+struct Join {
+  std::string text;
+  void operator()(std::string_view word, index_t) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  }
+  static constexpr bool full() { return false; }
+};
+
+std::string words(const Normalizer& normalizer, std::string_view text) {
+  Join join;
+  WordSplitter splitter(join, 1 << 30);
+  normalizer(text, splitter);
+  splitter.close();
+  return join.text;
+}
+
+template <class Text>
+void compare_words(const std::filesystem::path& place, const std::string& prefix, std::size_t count, Text text) {
+  const std::pair<std::string, NormalizerOptions> settings[] = {
+      {"uncased", {}},
+      {"cased", {.lowercase = false}},
+      {"accents", {.strip_accents = false}},
+      {"stripped", {.strip_accents = true, .lowercase = false}},
+      {"unclean", {.clean_text = false, .chinese_characters = false}},
+      {"bare", {.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false}}};
+  for (const auto& [name, options] : settings) {
+    const Normalizer normalizer(options);
+    compare(prefix + name, TextRows(place, prefix + name), count, [&](std::size_t i) { return words(normalizer, text(i)); });
+  }
+}
+
+std::vector<char32_t> code_points() {
+  std::vector<char32_t> codes;
+  for (char32_t c = 0; c < 0x110000; ++c)
+    if (c < 0xd800 || c >= 0xe000) codes.push_back(c);
+  return codes;
+}
+
+const std::string kinds[] = {"uncased", "cased", "chinese", "multilingual"};
+
+}  // namespace
+
+TEST_CASE("every code point has the ids of tokenizers, alone and between letters") {
+  const auto place = dumps();
+  if (!place) return;
+  const auto codes = code_points();
+  for (const auto& kind : kinds) {
+    const auto tokenizer = WordPiece::load(*place / kind);
+    Ids ids;
+    for (const std::string context : {"alone", "between"}) {
+      compare(context + "." + kind, Rows<token_t>(*place, context + "." + kind), codes.size(), [&](std::size_t i) -> const Ids& {
+        std::string text = context == "alone" ? "" : "a";
+        unicode::encode(codes[i], text);
+        if (context == "between") text += 'b';
+        ids.clear();
+        tokenizer.encode_words(text, ids);
+        return ids;
+      });
+    }
+  }
+}
+
+TEST_CASE("code points between letters give the words of tokenizers, whatever the options") {
+  const auto place = dumps();
+  if (!place) return;
+  auto codes = code_points();
+  std::erase_if(codes, [](char32_t c) { return c >= 0x40000 && c >> 16 != 14 && c % 97 != 0; });
+  compare_words(*place, "words.", codes.size(), [&](std::size_t i) {
+    std::string text = "a";
+    unicode::encode(codes[i], text);
+    return text + 'b';
+  });
+}
+
+TEST_CASE("all texts of the data sets have the ids of tokenizers") {
+  const auto place = dumps();
+  if (!place) return;
+  std::vector<std::string> sets;
+  for (const auto& entry : std::filesystem::directory_iterator(*place)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("data.") && std::count(name.begin(), name.end(), '.') == 3) sets.push_back(name.substr(0, name.find(".rows")));
+  }
+  CHECK(sets.size() >= 18);
+  for (const auto& kind : kinds) {
+    const auto tokenizer = WordPiece::load(*place / kind);
+    for (const auto& set : sets) compare_texts(*place, set, set + "." + kind, tokenizer);
+  }
+}
+
+TEST_CASE("hostile strings have the ids and words of tokenizers") {
+  const auto place = dumps();
+  if (!place) return;
+  for (const auto& kind : kinds) compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / kind));
+  const TextRows texts(*place, "random");
+  compare_words(*place, "random.words.", texts.size(), [&](std::size_t i) { return texts[i]; });
+}
+
+TEST_CASE("vocab.txt gives the ids that tokenizer.json gives") {
+  const auto place = dumps();
+  if (!place) return;
+  for (const auto& kind : kinds) compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / (kind + ".text")));
+}
+
+TEST_CASE("what was saved gives the same ids") {
+  const auto place = dumps();
+  if (!place) return;
+  const auto saved = std::filesystem::temp_directory_path() / "knnbert_saved_tokenizer";
+  std::filesystem::create_directories(saved);
+  for (const auto& kind : kinds) {
+    WordPiece::load(*place / kind).save(saved);
+    compare_texts(*place, "random", "random." + kind, WordPiece::load(saved));
+    std::filesystem::remove(saved / "tokenizer.json");
+    compare_texts(*place, "random", "random." + kind, WordPiece::load(saved));
+  }
+  WordPiece::load(*place / "added").save(saved);
+  compare_texts(*place, "added", "added.all", WordPiece::load(saved, AddedTokenMatching::all));
+  WordPiece::load(*place / "toy").save(saved);
+  compare_texts(*place, "toy", "toy.ids", WordPiece::load(saved));
+  std::filesystem::remove_all(saved);
+}
+
+TEST_CASE("texts and pairs are truncated as tokenizers does") {
+  const auto place = dumps();
+  if (!place) return;
+  const TextRows texts(*place, "limited"), pairs(*place, "pairs");
+  for (const auto& kind : kinds) {
+    const auto tokenizer = WordPiece::load(*place / kind);
+    const Rows<token_t> limited(*place, "limited." + kind), paired(*place, "pairs." + kind);
+    Ids row;
+    Batch batch;
+    compare("limited." + kind, limited, texts.size(), [&](std::size_t i) -> const Ids& {
+      batch.clear();
+      tokenizer.append(texts[i], batch, limited[i][0]);
+      row.assign(1, limited[i][0]);
+      row.insert(row.end(), batch.ids.begin(), batch.ids.end());
+      return row;
+    });
+    compare("pairs." + kind, paired, pairs.size() / 2, [&](std::size_t i) -> const Ids& {
+      batch.clear();
+      tokenizer.append(pairs[2 * i], pairs[2 * i + 1], batch, paired[i][0]);
+      row.assign(1, paired[i][0]);
+      row.insert(row.end(), batch.ids.begin(), batch.ids.end());
+      row.insert(row.end(), batch.segments.begin(), batch.segments.end());
+      return row;
+    });
+  }
+}
+
+TEST_CASE("added tokens are matched as tokenizers does, or not at all") {
+  const auto place = dumps();
+  if (!place) return;
+  compare_texts(*place, "added", "added.all", WordPiece::load(*place / "added", AddedTokenMatching::all));
+  compare_texts(*place, "added", "added.ordinary", WordPiece::load(*place / "added", AddedTokenMatching::ordinary));
+  compare_texts(*place, "added", "added.none", WordPiece::load(*place / "added"));
+}
+
+TEST_CASE("another prefix, word length and framing are respected") {
+  const auto place = dumps();
+  if (place) compare_texts(*place, "toy", "toy.ids", WordPiece::load(*place / "toy"));
+}
