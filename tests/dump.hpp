@@ -8,7 +8,8 @@ namespace knnbert_test {
 /// A dump of tests/reference, or nothing after a message.
 inline std::optional<knnbert::SafeTensors> open_dump(const char* name) {
   const auto found = folder("KNNBERT_REFERENCE");
-  if (found && std::filesystem::exists(*found / name)) return std::optional<knnbert::SafeTensors>(std::in_place, *found / name);
+  if (found && std::filesystem::exists(*found / name))
+    return std::optional<knnbert::SafeTensors>(std::in_place, *found / name);
   WARN("skipped: KNNBERT_REFERENCE names no folder with " << name);
   return std::nullopt;
 }

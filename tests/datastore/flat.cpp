@@ -27,9 +27,15 @@ struct Manhattan {
 };
 
 struct Scratch {
-  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("knnbert-datastore-" + std::to_string(::getpid()));
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("knnbert-datastore-" + std::to_string(::getpid()));
   Scratch() { std::filesystem::create_directories(folder); }
   ~Scratch() { std::filesystem::remove_all(folder); }
+};
+
+struct Forgetful : FlatDatastore<> {
+  using FlatDatastore::FlatDatastore;
+  index_t remove(std::span<const example_id>) { return 0; }
 };
 
 std::vector<example_id> ids_of(std::span<const Neighbor> list) {
@@ -46,6 +52,10 @@ TEST_CASE("datastores keep their laws", "[datastore]") {
   CHECK(testing::datastore_laws([&] { return FlatDatastore<Dot>(width); }) == testing::BrokenLaws{});
   CHECK(testing::datastore_laws([&] { return FlatDatastore<Euclidean>(width); }) == testing::BrokenLaws{});
   CHECK(testing::datastore_laws([&] { return FlatDatastore<Pairwise<Manhattan>>(width); }) == testing::BrokenLaws{});
+}
+
+TEST_CASE("the datastore laws can be broken", "[datastore]") {
+  CHECK_FALSE(testing::datastore_laws([] { return Forgetful(4); }).empty());
 }
 
 TEST_CASE("equal scores are listed by id", "[datastore]") {
@@ -174,7 +184,8 @@ TEST_CASE("a datastore survives the disk bit for bit", "[datastore]") {
   const Matrix keys = random_rows(5000, 7, 1), queries = random_rows(9, 7, 2);
   Labels labels;
   Texts texts;
-  for (index_t i = 0; i < 5000; ++i) labels.push_back(static_cast<label_t>(i % 3)), texts.push_back(i % 5 ? "täxt " + std::to_string(i) : "");
+  for (index_t i = 0; i < 5000; ++i)
+    labels.push_back(static_cast<label_t>(i % 3)), texts.push_back(i % 5 ? "täxt " + std::to_string(i) : "");
   store.add(keys, labels, texts);
   store.remove(std::vector<example_id>{0, 77, 4999});
   store.save(path, "encoder-1", classes);
@@ -203,7 +214,11 @@ TEST_CASE("damaged datastore files are refused", "[datastore]") {
   std::string next_id = "9", schema = "knnbert-datastore-1";
   const auto write = [&] {
     SafeTensorsWriter writer;
-    writer.metadata("schema", schema).metadata("metric", "cosine").metadata("fingerprint", "f").metadata("classes", "[]").metadata("next_id", next_id);
+    writer.metadata("schema", schema)
+        .metadata("metric", "cosine")
+        .metadata("fingerprint", "f")
+        .metadata("classes", "[]")
+        .metadata("next_id", next_id);
     writer.add("keys", {2, 2}, std::span<const float>(keys));
     writer.add("labels", {std::ssize(labels)}, std::span<const std::int64_t>(labels));
     writer.add("ids", {2}, std::span<const std::int64_t>(ids));

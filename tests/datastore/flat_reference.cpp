@@ -11,7 +11,8 @@ namespace {
 /// Where two neighbors are closer to each other than rounding, their order is free.
 template <class Metric, class Convert>
 void check(const SafeTensors& dump, const std::string& name, Convert&& score_of) {
-  const Matrix keys = matrix_of(dump, "keys"), queries = matrix_of(dump, "queries"), scores = matrix_of(dump, name + ".scores");
+  const Matrix keys = matrix_of(dump, "keys"), queries = matrix_of(dump, "queries"),
+               scores = matrix_of(dump, name + ".scores");
   const auto ids = dump.at(name + ".ids").as_int64s();
   FlatDatastore<Metric> store(keys.cols());
   store.add(keys, std::vector<label_t>(static_cast<std::size_t>(keys.rows()), 0));

@@ -24,7 +24,9 @@ Matrix matrix(std::initializer_list<std::initializer_list<float>> rows) {
 }
 
 struct OffByTwo {
-  float operator()(ConstView x, std::span<const label_t> labels, View d) const { return 2 * CrossEntropyLoss{}(x, labels, d); }
+  float operator()(ConstView x, std::span<const label_t> labels, View d) const {
+    return 2 * CrossEntropyLoss{}(x, labels, d);
+  }
 };
 
 }  // namespace

@@ -116,8 +116,8 @@ TEST_CASE("a row of accumulate does not depend on the other rows", "[metric]") {
 
 TEST_CASE("cosine: zero, tiny and huge rows", "[metric]") {
   Matrix rows(4, 3);
-  rows(1, 0) = 1e-13f;                    // shorter than 1e-12: zero
-  rows(2, 1) = 3e-12f;                    // just long enough
+  rows(1, 0) = 1e-13f;                     // shorter than 1e-12: zero
+  rows(2, 1) = 3e-12f;                     // just long enough
   rows(3, 0) = 3e25f, rows(3, 2) = 4e25f;  // squares overflow a float
   Matrix raw = rows;
   Cosine{}.prepare(rows);

@@ -4,6 +4,7 @@
 # instruction set must therefore carry that set in its own name, that is, be a template on Arch.
 set -eu
 nm=$1 objdump=$2 object=$3
+[ -s "$object" ] || { echo "$object is not built"; exit 1; }
 
 weak=$("$nm" "$object" | awk '$2 == "W" || $2 == "V" { print $3 }')
 calls=$("$objdump" -dr --no-show-raw-insn "$object" |

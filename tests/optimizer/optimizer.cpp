@@ -50,7 +50,8 @@ TEST_CASE("AdamW follows the paper, with decay where parameters decay", "[optimi
   const std::vector<index_t> rows{1, 8};
   for (std::uint64_t step = 0; step < 6; ++step) {
     model.draw_gradients(step, rows);
-    const float rate = 0.05f * static_cast<float>(step);  // 0 at first, as in a warm-up: moments move, parameters do not
+    const float rate =
+        0.05f * static_cast<float>(step);  // 0 at first, as in a warm-up: moments move, parameters do not
     for (index_t p = 0; p < table.count(); ++p)
       for (index_t i = table[p].offset; i < table[p].offset + table[p].size; ++i)
         plain[static_cast<std::size_t>(i)].step(model.gradients.data()[i], rate, table[p].decays ? decay : 0);
@@ -123,11 +124,13 @@ TEST_CASE("clipping scales to the norm and reports it", "[optimizer]") {
   model.draw_gradients(2, rows);
   same.draw_gradients(2, rows);
   double exact = 0;
-  for (index_t i = 0; i < model.table->size(); ++i) exact += static_cast<double>(model.gradients.data()[i]) * model.gradients.data()[i];
+  for (index_t i = 0; i < model.table->size(); ++i)
+    exact += static_cast<double>(model.gradients.data()[i]) * model.gradients.data()[i];
   const double norm = clip_global_norm(model.gradients, 1.0);
   CHECK(norm == approx(std::sqrt(exact)).epsilon(1e-6));
   CHECK(clip_global_norm(same.gradients, 1.0, Workers(3)) == norm);
-  CHECK(testing::same_bits({model.gradients.data(), 1, model.table->size()}, {same.gradients.data(), 1, model.table->size()}));
+  CHECK(testing::same_bits({model.gradients.data(), 1, model.table->size()},
+                           {same.gradients.data(), 1, model.table->size()}));
   CHECK(clip_global_norm(model.gradients, 0) == approx(1).epsilon(1e-5));  // 0: only measured
   const float kept = model.gradients.data()[0];
   CHECK(clip_global_norm(model.gradients, 5.0) == approx(1).epsilon(1e-5));

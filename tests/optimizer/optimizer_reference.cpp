@@ -34,7 +34,8 @@ struct Replay {
       for (const index_t row : {step, 2 * step + 1, index_t{30}}) gradients.touch(row);
       std::copy_n(gradients_in_layout.data(), table->size(), gradients.data());
       if (max_norm > 0) clip_global_norm(gradients, max_norm);
-      optimizer.step(values, gradients, static_cast<float>(rates[static_cast<std::size_t>(step)]), Workers(), multipliers);
+      optimizer.step(values, gradients, static_cast<float>(rates[static_cast<std::size_t>(step)]), Workers(),
+                     multipliers);
       fill(expected, name + "." + number + ".");
       CHECK(relative_difference({values.data(), 1, table->size()}, {expected.data(), 1, table->size()}) < 1e-6);
     }

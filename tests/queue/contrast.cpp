@@ -67,8 +67,9 @@ Expected by_definition(ConstView queries, ConstView keys, const std::vector<std:
 
 /// Lists as the options describe them, by sorting everything.
 template <class Mask>
-void lists(const Mask& mask, ConstView queries, ConstView keys, const Labels& key_labels, const Labels& labels, const ContrastOptions& o,
-           std::vector<std::vector<index_t>>& positives, std::vector<std::vector<index_t>>& negatives) {
+void lists(const Mask& mask, ConstView queries, ConstView keys, const Labels& key_labels, const Labels& labels,
+           const ContrastOptions& o, std::vector<std::vector<index_t>>& positives,
+           std::vector<std::vector<index_t>>& negatives) {
   Matrix scores(queries.rows(), keys.rows());
   Dot{}.score(queries, keys, scores);
   std::size_t fewest_positives = 1u << 30, fewest_negatives = 1u << 30;
@@ -90,7 +91,8 @@ void lists(const Mask& mask, ConstView queries, ConstView keys, const Labels& ke
     if (o.lists == Lists::batch_min && !positives[i].empty() && !negatives[i].empty())
       positives[i].resize(fewest_positives), negatives[i].resize(fewest_negatives);
     const auto all = positives[i];
-    const index_t size = std::ssize(all), most = std::min(size, o.most_similar), least = std::min(size, o.least_similar);
+    const index_t size = std::ssize(all), most = std::min(size, o.most_similar),
+                  least = std::min(size, o.least_similar);
     positives[i].assign(all.begin(), all.begin() + most);
     for (index_t at = size - least; at < size; ++at)
       if (at >= most || o.overlap == Overlap::duplicate) positives[i].push_back(all[static_cast<std::size_t>(at)]);
@@ -117,8 +119,12 @@ TEST_CASE("contrast follows its definition under every switch", "[queue]") {
   const auto overlap = GENERATE(Overlap::unique, Overlap::duplicate);
   const auto reduction = GENERATE(Reduction::anchor_mean, Reduction::pair_mean);
   CAPTURE(size, batch, static_cast<int>(lists_kind), static_cast<int>(overlap), static_cast<int>(reduction));
-  const ContrastOptions options{.temperature = 0.07f, .most_similar = 10, .least_similar = 3, .reduction = reduction,
-                                .lists = lists_kind, .overlap = overlap};
+  const ContrastOptions options{.temperature = 0.07f,
+                                .most_similar = 10,
+                                .least_similar = 3,
+                                .reduction = reduction,
+                                .lists = lists_kind,
+                                .overlap = overlap};
   const Matrix keys = unit_rows(size, 21, 1), queries = unit_rows(batch, 21, 2);
   const Labels key_labels = random_labels(size, 4, 3), labels = random_labels(batch, 5, 4);  // class 4 has no key
   FifoQueue<> queue(size, 21);
@@ -166,7 +172,8 @@ TEST_CASE("interleaved negatives repeat the ranked list and cut it into slices",
   const double first = 2 * e(0.8) + e(0.1), second = e(0.1) + 2 * e(-0.5);
   CHECK(report.loss == approx(0.5 * std::log1p(first / e(0.9)) + 0.5 * std::log1p(second / e(0.4))));
   const double r1 = first / (first + e(0.9)), r2 = second / (second + e(0.4));
-  const double slope = r1 * ((2 * 0.8 * e(0.8) + 0.1 * e(0.1)) / first - 0.9) + r2 * ((0.1 * e(0.1) - 2 * 0.5 * e(-0.5)) / second - 0.4);
+  const double slope =
+      r1 * ((2 * 0.8 * e(0.8) + 0.1 * e(0.1)) / first - 0.9) + r2 * ((0.1 * e(0.1) - 2 * 0.5 * e(-0.5)) / second - 0.4);
   CHECK(d(0, 0) == approx(slope));  // weight 1/2 over temperature 1/2
 }
 
@@ -201,7 +208,8 @@ TEST_CASE("random positives are drawn without replacement, per anchor or once fo
   const ContrastOptions options{.most_similar = 12};
   const auto drawn = [&](const RandomPositives& policy, index_t anchor, index_t candidates, index_t fewest) {
     std::vector<Scored> chosen;
-    policy.choose({anchor, std::span(slots).first(static_cast<std::size_t>(candidates)), scores, fewest}, options, rng, chosen);
+    policy.choose({anchor, std::span(slots).first(static_cast<std::size_t>(candidates)), scores, fewest}, options, rng,
+                  chosen);
     std::vector<index_t> found;
     for (const Scored& s : chosen) {
       CHECK(s.score == scores[static_cast<std::size_t>(s.index)]);
@@ -252,7 +260,8 @@ TEST_CASE("anchors without positive or negative take no part", "[queue]") {
   CHECK(report.mean_positive <= 1.0);
   CHECK_THROWS_AS(queue.contrast(queries, Labels{0}, ContrastOptions{}, rng, d), ShapeError);
   CHECK_THROWS_AS(queue.contrast(queries, Labels{0, 0}, ContrastOptions{.temperature = 0}, rng, d), OptionError);
-  CHECK_THROWS_AS(queue.contrast(queries, Labels{0, 0}, ContrastOptions{.most_similar = 0, .least_similar = 0}, rng, d), OptionError);
+  CHECK_THROWS_AS(queue.contrast(queries, Labels{0, 0}, ContrastOptions{.most_similar = 0, .least_similar = 0}, rng, d),
+                  OptionError);
 }
 
 TEST_CASE("contrast does not overflow", "[queue]") {
@@ -275,22 +284,33 @@ TEST_CASE("a split batch gives the sum of its parts, any number of workers the s
   const Labels labels = random_labels(batch, 4, 4);
   FifoQueue<> queue(size, width);
   queue.push(keys, random_labels(size, 3, 3));
-  for (const auto reduction : {Reduction::anchor_mean, Reduction::pair_mean}) {
-    ContrastOptions options{.most_similar = 20, .reduction = reduction};
+  const auto compare_parts = [&](ContrastOptions options, const auto& policy) {
     Matrix whole(batch, width), threaded(batch, width), parts(batch, width);
-    const auto report = queue.contrast(queries, labels, options, rng, whole);
-    const auto again = queue.contrast(queries, labels, options, rng, threaded, MostAndLeastSimilar{}, Workers(3));
+    const auto report = queue.contrast(queries, labels, options, rng, whole, policy);
+    const auto again = queue.contrast(queries, labels, options, rng, threaded, policy, Workers(3));
     CHECK(report.loss == again.loss);
     CHECK(testing::same_bits(whole, threaded));
-    options.valid_anchors = queue.count_valid(labels);
-    options.positive_pairs = queue.count_pairs(labels, options);
+    options = queue.for_batch(labels, options, policy);
+    CHECK(options.valid_anchors == queue.count_valid(labels, ContrastOptions{}, policy));
     double loss = 0;
     for (index_t first = 0; first < batch; first += 9) {
       const index_t count = std::min<index_t>(9, batch - first);
-      const std::span<const label_t> some = std::span(labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-      loss += queue.contrast(ConstView(queries).row_range(first, count), some, options, rng, View(parts).row_range(first, count)).loss;
+      const std::span<const label_t> some =
+          std::span(labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+      options.first_anchor = first;
+      loss += queue
+                  .contrast(ConstView(queries).row_range(first, count), some, options, rng,
+                            View(parts).row_range(first, count), policy)
+                  .loss;
     }
     CHECK(loss == approx(report.loss).epsilon(1e-5));
     CHECK(testing::same_bits(whole, parts));
-  }
+  };
+  for (const auto reduction : {Reduction::anchor_mean, Reduction::pair_mean})
+    for (const auto kind : {Lists::per_query, Lists::batch_min}) {
+      const ContrastOptions options{.most_similar = 20, .reduction = reduction, .lists = kind};
+      compare_parts(options, MostAndLeastSimilar{});
+      compare_parts(options, RandomPositives{});
+      compare_parts(options, RandomPositives{.shared_ranks = true});
+    }
 }

@@ -22,7 +22,8 @@ struct Dump {
   }
 
   template <class Q, class P = typename Q::positives_type>
-  void run(const std::string& name, const Q& queue, std::span<const label_t> own, const ContrastOptions& options, const P& positives = {}) const {
+  void run(const std::string& name, const Q& queue, std::span<const label_t> own, const ContrastOptions& options,
+           const P& positives = {}) const {
     Matrix d(queries.rows(), queries.cols());
     const auto report = queue.contrast(queries, own, options, rng, d, positives);
     check(name, report, d);
@@ -44,10 +45,17 @@ TEST_CASE("the contrast of a queue agrees with PyTorch", "[queue][reference]") {
     return options;
   };
   dump.run("plain", queue, dump.anchors, usual);
-  dump.run("pair_mean", queue, dump.anchors, with([](auto& o) { o.reduction = Reduction::pair_mean, o.most_similar = 500; }));
+  dump.run("pair_mean", queue, dump.anchors,
+           with([](auto& o) { o.reduction = Reduction::pair_mean, o.most_similar = 500; }));
   dump.run("batch_min", queue, dump.anchors, with([](auto& o) { o.lists = Lists::batch_min; }));
-  dump.run("duplicate", queue, dump.anchors, with([](auto& o) { o.overlap = Overlap::duplicate, o.most_similar = 390, o.least_similar = 60; }));
-  dump.run("released", queue, dump.anchors, {.most_similar = 340, .least_similar = 30, .reduction = Reduction::pair_mean, .lists = Lists::batch_min, .overlap = Overlap::duplicate});
+  dump.run("duplicate", queue, dump.anchors,
+           with([](auto& o) { o.overlap = Overlap::duplicate, o.most_similar = 390, o.least_similar = 60; }));
+  dump.run("released", queue, dump.anchors,
+           {.most_similar = 340,
+            .least_similar = 30,
+            .reduction = Reduction::pair_mean,
+            .lists = Lists::batch_min,
+            .overlap = Overlap::duplicate});
   dump.run("warm", queue, dump.anchors, {.temperature = 0.5f, .most_similar = 1, .least_similar = 0});
   dump.run("one", queue, dump.anchors, usual, OnePositive{matrix_of(dump.file, "own_keys")});
 
@@ -78,7 +86,8 @@ TEST_CASE("the contrast of clusters agrees with PyTorch", "[queue][reference]") 
   ClusteredQueue<> plain(2000, 48, 6), released(2000, 48, 6, ClusterRule::xnor);
   std::vector<label_t> codes, anchors;
   for (std::size_t i = 0; i < clusters.size(); ++i) codes.push_back(plain.encode(dump.labels[i], clusters[i]));
-  for (std::size_t i = 0; i < anchor_clusters.size(); ++i) anchors.push_back(plain.encode(dump.anchors[i], anchor_clusters[i]));
+  for (std::size_t i = 0; i < anchor_clusters.size(); ++i)
+    anchors.push_back(plain.encode(dump.anchors[i], anchor_clusters[i]));
   plain.push(dump.keys, codes);
   released.push(dump.keys, codes);
   ContrastOptions options{.most_similar = 20};

@@ -24,6 +24,16 @@ Matrix numbered(index_t first, index_t count) {
   return keys;
 }
 
+struct SwallowsErrors : FifoQueue<> {
+  using FifoQueue::FifoQueue;
+  void push(ConstView keys, std::span<const label_t> labels) {
+    try {
+      FifoQueue::push(keys, labels);
+    } catch (const Error&) {
+    }
+  }
+};
+
 template <class Q>
 std::vector<int> numbers(const Q& queue) {
   std::vector<int> all;
@@ -41,6 +51,11 @@ TEST_CASE("queues keep their laws", "[queue]") {
   CHECK(testing::queue_laws([&] { return ClassBalancedQueue<>(21, width, 2); }) == testing::BrokenLaws{});
   CHECK(testing::queue_laws([&] { return MemoryBank<>(20, width); }) == testing::BrokenLaws{});
   CHECK(testing::queue_laws([&] { return ClusteredQueue<>(20, width, 2); }) == testing::BrokenLaws{});
+}
+
+TEST_CASE("the queue laws can be broken", "[queue]") {
+  CHECK(testing::queue_laws([] { return SwallowsErrors(20, 5); }) ==
+        testing::BrokenLaws{"non-finite keys are refused and change nothing"});
 }
 
 TEST_CASE("FifoQueue wraps around", "[queue]") {

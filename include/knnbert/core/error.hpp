@@ -1,13 +1,8 @@
 #pragma once
-#include <cassert>
 #include <stdexcept>
 
+#include "knnbert/config.hpp"
 #include "knnbert/core/format.hpp"
-
-/// Internal contracts, checked in debug builds only. Public entries throw instead.
-#ifndef KNNBERT_ASSERT
-#define KNNBERT_ASSERT(condition) assert(condition)
-#endif
 
 namespace knnbert {
 

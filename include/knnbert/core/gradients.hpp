@@ -51,8 +51,11 @@ class Gradients {
   void archive_rows(Archive& ar) {
     std::vector<std::int64_t> rows(active_rows().begin(), active_rows().end());
     ar("active_rows", rows);
-    for (const auto row : rows)
-      if (row < 0 || row >= std::ssize(row_state_)) raise<FormatError>("Gradients::archive_rows: row {} given, below {} expected", row, row_state_.size());
+    for (std::int64_t least = 0; const auto row : rows) {
+      if (row < least || row >= std::ssize(row_state_))
+        raise<FormatError>("Gradients::archive_rows: row {} given, ascending rows below {} expected", row, row_state_.size());
+      least = row + 1;
+    }
     std::fill(row_state_.begin(), row_state_.end(), untouched);
     step_rows_.clear();
     rows_.assign(rows.begin(), rows.end());

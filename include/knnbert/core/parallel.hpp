@@ -39,17 +39,21 @@ class Workers {
   /// the call, but 0 as well for a caller that runs alone. The first exception of an iteration is rethrown here.
   template <class Body>
   void for_each(index_t count, Body&& body) const {
-    const std::unique_lock exclusive(loop_, std::try_to_lock);
-    if (threads_.empty() || count < 2 || !exclusive.owns_lock()) {
+    if (threads_.empty() || count < 2 || busy_.exchange(true, std::memory_order_acquire)) {
       for (index_t i = 0; i < count; ++i) body(i, index_t{0});
       return;
     }
+    const Release release{busy_};
     using Callable = std::remove_reference_t<Body>;
     run({count, const_cast<void*>(static_cast<const void*>(&body)),
          [](void* f, index_t i, index_t worker) { (*static_cast<Callable*>(f))(i, worker); }});
   }
 
  private:
+  struct Release {
+    std::atomic<bool>& busy;
+    ~Release() { busy.store(false, std::memory_order_release); }
+  };
   struct Loop {
     index_t count = 0;
     void* body = nullptr;
@@ -96,7 +100,8 @@ class Workers {
     }
   }
 
-  mutable std::mutex loop_, mutex_;
+  mutable std::atomic<bool> busy_{false};  // not a mutex: a loop inside a loop would try to lock what its thread holds
+  mutable std::mutex mutex_;
   mutable std::condition_variable wake_, done_;
   mutable std::atomic<index_t> next_{0};
   mutable Loop current_;

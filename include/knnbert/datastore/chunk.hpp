@@ -9,11 +9,15 @@
 
 namespace knnbert::detail {
 
-/// A block of entries. Rows are written once, before any snapshot shows them, and never change; whoever raises `claimed`
-/// owns the rows in between, so that two copies of a store can share a block that still has room.
+/// A block of entries. Rows are written once, before any snapshot shows them, and never change; whoever raises
+/// `claimed` owns the rows in between, so that two copies of a store can share a block that still has room.
 struct Chunk {
   Chunk(index_t rows, index_t columns)
-      : width(columns), keys(rows * columns), labels(static_cast<std::size_t>(rows)), ids(labels.size()), texts(labels.size()) {}
+      : width(columns),
+        keys(rows * columns),
+        labels(static_cast<std::size_t>(rows)),
+        ids(labels.size()),
+        texts(labels.size()) {}
 
   index_t capacity() const { return std::ssize(labels); }
   View rows(index_t first, index_t count) const { return {keys.data() + first * width, count, width}; }

@@ -9,7 +9,8 @@ namespace knnbert {
 
 /// Decides whether an entry may be a neighbor: filter(id, label), or filter(query, id, label) to decide by query.
 template <class F>
-concept EntryFilter = std::predicate<const F&, example_id, label_t> || std::predicate<const F&, index_t, example_id, label_t>;
+concept EntryFilter =
+    std::predicate<const F&, example_id, label_t> || std::predicate<const F&, index_t, example_id, label_t>;
 
 /// Any entry may.
 struct AcceptAll {

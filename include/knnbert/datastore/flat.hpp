@@ -54,15 +54,16 @@ class FlatDatastore {
 
   /// See FlatSnapshot::search.
   template <EntryFilter Filter = AcceptAll>
-  NeighborLists search(ConstView queries, index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
+  NeighborLists search(ConstView queries, index_t k, const Filter& filter = {},
+                       const Workers& workers = Workers()) const {
     return snapshot()->search(queries, k, filter, workers);
   }
 
   /// Appends examples and returns their ids, ascending and never given before.
   /// Errors: ShapeError (also for negative labels), NonFiniteError.  Cost: O(n D) and a step per 4,096 entries held.
-  std::vector<example_id> add(ConstView keys,                                // [n, D]
-                              std::span<const label_t> labels,               // [n]
-                              std::span<const std::string> texts = {}) {     // [n], or none
+  std::vector<example_id> add(ConstView keys,                             // [n, D]
+                              std::span<const label_t> labels,            // [n]
+                              std::span<const std::string> texts = {}) {  // [n], or none
     require(keys, labels, texts);
     const std::lock_guard writing(writing_);
     std::vector<example_id> ids(labels.size());
@@ -105,10 +106,11 @@ class FlatDatastore {
     publish(std::make_shared<const snapshot_type>(current_->width(), current_->metric()));
   }
 
-  /// Writes the store as safetensors: keys, labels, ids, texts; the metadata names metric, encoder fingerprint and classes.
-  /// Others may read and write meanwhile; the file holds the store as it was at the beginning.
-  /// Errors: IoError, FormatError.
-  void save(const std::filesystem::path& path, std::string_view fingerprint, std::span<const std::string> class_names) const {
+  /// Writes the store as safetensors: keys, labels, ids, texts; the metadata names metric, encoder fingerprint and
+  /// classes. Others may read and write meanwhile; the file holds the store as it was at the beginning. Errors:
+  /// IoError, FormatError.
+  void save(const std::filesystem::path& path, std::string_view fingerprint,
+            std::span<const std::string> class_names) const {
     std::shared_ptr<const snapshot_type> saved;
     example_id next_id;
     {
@@ -118,10 +120,10 @@ class FlatDatastore {
     detail::write_datastore(detail::entries_of(*saved, next_id), metric_name<M>(), path, fingerprint, class_names);
   }
 
-  /// Errors: IoError; FormatError for a damaged file and for one made with another metric, encoder or, if class names are
-  /// given, other classes.
-  static FlatDatastore load(const std::filesystem::path& path, std::string_view fingerprint, std::span<const std::string> class_names = {},
-                            M metric = {}) {
+  /// Errors: IoError; FormatError for a damaged file and for one made with another metric, encoder or, if class names
+  /// are given, other classes.
+  static FlatDatastore load(const std::filesystem::path& path, std::string_view fingerprint,
+                            std::span<const std::string> class_names = {}, M metric = {}) {
     const auto content = detail::read_datastore(path, metric_name<M>(), fingerprint, class_names);
     FlatDatastore store(content->width(), std::move(metric));
     auto next = std::make_shared<snapshot_type>(*store.current_);
@@ -139,7 +141,8 @@ class FlatDatastore {
   static constexpr index_t smallest_chunk = 64, largest_chunk = 4096;  // rows
 
   void require(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts) const {
-    if (keys.rows() != std::ssize(labels)) raise<ShapeError>("FlatDatastore::add: {} keys but {} labels", keys.rows(), labels.size());
+    if (keys.rows() != std::ssize(labels))
+      raise<ShapeError>("FlatDatastore::add: {} keys but {} labels", keys.rows(), labels.size());
     if (!texts.empty() && texts.size() != labels.size())
       raise<ShapeError>("FlatDatastore::add: {} keys but {} texts", keys.rows(), texts.size());
     require_shape("FlatDatastore::add", keys, keys.rows(), width());

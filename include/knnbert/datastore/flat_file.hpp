@@ -19,7 +19,8 @@ struct DatastoreContent {
   /// Copies the keys of entries [first, first + out.rows()).
   void read_keys(index_t first, Matrix& out) const {
     const auto bytes = static_cast<std::size_t>(width()) * sizeof(float);
-    for (index_t i = 0; i < out.rows(); ++i) std::memcpy(out.row(i).data(), keys.bytes.data() + static_cast<std::size_t>(first + i) * bytes, bytes);
+    for (index_t i = 0; i < out.rows(); ++i)
+      std::memcpy(out.row(i).data(), keys.bytes.data() + static_cast<std::size_t>(first + i) * bytes, bytes);
   }
 
   SafeTensors file;
@@ -57,7 +58,8 @@ struct DatastoreEntries {
 
 template <Metric M>
 DatastoreEntries entries_of(const FlatSnapshot<M>& store, example_id next_id) {
-  DatastoreEntries entries{.width = store.width(), .next_id = next_id};
+  DatastoreEntries entries;
+  entries.width = store.width(), entries.next_id = next_id;
   store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text) {
     entries.keys.push_back(key.data());
     entries.labels.push_back(label);
@@ -86,10 +88,11 @@ inline void write_datastore(const DatastoreEntries& entries, std::string_view me
 }
 
 /// Checks what a datastore file says about itself.
-inline void require_datastore_metadata(const std::map<std::string, std::string>& metadata, std::string_view name, std::string_view key,
-                                       std::string_view expected) {
+inline void require_datastore_metadata(const std::map<std::string, std::string>& metadata, std::string_view name,
+                                       std::string_view key, std::string_view expected) {
   const auto found = metadata.find(std::string(key));
-  const std::string_view given = found == metadata.end() ? std::string_view("nothing") : std::string_view(found->second);
+  const std::string_view given =
+      found == metadata.end() ? std::string_view("nothing") : std::string_view(found->second);
   if (given != expected) raise<FormatError>("{}: {} is {}, {} expected", name, key, given, expected);
 }
 
@@ -98,16 +101,20 @@ inline example_id parse_id(const std::map<std::string, std::string>& metadata, s
   const std::string text = found == metadata.end() ? "" : found->second;
   example_id value = -1;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value).ptr;
-  if (text.empty() || end != text.data() + text.size() || value < 0) raise<FormatError>("{}: next_id is '{}', a number expected", name, text);
+  if (text.empty() || end != text.data() + text.size() || value < 0)
+    raise<FormatError>("{}: next_id is '{}', a number expected", name, text);
   return value;
 }
 
-inline void check_entries(const DatastoreContent& content, std::span<const std::int64_t> labels, index_t classes, std::string_view name) {
+inline void check_entries(const DatastoreContent& content, std::span<const std::int64_t> labels, index_t classes,
+                          std::string_view name) {
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0 || labels[i] >= classes) raise<FormatError>("{}: entry {} has label {}, {} classes", name, i, labels[i], classes);
+    if (labels[i] < 0 || labels[i] >= classes)
+      raise<FormatError>("{}: entry {} has label {}, {} classes", name, i, labels[i], classes);
     const example_id previous = i == 0 ? -1 : content.ids[i - 1];
     if (content.ids[i] <= previous || content.ids[i] >= content.next_id)
-      raise<FormatError>("{}: entry {} has id {}, ascending ids below {} expected", name, i, content.ids[i], content.next_id);
+      raise<FormatError>("{}: entry {} has id {}, ascending ids below {} expected", name, i, content.ids[i],
+                         content.next_id);
   }
   for_each_piece(content, [&](index_t first, ConstView keys) {
     if (const index_t row = first_non_finite_row(keys); row >= 0)
@@ -115,21 +122,24 @@ inline void check_entries(const DatastoreContent& content, std::span<const std::
   });
 }
 
-inline std::vector<std::string> split_texts(const TensorView& blob, std::span<const std::int64_t> offsets, std::string_view name) {
+inline std::vector<std::string> split_texts(const TensorView& blob, std::span<const std::int64_t> offsets,
+                                            std::string_view name) {
   if (blob.dtype != DType::u8) raise<FormatError>("{}: element type U8 expected", blob.name);
   std::vector<std::string> texts;
   const auto* bytes = reinterpret_cast<const char*>(blob.bytes.data());
   for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
     if (offsets[i] < 0 || offsets[i + 1] < offsets[i] || offsets[i + 1] > std::ssize(blob.bytes))
-      raise<FormatError>("{}: text of entry {} from byte {} to {} of {}", name, i, offsets[i], offsets[i + 1], blob.bytes.size());
+      raise<FormatError>("{}: text of entry {} from byte {} to {} of {}", name, i, offsets[i], offsets[i + 1],
+                         blob.bytes.size());
     texts.emplace_back(bytes + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i]));
   }
   return texts;
 }
 
 /// Errors: IoError, FormatError.
-inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesystem::path& path, std::string_view metric,
-                                                              std::string_view fingerprint, std::span<const std::string> class_names) {
+inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesystem::path& path,
+                                                              std::string_view metric, std::string_view fingerprint,
+                                                              std::span<const std::string> class_names) {
   auto content = std::make_unique<DatastoreContent>(path);
   const SafeTensors& file = content->file;
   const std::string name = path.string();
@@ -137,9 +147,11 @@ inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesys
   require_datastore_metadata(file.metadata(), name, "metric", metric);
   require_datastore_metadata(file.metadata(), name, "fingerprint", fingerprint);
   if (!class_names.empty()) require_datastore_metadata(file.metadata(), name, "classes", class_names_text(class_names));
-  const TensorView &keys = content->keys, ids = file.at("ids"), labels = file.at("labels"), offsets = file.at("text_offsets");
+  const TensorView &keys = content->keys, ids = file.at("ids"), labels = file.at("labels"),
+                   offsets = file.at("text_offsets");
   if (keys.dtype != DType::f32 || keys.shape.size() != 2 || keys.shape[1] < 1)
-    raise<FormatError>("{}: {} {} given, F32 [N, D] expected", keys.name, dtype_name(keys.dtype), shape_text(keys.shape));
+    raise<FormatError>("{}: {} {} given, F32 [N, D] expected", keys.name, dtype_name(keys.dtype),
+                       shape_text(keys.shape));
   const index_t size = keys.shape[0];
   for (const TensorView* tensor : {&ids, &labels}) tensor->require_shape({size});
   offsets.require_shape({size + 1});
@@ -147,7 +159,8 @@ inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesys
   content->ids = ids.as_int64s();
   content->next_id = parse_id(file.metadata(), name);
   content->labels.assign(wide_labels.begin(), wide_labels.end());
-  check_entries(*content, wide_labels, class_names.empty() ? std::numeric_limits<label_t>::max() : std::ssize(class_names), name);
+  check_entries(*content, wide_labels,
+                class_names.empty() ? std::numeric_limits<label_t>::max() : std::ssize(class_names), name);
   content->texts = split_texts(file.at("text"), offsets.as_int64s(), name);
   return content;
 }

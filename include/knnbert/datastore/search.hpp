@@ -9,31 +9,40 @@
 
 namespace knnbert::detail {
 
-/// Exact search: every key is scored. Work is split into groups of queries and, when these are few, into ranges of keys;
-/// the best k of a union do not depend on the split.
+/// Exact search: every key is scored. Work is split into groups of queries and, when these are few, into ranges of
+/// keys; the best k of a union do not depend on the split.
 template <Metric M, EntryFilter Filter>
 class ExactSearch {
  public:
-  ExactSearch(const M& metric, std::span<const ChunkView> chunks, const Filter& filter) : metric_(metric), chunks_(chunks), filter_(filter) {
+  ExactSearch(const M& metric, std::span<const ChunkView> chunks, const Filter& filter)
+      : metric_(metric), chunks_(chunks), filter_(filter) {
     for (std::size_t c = 0; c < chunks.size(); ++c)
-      for (index_t first = 0; first < chunks[c].rows; first += keys_a_block) blocks_.push_back({c, first, std::min(keys_a_block, chunks[c].rows - first)});
+      for (index_t first = 0; first < chunks[c].rows; first += keys_a_block)
+        blocks_.push_back({c, first, std::min(keys_a_block, chunks[c].rows - first)});
   }
 
   /// For each prepared query the k best positions in the store.
   std::vector<std::vector<Scored>> operator()(ConstView queries, index_t k, const Workers& workers) const {
     const index_t groups = (queries.rows() + queries_a_group - 1) / queries_a_group;
-    const index_t parts = std::clamp<index_t>((2 * workers.size() + groups - 1) / std::max<index_t>(groups, 1), 1, std::max<index_t>(1, std::ssize(blocks_)));
+    const index_t parts = std::clamp<index_t>((2 * workers.size() + groups - 1) / std::max<index_t>(groups, 1), 1,
+                                              std::max<index_t>(1, std::ssize(blocks_)));
     const index_t split = workers.size() == 1 || groups >= 4 * workers.size() ? 1 : parts;
     std::vector<std::vector<TopK>> found(static_cast<std::size_t>(groups * split));
     workers.for_each(groups * split, [&](index_t task, index_t) {
-      const index_t first = task / split * queries_a_group, count = std::min(queries_a_group, queries.rows() - first), part = task % split;
-      found[static_cast<std::size_t>(task)] = scan(queries.row_range(first, count), first, k, std::ssize(blocks_) * part / split, std::ssize(blocks_) * (part + 1) / split);
+      const index_t first = task / split * queries_a_group, count = std::min(queries_a_group, queries.rows() - first),
+                    part = task % split;
+      found[static_cast<std::size_t>(task)] =
+          scan(queries.row_range(first, count), first, k, std::ssize(blocks_) * part / split,
+               std::ssize(blocks_) * (part + 1) / split);
     });
     std::vector<std::vector<Scored>> best;
     for (index_t q = 0; q < queries.rows(); ++q) {
       TopK merged(k);
       for (index_t part = 0; part < split; ++part)
-        for (const Scored& item : found[static_cast<std::size_t>(q / queries_a_group * split + part)][static_cast<std::size_t>(q % queries_a_group)].take()) merged.offer(item);
+        for (const Scored& item : found[static_cast<std::size_t>(q / queries_a_group * split + part)]
+                                       [static_cast<std::size_t>(q % queries_a_group)]
+                                           .take())
+          merged.offer(item);
       best.push_back(merged.take());
     }
     return best;
@@ -54,7 +63,8 @@ class ExactSearch {
       const Block& block = blocks_[static_cast<std::size_t>(b)];
       const View out = View(scores).col_range(0, block.count);
       metric_.score(queries, chunks_[block.chunk].keys().row_range(block.first, block.count), out);
-      for (index_t q = 0; q < queries.rows(); ++q) select(out.row(q), block, first_query + q, best[static_cast<std::size_t>(q)]);
+      for (index_t q = 0; q < queries.rows(); ++q)
+        select(out.row(q), block, first_query + q, best[static_cast<std::size_t>(q)]);
     }
     return best;
   }
@@ -69,8 +79,10 @@ class ExactSearch {
   }
 
   bool accepts(index_t query, const ChunkView& chunk, index_t row) const {
-    if constexpr (std::predicate<const Filter&, index_t, example_id, label_t>) return filter_(query, chunk.id(row), chunk.label(row));
-    else return filter_(chunk.id(row), chunk.label(row));
+    if constexpr (std::predicate<const Filter&, index_t, example_id, label_t>)
+      return filter_(query, chunk.id(row), chunk.label(row));
+    else
+      return filter_(chunk.id(row), chunk.label(row));
   }
 
   const M& metric_;

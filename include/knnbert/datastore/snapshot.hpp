@@ -18,9 +18,9 @@ class FlatSnapshot {
   index_t width() const { return width_; }
   const M& metric() const { return metric_; }
 
-  /// The k closest entries of each query that pass the filter, sorted by score, then by id. Queries need not be prepared;
-  /// they are only read. A zero row has similarity 0 to everything under Cosine.
-  /// Errors: ShapeError; NonFiniteError; OptionError for k < 0.  Cost: B N D products, O(B k) memory.
+  /// The k closest entries of each query that pass the filter, sorted by score, then by id. Queries need not be
+  /// prepared; they are only read. A zero row has similarity 0 to everything under Cosine. Errors: ShapeError;
+  /// NonFiniteError; OptionError for k < 0.  Cost: B N D products, O(B k) memory.
   template <EntryFilter Filter = AcceptAll>
   NeighborLists search(ConstView queries,  // [B, D]
                        index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
@@ -57,7 +57,8 @@ class FlatSnapshot {
   void for_each(Visit&& visit) const {
     for (const auto& chunk : chunks_)
       for (index_t row = 0; row < chunk.rows; ++row)
-        if (chunk.lives(row)) visit(chunk.id(row), chunk.label(row), chunk.keys().row(row), std::string_view(chunk.text(row)));
+        if (chunk.lives(row))
+          visit(chunk.id(row), chunk.label(row), chunk.keys().row(row), std::string_view(chunk.text(row)));
   }
   std::vector<example_id> ids() const {
     std::vector<example_id> all;
@@ -80,12 +81,14 @@ class FlatSnapshot {
   };
 
   Place locate(index_t position) const {
-    const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), position, [](index_t p, const auto& chunk) { return p < chunk.first; });
+    const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), position,
+                                        [](index_t p, const auto& chunk) { return p < chunk.first; });
     return {&*(after - 1), position - (after - 1)->first};
   }
 
   std::optional<Place> find(example_id id) const {
-    const auto chunk = std::partition_point(chunks_.begin(), chunks_.end(), [&](const auto& c) { return c.id(c.rows - 1) < id; });
+    const auto chunk =
+        std::partition_point(chunks_.begin(), chunks_.end(), [&](const auto& c) { return c.id(c.rows - 1) < id; });
     if (chunk == chunks_.end()) return std::nullopt;
     const auto& ids = chunk->chunk->ids;
     const index_t row = std::lower_bound(ids.begin(), ids.begin() + chunk->rows, id) - ids.begin();

@@ -8,7 +8,8 @@
 namespace knnbert {
 
 /// Fills a folder as one unit: write(folder) works in a new folder beside the target, which takes the target's place when
-/// everything is written. On failure the target is what it was.  Errors: IoError, and what write throws.
+/// everything is written. Entries of the old folder that the new one lacks are kept. On failure the target is what it
+/// was.  Errors: IoError, and what write throws.
 template <class Write>
 void write_directory_atomically(const std::filesystem::path& target, Write&& write) {
   namespace fs = std::filesystem;
@@ -35,6 +36,9 @@ void write_directory_atomically(const std::filesystem::path& target, Write&& wri
     fs::rename(old, clean, ignored);
     check("put the new folder into place");
   }
+  if (!fs::exists(old)) return;
+  for (const auto& entry : fs::directory_iterator(old))
+    if (const auto kept = clean / entry.path().filename(); !fs::exists(kept)) fs::rename(entry.path(), kept, error), check("keep an entry");
   fs::remove_all(old, error), check("remove the previous folder");
 }
 

@@ -8,8 +8,8 @@ namespace knnbert::kernel {
 namespace detail {
 
 template <class Arch, int Rows, int Vectors>
-[[gnu::noinline]] void accumulate_tile(const float* w, index_t w_stride, const float* k, index_t k_stride, index_t keys, float* out,
-                                       index_t out_stride) {
+[[gnu::noinline]] void accumulate_tile(const float* w, index_t w_stride, const float* k, index_t k_stride, index_t keys,
+                                       float* out, index_t out_stride) {
   using F = Floats<Arch>;
   F sums[Rows][Vectors];
 #pragma GCC unroll 8
@@ -49,17 +49,19 @@ template <class Arch, int Rows>
 void accumulate_strip(ConstView weights, index_t i, ConstView keys, index_t first, index_t count, View out) {
   const float* w = weights.data() + i * weights.stride() + first;
   const auto run = [&](auto vectors, index_t c) {
-    accumulate_tile<Arch, Rows, decltype(vectors)::value>(w, weights.stride(), keys.data() + first * keys.stride() + c, keys.stride(),
-                                                          count, out.data() + i * out.stride() + c, out.stride());
+    accumulate_tile<Arch, Rows, decltype(vectors)::value>(w, weights.stride(), keys.data() + first * keys.stride() + c,
+                                                          keys.stride(), count, out.data() + i * out.stride() + c,
+                                                          out.stride());
   };
   constexpr int widest = tile_keys<Arch, 4>;
   index_t c = 0;
-  for (; c + widest * lanes<Arch> <= keys.cols(); c += widest * lanes<Arch>) run(std::integral_constant<int, widest>{}, c);
+  for (; c + widest * lanes<Arch> <= keys.cols(); c += widest * lanes<Arch>)
+    run(std::integral_constant<int, widest>{}, c);
   for (; c + lanes<Arch> <= keys.cols(); c += lanes<Arch>) run(std::integral_constant<int, 1>{}, c);
   if (c == keys.cols()) return;
   for (index_t r = i; r < i + Rows; ++r)
-    accumulate_tail(weights.data() + r * weights.stride() + first, keys.data() + first * keys.stride() + c, keys.stride(), count,
-                    keys.cols() - c, out.data() + r * out.stride() + c);
+    accumulate_tail(weights.data() + r * weights.stride() + first, keys.data() + first * keys.stride() + c,
+                    keys.stride(), count, keys.cols() - c, out.data() + r * out.stride() + c);
 }
 
 }  // namespace detail

@@ -32,8 +32,8 @@ KNNBERT_INLINE Floats<Arch> load_first(const float* p, index_t count) {
   return Floats<Arch>::load_aligned(all);
 }
 
-/// Keeps a loaded vector in its register. The compiler would repeat the load as an operand of every use, and then loads,
-/// not products, limit the loop.
+/// Keeps a loaded vector in its register. The compiler would repeat the load as an operand of every use, and then
+/// loads, not products, limit the loop.
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> in_register(Floats<Arch> v) {
 #if defined(__x86_64__)
@@ -45,15 +45,20 @@ KNNBERT_INLINE Floats<Arch> in_register(Floats<Arch> v) {
 namespace detail {
 
 /// Keys whose block stays in the second-level cache while all queries pass by.
-inline index_t keys_per_block(index_t width) { return std::clamp<index_t>(32768 / std::max<index_t>(width, 1), 12, 4096); }
+inline index_t keys_per_block(index_t width) {
+  constexpr index_t floats = 32768, whole_tiles = 24;  // a multiple of every tile's number of keys
+  return std::clamp<index_t>(floats / std::max<index_t>(width, 1) / whole_tiles, 1, 128) * whole_tiles;
+}
 
 /// Keys of a tile: with 4 queries the accumulators fill the register file; a lone query needs many to hide latency.
 template <class Arch, int Queries>
-inline constexpr int tile_keys = Queries == 1 ? 8 : registers<Arch> == 32 ? 6 : 3;
+inline constexpr int tile_keys = Queries == 1            ? 8
+                                 : registers<Arch> == 32 ? 6
+                                                         : 3;
 
 template <class Arch, class Step, int Queries, int Keys>
-[[gnu::noinline]] void dot_tile(const float* q, index_t q_stride, const float* k, index_t k_stride, index_t width, float* out,
-                                index_t out_stride) {
+[[gnu::noinline]] void dot_tile(const float* q, index_t q_stride, const float* k, index_t k_stride, index_t width,
+                                float* out, index_t out_stride) {
   using F = Floats<Arch>;
   F sums[Queries][Keys];
 #pragma GCC unroll 8
@@ -85,8 +90,9 @@ void dot_strip(ConstView queries, index_t i, ConstView keys, index_t first, inde
   constexpr int tile = tile_keys<Arch, Queries>;
   const float* q = queries.data() + i * queries.stride();
   const auto run = [&](auto count, index_t j) {
-    dot_tile<Arch, Step, Queries, decltype(count)::value>(q, queries.stride(), keys.data() + j * keys.stride(), keys.stride(),
-                                                          queries.cols(), out.data() + i * out.stride() + j, out.stride());
+    dot_tile<Arch, Step, Queries, decltype(count)::value>(q, queries.stride(), keys.data() + j * keys.stride(),
+                                                          keys.stride(), queries.cols(),
+                                                          out.data() + i * out.stride() + j, out.stride());
   };
   index_t j = first;
   for (; j + tile <= last; j += tile) run(std::integral_constant<int, tile>{}, j);

@@ -9,13 +9,14 @@ namespace knnbert::kernel {
 /// Numbers of one AdamW step; rates and corrections are already multiplied out.
 struct AdamWStep {
   float one_minus_beta1, beta2, one_minus_beta2;
-  float step_size;            ///< rate / (1 - beta1^t)
-  float root_correction;      ///< 1 / sqrt(1 - beta2^t)
+  float step_size;        ///< rate / (1 - beta1^t)
+  float root_correction;  ///< 1 / sqrt(1 - beta2^t)
   float epsilon;
-  float keep;                 ///< 1 - rate * weight decay
+  float keep;  ///< 1 - rate * weight decay
 };
 
-/// m += (1 - beta1)(g - m); v = beta2 v + (1 - beta2) g^2; p = keep p - step_size m / (sqrt(v) root_correction + epsilon).
+/// m += (1 - beta1)(g - m); v = beta2 v + (1 - beta2) g^2; p = keep p - step_size m / (sqrt(v) root_correction +
+/// epsilon).
 template <class Arch>
 void adamw_update(float* p, const float* g, float* m, float* v, index_t size, const AdamWStep& s) {
   using F = Floats<Arch>;
@@ -60,7 +61,8 @@ void scale(float* x, index_t size, float factor) {
   for (; i < size; ++i) x[i] *= factor;
 }
 
-/// Sum of squares, in double from one run of 256 elements to the next; a run whose squares overflow is summed in double.
+/// Sum of squares, in double from one run of 256 elements to the next; a run whose squares overflow is summed in
+/// double.
 template <class Arch>
 double sum_of_squares(const float* x, index_t size) {
   using F = Floats<Arch>;
@@ -70,7 +72,8 @@ double sum_of_squares(const float* x, index_t size) {
     const index_t last = first + run < size ? first + run : size;
     F lanes_sum(0.0f);
     index_t i = first;
-    for (; i + lanes<Arch> <= last; i += lanes<Arch>) lanes_sum = xsimd::fma(load<Arch>(x + i), load<Arch>(x + i), lanes_sum);
+    for (; i + lanes<Arch> <= last; i += lanes<Arch>)
+      lanes_sum = xsimd::fma(load<Arch>(x + i), load<Arch>(x + i), lanes_sum);
     double part = sum<Arch>(lanes_sum);
     for (; i < last; ++i) part += static_cast<double>(x[i]) * x[i];
     if (!std::isfinite(part)) {

@@ -26,7 +26,8 @@ namespace detail {
 
 /// Throws ShapeError for an empty batch.
 inline void require_batch(std::string_view where, ConstView x) {
-  if (x.rows() < 1 || x.cols() < 1) raise<ShapeError>("{}: [{}, {}] given, at least one row and column expected", where, x.rows(), x.cols());
+  if (x.rows() < 1 || x.cols() < 1)
+    raise<ShapeError>("{}: [{}, {}] given, at least one row and column expected", where, x.rows(), x.cols());
 }
 
 inline void require_labels(std::string_view where, ConstView x, std::span<const label_t> labels) {

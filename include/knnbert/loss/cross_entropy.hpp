@@ -10,15 +10,16 @@ namespace knnbert {
 struct CrossEntropyLoss {
   float label_smoothing = 0;
 
-  float operator()(ConstView logits,                  // [B, C]
-                   std::span<const label_t> labels,   // [B]
-                   View d_logits) const {             // [B, C]
+  float operator()(ConstView logits,                 // [B, C]
+                   std::span<const label_t> labels,  // [B]
+                   View d_logits) const {            // [B, C]
     detail::require_labels("CrossEntropyLoss", logits, labels);
     require_shape("CrossEntropyLoss: d_logits", d_logits, logits.rows(), logits.cols());
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
       raise<OptionError>("CrossEntropyLoss::label_smoothing: {} given, 0 to 1 expected", label_smoothing);
     for (const label_t label : labels)
-      if (label < 0 || label >= logits.cols()) raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, logits.cols());
+      if (label < 0 || label >= logits.cols())
+        raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, logits.cols());
     double total = 0;
     for (index_t i = 0; i < logits.rows(); ++i)
       total += row(logits.row(i), static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]), d_logits.row(i),
@@ -28,10 +29,12 @@ struct CrossEntropyLoss {
 
  private:
   double row(std::span<const float> logits, std::size_t label, std::span<float> d_logits, double batch) const {
-    const double normalizer = log_sum_exp(logits), spread = static_cast<double>(label_smoothing) / static_cast<double>(logits.size());
+    const double normalizer = log_sum_exp(logits),
+                 spread = static_cast<double>(label_smoothing) / static_cast<double>(logits.size());
     double loss = 0;
     for (std::size_t c = 0; c < logits.size(); ++c) {
-      const double log_p = logits[c] - normalizer, q = spread + (c == label ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
+      const double log_p = logits[c] - normalizer,
+                   q = spread + (c == label ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
       if (q != 0) loss -= q * log_p;
       d_logits[c] = static_cast<float>((std::exp(log_p) - q) / batch);
     }

@@ -9,7 +9,8 @@
 namespace knnbert {
 
 /// Contrast of the rows of a batch with each other: mean over rows that have a partner of
-///   log sum over j != i of e^(U_ij) - mean over partners of U_ij,  U = z z^T / T, partners = other rows of equal label.
+///   log sum over j != i of e^(U_ij) - mean over partners of U_ij,  U = z z^T / T, partners = other rows of equal
+///   label.
 /// Supervised contrast (SupCon, arXiv 2004.11362; SCL, arXiv 2011.01403) with class labels; NT-Xent with one label per
 /// pair of views. Rows are used as given: normalize them first for cosine similarities.
 /// Without any partner the value and the gradient are 0; count_valid tells.
@@ -30,7 +31,8 @@ struct BasicInBatchContrast {
                    View d_z) const {                 // [N, D]
     detail::require_labels("InBatchContrast", z, labels);
     require_shape("InBatchContrast: d_z", d_z, z.rows(), z.cols());
-    if (!(temperature > 0)) raise<OptionError>("InBatchContrast::temperature: {} given, a positive number expected", temperature);
+    if (!(temperature > 0))
+      raise<OptionError>("InBatchContrast::temperature: {} given, a positive number expected", temperature);
     const auto valid = static_cast<double>(std::max<index_t>(count_valid(labels), 1));
     Matrix similarity(z.rows(), z.rows()), slope(z.rows(), z.rows());
     slope.fill(0);
@@ -46,7 +48,8 @@ struct BasicInBatchContrast {
 
  private:
   /// slope_j = (softmax over j != i - [j partner] / partners) / (valid T)
-  double row(index_t i, std::span<const float> similarity, std::span<const label_t> labels, double valid, std::span<float> slope) const {
+  double row(index_t i, std::span<const float> similarity, std::span<const label_t> labels, double valid,
+             std::span<float> slope) const {
     const auto self = static_cast<std::size_t>(i);
     const auto partners = static_cast<double>(std::count(labels.begin(), labels.end(), labels[self]) - 1);
     if (partners == 0) return 0;
@@ -60,7 +63,8 @@ struct BasicInBatchContrast {
       if (j == self) continue;
       const bool partner = labels[j] == labels[self];
       if (partner) mean += u(j) / partners;
-      slope[j] = static_cast<float>((std::exp(u(j) - largest) / sum - (partner ? 1 / partners : 0.0)) / (valid * temperature));
+      slope[j] =
+          static_cast<float>((std::exp(u(j) - largest) / sum - (partner ? 1 / partners : 0.0)) / (valid * temperature));
     }
     return largest + std::log(sum) - mean;
   }

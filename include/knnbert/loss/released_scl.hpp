@@ -22,7 +22,8 @@ struct BasicReleasedSclLoss {
                    View d_a) const {                 // [N, C]
     detail::require_labels("ReleasedSclLoss", a, labels);
     require_shape("ReleasedSclLoss: d_a", d_a, a.rows(), a.cols());
-    if (!(temperature > 0)) raise<OptionError>("ReleasedSclLoss::temperature: {} given, a positive number expected", temperature);
+    if (!(temperature > 0))
+      raise<OptionError>("ReleasedSclLoss::temperature: {} given, a positive number expected", temperature);
     double pairs = 0;
     for (const label_t label : labels) pairs += static_cast<double>(std::count(labels.begin(), labels.end(), label));
     Matrix similarity(a.rows(), a.rows()), slope(a.rows(), a.rows());
@@ -38,7 +39,8 @@ struct BasicReleasedSclLoss {
   }
 
  private:
-  double row(index_t i, std::span<const float> similarity, std::span<const label_t> labels, double pairs, std::span<float> slope) const {
+  double row(index_t i, std::span<const float> similarity, std::span<const label_t> labels, double pairs,
+             std::span<float> slope) const {
     const label_t own = labels[static_cast<std::size_t>(i)];
     double equal = 0, other = 1e-12;
     bool alone = true;
@@ -49,7 +51,8 @@ struct BasicReleasedSclLoss {
     }
     if (alone) return 0;
     for (std::size_t j = 0; j < labels.size(); ++j)
-      slope[j] = static_cast<float>(e(j) * (labels[j] == own ? 1 / other : -equal / (other * other)) / (pairs * temperature));
+      slope[j] =
+          static_cast<float>(e(j) * (labels[j] == own ? 1 / other : -equal / (other * other)) / (pairs * temperature));
     return equal / other;
   }
 };

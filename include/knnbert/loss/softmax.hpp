@@ -19,7 +19,8 @@ inline double log_sum_exp(std::span<const float> row) {
 /// probabilities = softmax(logits); the spans may be the same.
 inline void softmax(std::span<const float> logits, std::span<float> probabilities) {
   const double normalizer = log_sum_exp(logits);
-  for (std::size_t c = 0; c < logits.size(); ++c) probabilities[c] = static_cast<float>(std::exp(logits[c] - normalizer));
+  for (std::size_t c = 0; c < logits.size(); ++c)
+    probabilities[c] = static_cast<float>(std::exp(logits[c] - normalizer));
 }
 
 }  // namespace knnbert

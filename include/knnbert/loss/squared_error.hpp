@@ -40,7 +40,8 @@ struct SquaredErrorLoss {
  private:
   double divisor(ConstView a) const {
     if (reduction == SquaredErrorReduction::sum) return 1;
-    return static_cast<double>(a.rows()) * (reduction == SquaredErrorReduction::mean ? static_cast<double>(a.cols()) : 1.0);
+    return static_cast<double>(a.rows()) *
+           (reduction == SquaredErrorReduction::mean ? static_cast<double>(a.cols()) : 1.0);
   }
 };
 

@@ -75,8 +75,8 @@ struct SymmetricKl {
   }
 };
 
-/// 2 sum over rows and classes of p w, w = r(p) - r(q) held constant, r(t) = -log(1 / (t + e) - 1 + e), e = 1e-6: the inner
-/// objective of SMART's released code. Not a gradient of a function of a: d_a = 2 p (w - sum p w), d_b = 0.
+/// 2 sum over rows and classes of p w, w = r(p) - r(q) held constant, r(t) = -log(1 / (t + e) - 1 + e), e = 1e-6: the
+/// inner objective of SMART's released code. Not a gradient of a function of a: d_a = 2 p (w - sum p w), d_b = 0.
 /// Errors: ShapeError.
 struct StableKl {
   float operator()(ConstView a, ConstView b, View d_a) const {  // all [B, C]

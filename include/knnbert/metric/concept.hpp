@@ -12,7 +12,8 @@ namespace knnbert {
 /// Both are safe to call concurrently. An optional member `name` identifies the metric in files.
 /// Check yours with testing/metric_laws.hpp.
 template <class M>
-concept Metric = std::semiregular<M> && requires(const M& metric, ConstView queries, ConstView keys, View rows, View out) {
+concept Metric = std::semiregular<M> &&
+    requires(const M& metric, ConstView queries, ConstView keys, View rows, View out) {
   metric.prepare(rows);
   metric.score(queries, keys, out);
 };
@@ -21,18 +22,20 @@ concept Metric = std::semiregular<M> && requires(const M& metric, ConstView quer
 /// prepare_backward overwrites d_raw, which may be the same memory as d_prepared; backward adds to d_queries [B, D].
 /// Both agree with central differences of prepare and score.
 template <class M>
-concept DifferentiableMetric =
-    Metric<M> && requires(const M& metric, ConstView raw, ConstView prepared, ConstView d_prepared, View d_raw, ConstView queries,
-                          ConstView keys, ConstView scores, ConstView d_scores, View d_queries) {
-      metric.prepare_backward(raw, prepared, d_prepared, d_raw);
-      metric.backward(queries, keys, scores, d_scores, d_queries);
-    };
+concept DifferentiableMetric = Metric<M> &&
+    requires(const M& metric, ConstView raw, ConstView prepared, ConstView d_prepared, View d_raw, ConstView queries,
+             ConstView keys, ConstView scores, ConstView d_scores, View d_queries) {
+  metric.prepare_backward(raw, prepared, d_prepared, d_raw);
+  metric.backward(queries, keys, scores, d_scores, d_queries);
+};
 
 /// What files call the metric.
 template <Metric M>
 constexpr std::string_view metric_name() {
-  if constexpr (requires { std::string_view(M::name); }) return M::name;
-  else return "custom";
+  if constexpr (requires { std::string_view(M::name); })
+    return M::name;
+  else
+    return "custom";
 }
 
 namespace detail {

@@ -24,7 +24,8 @@ struct BasicEuclidean {
       for (float& x : out.row(i)) x = -std::sqrt(x);
   }
 
-  /// d_queries_i += sum over j of d_scores(i, j) * (q_i - k_j) / scores(i, j); a pair at distance 0 contributes nothing.
+  /// d_queries_i += sum over j of d_scores(i, j) * (q_i - k_j) / scores(i, j); a pair at distance 0 contributes
+  /// nothing.
   void backward(ConstView queries,       // [B, D]
                 ConstView keys,          // [N, D]
                 ConstView scores,        // [B, N]
@@ -35,7 +36,8 @@ struct BasicEuclidean {
     require_shape("Euclidean::backward", d_queries, queries.rows(), queries.cols());
     Matrix weights(1, keys.rows());
     for (index_t i = 0; i < queries.rows(); ++i) {
-      for (index_t j = 0; j < keys.rows(); ++j) weights(0, j) = scores(i, j) == 0.0f ? 0.0f : d_scores(i, j) / scores(i, j);
+      for (index_t j = 0; j < keys.rows(); ++j)
+        weights(0, j) = scores(i, j) == 0.0f ? 0.0f : d_scores(i, j) / scores(i, j);
       kernel::accumulate_differences<Arch>(weights, queries.row_range(i, 1), keys, d_queries.row_range(i, 1));
     }
   }

@@ -6,11 +6,14 @@
 namespace knnbert {
 
 /// A number that is not finite where only finite ones may be kept.
-struct NonFiniteError : Error { using Error::Error; };
+struct NonFiniteError : Error {
+  using Error::Error;
+};
 
 /// Index of the first row with a non-finite element, -1 if there is none.
 inline index_t first_non_finite_row(ConstView rows) {
-  constexpr std::uint32_t exponent = 0x7f800000;  // all ones in NaN and infinity, whatever the compiler assumes of floats
+  constexpr std::uint32_t exponent =
+      0x7f800000;  // all ones in NaN and infinity, whatever the compiler assumes of floats
   for (index_t i = 0; i < rows.rows(); ++i) {
     bool bad = false;
     for (const float x : rows.row(i)) bad |= (std::bit_cast<std::uint32_t>(x) & exponent) == exponent;

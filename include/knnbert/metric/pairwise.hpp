@@ -6,15 +6,18 @@ namespace knnbert {
 
 /// A similarity of two rows, larger is closer.
 template <class F>
-concept PairSimilarity = std::semiregular<F> && requires(const F& f, std::span<const float> a, std::span<const float> b) {
+concept PairSimilarity = std::semiregular<F> &&
+    requires(const F& f, std::span<const float> a, std::span<const float> b) {
   { f(a, b) } -> std::convertible_to<float>;
 };
 
 /// A similarity of two rows that adds d_score * (its gradient with respect to the query) to d_query.
 template <class F>
-concept DifferentiablePairSimilarity =
-    PairSimilarity<F> && requires(const F& f, std::span<const float> query, std::span<const float> key, float d_score,
-                                  std::span<float> d_query) { f.gradient(query, key, d_score, d_query); };
+concept DifferentiablePairSimilarity = PairSimilarity<F> &&
+    requires(const F& f, std::span<const float> query, std::span<const float> key, float d_score,
+             std::span<float> d_query) {
+  f.gradient(query, key, d_score, d_query);
+};
 
 /// A metric from a function object of two rows; differentiable if the object has a member
 /// gradient(query, key, d_score, d_query).  Cost: one call a pair.  Errors: ShapeError.
@@ -23,8 +26,10 @@ struct Pairwise {
   F similarity{};
 
   static constexpr std::string_view name = [] {
-    if constexpr (requires { std::string_view(F::name); }) return std::string_view(F::name);
-    else return std::string_view("pairwise");
+    if constexpr (requires { std::string_view(F::name); })
+      return std::string_view(F::name);
+    else
+      return std::string_view("pairwise");
   }();
 
   void prepare(View) const {}
@@ -40,13 +45,12 @@ struct Pairwise {
       for (index_t j = 0; j < keys.rows(); ++j) out(i, j) = similarity(queries.row(i), keys.row(j));
   }
 
-  void backward(ConstView queries,      // [B, D]
-                ConstView keys,         // [N, D]
-                ConstView,              // [B, N]
-                ConstView d_scores,     // [B, N]
-                View d_queries) const   // [B, D]
-    requires DifferentiablePairSimilarity<F>
-  {
+  void backward(ConstView queries,     // [B, D]
+                ConstView keys,        // [N, D]
+                ConstView,             // [B, N]
+                ConstView d_scores,    // [B, N]
+                View d_queries) const  // [B, D]
+      requires DifferentiablePairSimilarity<F> {
     detail::require_scores("Pairwise::backward", queries, keys, d_scores);
     require_shape("Pairwise::backward", d_queries, queries.rows(), queries.cols());
     for (index_t i = 0; i < queries.rows(); ++i)

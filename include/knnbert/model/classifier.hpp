@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/fwd.hpp"
 #include "knnbert/loss/softmax.hpp"
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/model/network.hpp"
@@ -16,7 +17,7 @@ struct Distributions {
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
 /// Thread safety: const members may run concurrently, and with add() and remove().
-template <class Stack = DefaultStack>
+template <class Stack>
 class Classifier {
  public:
   using stack_type = Stack;

@@ -15,9 +15,11 @@ struct AdamWOptions {
 
   /// Errors: OptionError.
   void validate() const {
-    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) raise<OptionError>("AdamWOptions: betas {} and {} given, [0, 1) expected", beta1, beta2);
+    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1))
+      raise<OptionError>("AdamWOptions: betas {} and {} given, [0, 1) expected", beta1, beta2);
     if (!(epsilon > 0)) raise<OptionError>("AdamWOptions::epsilon: {} given, a positive number expected", epsilon);
-    if (!(weight_decay >= 0)) raise<OptionError>("AdamWOptions::weight_decay: {} given, at least 0 expected", weight_decay);
+    if (!(weight_decay >= 0))
+      raise<OptionError>("AdamWOptions::weight_decay: {} given, at least 0 expected", weight_decay);
   }
 };
 
@@ -46,10 +48,12 @@ class BasicAdamW {
       detail::for_each_parameter(table, range, [&](index_t number, Range part) {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen; a rate of 0 still feeds the moments
-        update(parameters.data(), gradients.data(), part, corrections, rate * factor, keep(table[number], rate * factor));
+        update(parameters.data(), gradients.data(), part, corrections, rate * factor,
+               keep(table[number], rate * factor));
       });
     });
-    if (options_.weight_decay > 0 && table.has_lookup()) decay_inactive(parameters, gradients, rate, workers, multipliers);
+    if (options_.weight_decay > 0 && table.has_lookup())
+      decay_inactive(parameters, gradients, rate, workers, multipliers);
   }
 
   /// Errors: FormatError; then nothing changed.
@@ -59,7 +63,8 @@ class BasicAdamW {
     ar("updates", updates);
     if (updates < 0) raise<FormatError>("AdamW::archive: {} updates given", updates);
     auto first = first_.exchanged(ar, "first_moment"), second = second_.exchanged(ar, "second_moment");
-    if (first.size() != second.size()) raise<FormatError>("AdamW::archive: moments of {} and {} floats given", first.size(), second.size());
+    if (first.size() != second.size())
+      raise<FormatError>("AdamW::archive: moments of {} and {} floats given", first.size(), second.size());
     first_ = std::move(first), second_ = std::move(second);
     updates_ = updates;
   }
@@ -71,7 +76,8 @@ class BasicAdamW {
 
   Corrections bias_corrections() const {
     const auto t = static_cast<double>(updates_);
-    return {1 - std::pow(static_cast<double>(options_.beta1), t), std::sqrt(1 - std::pow(static_cast<double>(options_.beta2), t))};
+    return {1 - std::pow(static_cast<double>(options_.beta1), t),
+            std::sqrt(1 - std::pow(static_cast<double>(options_.beta2), t))};
   }
 
   float keep(const Parameter& parameter, float rate) const {
@@ -79,19 +85,26 @@ class BasicAdamW {
   }
 
   void update(float* p, const float* g, Range part, const Corrections& corrections, float rate, float keep) {
-    const kernel::AdamWStep numbers{1 - options_.beta1, options_.beta2, 1 - options_.beta2, static_cast<float>(rate / corrections.first),
-                                    static_cast<float>(1 / corrections.root_second), options_.epsilon, keep};
+    const kernel::AdamWStep numbers{1 - options_.beta1,
+                                    options_.beta2,
+                                    1 - options_.beta2,
+                                    static_cast<float>(rate / corrections.first),
+                                    static_cast<float>(1 / corrections.root_second),
+                                    options_.epsilon,
+                                    keep};
     const index_t at = part.begin;
     kernel::adamw_update<Arch>(p + at, g + at, first_.data() + at, second_.data() + at, part.end - at, numbers);
   }
 
   /// What the full update does to a row with zero gradient and moments, with the same bits.
-  void decay_inactive(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers, std::span<const float> multipliers) {
+  void decay_inactive(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers,
+                      std::span<const float> multipliers) {
     const Parameter& lookup = parameters.table().lookup();
     const float factor = keep(lookup, rate * detail::multiplier(multipliers, parameters.table().count() - 1));
     if (factor == 1) return;
-    detail::sweep(detail::inactive_ranges(gradients), workers,
-                  [&](std::size_t, Range r) { kernel::scale<Arch>(parameters.data() + r.begin, r.end - r.begin, factor); });
+    detail::sweep(detail::inactive_ranges(gradients), workers, [&](std::size_t, Range r) {
+      kernel::scale<Arch>(parameters.data() + r.begin, r.end - r.begin, factor);
+    });
   }
 
   AdamWOptions options_;

@@ -16,7 +16,8 @@ class Moments {
   /// Zeros at the first call.  Errors: ShapeError, if the state belongs to a block of another size.
   void require(std::string_view where, index_t size) {
     if (floats_.size() == 0) floats_.reserve(size);
-    if (floats_.size() != size) raise<ShapeError>("{}: state for {} floats but {} parameters", where, floats_.size(), size);
+    if (floats_.size() != size)
+      raise<ShapeError>("{}: state for {} floats but {} parameters", where, floats_.size(), size);
   }
 
   /// What the archive makes of this state.

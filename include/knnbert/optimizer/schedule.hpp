@@ -33,7 +33,8 @@ struct LinearSchedule {
 
   double operator()(index_t updates) const {
     if (updates < warmup) return detail::ramp(updates, warmup);
-    return std::max(0.0, static_cast<double>(total - updates) / static_cast<double>(std::max<index_t>(1, total - warmup)));
+    return std::max(0.0,
+                    static_cast<double>(total - updates) / static_cast<double>(std::max<index_t>(1, total - warmup)));
   }
 };
 
@@ -44,7 +45,8 @@ struct CosineSchedule {
 
   double operator()(index_t updates) const {
     if (updates < warmup) return detail::ramp(updates, warmup);
-    return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * cycles * 2 * detail::progress(updates, warmup, total))));
+    return std::max(0.0,
+                    0.5 * (1 + std::cos(std::numbers::pi * cycles * 2 * detail::progress(updates, warmup, total))));
   }
 };
 

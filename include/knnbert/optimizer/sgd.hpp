@@ -17,7 +17,8 @@ class BasicSgd {
  public:
   /// Errors: OptionError.
   explicit BasicSgd(const SgdOptions& options = {}) : options_(options) {
-    if (!(options.momentum >= 0 && options.momentum < 1)) raise<OptionError>("SgdOptions::momentum: {} given, [0, 1) expected", options.momentum);
+    if (!(options.momentum >= 0 && options.momentum < 1))
+      raise<OptionError>("SgdOptions::momentum: {} given, [0, 1) expected", options.momentum);
   }
 
   const SgdOptions& options() const { return options_; }
@@ -32,14 +33,16 @@ class BasicSgd {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen
         const index_t at = part.begin;
-        kernel::momentum_update<Arch>(parameters.data() + at, gradients.data() + at, velocity_.data() + at, part.end - at,
-                                      options_.momentum, rate * factor);
+        kernel::momentum_update<Arch>(parameters.data() + at, gradients.data() + at, velocity_.data() + at,
+                                      part.end - at, options_.momentum, rate * factor);
       });
     });
   }
 
   template <class Archive>
-  void archive(Archive& ar) { velocity_ = velocity_.exchanged(ar, "velocity"); }
+  void archive(Archive& ar) {
+    velocity_ = velocity_.exchanged(ar, "velocity");
+  }
 
  private:
   SgdOptions options_;

@@ -29,7 +29,8 @@ template <class Visit>
 void for_each_parameter(const ParameterTable& table, Range range, Visit&& visit) {
   const auto& all = table.all();
   auto parameter = std::upper_bound(all.begin(), all.end(), range.begin,
-                                    [](index_t at, const Parameter& p) { return at < p.offset; }) - 1;
+                                    [](index_t at, const Parameter& p) { return at < p.offset; }) -
+                   1;
   for (index_t begin = range.begin; begin < range.end; ++parameter) {
     const index_t end = std::min(range.end, parameter + 1 == all.end() ? table.size() : (parameter + 1)->offset);
     visit(parameter - all.begin(), Range{begin, end});
@@ -59,7 +60,8 @@ inline float multiplier(std::span<const float> multipliers, index_t parameter) {
   return multipliers.empty() ? 1.0f : multipliers[static_cast<std::size_t>(parameter)];
 }
 
-inline void require_step(std::string_view where, const ParameterBlock& parameters, const Gradients& gradients, std::span<const float> multipliers) {
+inline void require_step(std::string_view where, const ParameterBlock& parameters, const Gradients& gradients,
+                         std::span<const float> multipliers) {
   const index_t size = gradients.table().size(), count = gradients.table().count();
   if (parameters.size() < size || parameters.table().size() != size)
     raise<ShapeError>("{}: parameters of {} floats but gradients of {}", where, parameters.table().size(), size);

@@ -24,15 +24,16 @@ struct AnchorOutcome {
 /// respect to the similarities: A pi_n / T at negative n, A = weight * sum of r_j, r_j = logistic(logZ - s_j / T).
 /// residuals receives weight * r_j / T, to be subtracted at positive j.
 template <class Arch>
-AnchorOutcome anchor_loss(float* row, index_t size, std::span<const Scored> positives, double weight, double temperature,
-                          std::vector<double>& residuals) {
+AnchorOutcome anchor_loss(float* row, index_t size, std::span<const Scored> positives, double weight,
+                          double temperature, std::vector<double>& residuals) {
   AnchorOutcome outcome;
   const double negative_sum = kernel::sum_included<Arch>(row, size);
   const float largest = kernel::largest_included<Arch>(row, size);
   const auto scale = static_cast<float>(1 / temperature);
   const double total = kernel::exponentiate_included<Arch>(row, size, scale, largest);
   // A NaN score poisons the sum of the raw scores; the exponential clamps and would hide it.
-  const double log_z = std::isfinite(negative_sum) ? largest / temperature + std::log(total) : negative_sum - negative_sum;
+  const double log_z =
+      std::isfinite(negative_sum) ? largest / temperature + std::log(total) : negative_sum - negative_sum;
   double attraction = 0;
   residuals.clear();
   for (const Scored& positive : positives) {

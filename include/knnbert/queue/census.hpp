@@ -8,8 +8,8 @@ namespace knnbert {
 
 /// Rows with a label each.
 struct LabeledRows {
-  ConstView rows;                    // [N, D]
-  std::span<const label_t> labels;   // [N]
+  ConstView rows;                   // [N, D]
+  std::span<const label_t> labels;  // [N]
 
   label_t label(index_t i) const { return labels[static_cast<std::size_t>(i)]; }
 };
@@ -21,36 +21,44 @@ struct Census {
     index_t positives = 0;  ///< that will be used; 0: the anchor takes no part
   };
   std::vector<Anchor> anchors;
-  index_t fewest_candidates = 0, fewest_negatives = 0;  ///< over valid anchors
+  index_t fewest_candidates = 0, fewest_negatives = 0;  ///< over valid anchors, of the whole batch
   index_t valid_anchors = 0, positive_pairs = 0;
 
   bool valid(index_t anchor) const { return anchors[static_cast<std::size_t>(anchor)].positives > 0; }
 
   /// Weight of one positive of the anchor.
   double weight(index_t anchor, const ContrastOptions& o) const {
-    if (o.reduction == Reduction::pair_mean) return 1 / static_cast<double>(o.positive_pairs ? o.positive_pairs : positive_pairs);
+    if (o.reduction == Reduction::pair_mean)
+      return 1 / static_cast<double>(o.positive_pairs ? o.positive_pairs : positive_pairs);
     const index_t positives = anchors[static_cast<std::size_t>(anchor)].positives;
-    return 1 / (static_cast<double>(o.valid_anchors ? o.valid_anchors : valid_anchors) * static_cast<double>(positives));
+    return 1 /
+           (static_cast<double>(o.valid_anchors ? o.valid_anchors : valid_anchors) * static_cast<double>(positives));
   }
 };
 
 /// True for policies whose positives come with the call instead of from the queue.
 template <class Positives>
-inline constexpr bool brings_positives = requires(const Positives& p) { p.keys.rows(); };
+inline constexpr bool brings_positives = requires(const Positives& p) {
+  p.keys.rows();
+};
 
 /// Counts candidates and negatives of every anchor.  Cost: O(distinct anchor labels * N).
 template <class Mask, class Positives>
-Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors, const ContrastOptions& options,
-                   const Positives& positives) {
+Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors,
+                   const ContrastOptions& options, const Positives& positives) {
   Census census;
   census.anchors.resize(anchors.size());
   constexpr auto most = std::numeric_limits<index_t>::max();
   index_t fewest_candidates = most, fewest_negatives = most;
-  const auto can = [](const Census::Anchor& a) { return a.negatives > 0 && (a.candidates > 0 || brings_positives<Positives>); };
+  const auto can = [](const Census::Anchor& a) {
+    return a.negatives > 0 && (a.candidates > 0 || brings_positives<Positives>);
+  };
   for (std::size_t i = 0; i < anchors.size(); ++i) {
     auto& anchor = census.anchors[i];
-    const auto twin = static_cast<std::size_t>(std::find(anchors.begin(), anchors.begin() + static_cast<index_t>(i), anchors[i]) - anchors.begin());
-    if (twin < i) anchor = census.anchors[twin];
+    const auto twin = static_cast<std::size_t>(
+        std::find(anchors.begin(), anchors.begin() + static_cast<index_t>(i), anchors[i]) - anchors.begin());
+    if (twin < i)
+      anchor = census.anchors[twin];
     else
       for (const label_t key : keys) {
         anchor.candidates += mask.positive(anchors[i], key);
@@ -60,6 +68,8 @@ Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<co
     fewest_candidates = std::min(fewest_candidates, anchor.candidates);
     fewest_negatives = std::min(fewest_negatives, anchor.negatives);
   }
+  if (options.fewest_candidates > 0) fewest_candidates = options.fewest_candidates;
+  if (options.fewest_negatives > 0) fewest_negatives = options.fewest_negatives;
   for (auto& anchor : census.anchors) {
     if (!can(anchor)) continue;
     anchor.positives = positives.count(anchor.candidates, fewest_candidates, options);

@@ -25,7 +25,8 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
             std::span<const label_t> labels) {  // [n]
     this->require_keys("ClassBalancedQueue::push", keys, labels);
     for (const label_t label : labels)
-      if (label >= classes()) raise<ShapeError>("ClassBalancedQueue::push: label {} given, below {} expected", label, classes());
+      if (label >= classes())
+        raise<ShapeError>("ClassBalancedQueue::push: label {} given, below {} expected", label, classes());
     for (index_t i = 0; i < keys.rows(); ++i) {
       const label_t label = labels[static_cast<std::size_t>(i)];
       this->write(take_slot(rings_[static_cast<std::size_t>(label)]), keys.row(i), label);
@@ -56,7 +57,8 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
 
   static std::size_t checked(index_t capacity, index_t classes) {
     if (classes < 1 || capacity < classes)
-      raise<OptionError>("ClassBalancedQueue: {} classes in a capacity of {}, at least one key a class expected", classes, capacity);
+      raise<OptionError>("ClassBalancedQueue: {} classes in a capacity of {}, at least one key a class expected",
+                         classes, capacity);
     return static_cast<std::size_t>(classes);
   }
 
@@ -67,7 +69,8 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
     return slot;
   }
 
-  void rebuild(std::span<const std::int64_t> labels, std::span<const std::int64_t> next, std::vector<Ring>& rings) const {
+  void rebuild(std::span<const std::int64_t> labels, std::span<const std::int64_t> next,
+               std::vector<Ring>& rings) const {
     if (next.size() != rings.size())
       raise<FormatError>("ClassBalancedQueue::archive: {} classes stored, {} expected", next.size(), rings.size());
     for (std::size_t slot = 0; slot < labels.size(); ++slot) {
@@ -77,9 +80,10 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
     }
     for (std::size_t c = 0; c < rings.size(); ++c) {
       const index_t size = std::ssize(rings[c].slots);
-      if (size > capacity_per_class() || next[c] < 0 || next[c] >= capacity_per_class() || (size < capacity_per_class() && next[c]))
-        raise<FormatError>("ClassBalancedQueue::archive: class {} has {} keys and next {}, room for {}", c, size, next[c],
-                           capacity_per_class());
+      if (size > capacity_per_class() || next[c] < 0 || next[c] >= capacity_per_class() ||
+          (size < capacity_per_class() && next[c]))
+        raise<FormatError>("ClassBalancedQueue::archive: class {} has {} keys and next {}, room for {}", c, size,
+                           next[c], capacity_per_class());
       rings[c].next = next[c];
     }
   }

@@ -11,18 +11,22 @@ class ClusteredQueue : public FifoQueue<M, Arch, ClusterMask, ClusterPositives> 
 
  public:
   /// Errors: OptionError.
-  ClusteredQueue(index_t capacity, index_t width, index_t classes, ClusterRule rule = ClusterRule::conjunction, M metric = {})
+  ClusteredQueue(index_t capacity, index_t width, index_t classes, ClusterRule rule = ClusterRule::conjunction,
+                 M metric = {})
       : Base(capacity, width, std::move(metric), ClusterMask{checked(classes), rule}) {}
 
   index_t classes() const { return this->mask().classes; }
 
   /// The label that encodes a class and a cluster.  Errors: ShapeError, if either is out of range.
   label_t encode(label_t label, index_t cluster) const {
-    if (label < 0 || label >= classes() || cluster < 0 || cluster > (std::numeric_limits<label_t>::max() - label) / classes())
+    if (label < 0 || label >= classes() || cluster < 0 ||
+        cluster > (std::numeric_limits<label_t>::max() - label) / classes())
       raise<ShapeError>("ClusteredQueue::encode: class {} of {} and cluster {}", label, classes(), cluster);
     return static_cast<label_t>(cluster * classes() + label);
   }
-  label_t label_of(index_t slot) const { return static_cast<label_t>(this->labels()[static_cast<std::size_t>(slot)] % classes()); }
+  label_t label_of(index_t slot) const {
+    return static_cast<label_t>(this->labels()[static_cast<std::size_t>(slot)] % classes());
+  }
   index_t cluster_of(index_t slot) const { return this->labels()[static_cast<std::size_t>(slot)] / classes(); }
 
  private:

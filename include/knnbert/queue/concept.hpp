@@ -7,20 +7,24 @@ namespace knnbert {
 /// A bounded set of labeled keys that owns the contrastive loss over them, so that a queue on a device stays there.
 /// push(keys [n, D], labels [n]) takes keys that the metric has prepared, validates before it changes anything and
 /// refuses non-finite keys. size() <= capacity(); labels() has size() entries; empty is legal.
-/// contrast(queries [B, D], labels [B], options, rng, d_queries [B, D]) is pure: it adds the gradient to d_queries, value
-/// and gradient agree by central differences, and with no valid anchor it reports none and adds nothing.
-/// archive(ar) names the whole state to ar(name, vector or integer), for saving and restoring alike.
-/// Check yours with testing/queue_laws.hpp.
+/// contrast(queries [B, D], labels [B], options, rng, d_queries [B, D]) is pure: it adds the gradient to d_queries,
+/// value and gradient agree by central differences, and with no valid anchor it reports none and adds nothing.
+/// for_batch(labels, options) completes the options for parts of a batch with these labels, so that parts sum to the
+/// whole. archive(ar) names the whole state to ar(name, vector or integer), for saving and restoring alike. Check yours
+/// with testing/queue_laws.hpp.
 template <class Q>
-concept Queue = requires(Q& queue, const Q& constant, ConstView keys, std::span<const label_t> labels, const ContrastOptions& options,
-                         const Rng& rng, View d_queries) {
+concept Queue = requires(Q& queue, const Q& constant, ConstView keys, std::span<const label_t> labels,
+                         const ContrastOptions& options, const Rng& rng, View d_queries) {
   typename Q::metric_type;
   queue.push(keys, labels);
   queue.clear();
   { constant.size() } -> std::convertible_to<index_t>;
   { constant.capacity() } -> std::convertible_to<index_t>;
   { constant.width() } -> std::convertible_to<index_t>;
+  { constant.labels() } -> std::convertible_to<std::span<const label_t>>;
+  { constant.metric() } -> std::convertible_to<const typename Q::metric_type&>;
   { constant.count_valid(labels) } -> std::convertible_to<index_t>;
+  { constant.for_batch(labels, options) } -> std::convertible_to<ContrastOptions>;
   { constant.contrast(keys, labels, options, rng, d_queries) } -> std::same_as<ContrastReport>;
 };
 

@@ -15,7 +15,8 @@ namespace knnbert {
 template <class Arch, DifferentiableMetric M, class Mask, PositivePolicy Positives>
 class QueueContrast {
  public:
-  QueueContrast(const M& metric, const Mask& mask, LabeledRows keys, const ContrastOptions& options, const Positives& positives)
+  QueueContrast(const M& metric, const Mask& mask, LabeledRows keys, const ContrastOptions& options,
+                const Positives& positives)
       : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives) {}
 
   /// Adds dL/dz to d_queries.  Errors: ShapeError, OptionError.
@@ -28,14 +29,15 @@ class QueueContrast {
       for (index_t first = 0; first < anchors.rows.rows(); first += group) {
         const index_t count = std::min(group, anchors.rows.rows() - first);
         score(anchors.rows.row_range(first, count), workers);
-        workers.for_each(count, [&](index_t i, index_t worker) { take(first + i, i, anchors, rng, d_queries, worker); });
+        workers.for_each(count,
+                         [&](index_t i, index_t worker) { take(first + i, i, anchors, rng, d_queries, worker); });
         propagate(anchors.rows.row_range(first, count), d_queries.row_range(first, count), workers);
       }
     return report(anchors.rows);
   }
 
  private:
-  static constexpr index_t group = 16;         // anchors whose similarities are held at a time
+  static constexpr index_t group = 16;  // anchors whose similarities are held at a time
   static constexpr index_t keys_a_task = 512;
 
   struct Scratch {
@@ -73,8 +75,9 @@ class QueueContrast {
     separate(anchors.label(anchor), row, scratch.slots);
     scratch.positives.clear();
     if constexpr (brings_positives<Positives>) scratch.positives.push_back({own_score(anchor, anchors.rows), anchor});
-    positives_.choose({anchor, scratch.slots, std::as_const(scores_).row(row), census_.fewest_candidates}, options_, rng,
-                      scratch.positives);
+    positives_.choose(
+        {options_.first_anchor + anchor, scratch.slots, std::as_const(scores_).row(row), census_.fewest_candidates},
+        options_, rng, scratch.positives);
     auto& outcome = outcomes_[static_cast<std::size_t>(anchor)] = lose(anchor, row, scratch);
     outcome.mean_negative /= static_cast<double>(negatives(anchor));
     if constexpr (brings_positives<Positives>) return pull(anchor, anchors.rows, scratch, d_queries);
@@ -103,7 +106,8 @@ class QueueContrast {
     const double weight = census_.weight(anchor, options_);
     if (poorest_negatives()) rank_negatives(d_row, scratch.negatives);
     if (interleaved())
-      return detail::interleaved_loss(d_row, scratch.negatives, scratch.positives, weight, options_.temperature, scratch.residuals);
+      return detail::interleaved_loss(d_row, scratch.negatives, scratch.positives, weight, options_.temperature,
+                                      scratch.residuals);
     return detail::anchor_loss<Arch>(d_row.data(), std::ssize(d_row), scratch.positives, weight, options_.temperature,
                                      scratch.residuals);
   }
@@ -120,8 +124,10 @@ class QueueContrast {
   }
 
   bool interleaved() const {
-    if constexpr (requires { positives_.interleaved_negatives; }) return positives_.interleaved_negatives;
-    else return false;
+    if constexpr (requires { positives_.interleaved_negatives; })
+      return positives_.interleaved_negatives;
+    else
+      return false;
   }
   bool poorest_negatives() const { return options_.lists == Lists::batch_min || interleaved(); }
   index_t negatives(index_t anchor) const {
@@ -150,7 +156,8 @@ class QueueContrast {
   }
 
   ContrastReport report(ConstView queries) const {
-    ContrastReport report{.anchors = queries.rows(), .valid_anchors = census_.valid_anchors, .positive_pairs = census_.positive_pairs};
+    ContrastReport report{
+        .anchors = queries.rows(), .valid_anchors = census_.valid_anchors, .positive_pairs = census_.positive_pairs};
     double loss = 0;
     const auto valid = static_cast<double>(std::max<index_t>(census_.valid_anchors, 1));
     for (index_t i = 0; i < queries.rows(); ++i) {

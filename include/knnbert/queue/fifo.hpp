@@ -5,7 +5,8 @@
 namespace knnbert {
 
 /// A ring of the last `capacity` keys; slots fill from 0 and the oldest is overwritten.
-template <Metric M = Cosine, class Arch = DefaultArch, class Mask = SameLabel, PositivePolicy Positives = MostAndLeastSimilar>
+template <Metric M = Cosine, class Arch = DefaultArch, class Mask = SameLabel,
+          PositivePolicy Positives = MostAndLeastSimilar>
 class FifoQueue : public KeyTable<M, Arch, Mask, Positives> {
   using Base = KeyTable<M, Arch, Mask, Positives>;
 
@@ -14,9 +15,10 @@ class FifoQueue : public KeyTable<M, Arch, Mask, Positives> {
   FifoQueue(index_t capacity, index_t width, M metric = {}, Mask mask = {})
       : Base("FifoQueue", capacity, width, std::move(metric), std::move(mask)) {}
 
-  /// Takes prepared keys; of more than fit, the last ones remain.  Errors: ShapeError, NonFiniteError; then nothing changed.
-  void push(ConstView keys,                        // [n, D]
-            std::span<const label_t> labels) {     // [n]
+  /// Takes prepared keys; of more than fit, the last ones remain.  Errors: ShapeError, NonFiniteError; then nothing
+  /// changed.
+  void push(ConstView keys,                     // [n, D]
+            std::span<const label_t> labels) {  // [n]
     this->require_keys("FifoQueue::push", keys, labels);
     const index_t skipped = std::max<index_t>(0, keys.rows() - this->capacity());
     for (index_t i = skipped; i < keys.rows(); ++i)
@@ -37,7 +39,8 @@ class FifoQueue : public KeyTable<M, Arch, Mask, Positives> {
     this->archive_keys(ar, [&](std::span<const std::int64_t> labels) {
       const bool full = std::ssize(labels) == this->capacity();
       if (next < 0 || next >= this->capacity() || (!full && next != std::ssize(labels)))
-        raise<FormatError>("FifoQueue::archive: next slot {} with {} keys of {}", next, labels.size(), this->capacity());
+        raise<FormatError>("FifoQueue::archive: next slot {} with {} keys of {}", next, labels.size(),
+                           this->capacity());
     });
     next_ = next;
   }

@@ -6,9 +6,9 @@
 
 namespace knnbert {
 
-/// What all queues in main memory share: keys with labels in slots 0..size-1, and the contrast over them. A derived queue
-/// decides which slot a new key takes. Ties between keys are broken by slot.
-/// Thread safety: const members may run concurrently.
+/// What all queues in main memory share: keys with labels in slots 0..size-1, and the contrast over them. A derived
+/// queue decides which slot a new key takes. Ties between keys are broken by slot. Thread safety: const members may run
+/// concurrently.
 template <Metric M, class Arch, class Mask, PositivePolicy DefaultPositives>
 class KeyTable {
  public:
@@ -20,30 +20,44 @@ class KeyTable {
   index_t width() const { return keys_.cols(); }
   const M& metric() const { return metric_; }
   const Mask& mask() const { return mask_; }
-  ConstView keys() const { return ConstView(keys_).row_range(0, size_); }              // [n, D]
-  std::span<const float> key(index_t slot) const { return keys_.row(slot); }           // [D]
+  ConstView keys() const { return ConstView(keys_).row_range(0, size_); }                                // [n, D]
+  std::span<const float> key(index_t slot) const { return keys_.row(slot); }                             // [D]
   std::span<const label_t> labels() const { return {labels_.data(), static_cast<std::size_t>(size_)}; }  // [n]
 
   /// Anchors of these labels that would find a positive and a negative.
   template <PositivePolicy P = DefaultPositives>
-  index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {}, const P& positives = {}) const {
+  index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {},
+                      const P& positives = {}) const {
     return take_census(mask_, labels(), anchors, options, positives).valid_anchors;
   }
   /// (anchor, positive) pairs that they would form.
   template <PositivePolicy P = DefaultPositives>
-  index_t count_pairs(std::span<const label_t> anchors, const ContrastOptions& options = {}, const P& positives = {}) const {
+  index_t count_pairs(std::span<const label_t> anchors, const ContrastOptions& options = {},
+                      const P& positives = {}) const {
     return take_census(mask_, labels(), anchors, options, positives).positive_pairs;
+  }
+
+  /// The options with what a part of a batch needs to know of the whole, whose labels these are: then the parts' losses
+  /// and gradients are exactly shares of the whole's. The caller sets first_anchor of each part.
+  template <PositivePolicy P = DefaultPositives>
+  ContrastOptions for_batch(std::span<const label_t> anchors, ContrastOptions options, const P& positives = {}) const {
+    const Census census = take_census(mask_, labels(), anchors, options, positives);
+    options.valid_anchors = census.valid_anchors;
+    options.positive_pairs = census.positive_pairs;
+    options.fewest_candidates = census.fewest_candidates;
+    options.fewest_negatives = census.fewest_negatives;
+    return options;
   }
 
   /// The contrastive loss of prepared queries, see QueueContrast; adds its gradient to d_queries.
   /// Errors: ShapeError, OptionError.  Cost: 4 B n D flops, O(n) memory.
   template <PositivePolicy P = DefaultPositives>
-    requires DifferentiableMetric<M>
-  ContrastReport contrast(ConstView queries,                  // [B, D]
-                          std::span<const label_t> anchors,   // [B]
-                          const ContrastOptions& options, const Rng& rng,
-                          View d_queries,                     // [B, D]
-                          const P& positives = {}, const Workers& workers = Workers()) const {
+  requires DifferentiableMetric<M> ContrastReport contrast(ConstView queries,                 // [B, D]
+                                                           std::span<const label_t> anchors,  // [B]
+                                                           const ContrastOptions& options, const Rng& rng,
+                                                           View d_queries,  // [B, D]
+                                                           const P& positives = {}, const Workers& workers = Workers())
+  const {
     QueueContrast<Arch, M, Mask, P> contrast(metric_, mask_, {keys(), labels()}, options, positives);
     return contrast({queries, anchors}, rng, d_queries, workers);
   }
@@ -59,7 +73,8 @@ class KeyTable {
 
   /// Throws unless the keys may enter the queue; changes nothing.
   void require_keys(std::string_view where, ConstView keys, std::span<const label_t> labels) const {
-    if (keys.rows() != std::ssize(labels)) raise<ShapeError>("{}: {} keys but {} labels", where, keys.rows(), labels.size());
+    if (keys.rows() != std::ssize(labels))
+      raise<ShapeError>("{}: {} keys but {} labels", where, keys.rows(), labels.size());
     require_shape(where, keys, keys.rows(), width());
     for (const label_t label : labels)
       if (label < 0) raise<ShapeError>("{}: label {} given, labels count from 0", where, label);
@@ -84,15 +99,17 @@ class KeyTable {
     ar("keys", keys);
     ar("labels", labels);
     if (std::ssize(labels) > capacity() || std::ssize(keys) != std::ssize(labels) * width())
-      raise<FormatError>("queue archive: {} numbers and {} labels, at most {} keys of width {} expected", keys.size(), labels.size(),
-                         capacity(), width());
+      raise<FormatError>("queue archive: {} numbers and {} labels, at most {} keys of width {} expected", keys.size(),
+                         labels.size(), capacity(), width());
     for (const auto label : labels)
-      if (label < 0 || label > std::numeric_limits<label_t>::max()) raise<FormatError>("queue archive: label {} out of range", label);
+      if (label < 0 || label > std::numeric_limits<label_t>::max())
+        raise<FormatError>("queue archive: label {} out of range", label);
     require_finite("queue archive", ConstView(keys.data(), std::ssize(labels), width()));
     accept(std::span<const std::int64_t>(labels));
     forget();
     for (std::size_t i = 0; i < labels.size(); ++i)
-      write(static_cast<index_t>(i), {keys.data() + i * static_cast<std::size_t>(width()), static_cast<std::size_t>(width())},
+      write(static_cast<index_t>(i),
+            {keys.data() + i * static_cast<std::size_t>(width()), static_cast<std::size_t>(width())},
             static_cast<label_t>(labels[i]));
   }
 

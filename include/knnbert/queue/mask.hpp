@@ -24,7 +24,8 @@ struct ClusterMask {
     return rule == ClusterRule::conjunction ? anchor == key : same_class(anchor, key) == same_cluster(anchor, key);
   }
   bool negative(label_t anchor, label_t key) const {
-    return rule == ClusterRule::conjunction ? !same_class(anchor, key) : same_class(anchor, key) != same_cluster(anchor, key);
+    return rule == ClusterRule::conjunction ? !same_class(anchor, key)
+                                            : same_class(anchor, key) != same_cluster(anchor, key);
   }
 
  private:

@@ -4,15 +4,16 @@
 
 namespace knnbert {
 
-/// Keys that never change once the bank is frozen: the ablation without a moving queue. The bank freezes itself when it is
-/// full; later keys are ignored, so callers may skip encoding them.
+/// Keys that never change once the bank is frozen: the ablation without a moving queue. The bank freezes itself when it
+/// is full; later keys are ignored, so callers may skip encoding them.
 template <Metric M = Cosine, class Arch = DefaultArch>
 class MemoryBank : public KeyTable<M, Arch, SameLabel, MostAndLeastSimilar> {
   using Base = KeyTable<M, Arch, SameLabel, MostAndLeastSimilar>;
 
  public:
   /// Errors: OptionError.
-  MemoryBank(index_t capacity, index_t width, M metric = {}) : Base("MemoryBank", capacity, width, std::move(metric), {}) {}
+  MemoryBank(index_t capacity, index_t width, M metric = {})
+      : Base("MemoryBank", capacity, width, std::move(metric), {}) {}
 
   bool frozen() const { return frozen_; }
   void freeze() { frozen_ = true; }

@@ -33,18 +33,25 @@ struct ContrastOptions {
   Reduction reduction = Reduction::anchor_mean;
   Lists lists = Lists::per_query;
   Overlap overlap = Overlap::unique;
-  index_t valid_anchors = 0;   ///< anchor_mean divides by this; 0: by the valid anchors given. For split batches.
-  index_t positive_pairs = 0;  ///< pair_mean divides by this; 0: by the pairs given
+
+  // A part of a batch needs to know the whole: KeyTable::for_batch fills these in. 0: what the given anchors say.
+  index_t valid_anchors = 0;   ///< anchor_mean divides by this
+  index_t positive_pairs = 0;  ///< pair_mean divides by this
+  index_t fewest_candidates =
+      0;                         ///< keys that the poorest valid anchor could use as positives: batch_min, shared ranks
+  index_t fewest_negatives = 0;  ///< its negatives: batch_min
+  index_t first_anchor = 0;      ///< position of the part in the batch: random positives are drawn by it
 
   /// Errors: OptionError.
   void validate() const {
     if (!(temperature > 0) || !std::isfinite(temperature))
       raise<OptionError>("ContrastOptions::temperature: {} given, a positive number expected", temperature);
     if (most_similar < 0 || least_similar < 0 || most_similar + least_similar == 0)
-      raise<OptionError>("ContrastOptions: {} most and {} least similar positives given, at least one expected", most_similar,
-                         least_similar);
-    if (valid_anchors < 0 || positive_pairs < 0)
-      raise<OptionError>("ContrastOptions: {} valid anchors and {} pairs given, none may be negative", valid_anchors, positive_pairs);
+      raise<OptionError>("ContrastOptions: {} most and {} least similar positives given, at least one expected",
+                         most_similar, least_similar);
+    for (const index_t number : {valid_anchors, positive_pairs, fewest_candidates, fewest_negatives, first_anchor})
+      if (number < 0)
+        raise<OptionError>("ContrastOptions: {} given as a count of the batch, at least 0 expected", number);
   }
 };
 

@@ -12,7 +12,7 @@ namespace knnbert {
 
 /// The keys that may be positives of one anchor.
 struct Candidates {
-  index_t anchor;                  ///< row in the batch
+  index_t anchor;                  ///< position in the batch
   std::span<const index_t> slots;  ///< ascending
   std::span<const float> scores;   ///< of all keys, by slot
   index_t fewest;                  ///< number of candidates of the poorest valid anchor of the batch
@@ -30,8 +30,9 @@ struct Candidates {
 /// count(candidates, fewest, options) tells how many positives choose() appends, from the number of candidates alone.
 /// Both are pure functions; randomness comes from rng only.
 template <class P>
-concept PositivePolicy = std::copyable<P> && requires(const P& policy, index_t number, const ContrastOptions& options,
-                                                      const Candidates& candidates, const Rng& rng, std::vector<Scored>& chosen) {
+concept PositivePolicy = std::copyable<P> &&
+    requires(const P& policy, index_t number, const ContrastOptions& options, const Candidates& candidates,
+             const Rng& rng, std::vector<Scored>& chosen) {
   { policy.count(number, number, options) } -> std::convertible_to<index_t>;
   policy.choose(candidates, options, rng, chosen);
 };
@@ -49,7 +50,8 @@ struct MostAndLeastSimilar {
     const auto ranked = c.ranked();
     const index_t limit = o.lists == Lists::per_query ? std::ssize(ranked) : c.fewest;
     const index_t most = std::min(limit, o.most_similar);
-    const index_t least = o.overlap == Overlap::unique ? std::min(limit - most, o.least_similar) : std::min(limit, o.least_similar);
+    const index_t least =
+        o.overlap == Overlap::unique ? std::min(limit - most, o.least_similar) : std::min(limit, o.least_similar);
     chosen.insert(chosen.end(), ranked.begin(), ranked.begin() + most);
     chosen.insert(chosen.end(), ranked.begin() + (limit - least), ranked.begin() + limit);
   }
@@ -71,7 +73,8 @@ struct MostAndLeastSimilar {
 
 /// most_similar positives at random, without replacement.
 struct RandomPositives {
-  bool shared_ranks = false;  ///< one draw of ranks for the whole batch, below the poorest anchor's number (released code)
+  bool shared_ranks =
+      false;  ///< one draw of ranks for the whole batch, below the poorest anchor's number (released code)
 
   index_t count(index_t candidates, index_t fewest, const ContrastOptions& o) const {
     return std::min(shared_ranks ? fewest : candidates, o.most_similar);
@@ -80,7 +83,8 @@ struct RandomPositives {
   void choose(const Candidates& c, const ContrastOptions& o, const Rng& rng, std::vector<Scored>& chosen) const {
     if (shared_ranks) {
       const auto ranked = c.ranked();
-      for (const index_t rank : draw(c.fewest, o.most_similar, rng)) chosen.push_back(ranked[static_cast<std::size_t>(rank)]);
+      for (const index_t rank : draw(c.fewest, o.most_similar, rng))
+        chosen.push_back(ranked[static_cast<std::size_t>(rank)]);
       return;
     }
     for (const index_t at : draw(std::ssize(c.slots), o.most_similar, rng.fork(static_cast<std::uint64_t>(c.anchor)))) {
@@ -103,8 +107,8 @@ struct RandomPositives {
   }
 };
 
-/// MoCo: the one positive of anchor i is row i of `keys`, which need not be in the queue. Same-class keys of the queue are
-/// neither positives nor negatives.
+/// MoCo: the one positive of anchor i is row i of `keys`, which need not be in the queue. Same-class keys of the queue
+/// are neither positives nor negatives.
 struct OnePositive {
   ConstView keys;  // [B, D]
 

@@ -22,7 +22,8 @@ inline Matrix random_rows(index_t rows, index_t cols, std::uint64_t seed, std::u
   Matrix m(rows, cols);
   const Rng rng = Rng(seed, Stream::noise).fork(stream);
   for (index_t i = 0; i < rows; ++i)
-    for (index_t j = 0; j < cols; ++j) m(i, j) = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i * cols + j)));
+    for (index_t j = 0; j < cols; ++j)
+      m(i, j) = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i * cols + j)));
   return m;
 }
 

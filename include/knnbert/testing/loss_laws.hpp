@@ -34,17 +34,20 @@ BrokenLaws loss_laws(const L& loss, index_t rows = 6, index_t cols = 4, index_t 
   for (index_t i = 0; i < rows; ++i) labels.push_back(static_cast<label_t>(i % classes));
   d.fill(1e9f), again.fill(-1e9f);
   const float value = loss(x, labels, d), second = loss(x, labels, again);
-  expect(broken, value == second && same_bits(d, again), "pure: overwrites the gradient, equal results for equal arguments");
+  expect(broken, value == second && same_bits(d, again),
+         "pure: overwrites the gradient, equal results for equal arguments");
   const double error = gradient_error(x, d, [&] { return loss(x, labels, again); });
   expect(broken, error < tolerance, "value and gradient agree by central differences (error {})", error);
   expect(broken, detail::refuses([&] { loss(Matrix(0, cols), {}, Matrix(0, cols)); }), "an empty batch is refused");
-  expect(broken, detail::refuses([&] { loss(x, std::span(labels).first(labels.size() - 1), d); }), "a wrong number of labels is refused");
+  expect(broken, detail::refuses([&] { loss(x, std::span(labels).first(labels.size() - 1), d); }),
+         "a wrong number of labels is refused");
   return broken;
 }
 
 /// The laws of Divergence. smooth: false for a divergence that is documented not to be the integral of its gradient.
 template <Divergence D>
-BrokenLaws divergence_laws(const D& divergence, index_t rows = 4, index_t cols = 5, bool smooth = true, double tolerance = 1e-2) {
+BrokenLaws divergence_laws(const D& divergence, index_t rows = 4, index_t cols = 5, bool smooth = true,
+                           double tolerance = 1e-2) {
   BrokenLaws broken;
   Matrix a = detail::scaled_rows(rows, cols, 32, 1), b = detail::scaled_rows(rows, cols, 33, 1);
   Matrix d_a(rows, cols), d_b(rows, cols), alone(rows, cols);
@@ -57,8 +60,10 @@ BrokenLaws divergence_laws(const D& divergence, index_t rows = 4, index_t cols =
     expect(broken, error_a < tolerance, "d_a agrees with central differences (error {})", error_a);
     expect(broken, error_b < tolerance, "d_b agrees with central differences (error {})", error_b);
   }
-  expect(broken, divergence(a, a, d_a, d_b) == 0 && largest_difference(d_a, Matrix(rows, cols)) == 0, "zero and flat where a equals b");
-  expect(broken, detail::refuses([&] { divergence(Matrix(0, cols), Matrix(0, cols), Matrix(0, cols)); }), "an empty batch is refused");
+  expect(broken, divergence(a, a, d_a, d_b) == 0 && largest_difference(d_a, Matrix(rows, cols)) == 0,
+         "zero and flat where a equals b");
+  expect(broken, detail::refuses([&] { divergence(Matrix(0, cols), Matrix(0, cols), Matrix(0, cols)); }),
+         "an empty batch is refused");
   return broken;
 }
 

@@ -31,7 +31,8 @@ void check_metric_gradients(BrokenLaws& broken, const M& metric, index_t width, 
   for (index_t i = 0; i < 3; ++i)
     for (float& x : twice.row(i)) x *= 0.5f;
   expect(broken, largest_difference(twice, d_prepared) < 1e-4, "backward adds to d_queries");
-  const double error = gradient_error(prepared, d_prepared, [&] { return weighted_score(metric, prepared, keys, weights); });
+  const double error =
+      gradient_error(prepared, d_prepared, [&] { return weighted_score(metric, prepared, keys, weights); });
   expect(broken, error < tolerance, "backward agrees with central differences of score (error {})", error);
   d_raw.fill(1e9f);  // must be overwritten
   metric.prepare_backward(raw, prepared, d_prepared, d_raw);
@@ -40,7 +41,8 @@ void check_metric_gradients(BrokenLaws& broken, const M& metric, index_t width, 
     metric.prepare(again);
     return weighted_score(metric, again, keys, weights);
   });
-  expect(broken, raw_error < tolerance, "prepare_backward agrees with central differences through prepare (error {})", raw_error);
+  expect(broken, raw_error < tolerance, "prepare_backward agrees with central differences through prepare (error {})",
+         raw_error);
 }
 
 }  // namespace detail
@@ -72,7 +74,8 @@ BrokenLaws metric_laws(const M& metric = {}, index_t width = 19, double toleranc
   for (index_t i = 0; i < 33; ++i)
     for (index_t j = 0; j < 33; ++j) closest = closest && self(i, j) <= self(i, i) + 1e-4f;
   // The inner product of raw rows has no such ceiling.
-  if (metric_name<M>() != "dot") expect(broken, closest, "larger is closer: nothing is closer to a row than the row itself");
+  if (metric_name<M>() != "dot")
+    expect(broken, closest, "larger is closer: nothing is closer to a row than the row itself");
   if constexpr (DifferentiableMetric<M>) detail::check_metric_gradients(broken, metric, width, tolerance);
   return broken;
 }

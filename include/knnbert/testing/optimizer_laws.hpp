@@ -34,7 +34,8 @@ struct SmallModel {
  private:
   static void randomize(float* data, index_t first, index_t count, std::uint64_t seed) {
     const Rng rng(seed, Stream::noise);
-    for (index_t i = first; i < first + count; ++i) data[i] = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i)));
+    for (index_t i = first; i < first + count; ++i)
+      data[i] = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i)));
   }
 };
 
@@ -75,7 +76,8 @@ BrokenLaws optimizer_laws(const O& fresh = O()) {
   SmallModel hill;  // |x|^2 / 2: the gradient is x
   const auto square = [&] {
     double total = 0;
-    for (index_t i = 0; i < hill.table->size(); ++i) total += static_cast<double>(hill.values.data()[i]) * hill.values.data()[i];
+    for (index_t i = 0; i < hill.table->size(); ++i)
+      total += static_cast<double>(hill.values.data()[i]) * hill.values.data()[i];
     return total;
   };
   O descent = fresh;

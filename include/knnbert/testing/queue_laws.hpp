@@ -21,9 +21,11 @@ void check_contrast(BrokenLaws& broken, const Q& queue, std::span<const label_t>
   expect(broken, report.loss == second.loss && same_bits(d, again), "contrast is pure");
   expect(broken, report.anchors == std::ssize(labels), "contrast counts the anchors");
   expect(broken, report.valid_anchors == queue.count_valid(labels), "count_valid agrees with contrast");
-  expect(broken, report.valid_anchors > 0 && report.loss > 0, "contrast finds anchors in a full queue and a positive loss");
+  expect(broken, report.valid_anchors > 0 && report.loss > 0,
+         "contrast finds anchors in a full queue and a positive loss");
   Matrix ignored(queries.rows(), queries.cols());
-  const double error = gradient_error(queries, d, [&] { return queue.contrast(queries, labels, options, rng, ignored).loss; });
+  const double error =
+      gradient_error(queries, d, [&] { return queue.contrast(queries, labels, options, rng, ignored).loss; });
   expect(broken, error < 2e-2, "contrast agrees with central differences (error {})", error);
   queue.contrast(queries, labels, options, rng, again);
   for (index_t i = 0; i < again.rows(); ++i)

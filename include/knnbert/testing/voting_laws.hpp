@@ -54,7 +54,8 @@ BrokenLaws fusion_laws(const F& fusion = {}) {
   expect(broken, detail::is_distribution(out), "two distributions give a distribution");
   expect(broken, out == aliased, "out may be one of the arguments");
   fusion(head, head, out);
-  for (std::size_t c = 0; c < 3; ++c) expect(broken, std::abs(out[c] - head[c]) < 1e-6f, "equal distributions stay what they are");
+  for (std::size_t c = 0; c < 3; ++c)
+    expect(broken, std::abs(out[c] - head[c]) < 1e-6f, "equal distributions stay what they are");
   return broken;
 }
 

@@ -15,17 +15,17 @@ struct SuggestedLengths {
 
 /// The defaults are those of BERT, uncased.
 struct WordPieceOptions {
-  NormalizerOptions normalizer;
+  NormalizerOptions normalizer = {};
   std::string unknown_token = "[UNK]";
   std::string classify_token = "[CLS]";
   std::string separate_token = "[SEP]";
   std::string pad_token = "[PAD]";
   std::string mask_token = "[MASK]";
-  std::string prefix = "##";  ///< of pieces that continue a word
-  index_t max_characters_per_word = 100;  ///< longer words are unknown
-  std::vector<AddedToken> added_tokens;   ///< beside the five above, which need not be repeated
+  std::string prefix = "##";                  ///< of pieces that continue a word
+  index_t max_characters_per_word = 100;      ///< longer words are unknown
+  std::vector<AddedToken> added_tokens = {};  ///< beside the five above, which need not be repeated
   AddedTokenMatching matching = AddedTokenMatching::none;
-  SuggestedLengths suggested;
+  SuggestedLengths suggested = {};
 };
 
 }  // namespace knnbert

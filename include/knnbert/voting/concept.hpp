@@ -7,39 +7,47 @@
 
 namespace knnbert {
 
-/// Turns neighbors into a distribution over classes: voting(neighbors, probabilities [C]) overwrites probabilities, which
-/// sum to one; without neighbors it is uniform. Neighbors may be fewer than were asked for. Equal probabilities are a tie,
-/// and whoever decides takes the smallest class. A label outside [0, C) is a ShapeError.
-/// Check yours with testing/voting_laws.hpp.
+/// Turns neighbors into a distribution over classes: voting(neighbors, probabilities [C]) overwrites probabilities,
+/// which sum to one; without neighbors it is uniform. Neighbors may be fewer than were asked for. Equal probabilities
+/// are a tie, and whoever decides takes the smallest class. A label outside [0, C) is a ShapeError. Check yours with
+/// testing/voting_laws.hpp.
 template <class V>
-concept Voting = std::semiregular<V> && requires(const V& voting, std::span<const Neighbor> neighbors, std::span<float> probabilities) {
+concept Voting = std::semiregular<V> &&
+    requires(const V& voting, std::span<const Neighbor> neighbors, std::span<float> probabilities) {
   voting(neighbors, probabilities);
 };
 
 /// Mixes two distributions over the same classes into one: fusion(head [C], knn [C], out [C]); out may be one of them.
 template <class F>
-concept Fusion = std::semiregular<F> && requires(const F& fusion, std::span<const float> head, std::span<const float> knn, std::span<float> out) {
+concept Fusion = std::semiregular<F> &&
+    requires(const F& fusion, std::span<const float> head, std::span<const float> knn, std::span<float> out) {
   fusion(head, knn, out);
 };
 
 namespace detail {
 
-/// probabilities_c proportional to the sum of weight(neighbor) over neighbors of class c, weights >= 0 and not all zero.
+/// probabilities_c proportional to the sum of weight(neighbor) over neighbors of class c, weights >= 0 and not all
+/// zero.
 template <class Weight>
-void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span<float> probabilities, Weight&& weight) {
+void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span<float> probabilities,
+          Weight&& weight) {
   const auto classes = std::ssize(probabilities);
   if (classes < 1) raise<ShapeError>("{}: no classes", where);
   for (const Neighbor& n : neighbors)
-    if (n.label < 0 || n.label >= classes) raise<ShapeError>("{}: neighbor {} of class {}, below {} expected", where, n.id, n.label, classes);
+    if (n.label < 0 || n.label >= classes)
+      raise<ShapeError>("{}: neighbor {} of class {}, below {} expected", where, n.id, n.label, classes);
   std::fill(probabilities.begin(), probabilities.end(), neighbors.empty() ? 1 / static_cast<float>(classes) : 0.0f);
   double total = 0;
   for (const Neighbor& n : neighbors) total += weight(n);
-  for (const Neighbor& n : neighbors) probabilities[static_cast<std::size_t>(n.label)] += static_cast<float>(weight(n) / total);
+  for (const Neighbor& n : neighbors)
+    probabilities[static_cast<std::size_t>(n.label)] += static_cast<float>(weight(n) / total);
 }
 
-inline void require_same_classes(std::string_view where, std::span<const float> head, std::span<const float> knn, std::span<float> out) {
+inline void require_same_classes(std::string_view where, std::span<const float> head, std::span<const float> knn,
+                                 std::span<float> out) {
   if (head.size() != knn.size() || head.size() != out.size())
-    raise<ShapeError>("{}: distributions over {}, {} and {} classes, equal numbers expected", where, head.size(), knn.size(), out.size());
+    raise<ShapeError>("{}: distributions over {}, {} and {} classes, equal numbers expected", where, head.size(),
+                      knn.size(), out.size());
 }
 
 }  // namespace detail

@@ -12,12 +12,12 @@ struct SoftmaxWeighted {
   float temperature = 0.1f;
 
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
-    if (!(temperature > 0)) raise<OptionError>("SoftmaxWeighted::temperature: {} given, a positive number expected", temperature);
+    if (!(temperature > 0))
+      raise<OptionError>("SoftmaxWeighted::temperature: {} given, a positive number expected", temperature);
     float best = neighbors.empty() ? 0.0f : neighbors.front().score;
     for (const Neighbor& n : neighbors) best = std::max(best, n.score);
-    detail::vote("SoftmaxWeighted", neighbors, probabilities, [&](const Neighbor& n) {
-      return std::exp((static_cast<double>(n.score) - best) / temperature);
-    });
+    detail::vote("SoftmaxWeighted", neighbors, probabilities,
+                 [&](const Neighbor& n) { return std::exp((static_cast<double>(n.score) - best) / temperature); });
   }
 };
 

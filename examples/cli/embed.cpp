@@ -1,0 +1,100 @@
+// The verbs embed and tokenize: they need no head, so an encoder directory serves as well as a model directory.
+#include "knnbert/io/npy.hpp"
+#include "options.hpp"
+#include "stack.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct EmbedOptions {
+  CommonOptions common;
+  std::string model, input = "-", output, feature = "mean";
+  index_t max_length = 0;
+};
+
+/// A model directory's network, or an encoder's with heads that nobody will ask.
+Network<Stack> load_network(const EmbedOptions& o, Pooling pooling) {
+  const BertCheckpoint checkpoint(o.model);
+  Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common)});
+  checkpoint.read(network.encoder().layers(), network.values());
+  return network;
+}
+
+Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t longest) {
+  LineSource lines(o.input);
+  Batch batch;
+  for (std::string line; lines.next(line);) tokenizer.append(line, batch, longest);
+  return batch;
+}
+
+Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
+  constexpr index_t group = 256;
+  Matrix all(batch.size(), network.width());
+  std::vector<index_t> chosen;
+  for (index_t first = 0; first < batch.size(); first += group) {
+    chosen.clear();
+    for (index_t i = first; i < std::min(batch.size(), first + group); ++i) chosen.push_back(i);
+    network.embed(network.values(), batch.select(chosen), std::nullopt, View(all).row_range(first, std::ssize(chosen)));
+  }
+  return all;
+}
+
+void embed(const EmbedOptions& o) {
+  const WordPiece tokenizer = WordPiece::load(o.model);
+  if (o.feature == "contrastive") {
+    const Model model = Model::load(o.model, threads_of(o.common));
+    if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
+    return write_npy(o.output, model.features(read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length)));
+  }
+  const auto network = load_network(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
+  const index_t longest = o.max_length ? o.max_length : std::min<index_t>(network.encoder().max_length(), 512);
+  write_npy(o.output, embed_in_groups(network, read_texts(o, tokenizer, longest)));
+}
+
+struct TokenizeOptions {
+  std::string model, input = "-";
+  index_t max_length = 0;
+  bool match_special = false;
+};
+
+void tokenize(const TokenizeOptions& o) {
+  const WordPiece tokenizer = WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::none);
+  LineSource lines(o.input);
+  Batch batch;
+  std::string out;
+  for (std::string line; lines.next(line);) {
+    batch.clear();
+    tokenizer.append(line, batch, o.max_length);
+    out.clear();
+    for (const token_t id : batch.ids) out += std::to_string(id) + " ";
+    out.back() = '\n';
+    print(out);
+  }
+}
+
+}  // namespace
+
+void add_embed(CLI::App& app) {
+  const auto o = std::make_shared<EmbedOptions>();
+  auto& verb = *app.add_subcommand("embed", "write the embeddings of texts, one a line, as float32 [N, D] in a .npy file");
+  verb.add_option("--model", o->model, "model or encoder directory")->required();
+  verb.add_option("--input", o->input, "file of texts, - for standard input")->capture_default_str();
+  verb.add_option("--output", o->output, ".npy file to write")->required();
+  verb.add_option("--feature", o->feature, "what represents a text")->capture_default_str()->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
+  verb.add_option("--max-length", o->max_length, "tokens of a text; 0: what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  add_common(verb, o->common);
+  verb.callback([o] { embed(*o); });
+}
+
+void add_tokenize(CLI::App& app) {
+  const auto o = std::make_shared<TokenizeOptions>();
+  auto& verb = *app.add_subcommand("tokenize", "print the token ids of each input line");
+  verb.add_option("--model", o->model, "model or encoder directory")->required();
+  verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
+  verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
+  verb.callback([o] { tokenize(*o); });
+}
+
+}  // namespace knnbert::cli

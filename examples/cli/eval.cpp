@@ -1,0 +1,63 @@
+#include "evaluation.hpp"
+#include "knnbert/evaluate/evaluation_json.hpp"
+#include "options.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct EvalOptions {
+  CommonOptions common;
+  DataOptions data;
+  std::string model, file;
+  index_t neighbors = 0;
+  float phi = -1;
+};
+
+std::string percent(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%6.2f", 100 * value);
+  return text;
+}
+
+std::string table(const Evaluation& e) {
+  std::string out = format("{} examples, {} classes\n\n              knn   head   combined\n", e.n, e.classes.size());
+  const auto row = [&](const char* name, auto pick) {
+    out += name + percent(pick(e.knn)) + " " + percent(pick(e.head)) + "     " + percent(pick(e.combined)) + "\n";
+  };
+  row("accuracy   ", [](const PredictorEvaluation& p) { return p.accuracy.value; });
+  row("macro F1   ", [](const PredictorEvaluation& p) { return p.macro_f1.value; });
+  row("calib. err.", [](const PredictorEvaluation& p) { return p.calibration.expected_error.value; });
+  out += "\nper class (combined)   precision  recall      F1  examples\n";
+  for (std::size_t c = 0; c < e.classes.size(); ++c) {
+    const auto& s = e.combined.per_class[c];
+    std::string name = e.classes[c].substr(0, 22);
+    name.resize(22, ' ');
+    out += name + "    " + percent(s.precision.value) + "  " + percent(s.recall.value) + "  " + percent(s.f1.value) + "  " + std::to_string(s.support) + "\n";
+  }
+  return out;
+}
+
+void eval(const EvalOptions& o) {
+  Model model = Model::load(o.model, threads_of(o.common));
+  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
+  if (o.phi >= 0) model.fusion().phi = o.phi;
+  const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
+  print(o.common.json ? json_line(to_json(judged.evaluation)) : table(judged.evaluation));
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  const auto o = std::make_shared<EvalOptions>();
+  auto& verb = *app.add_subcommand("eval", "measure a model on labeled data: neighbors, head and both combined");
+  verb.add_option("--model", o->model, "model directory")->required();
+  verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
+  verb.add_option("--neighbors", o->neighbors, "neighbors that vote; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")->capture_default_str()->check(CLI::Range(-1.0, 1.0));
+  add_common(verb, o->common);
+  add_data(verb, o->data);
+  verb.callback([o] { eval(*o); });
+}
+
+}  // namespace knnbert::cli

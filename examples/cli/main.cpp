@@ -1,0 +1,40 @@
+// knnbert VERB [options]: the library as a program.
+#include <csignal>
+#include <cstdio>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/version.hpp"
+#include "options.hpp"
+
+namespace {
+
+constexpr int bad_usage = 2, failed = 1;
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace knnbert;
+  std::signal(SIGPIPE, SIG_DFL);
+  CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
+  app.name("knnbert");
+  app.set_version_flag("--version", format("knnbert {}.{}.{} (native backend)", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH));
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize, cli::add_index, cli::add_add,
+                         cli::add_remove, cli::add_report})
+    add(app);
+  try {
+    app.parse(argc, argv);
+    std::fflush(stdout);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : bad_usage;
+  } catch (const OptionError& error) {
+    std::fprintf(stderr, "knnbert: %s\n", error.what());
+    return bad_usage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "knnbert: %s\n", error.what());
+    return failed;
+  }
+}

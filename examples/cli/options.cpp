@@ -1,0 +1,76 @@
+#include "options.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+
+#include "knnbert/io/gzip.hpp"
+
+namespace knnbert::cli {
+
+void add_common(CLI::App& verb, CommonOptions& options) {
+  verb.add_option("--threads", options.threads, "threads; 0: all of the machine")->capture_default_str()->check(CLI::Range(0, 1024));
+  verb.add_option("--precision", options.precision, "number format of the products")->capture_default_str()->check(CLI::IsMember({"fp32"}));
+  verb.add_flag("--json", options.json, "print JSON");
+  verb.set_config("--config", "", "read options from a TOML or INI file");
+}
+
+void add_data(CLI::App& verb, DataOptions& options) {
+  verb.add_option("--format", options.format, "layout of data files")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "tsv", "csv", "jsonl", "glue", "label_text", "clinc", "fasttext", "ag_news", "imdb"}));
+  verb.add_option("--text-column", options.text_column, "name or number of the text's column");
+  verb.add_option("--pair-column", options.pair_column, "name or number of the second text's column");
+  verb.add_option("--label-column", options.label_column, "name or number of the label's column");
+  verb.add_option("--header", options.header, "whether the first row names the columns")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "present", "absent"}));
+  verb.add_option("--split", options.split, "lists to read from a CLINC file, such as test+oos_test")->capture_default_str();
+  verb.add_option("--encoding", options.encoding, "of data files")->capture_default_str()->check(CLI::IsMember({"utf8", "latin1"}));
+}
+
+index_t threads_of(const CommonOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::max<index_t>(1, static_cast<index_t>(std::thread::hardware_concurrency()));
+}
+
+DatasetOptions dataset_options(const DataOptions& options, bool labels) {
+  DatasetOptions result;
+  result.format = parse_format(options.format);
+  result.text_column = options.text_column;
+  result.pair_column = options.pair_column;
+  result.label_column = options.label_column;
+  result.header = options.header == "present" ? Header::present : options.header == "absent" ? Header::absent : Header::automatic;
+  result.split = options.split;
+  result.encoding = options.encoding == "latin1" ? Encoding::latin1 : Encoding::utf8;
+  result.labels_required = labels;
+  result.decompress = decompress;
+  return result;
+}
+
+LineSource::LineSource(const std::string& path) : file_(path == "-" ? stdin : std::fopen(path.c_str(), "rb")) {
+  if (!file_) raise<IoError>("{}: cannot open: {}", path, static_cast<const char*>(std::strerror(errno)));
+}
+LineSource::~LineSource() {
+  if (file_ != stdin) std::fclose(file_);
+}
+
+bool LineSource::next(std::string& line) {
+  line.clear();
+  for (int c; (c = std::getc(file_)) != EOF;) {
+    if (c == '\n') return true;
+    line += static_cast<char>(c);
+  }
+  return !line.empty();
+}
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) raise<IoError>("standard output: cannot write");
+}
+
+bool on_terminal() { return isatty(STDERR_FILENO) != 0; }
+
+}  // namespace knnbert::cli

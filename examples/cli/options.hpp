@@ -1,0 +1,57 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "knnbert/text/dataset_options.hpp"
+
+/// What several verbs share. A verb's options are an object that its callback keeps alive.
+namespace knnbert::cli {
+
+struct CommonOptions {
+  index_t threads = 0;  ///< 0: as many as the machine has
+  std::string precision = "fp32";
+  bool json = false;
+};
+
+struct DataOptions {
+  std::string format = "automatic", text_column, pair_column, label_column, header = "automatic", split = "train", encoding = "utf8";
+};
+
+void add_common(CLI::App& verb, CommonOptions& options);
+void add_data(CLI::App& verb, DataOptions& options);
+
+index_t threads_of(const CommonOptions& options);
+/// How files are read; `labels` says whether a label is required.
+DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
+
+/// Lines of a file or, for "-", of standard input, cut at \n only.
+class LineSource {
+ public:
+  explicit LineSource(const std::string& path);
+  ~LineSource();
+  bool next(std::string& line);
+
+ private:
+  std::FILE* file_;
+};
+
+/// Writes to standard output; a reader that went away ends the program quietly.
+void print(std::string_view text);
+
+/// Progress on standard error, on a terminal only.
+bool on_terminal();
+
+// One function a verb: declares its options and what it does.
+void add_train(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_embed(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_index(CLI::App& app);
+void add_add(CLI::App& app);
+void add_remove(CLI::App& app);
+void add_report(CLI::App& app);
+
+}  // namespace knnbert::cli

@@ -1,0 +1,64 @@
+#include "options.hpp"
+#include "stack.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct PredictOptions {
+  CommonOptions common;
+  std::string model, input = "-";
+  index_t neighbors = 0;
+};
+
+OrderedJson distribution(const std::vector<float>& values, const std::vector<std::string>& names) {
+  OrderedJson json = OrderedJson::object();
+  for (std::size_t c = 0; c < values.size(); ++c) json[names[c]] = detail::shortest_decimal(values[c]);
+  return json;
+}
+
+OrderedJson describe(const std::string& text, const Prediction& p, const std::vector<std::string>& names) {
+  OrderedJson neighbors = OrderedJson::array();
+  for (const Evidence& n : p.neighbors)
+    neighbors.push_back({{"id", n.id}, {"label", n.class_name}, {"similarity", detail::shortest_decimal(n.similarity)}, {"text", n.text}});
+  return {{"text", text},
+          {"label", p.class_name},
+          {"probability", detail::shortest_decimal(p.probability)},
+          {"knn", distribution(p.knn, names)},
+          {"head", distribution(p.head, names)},
+          {"combined", distribution(p.combined, names)},
+          {"neighbors", neighbors}};
+}
+
+void predict(const PredictOptions& o) {
+  constexpr std::size_t group = 32;
+  Model model = Model::load(o.model, threads_of(o.common));
+  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
+  LineSource lines(o.input);
+  std::vector<std::string> texts;
+  const auto flush = [&] {
+    const auto predictions = model.predict(texts);
+    for (std::size_t i = 0; i < texts.size(); ++i) print(json_line(describe(texts[i], predictions[i], *model.classes())));
+    std::fflush(stdout);
+    texts.clear();
+  };
+  for (std::string line; lines.next(line);) {
+    texts.push_back(std::move(line));
+    if (texts.size() == group) flush();
+  }
+  flush();
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  const auto o = std::make_shared<PredictOptions>();
+  auto& verb = *app.add_subcommand("predict", "classify texts, one a line, and show the examples that support each answer, as JSON lines");
+  verb.add_option("--model", o->model, "model directory")->required();
+  verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
+  add_common(verb, o->common);
+  verb.callback([o] { predict(*o); });
+}
+
+}  // namespace knnbert::cli

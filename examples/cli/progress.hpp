@@ -1,0 +1,91 @@
+#pragma once
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+
+#include "knnbert/io/json.hpp"
+#include "knnbert/train/report.hpp"
+#include "options.hpp"
+
+namespace knnbert::cli {
+
+/// Set by SIGINT and SIGTERM: finish the step, save, leave.
+inline volatile std::sig_atomic_t stop_signal = 0;
+
+/// Writes metrics.jsonl, a progress bar on a terminal, and a line an epoch on standard output.
+class TrainingLog {
+ public:
+  TrainingLog(const std::filesystem::path& path, bool append, bool json) : file_(std::fopen(path.c_str(), append ? "ab" : "wb")), json_(json) {
+    if (!file_) raise<IoError>("{}: cannot open for writing", path.string());
+  }
+  TrainingLog(const TrainingLog&) = delete;
+  TrainingLog& operator=(const TrainingLog&) = delete;
+  ~TrainingLog() { std::fclose(file_); }
+
+  void step(const StepReport& s) {
+    OrderedJson loss{{"total", s.loss}};
+    for (const auto& [name, value] : s.terms) loss[std::string(name)] = value ? OrderedJson(*value) : OrderedJson(nullptr);
+    OrderedJson row{{"step", s.step}, {"epoch", s.epoch}, {"loss", loss}, {"learning_rate", s.learning_rate}, {"gradient_norm", s.gradient_norm}};
+    for (const auto& [name, value] : s.measures) row[std::string(name)] = value;
+    if (!s.finite) row["skipped"] = true;
+    write(row);
+    if (on_terminal()) bar(s);
+  }
+
+  void epoch(const EpochReport& e) {
+    OrderedJson row{{"epoch", e.epoch}, {"mean_loss", e.mean_loss}};
+    std::string line = format("epoch {}: mean loss {}", e.epoch, shorten(e.mean_loss));
+    if (e.dev) {
+      OrderedJson accuracy = OrderedJson::object();
+      const auto add = [&](const char* name, double value) {
+        accuracy[name] = value;
+        line += format(", {} {}", name, shorten(value));
+      };
+      if (e.dev->knn) add("knn", *e.dev->knn);
+      add("head", e.dev->head);
+      if (e.dev->combined) add("combined", *e.dev->combined);
+      row["accuracy"] = accuracy;
+      row["best"] = e.best;
+    }
+    write(row);
+    if (on_terminal()) std::fputs("\r\033[K", stderr);
+    print(json_ ? json_line(row) : line + "\n");
+    std::fflush(stdout);
+  }
+
+  bool stop_requested() const { return stop_signal != 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static std::string shorten(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4f", value);
+    return text;
+  }
+
+  void write(const OrderedJson& row) {
+    const std::string line = json_line(row);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size()) raise<IoError>("metrics.jsonl: cannot write");
+    std::fflush(file_);
+  }
+
+  void bar(const StepReport& s) {
+    if (first_ == 0) first_ = s.step, start_ = Clock::now();
+    examples_ += s.examples;
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    if (seconds < 0.5 || s.step == first_) return;
+    const double left = seconds / static_cast<double>(s.step - first_) * static_cast<double>(s.steps - s.step);
+    constexpr int width = 30;
+    const int filled = static_cast<int>(width * s.step / s.steps);
+    std::fprintf(stderr, "\r\033[K[%.*s%*s] %td/%td  loss %.4f  %.1f examples/s  %d:%02d left", filled, "##############################", width - filled, "", s.step,
+                 s.steps, static_cast<double>(s.loss), static_cast<double>(examples_) / seconds, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
+  }
+
+  std::FILE* file_;
+  bool json_;
+  index_t first_ = 0, examples_ = 0;
+  Clock::time_point start_;
+};
+
+}  // namespace knnbert::cli

@@ -1,0 +1,101 @@
+#include "knnbert/evaluate/report.hpp"
+
+#include "evaluation.hpp"
+#include "knnbert/evaluate/projection.hpp"
+#include "knnbert/evaluate/report_curves.hpp"
+#include "knnbert/io/jsonl.hpp"
+#include "options.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct ReportOptions {
+  CommonOptions common;
+  DataOptions data;
+  std::string model, file, output, title = "knnbert report";
+  index_t examples = 12;
+};
+
+std::vector<Curve> read_curves(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return {};
+  std::vector<Json> rows;
+  for_each_json_line(read_text(path), path.string(), [&](const Json& row, index_t) {
+    rows.push_back(row);
+    return true;
+  });
+  return curves_from_rows(rows, {"best", "skipped"});
+}
+
+std::vector<std::pair<std::string, std::string>> read_settings(const std::filesystem::path& model) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const char* file : {"training.json", "knnbert.json"}) {
+    if (!std::filesystem::exists(model / file)) continue;
+    const Json json = read_json(model / file);
+    for (const auto& [key, value] : json.items())
+      if (!value.is_array() && !value.is_object()) settings.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return settings;
+}
+
+void add_map(const Model& model, const Judged& judged, ReportData& report) {
+  const Matrix features = model.features(model.tokenize(judged.data.texts(), judged.data.pairs()));
+  const PlaneProjection plane = fit_plane(features);
+  const Matrix points = plane(features);
+  const auto predicted = argmax_rows(judged.distributions.combined);
+  for (index_t i = 0; i < points.rows(); ++i)
+    report.points.push_back({points(i, 0), points(i, 1), judged.data.label(i), predicted[static_cast<std::size_t>(i)], judged.data.text(i)});
+  report.explained = plane.explained;
+}
+
+/// Examples with their neighbors: mistakes first, for they teach most.
+void add_examples(const Model& model, const Judged& judged, index_t count, ReportData& report) {
+  const auto predicted = argmax_rows(judged.distributions.combined);
+  std::vector<index_t> order;
+  for (const bool wrong : {true, false})
+    for (index_t i = 0; i < judged.data.size(); ++i)
+      if ((predicted[static_cast<std::size_t>(i)] != judged.data.label(i)) == wrong && std::ssize(order) < (wrong ? count / 2 : count)) order.push_back(i);
+  for (const index_t i : order) {
+    const Prediction p = model.predict(judged.data.text(i), judged.data.pair(i));
+    ReportExample example{judged.data.text(i), judged.data.label(i), p.label, p.knn, p.head, p.combined, {}};
+    for (const Evidence& n : p.neighbors) example.neighbors.push_back({n.text, n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
+    report.examples.push_back(std::move(example));
+  }
+}
+
+void report(const ReportOptions& o) {
+  const Model model = Model::load(o.model, threads_of(o.common));
+  const std::filesystem::path directory(o.model);
+  ReportData data;
+  data.title = o.title;
+  data.settings = read_settings(directory);
+  data.curves = read_curves(directory / "metrics.jsonl");
+  data.classes = *model.classes();
+  if (!o.file.empty()) {
+    const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
+    data.evaluation = judged.evaluation;
+    data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
+    add_map(model, judged, data);
+    add_examples(model, judged, o.examples, data);
+  }
+  const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
+  write_file_atomically(output, render_report(data));
+  print(output.string() + "\n");
+}
+
+}  // namespace
+
+void add_report(CLI::App& app) {
+  const auto o = std::make_shared<ReportOptions>();
+  auto& verb = *app.add_subcommand("report", "write one self-contained HTML page about a model");
+  verb.add_option("--model", o->model, "model directory")->required();
+  verb.add_option("--data", o->file, "labeled examples to evaluate and to draw");
+  verb.add_option("--output", o->output, "file to write; default: report.html in the model directory");
+  verb.add_option("--title", o->title, "title of the page")->capture_default_str();
+  verb.add_option("--examples", o->examples, "predictions to show with their neighbors")->capture_default_str()->check(CLI::Range(0, 1000));
+  add_common(verb, o->common);
+  add_data(verb, o->data);
+  verb.callback([o] { report(*o); });
+}
+
+}  // namespace knnbert::cli

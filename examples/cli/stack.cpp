@@ -1,0 +1,4 @@
+#include "stack.hpp"
+
+template class knnbert::BasicBert<knnbert::DefaultArch>;
+template class knnbert::Classifier<knnbert::cli::Stack>;

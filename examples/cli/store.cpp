@@ -1,0 +1,97 @@
+// The verbs that change a model's datastore without training: index, add, remove.
+#include "options.hpp"
+#include "stack.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct StoreOptions {
+  CommonOptions common;
+  DataOptions data;
+  std::string model, file, class_name, ids_file;
+  std::vector<example_id> ids;
+};
+
+void index(const StoreOptions& o) {
+  Model model = Model::load(o.model, threads_of(o.common));
+  model.index(Dataset::read(o.file, dataset_options(o.data)));
+  model.save(o.model);
+  print(format("{} examples\n", model.datastore().size()));
+}
+
+std::vector<std::string> read_lines_of(const std::string& path) {
+  LineSource lines(path);
+  std::vector<std::string> texts;
+  for (std::string line; lines.next(line);) texts.push_back(std::move(line));
+  return texts;
+}
+
+void add(const StoreOptions& o) {
+  Model model = Model::load(o.model, threads_of(o.common));
+  std::vector<example_id> ids;
+  if (!o.class_name.empty()) {
+    ids = model.add(read_lines_of(o.file), o.class_name);
+  } else {
+    const Dataset data = Dataset::read(o.file, dataset_options(o.data));
+    for (index_t i = 0; i < data.size(); ++i) {
+      const auto& name = data.classes()[static_cast<std::size_t>(data.label(i))];
+      ids.push_back(model.add({&data.text(i), 1}, name).front());
+    }
+  }
+  model.save(o.model);
+  std::string out;
+  for (const example_id id : ids) out += std::to_string(id) + "\n";
+  print(out);
+}
+
+void remove(StoreOptions o) {
+  if (!o.ids_file.empty())
+    for (const auto& line : read_lines_of(o.ids_file)) {
+      example_id id = 0;
+      if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size() || line.empty())
+        raise<FormatError>("{}: '{}' given, an id expected", o.ids_file, line);
+      o.ids.push_back(id);
+    }
+  if (o.ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
+  Model model = Model::load(o.model, threads_of(o.common));
+  const index_t removed = model.remove(o.ids);
+  model.save(o.model);
+  print(format("{} removed, {} left\n", removed, model.datastore().size()));
+}
+
+CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const std::string& name, const std::string& what) {
+  auto& verb = *app.add_subcommand(name, what);
+  verb.add_option("--model", o->model, "model directory; changed in place")->required();
+  add_common(verb, o->common);
+  return verb;
+}
+
+}  // namespace
+
+void add_index(CLI::App& app) {
+  const auto o = std::make_shared<StoreOptions>();
+  auto& verb = declare(app, o, "index", "rebuild a model's datastore from labeled data");
+  verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
+  add_data(verb, o->data);
+  verb.callback([o] { index(*o); });
+}
+
+void add_add(CLI::App& app) {
+  const auto o = std::make_shared<StoreOptions>();
+  auto& verb = declare(app, o, "add", "add examples, also of classes the model has never seen, and print their ids");
+  verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")->required();
+  verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
+  add_data(verb, o->data);
+  verb.callback([o] { add(*o); });
+}
+
+void add_remove(CLI::App& app) {
+  const auto o = std::make_shared<StoreOptions>();
+  auto& verb = declare(app, o, "remove", "remove examples by id");
+  verb.add_option("--id", o->ids, "ids");
+  verb.add_option("--ids", o->ids_file, "file of ids, one a line, - for standard input");
+  verb.callback([o] { remove(*o); });
+}
+
+}  // namespace knnbert::cli

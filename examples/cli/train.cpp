@@ -1,0 +1,177 @@
+#include <atomic>
+
+#include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/term/queue_contrastive.hpp"
+#include "knnbert/train/trainer.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+#include "stack.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+struct TrainOptions {
+  CommonOptions common;
+  DataOptions data;
+  ClassifierOptions classifier;
+  TrainerOptions trainer;
+  QueueContrastiveOptions contrastive;
+  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling = "mean", feature = "automatic", schedule = "linear";
+  std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
+  float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
+  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false;
+};
+
+ClassifierOptions classifier_options(const TrainOptions& o) {
+  ClassifierOptions c = o.classifier;
+  const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method == "knn-bert");
+  c.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
+  c.head_hidden_layer = o.head == "mlp";
+  c.feature = contrastive ? Feature::contrastive : Feature::embedding;
+  c.threads = threads_of(o.common);
+  c.seed = o.trainer.seed;
+  return c;
+}
+
+TrainerOptions trainer_options(const TrainOptions& o) {
+  TrainerOptions t = o.trainer;
+  t.schedule = o.schedule == "linear" ? ScheduleKind::linear : o.schedule == "cosine" ? ScheduleKind::cosine : ScheduleKind::constant;
+  t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
+  t.dropout = !o.no_dropout;
+  t.rebuild_store = !o.no_dev_store;
+  t.checkpoints = o.output;
+  return t;
+}
+
+QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
+  QueueContrastiveOptions c = o.contrastive;
+  c.key_dropout = !o.no_key_dropout;
+  c.warm_up = !o.no_warm_up;
+  c.contrast.reduction = o.reduction == "pair_mean" ? Reduction::pair_mean : Reduction::anchor_mean;
+  c.contrast.lists = o.lists == "batch_min" ? Lists::batch_min : Lists::per_query;
+  c.contrast.overlap = o.overlap == "duplicate" ? Overlap::duplicate : Overlap::unique;
+  return c;
+}
+
+/// Trains; with --store queue, the datastore then holds what the queue held.
+FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const Dataset& dev, TrainingLog& log) {
+  const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
+  if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log);
+  const auto options = contrastive_options(o);
+  const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
+  return Trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self})).fit(train, dev, log);
+}
+
+OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& report, index_t examples) {
+  OrderedJson json{{"method", o.method}, {"encoder", std::filesystem::path(o.encoder).filename().string()}, {"examples", examples},
+                   {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
+                   {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
+  if (o.method == "knn-bert")
+    json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.contrastive.weight)}, {"momentum", detail::shortest_decimal(o.contrastive.momentum)},
+                            {"queue_size", o.contrastive.capacity}, {"positives", o.contrastive.positives},
+                            {"top_k", o.contrastive.contrast.most_similar}, {"end_k", o.contrastive.contrast.least_similar},
+                            {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
+  if (report.best_epoch) json["best_epoch"] = report.best_epoch;
+  return json;
+}
+
+void stop(int) { stop_signal = 1; }
+
+void train(const TrainOptions& o) {
+  const auto reading = dataset_options(o.data);
+  const Dataset data = Dataset::read(o.train, reading);
+  const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
+  Model model(o.encoder, data.classes(), classifier_options(o));
+  model.voting().set_name(o.voting);
+  model.voting().temperature = o.voting_temperature;
+  model.fusion().phi = o.phi;
+  std::filesystem::create_directories(o.output);
+  const std::filesystem::path output(o.output);
+  FitReport report;
+  {
+    TrainingLog log(output / "metrics.jsonl", o.trainer.resume, o.common.json);
+    std::signal(SIGINT, stop);
+    std::signal(SIGTERM, stop);
+    report = fit(o, model, data, dev, log);
+  }
+  if (report.interrupted) {
+    std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
+    return;
+  }
+  model.index(data);
+  model.save(output);
+  write_json(output / "training.json", summary(o, model, report, data.size()));
+  remove_old_checkpoints(output, -1, 0);
+}
+
+void add_method_options(CLI::App& verb, TrainOptions& o) {
+  auto& c = o.contrastive;
+  verb.add_option("--method", o.method, "what to minimize")->capture_default_str()->check(CLI::IsMember({"ce", "knn-bert"}));
+  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--momentum", c.momentum, "of the key encoder")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--queue-size", c.capacity, "keys in the queue")->capture_default_str()->check(CLI::Range(1, 1 << 28));
+  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")->capture_default_str()->check(CLI::Range(0, 1024));
+  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--end-k", c.contrast.least_similar, "least similar positives")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--temperature", c.contrast.temperature, "of the contrastive loss")->capture_default_str()->check(CLI::PositiveNumber);
+  verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")->capture_default_str()->check(CLI::IsMember({"anchor_mean", "pair_mean"}));
+  verb.add_option("--lists", o.lists, "which keys an anchor ranks")->capture_default_str()->check(CLI::IsMember({"per_query", "batch_min"}));
+  verb.add_option("--overlap", o.overlap, "of most and least similar positives")->capture_default_str()->check(CLI::IsMember({"unique", "duplicate"}));
+  verb.add_flag("--no-key-dropout", o.no_key_dropout, "encode keys without dropout");
+  verb.add_flag("--no-warm-up", o.no_warm_up, "start with an empty queue");
+  verb.add_flag("--exclude-self", o.exclude_self, "a query is never its own positive");
+}
+
+void add_model_options(CLI::App& verb, TrainOptions& o) {
+  verb.add_option("--head", o.head, "classification head")->capture_default_str()->check(CLI::IsMember({"mlp", "linear"}));
+  verb.add_option("--pooling", o.pooling, "what represents a text")->capture_default_str()->check(CLI::IsMember({"mean", "pooler", "cls"}));
+  verb.add_option("--feature", o.feature, "what the datastore compares; automatic: contrastive features for knn-bert, else the embedding")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
+  verb.add_option("--max-length", o.classifier.max_length, "tokens of a text, special tokens included")->capture_default_str()->check(CLI::Range(3, 1 << 20));
+  verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--voting", o.voting, "how neighbors vote")->capture_default_str()->check(CLI::IsMember({"count", "softmax"}));
+  verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->capture_default_str()->check(CLI::PositiveNumber);
+  verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+}
+
+void add_trainer_options(CLI::App& verb, TrainOptions& o) {
+  auto& t = o.trainer;
+  verb.add_option("--epochs", t.epochs, "passes over the data")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--batch-size", t.batch_size, "examples of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->capture_default_str()->check(CLI::NonNegativeNumber);
+  verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->capture_default_str()->check(CLI::NonNegativeNumber);
+  verb.add_option("--schedule", o.schedule, "of the learning rate")->capture_default_str()->check(CLI::IsMember({"linear", "cosine", "constant"}));
+  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")->capture_default_str()->check(CLI::NonNegativeNumber);
+  verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")->capture_default_str()->check(CLI::NonNegativeNumber);
+  verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
+  verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
+  verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")->capture_default_str()->check(CLI::IsMember({"knn", "head", "combined"}));
+  verb.add_flag("--no-dev-store", o.no_dev_store, "do not rebuild the datastore for dev scores: only the head is measured");
+  verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")->capture_default_str()->check(CLI::Range(0, 1 << 28));
+  verb.add_flag("--resume", t.resume, "continue from the newest checkpoint in the output directory");
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  const auto o = std::make_shared<TrainOptions>();
+  auto& verb = *app.add_subcommand("train", "fine-tune a BERT encoder and fill its datastore");
+  verb.add_option("--encoder", o->encoder, "directory of a Hugging Face BERT encoder")->required();
+  verb.add_option("--train", o->train, "labeled training examples")->required();
+  verb.add_option("--dev", o->dev, "labeled examples that choose the best epoch");
+  verb.add_option("--output", o->output, "model directory to write")->required();
+  add_method_options(verb, *o);
+  add_model_options(verb, *o);
+  add_trainer_options(verb, *o);
+  add_common(verb, o->common);
+  add_data(verb, o->data);
+  verb.callback([o] { train(*o); });
+}
+
+}  // namespace knnbert::cli

@@ -1,0 +1,209 @@
+#include "knnbert/text/tokenizer_files.hpp"
+
+#include "catch.hpp"
+#include "knnbert/core/rng.hpp"
+
+using namespace knnbert;
+
+namespace {
+
+using Ids = std::vector<token_t>;
+
+/// A folder that is gone after the test.
+struct Folder {
+  std::filesystem::path path;
+  Folder() {
+    auto pattern = (std::filesystem::temp_directory_path() / "knnbert_tokenizer_XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  void write(const std::string& name, std::string_view content) const { write_file_atomically(path / name, content); }
+};
+
+const std::string vocabulary_lines = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nHello\nhello\n##s\n";
+
+const std::string usual = R"({
+  "version": "1.0",
+  "truncation": {"max_length": 128, "strategy": "LongestFirst", "stride": 0},
+  "padding": {"strategy": {"Fixed": 128}, "direction": "Right", "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
+  "added_tokens": [{"id": 1, "special": true, "content": "[CLS]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false},
+                   {"id": 7, "special": false, "content": "<x>", "single_word": false, "lstrip": true, "rstrip": false, "normalized": false}],
+  "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+  "pre_tokenizer": {"type": "BertPreTokenizer"},
+  "post_processor": {"type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+    "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+             {"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}],
+    "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]}, "[SEP]": {"id": "[SEP]", "ids": [2], "tokens": ["[SEP]"]}}},
+  "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+  "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+            "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "Hello": 4, "hello": 5, "##s": 6}}
+})";
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  REQUIRE(at != text.npos);
+  return text.replace(at, from.size(), to);
+}
+
+Ids encode(const WordPiece& tokenizer, std::string_view text) {
+  Ids ids;
+  tokenizer.encode_words(text, ids);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("vocab.txt is read line by line, white space at the end of a line is no part of a token") {
+  const Folder folder;
+  folder.write("vocab.txt", vocabulary_lines + "a \t\nb\r\nc\u3000\n\na\nlast");
+  const auto tokenizer = WordPiece::load(folder.path);
+  CHECK(tokenizer.vocabulary_size() == 14);
+  CHECK(tokenizer.find("a") == 12);
+  CHECK(tokenizer.find("b") == 9);
+  CHECK(tokenizer.find("c") == 10);
+  CHECK(tokenizer.find("last") == 13);
+  CHECK(encode(tokenizer, "HELLOs") == Ids{6, 7});
+  CHECK(tokenizer.suggested_lengths().truncation == 0);
+}
+
+TEST_CASE("tokenizer_config.json gives names, lengths and normalizer of a vocab.txt") {
+  const Folder folder;
+  folder.write("vocab.txt", "<pad>\n<unk>\n<cls>\n<sep>\nHello\nhello\n");
+  CHECK_THROWS_AS(WordPiece::load(folder.path), FormatError);
+  folder.write("special_tokens_map.json", R"({"unk_token": "<unk>", "cls_token": "<pad>", "sep_token": "<sep>"})");
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false, "cls_token": {"content": "<cls>", "special": true}, "pad_token": "<pad>",
+    "model_max_length": 512, "added_tokens_decoder": {"6": {"content": "<new>", "special": true}}})");
+  const auto tokenizer = WordPiece::load(folder.path, AddedTokenMatching::all);
+  CHECK(tokenizer.special().classify == 2);
+  CHECK(tokenizer.special().mask == -1);
+  CHECK(tokenizer.suggested_lengths().model == 512);
+  CHECK(tokenizer.vocabulary_size() == 7);
+  CHECK(encode(tokenizer, "Hello<new>") == Ids{4, 6});
+  folder.write("tokenizer_config.json", R"({"cls_token": "<cls>", "model_max_length": 1000000000000000019884624838656})");
+  CHECK(WordPiece::load(folder.path).suggested_lengths().model == 0);
+  folder.write("added_tokens.json", R"({"<old>": 6})");
+  CHECK(encode(WordPiece::load(folder.path, AddedTokenMatching::ordinary), "Hello<OLD>") == Ids{5, 6});
+}
+
+TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") {
+  const Folder folder;
+  folder.write("tokenizer.json", usual);
+  const auto tokenizer = WordPiece::load(folder.path);
+  CHECK(tokenizer.vocabulary_size() == 8);
+  CHECK(tokenizer.token(3).empty());
+  CHECK(tokenizer.suggested_lengths().truncation == 128);
+  CHECK(encode(tokenizer, "Hellos") == Ids{5, 6});
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "hello ";
+  Batch batch;
+  tokenizer.append(text, batch);
+  CHECK(batch.tokens() == 202);
+  CHECK(encode(tokenizer, "hello <x>") != Ids{5, 7});
+  CHECK(encode(WordPiece::load(folder.path, AddedTokenMatching::all), "hello <x>") == Ids{5, 7});
+}
+
+TEST_CASE("tokenizer_config.json overrides the normalizer of tokenizer.json where transformers does") {
+  const Folder folder;
+  folder.write("tokenizer.json", usual);
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false, "tokenizer_class": "BertTokenizer"})");
+  CHECK(encode(WordPiece::load(folder.path), "Hello") == Ids{4});
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"})");
+  CHECK(encode(WordPiece::load(folder.path), "Hello") == Ids{5});
+}
+
+TEST_CASE("the older post-processor means the same") {
+  const Folder folder;
+  const auto first = usual.find(R"({"type": "TemplateProcessing")"), last = usual.find(R"("decoder")");
+  auto text = usual;
+  text.replace(first, last - first, R"({"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]}, )");
+  folder.write("tokenizer.json", text);
+  CHECK(WordPiece::load(folder.path).special().separate == 2);
+  folder.write("tokenizer.json", replaced(text, R"(["[SEP]", 2])", R"(["[SEP]", 3])"));
+  CHECK_THROWS_AS(WordPiece::load(folder.path), FormatError);
+}
+
+TEST_CASE("files that say something else are refused") {
+  const Folder folder;
+  CHECK_THROWS_AS(WordPiece::load(folder.path), IoError);
+  const std::pair<std::string_view, std::string_view> changes[] = {
+      {R"("type": "WordPiece", "unk)", R"("type": "BPE", "unk)"},
+      {R"("BertNormalizer")", R"("Lowercase")"},
+      {R"("BertPreTokenizer")", R"("Whitespace")"},
+      {R"("TemplateProcessing")", R"("RobertaProcessing")"},
+      {R"({"Sequence": {"id": "A", "type_id": 0}})", R"({"Sequence": {"id": "A", "type_id": 1}})"},
+      {R"({"Sequence": {"id": "A", "type_id": 0}}, )", ""},
+      {R"("ids": [1])", R"("ids": [2])"},
+      {R"("ids": [1])", R"("ids": [])"},
+      {R"("hello": 5)", R"("hello": 4)"},
+      {R"("hello": 5)", R"("hello": -5)"},
+      {R"("hello": 5)", R"("hello": "5")"},
+      {R"("hello": 5)", R"("hello": 2000000000)"},
+      {R"("[UNK]": 0)", R"("[UNKNOWN]": 0)"},
+      {R"("id": 7)", R"("id": 6)"},
+      {R"("id": 7)", R"("id": -7)"},
+      {R"("max_input_chars_per_word": 100)", R"("max_input_chars_per_word": 0)"},
+      {R"("lowercase": true)", R"("lowercase": 1)"},
+      {R"("model": )", R"("mode": )"},
+      {R"({"max_length": 128, )", R"({)"}};
+  for (const auto& [from, to] : changes) {
+    folder.write("tokenizer.json", replaced(usual, from, to));
+    INFO(std::string(to));
+    CHECK_THROWS_AS(WordPiece::load(folder.path), FormatError);
+  }
+  folder.write("tokenizer.json", "[]");
+  CHECK_THROWS_AS(WordPiece::load(folder.path), FormatError);
+  std::filesystem::remove(folder.path / "tokenizer.json");
+  folder.write("vocab.txt", vocabulary_lines + "\xff\n");
+  CHECK_THROWS_AS(WordPiece::load(folder.path), FormatError);
+}
+
+TEST_CASE("damaged files give an error or a tokenizer, never a crash") {
+  const Folder folder;
+  const Rng rng(3, Stream::noise);
+  std::uint64_t draws = 0;
+  const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(rng.below(draws++, static_cast<index_t>(bound))); };
+  int refused = 0;
+  for (int round = 0; round < 1500; ++round) {
+    auto text = usual;
+    for (int i = 0; i < 3; ++i) {
+      const auto at = below(text.size()), length = below(20);
+      if (below(2)) text[at] = static_cast<char>(below(256));
+      else if (below(2)) text.erase(at, length);
+      else text.insert(at, text.substr(below(text.size()), length));
+    }
+    folder.write("tokenizer.json", text);
+    try {
+      Batch batch;
+      WordPiece::load(folder.path, AddedTokenMatching::all).append("hello <x> [CLS] Hellos", batch, 5);
+    } catch (const FormatError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 500);
+}
+
+TEST_CASE("save writes what load reads") {
+  const Folder first, second;
+  first.write("tokenizer.json", usual);
+  auto options = WordPiece::load(first.path).options();
+  options.normalizer = {.clean_text = false, .chinese_characters = false, .strip_accents = true, .lowercase = false};
+  options.max_characters_per_word = 7;
+  options.suggested = {.truncation = 64, .model = 256};
+  const WordPiece tokenizer(WordPiece::load(first.path).vocabulary(), options);
+  tokenizer.save(second.path);
+  const auto back = WordPiece::load(second.path, AddedTokenMatching::all);
+  CHECK(back.vocabulary_size() == tokenizer.vocabulary_size());
+  for (token_t id = 0; id < back.vocabulary_size(); ++id) CHECK(back.token(id) == tokenizer.token(id));
+  CHECK_FALSE(back.options().normalizer.clean_text);
+  CHECK_FALSE(back.options().normalizer.chinese_characters);
+  CHECK(back.options().normalizer.strip_accents == true);
+  CHECK_FALSE(back.options().normalizer.lowercase);
+  CHECK(back.options().max_characters_per_word == 7);
+  CHECK(back.suggested_lengths().truncation == 64);
+  CHECK(back.suggested_lengths().model == 256);
+  CHECK(encode(back, "Hellos <x>H\u00e9llo") == Ids{4, 6, 7, 4});
+  const std::vector<std::string> malformed{"[UNK]", "[CLS]", "[SEP]", "\xff"};
+  CHECK_THROWS_AS(WordPiece{Vocabulary(malformed)}.save(second.path), FormatError);
+}
