@@ -9,6 +9,7 @@ struct PredictOptions {
   CommonOptions common;
   std::string model, input = "-";
   index_t neighbors = 0;
+  bool plain = false;
 };
 
 OrderedJson distribution(const std::vector<float>& values, const std::vector<std::string>& names) {
@@ -30,6 +31,19 @@ OrderedJson describe(const std::string& text, const Prediction& p, const std::ve
           {"neighbors", neighbors}};
 }
 
+std::string two_digits(float value) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.2f", static_cast<double>(value));
+  return text;
+}
+
+/// For people: the answer and, below, the examples that support it.
+std::string in_words(const std::string& text, const Prediction& p) {
+  std::string out = format("{}\n  {} {}\n", text, p.class_name, two_digits(p.probability));
+  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), n.class_name, n.text);
+  return out;
+}
+
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
   Model model = Model::load(o.model, threads_of(o.common));
@@ -38,7 +52,8 @@ void predict(const PredictOptions& o) {
   std::vector<std::string> texts;
   const auto flush = [&] {
     const auto predictions = model.predict(texts);
-    for (std::size_t i = 0; i < texts.size(); ++i) print(json_line(describe(texts[i], predictions[i], *model.classes())));
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      print(o.plain ? in_words(texts[i], predictions[i]) : json_line(describe(texts[i], predictions[i], *model.classes())));
     std::fflush(stdout);
     texts.clear();
   };
@@ -57,6 +72,7 @@ void add_predict(CLI::App& app) {
   verb.add_option("--model", o->model, "model directory")->required();
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
+  verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
   verb.callback([o] { predict(*o); });
 }

@@ -60,7 +60,11 @@ FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const D
   if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log);
   const auto options = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
-  return Trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self})).fit(train, dev, log);
+  Trainer trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self}));
+  const FitReport report = trainer.fit(train, dev, log);
+  const auto& queue = trainer.term<QueueContrastive>().queue();
+  if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
+  return report;
 }
 
 OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& report, index_t examples) {
@@ -79,6 +83,8 @@ OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& 
 void stop(int) { stop_signal = 1; }
 
 void train(const TrainOptions& o) {
+  if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
+    raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   const auto reading = dataset_options(o.data);
   const Dataset data = Dataset::read(o.train, reading);
   const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
@@ -99,7 +105,7 @@ void train(const TrainOptions& o) {
     std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
     return;
   }
-  model.index(data);
+  if (o.store == "rebuilt") model.index(data);
   model.save(output);
   write_json(output / "training.json", summary(o, model, report, data.size()));
   remove_old_checkpoints(output, -1, 0);
@@ -133,12 +139,15 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->capture_default_str()->check(CLI::Range(1, 1 << 20));
   verb.add_option("--voting", o.voting, "how neighbors vote")->capture_default_str()->check(CLI::IsMember({"count", "softmax"}));
   verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->capture_default_str()->check(CLI::PositiveNumber);
+  verb.add_option("--store", o.store, "what the datastore holds: the training data encoded anew, or the keys that the queue held at the end")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"rebuilt", "queue"}));
   verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")->capture_default_str()->check(CLI::Range(0.0, 1.0));
 }
 
 void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   auto& t = o.trainer;
-  verb.add_option("--epochs", t.epochs, "passes over the data")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--batch-size", t.batch_size, "examples of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
   verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->capture_default_str()->check(CLI::NonNegativeNumber);

@@ -3,12 +3,13 @@
 Every list of rows is a file NAME.rows.gz: int64 count, int64 offsets [count + 1], then the elements end to end, which
 are int32 ids or, for texts, bytes.
 
-KIND/tokenizer.json         the tokenizer, for KIND uncased, cased, chinese, multilingual; KIND.text/ the same as vocab.txt
+KIND/tokenizer.json         the tokenizer, for KIND uncased, cased, chinese, multilingual
+KIND.text/                  the same as vocab.txt and tokenizer_config.json
 data.FOLDER                 every line of every file of a data set, undecoded, and every string of its JSON files;
                             files in another encoding also as UTF-8
 data.FOLDER.KIND            their ids, special tokens included
 alone.KIND, between.KIND    ids of each code point but surrogates, alone and between "a" and "b", without special tokens
-words.SETTING               words of WORD_CODE_POINTS between "a" and "b", joined by blanks, for the settings of SETTINGS
+words.SETTING               words of WORD_CODE_POINTS between "a" and "b", joined by blanks, for all SETTINGS
 random, random.KIND         hostile strings and their ids
 random.words.SETTING        and their words
 limited, limited.KIND       texts; the first id of a row is the max_length, the others are ids
@@ -41,7 +42,8 @@ SETTINGS = {
     "bare": {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False},
 }
 CODE_POINTS = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-WORD_CODE_POINTS = [code for code in CODE_POINTS if code < 0x40000 or code >> 16 == 14 or code % 97 == 0]  # the rest is alike
+# Planes 4 to 13, 15 and 16 are alike throughout.
+WORD_CODE_POINTS = [code for code in CODE_POINTS if code < 0x40000 or code >> 16 == 14 or code % 97 == 0]
 BINARY = {".data-00000-of-00001", ".index"}
 
 
@@ -171,9 +173,11 @@ def random_texts(draw, count):
              range(0x1100, 0x1200), range(0x4E00, 0x5000), range(0xF900, 0xFB10), range(0x1E00, 0x2000),
              range(0x2000, 0x2070), range(0x1D150, 0x1D200), range(0x2F800, 0x2FA20), range(0x302A, 0x3100),
              range(0xC0, 0x250), range(0x370, 0x530), range(0, 0x21)]
-    marks = [0x302E, 0x302F, 0x1D165, 0x1D16D, 0x16FF0, 0x8D4, 0x1ABF, 0x1DF6, 0x10EAB, 0x0345, 0x0300, 0x0323, 0x5B0, 0x94D]
-    pieces = ["[CLS]", "[SEP]", "[MASK]", "[UNK]", "##ing", "a" * 99, "b" * 100, "c" * 101, "\u00e9" * 100, "\u4e2d" * 3,
-              "\u0130", "\ufeff", "\u00ad", "\u2028", "unaffable", "\u1e9b\u0323", "\ud55c\uad6d", "\x00", "\ufffd"]
+    marks = [0x302E, 0x302F, 0x1D165, 0x1D16D, 0x16FF0, 0x8D4, 0x1ABF, 0x1DF6, 0x10EAB, 0x0345, 0x0300, 0x0323, 0x5B0,
+             0x94D, 0x93F, 0x941]
+    pieces = ["[CLS]", "[SEP]", "[MASK]", "[UNK]", "##ing", "a" * 99, "b" * 100, "c" * 101, "\u00e9" * 100,
+              "\u4e2d" * 3, "\u0130", "\ufeff", "\u00ad", "\u2028", "unaffable", "\u1e9b\u0323", "\ud55c\uad6d",
+              "\x00", "\ufffd"]
 
     def part():
         choice = draw.randrange(6)
@@ -195,10 +199,11 @@ def random_texts(draw, count):
 
 
 def dump_random(made, folder):
-    rows = random_texts(random.Random(7), 40_000)
+    rows = random_texts(random.Random(7), 25_000)
     rows += [chr(code).encode("utf-8", "surrogatepass") for code in range(0xD800, 0xE000)]
-    rows += [bytes([first, second]) for first in range(256) for second in range(256)]
-    rows += [b"x" * 1_000_000, "\u0301".encode() * 300_000, b"\xff" * 1_000_000, ("\u4e2d" * 300_000).encode(), b"." * 1_000_000]
+    rows += [bytes([first, second]) for first in range(0x80, 0x100) for second in range(0x100)]
+    rows += [part * 100_000 for part in (b"x", b"\xff", b".", b"[")]
+    rows += [(part * 100_000).encode() for part in ("\u0301", "\u302e", "\u4e2d")]
     write_rows(folder, "random", rows)
     texts = decode(rows)
     for kind, tokenizer in made.items():
@@ -242,30 +247,32 @@ def dump_added(data, folder):
     vocabulary = data / "vocab" / "bert-base-uncased-vocab.txt"
     tokenizer = backend(vocabulary, True)
     (folder / "added").mkdir(exist_ok=True)
-    tokenizer.add_tokens([
-        AddedToken("banana", normalized=True), AddedToken("ban", normalized=True, single_word=True), AddedToken("Caf\u00e9", normalized=True),
-        AddedToken("RAW", normalized=False), AddedToken("RAWER", normalized=False, single_word=True),
-        AddedToken("<left>", lstrip=True, normalized=False), AddedToken("<right>", rstrip=True, normalized=False),
-        AddedToken("<both>", lstrip=True, rstrip=True, normalized=True), AddedToken("\u4e2d\u6587", normalized=False),
-        AddedToken("hello", normalized=True)])
-    tokenizer.add_special_tokens([
-        AddedToken("[X]", special=True, normalized=False), AddedToken("[XY]", special=True, normalized=False, lstrip=True),
-        AddedToken("<s>", special=True, normalized=True), AddedToken("RAWEST", special=True, normalized=False)])
+    for content, flags in (("banana", {}), ("ban", {"single_word": True}), ("Caf\u00e9", {}), ("hello", {}),
+                           ("<both>", {"lstrip": True, "rstrip": True}), ("RAW", {"normalized": False}),
+                           ("RAWER", {"normalized": False, "single_word": True}),
+                           ("<left>", {"normalized": False, "lstrip": True}),
+                           ("<right>", {"normalized": False, "rstrip": True}), ("\u4e2d\u6587", {"normalized": False})):
+        tokenizer.add_tokens([AddedToken(content, **flags)])
+    for content, flags in (("[X]", {}), ("[XY]", {"lstrip": True}), ("<s>", {"normalized": True}), ("RAWEST", {})):
+        tokenizer.add_special_tokens([AddedToken(content, **{"special": True, "normalized": False, **flags})])
     tokenizer.save(str(folder / "added" / "tokenizer.json"))
     draw = random.Random(13)
-    parts = ["banana", "Banana", "ban", "BAN", "caf\u00e9", "cafe\u0301", "CAFE", "RAW", "raw", "RAWER", "RAWEST", "<left>", "<right>",
-             "<both>", "<BOTH>", "\u4e2d\u6587", "\u4e2d", "\u6587", "hello", "[X]", "[XY]", "[CLS]", "[MASK]", "[mask]", "<s>", "<S>", " ",
-             "  ", "\u3000", "\t", "a", "x", "_", ".", "\u0301", "\u00e9", "1", "-", "\u200b", "\xad", "\u0915\u094d"]
+    parts = ["banana", "Banana", "ban", "BAN", "caf\u00e9", "cafe\u0301", "CAFE", "RAW", "raw", "RAWER", "RAWEST",
+             "<left>", "<right>", "<both>", "<BOTH>", "\u4e2d\u6587", "\u4e2d", "\u6587", "hello", "[X]", "[XY]",
+             "[CLS]", "[MASK]", "[mask]", "<s>", "<S>", " ", "  ", "\u3000", "\t", "a", "x", "_", ".", "\u0301",
+             "\u00e9", "1", "-", "\u200b", "\xad", "\u0915\u094d"]
     texts = ["".join(draw.choices(parts, k=draw.randrange(9))) for _ in range(20_000)]
     rows = [text.encode() for text in texts]
-    rows += [b"".join(draw.choice((part.encode(), draw.randbytes(1))) for part in draw.choices(parts, k=6)) for _ in range(5000)]
+    for _ in range(5000):
+        rows.append(b"".join(draw.choice((part.encode(), draw.randbytes(1))) for part in draw.choices(parts, k=6)))
     texts = decode(rows)
     write_rows(folder, "added", rows)
     write_rows(folder, "added.ordinary", ids(tokenizer, texts))
     tokenizer.encode_special_tokens = False
     write_rows(folder, "added.all", ids(tokenizer, texts))
     plain = Tokenizer(models.WordPiece.from_file(str(vocabulary), unk_token="[UNK]"))
-    plain.normalizer, plain.pre_tokenizer, plain.post_processor = tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor
+    plain.normalizer, plain.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+    plain.post_processor = tokenizer.post_processor
     write_rows(folder, "added.none", ids(plain, texts))
     print("added tokens", flush=True)
 
@@ -291,7 +298,7 @@ def dump_toy(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets, with the vocabularies in vocab")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets; vocab/ has the vocabularies")
     parser.add_argument("--output", type=Path, required=True, help="folder for the dumps")
     parser.add_argument("--encoder", help="not needed here")
     arguments = parser.parse_args()

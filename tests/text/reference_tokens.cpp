@@ -37,14 +37,16 @@ void compare(const std::string& name, const Expected& expected, std::size_t coun
     const auto& computed = compute(i);
     const auto wanted = expected[i];
     if (std::equal(computed.begin(), computed.end(), wanted.begin(), wanted.end())) continue;
-    if (++mismatches <= 3) WARN(name << " row " << i << ": " << readable(computed) << "instead of " << readable(wanted));
+    if (++mismatches <= 3)
+      WARN(name << " row " << i << ": " << readable(computed) << "instead of " << readable(wanted));
   }
   INFO(name << ": " << count << " rows");
   CHECK(mismatches == 0);
 }
 
 /// Ids of whole texts, special tokens included.
-void compare_texts(const std::filesystem::path& place, const std::string& texts_name, const std::string& name, const WordPiece& tokenizer) {
+void compare_texts(const std::filesystem::path& place, const std::string& texts_name, const std::string& name,
+                   const WordPiece& tokenizer) {
   const TextRows texts(place, texts_name);
   Batch batch;
   compare(name, Rows<token_t>(place, name), texts.size(), [&](std::size_t i) -> const Ids& {
@@ -83,7 +85,8 @@ void compare_words(const std::filesystem::path& place, const std::string& prefix
       {"bare", {.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false}}};
   for (const auto& [name, options] : settings) {
     const Normalizer normalizer(options);
-    compare(prefix + name, TextRows(place, prefix + name), count, [&](std::size_t i) { return words(normalizer, text(i)); });
+    compare(prefix + name, TextRows(place, prefix + name), count,
+            [&](std::size_t i) { return words(normalizer, text(i)); });
   }
 }
 
@@ -106,14 +109,15 @@ TEST_CASE("every code point has the ids of tokenizers, alone and between letters
     const auto tokenizer = WordPiece::load(*place / kind);
     Ids ids;
     for (const std::string context : {"alone", "between"}) {
-      compare(context + "." + kind, Rows<token_t>(*place, context + "." + kind), codes.size(), [&](std::size_t i) -> const Ids& {
-        std::string text = context == "alone" ? "" : "a";
-        unicode::encode(codes[i], text);
-        if (context == "between") text += 'b';
-        ids.clear();
-        tokenizer.encode_words(text, ids);
-        return ids;
-      });
+      compare(context + "." + kind, Rows<token_t>(*place, context + "." + kind), codes.size(),
+              [&](std::size_t i) -> const Ids& {
+                std::string text = context == "alone" ? "" : "a";
+                unicode::encode(codes[i], text);
+                if (context == "between") text += 'b';
+                ids.clear();
+                tokenizer.encode_words(text, ids);
+                return ids;
+              });
     }
   }
 }
@@ -136,7 +140,8 @@ TEST_CASE("all texts of the data sets have the ids of tokenizers") {
   std::vector<std::string> sets;
   for (const auto& entry : std::filesystem::directory_iterator(*place)) {
     const auto name = entry.path().filename().string();
-    if (name.starts_with("data.") && std::count(name.begin(), name.end(), '.') == 3) sets.push_back(name.substr(0, name.find(".rows")));
+    if (name.starts_with("data.") && std::count(name.begin(), name.end(), '.') == 3)
+      sets.push_back(name.substr(0, name.find(".rows")));
   }
   CHECK(sets.size() >= 18);
   for (const auto& kind : kinds) {
@@ -156,14 +161,16 @@ TEST_CASE("hostile strings have the ids and words of tokenizers") {
 TEST_CASE("vocab.txt gives the ids that tokenizer.json gives") {
   const auto place = dumps();
   if (!place) return;
-  for (const auto& kind : kinds) compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / (kind + ".text")));
+  for (const auto& kind : kinds)
+    compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / (kind + ".text")));
 }
 
 TEST_CASE("what was saved gives the same ids") {
   const auto place = dumps();
   if (!place) return;
-  const auto saved = std::filesystem::temp_directory_path() / "knnbert_saved_tokenizer";
-  std::filesystem::create_directories(saved);
+  auto pattern = (std::filesystem::temp_directory_path() / "knnbert_tokenizer_XXXXXX").string();
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  const std::filesystem::path saved = pattern;
   for (const auto& kind : kinds) {
     WordPiece::load(*place / kind).save(saved);
     compare_texts(*place, "random", "random." + kind, WordPiece::load(saved));

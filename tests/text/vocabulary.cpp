@@ -55,7 +55,8 @@ std::vector<token_t> cover(const GreedyPieces& pieces, std::string_view word, in
 
 TEST_CASE("the longest piece wins, and a word that does not work out is unknown as a whole") {
   using Ids = std::vector<token_t>;
-  const std::vector<std::string> tokens{"?", "ab", "abc", "##c", "##cd", "##d", "\u00e9", "##\u00e9\u4e2d", "##e", "##"};
+  const std::vector<std::string> tokens{"?",   "ab", "abc", "##c", "##cd", "##d", "\u00e9", "##\u00e9\u4e2d",
+                                        "##e", "##"};
   const GreedyPieces pieces(Vocabulary(tokens), "##", 0, 5);
   CHECK(cover(pieces, "ab", 2) == Ids{1});
   CHECK(cover(pieces, "abcd", 4) == Ids{2, 5});  // greedy: not ab ##cd
@@ -63,7 +64,7 @@ TEST_CASE("the longest piece wins, and a word that does not work out is unknown 
   CHECK(cover(pieces, "abx", 3) == Ids{0});
   CHECK(cover(pieces, "x", 1) == Ids{0});
   CHECK(cover(pieces, "ab\u00e9\u4e2d", 4) == Ids{1, 7});
-  CHECK(cover(pieces, "\u4e2d", 1) == Ids{0});   // no half characters
+  CHECK(cover(pieces, "\u4e2d", 1) == Ids{0});  // no half characters
   CHECK(cover(pieces, "abcdd", 5) == Ids{2, 5, 5});
-  CHECK(cover(pieces, "abcddd", 6) == Ids{0});   // too long
+  CHECK(cover(pieces, "abcddd", 6) == Ids{0});  // too long
 }

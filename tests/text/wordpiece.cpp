@@ -8,9 +8,10 @@ namespace {
 
 using Ids = std::vector<token_t>;
 
-const std::vector<std::string> tokens{"[PAD]", "[UNK]",  "[CLS]", "[SEP]",  "[MASK]", "un",    "##aff", "##able", "##a",
-                                      "a",     "want",   "##want", "##ed",  "wa",     "run",   "##ning", ",",     "low",
-                                      "lowest", "##est", "[",     "]",      "mask",   "##mask", "\u4e2d", "\u6587"};
+const std::vector<std::string> tokens{"[PAD]",  "[UNK]",  "[CLS]",  "[SEP]",  "[MASK]", "un",    "##aff",
+                                      "##able", "##a",    "a",      "want",   "##want", "##ed",  "wa",
+                                      "run",    "##ning", ",",      "low",    "lowest", "##est", "[",
+                                      "]",      "mask",   "##mask", "\u4e2d", "\u6587"};
 
 WordPiece make(WordPieceOptions options = {}) { return WordPiece(Vocabulary(tokens), std::move(options)); }
 
@@ -116,18 +117,20 @@ TEST_CASE("impossible vocabularies and options are refused") {
   CHECK(small.special().pad == -1);
   CHECK(small.special().mask == -1);
   CHECK_THROWS_AS(make({.max_characters_per_word = 0}), OptionError);
-  CHECK_THROWS_AS(make({.added_tokens = {{.content = "[X]", .id = 25}}}), OptionError);   // another token's id
-  CHECK_THROWS_AS(make({.added_tokens = {{.content = "low", .id = 26}}}), OptionError);   // has an id already
+  CHECK_THROWS_AS(make({.added_tokens = {{.content = "[X]", .id = 25}}}), OptionError);  // another token's id
+  CHECK_THROWS_AS(make({.added_tokens = {{.content = "low", .id = 26}}}), OptionError);  // has an id already
   CHECK_THROWS_AS(make({.added_tokens = {{.content = "x", .id = 26}, {.content = "y", .id = 26}}}), OptionError);
 }
 
 TEST_CASE("hostile texts cost no more than their length") {
-  const auto tokenizer = make({.added_tokens = {{.content = "\t[[", .id = 26, .strip_left = true}}, .matching = AddedTokenMatching::all});
+  const auto tokenizer =
+      make({.added_tokens = {{.content = "\t[[", .id = 26, .strip_left = true}}, .matching = AddedTokenMatching::all});
   constexpr std::size_t length = 2'000'000;
   std::string marks;
   for (std::size_t i = 0; i < length / 4; ++i) marks += i % 2 ? "\u302e" : "\U0001d165";
-  for (const std::string& text : {std::string(length, 'a'), std::string(length, '['), std::string(length, '\t'), std::string(length, '\0'),
-                                  std::string(length, '\xf0'), std::string(length, ' '), marks}) {
+  for (const std::string& text :
+       {std::string(length, 'a'), std::string(length, '['), std::string(length, '\t'), std::string(length, '\0'),
+        std::string(length, '\xf0'), std::string(length, ' '), marks}) {
     CHECK(encode(tokenizer, text, 512).size() <= 512);
     CHECK(encode(tokenizer, text).size() <= length + 2);
   }

@@ -17,19 +17,17 @@ namespace knnbert {
 /// Thread safety: a loop started while another one runs is executed by its caller alone.
 class Workers {
  public:
-  /// threads >= 1 counts the calling thread. Errors: OptionError.
+  /// threads >= 1 counts the calling thread. Errors: OptionError; std::system_error if the system gives fewer.
   explicit Workers(index_t threads = 1) {
     if (threads < 1) raise<OptionError>("Workers::Workers: {} threads given, at least 1 expected", threads);
-    for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
-  }
-  ~Workers() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
+    try {
+      for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
+    } catch (...) {
+      stop();
+      throw;
     }
-    wake_.notify_all();
-    for (auto& thread : threads_) thread.join();
   }
+  ~Workers() { stop(); }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
@@ -59,6 +57,15 @@ class Workers {
     void* body = nullptr;
     void (*call)(void*, index_t, index_t) = nullptr;
   };
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
 
   void run(Loop loop) const {
     {

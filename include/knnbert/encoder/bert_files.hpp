@@ -90,12 +90,18 @@ inline void write_bert_config(const std::filesystem::path& folder, const BertCon
 }
 
 /// An opened checkpoint: its shape at once, its values when a block asks for them. The file stays mapped meanwhile.
+/// That it has every tensor in the configured shape is checked when it is opened, before memory is taken for values.
 class BertCheckpoint {
  public:
   /// Errors: IoError, FormatError, OptionError.
   explicit BertCheckpoint(const std::filesystem::path& folder)
       : name_(folder.string()), config_(read_bert_config(folder)), tensors_(folder), prefix_(detail::checkpoint_prefix(tensors_, name_)) {
     config_.pooler = tensors_.find(prefix_ + "pooler.dense.weight").has_value();
+    find(format("encoder.layer.{}.output.dense.weight", config_.num_hidden_layers - 1));
+    ParameterTable table;
+    BertLayers layers = BertLayers::declare_dense(config_, table);
+    layers.declare_lookup(config_, table);
+    for (const auto& tensor : checkpoint_tensors(layers, table)) source_of(tensor, table[tensor.parameter]);
   }
 
   const BertConfig& config() const { return config_; }
@@ -107,8 +113,7 @@ class BertCheckpoint {
     std::vector<float> floats;
     for (const auto& tensor : checkpoint_tensors(layers, values.table())) {
       const auto& parameter = values.table()[tensor.parameter];
-      const TensorView source = find(tensor.name);
-      source.require_shape(parameter.vector ? Shape{tensor_columns(tensor, parameter)} : Shape{tensor.rows, parameter.cols});
+      const TensorView source = source_of(tensor, parameter);
       floats.resize(static_cast<std::size_t>(source.size()));
       source.copy_to(std::span<float>(floats));
       place(tensor, parameter, floats, values);
@@ -116,6 +121,11 @@ class BertCheckpoint {
   }
 
  private:
+  TensorView source_of(const CheckpointTensor& tensor, const Parameter& parameter) const {
+    const TensorView source = find(tensor.name);
+    source.require_shape(parameter.vector ? Shape{tensor_columns(tensor, parameter)} : Shape{tensor.rows, parameter.cols});
+    return source;
+  }
   static index_t tensor_columns(const CheckpointTensor& tensor, const Parameter& p) { return is_part(tensor, p) ? tensor.rows : p.cols; }
   /// A third of the fused bias, which is a vector of 3H.
   static bool is_part(const CheckpointTensor& tensor, const Parameter& p) { return p.vector && tensor.rows != p.rows; }

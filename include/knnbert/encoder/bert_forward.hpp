@@ -23,7 +23,10 @@ inline index_t chunk_tokens(index_t tokens, const Workers& workers) {
 
 template <class Arch>
 void BasicBert<Arch>::require_batch(const Batch& batch, const ForwardOptions& options) const {
-  if (batch.size() == 0) raise<ShapeError>("BasicBert::forward: 0 texts given, at least 1 expected");
+  if (batch.size() < 1) raise<ShapeError>("BasicBert::forward: 0 texts given, at least 1 expected");
+  if (batch.offsets.front() != 0 || std::ssize(batch.ids) != batch.tokens() || std::ssize(batch.segments) != batch.tokens())
+    raise<ShapeError>("BasicBert::forward: {} ids, {} segments and offsets {} to {} given, offsets from 0 to the number of both expected",
+                      batch.ids.size(), batch.segments.size(), batch.offsets.front(), batch.offsets.back());
   if (options.pooling == Pooling::pooler && !config_.pooler)
     raise<OptionError>("BasicBert::forward: Pooling::pooler given, but the encoder has no pooler: Pooling::mean or cls expected");
   for (index_t i = 0; i < batch.size(); ++i)
@@ -94,13 +97,14 @@ void BasicBert<Arch>::encode_chunk(const ParameterBlock& values, const ForwardOp
   chunk.projections.resize(rows, 3 * width);
   chunk.statistics.resize(rows, 2);
   chunk.inner.resize(feed_forward_rows, config_.intermediate_size);
-  chunk.first.resize(chunk.batch.size(), width);
+  for (Matrix* m : {&chunk.first, &chunk.pooled}) m->resize(chunk.batch.size(), width);
   embed_tokens<Arch>(tables(), values, chunk.batch, 0, chunk.batch.size(), embedding_dropout(chunk.row_keys), chunk.sum, chunk.statistics, chunk.hidden);
   const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
                                  View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
   for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
     block_forward<Arch>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch);
-  pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, embedding);
+  pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
+  copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
 }
 
 template <class Arch>

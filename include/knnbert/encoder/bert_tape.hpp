@@ -80,7 +80,7 @@ struct BertWorkspace {
   struct Chunk {  // buffers of one worker for texts encoded without a tape
     Batch batch;
     std::vector<std::uint64_t> row_keys;
-    Matrix hidden, projections, context, sum, statistics, middle, inner, first;
+    Matrix hidden, projections, context, sum, statistics, middle, inner, first, pooled;
   };
   std::vector<Chunk> chunks;
   std::vector<kernel::AttentionScratch> attention;

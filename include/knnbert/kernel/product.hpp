@@ -41,6 +41,7 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
 /// a [M, K]; panels: w [columns, K], zero-padded rows. The last vector may reach past `columns`.
 template <class Arch, class Epilogue>
 void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
+  if (a.rows() == 0) return;
   const index_t padded = round_up(columns, panel_width), depth = a.cols();
   const index_t block = detail::rows_per_block<Arch>(a.rows(), depth);
   for (index_t first = 0; first < a.rows(); first += block) {

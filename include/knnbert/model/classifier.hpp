@@ -78,6 +78,11 @@ class Classifier {
     datastore_.clear();
     datastore_.add(keys, own.labels(), own.texts());
   }
+  /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
+  void index(ConstView keys, std::span<const label_t> labels) {
+    datastore_.clear();
+    datastore_.add(keys, labels, {});
+  }
   /// Adds examples of one class, which may be new; no training. Returns their ids.
   std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name) {
     const Matrix keys = features(tokenize(texts));

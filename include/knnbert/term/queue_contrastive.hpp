@@ -57,10 +57,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     const auto& model = start.model;
     follow(model.values(), keys_, momentum, start.ranges, model.workers());
     if (positives > 0) enqueue(start);
-    const auto anchors = start.labels;
-    step_contrast_ = contrast;
-    step_contrast_.valid_anchors = queue_->count_valid(anchors, contrast);
-    step_contrast_.positive_pairs = queue_->count_pairs(anchors, contrast);
+    step_contrast_ = queue_->for_batch(start.labels, contrast);
     if (step_contrast_.valid_anchors == 0) start.idle_weight += weight;
     total_ = {};
   }
@@ -75,6 +72,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     copy(raw_, queries_);
     model.metric().prepare(queries_);
     d_queries_.fill(0);
+    step_contrast_.first_anchor = context.first_example;
     const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample), d_queries_, {}, model.workers());
     for (index_t b = 0; b < rows; ++b)
       for (float& d : d_queries_.row(b)) d *= weight;

@@ -33,8 +33,8 @@ enum class AddedTokenMatching {
 class AddedTokenMatcher {
  public:
   struct Pattern {
-    AddedToken token;      // content is the text to look for
-    bool matches = true;   // false: an occurrence stays text, but no other token may begin inside it
+    AddedToken token;     // content is the text to look for
+    bool matches = true;  // false: an occurrence stays text, but no other token may begin inside it
   };
 
   AddedTokenMatcher() = default;
@@ -73,7 +73,9 @@ class AddedTokenMatcher {
   }
 
  private:
-  static std::size_t first_byte(const Pattern& pattern) { return static_cast<unsigned char>(pattern.token.content.front()); }
+  static std::size_t first_byte(const Pattern& pattern) {
+    return static_cast<unsigned char>(pattern.token.content.front());
+  }
 
   /// The longest pattern at the start of a non-empty text.
   const Pattern* find(std::string_view text) const {
@@ -89,7 +91,7 @@ class AddedTokenMatcher {
     return end == text.size() || !unicode::is_word(unicode::decode(at, text.data() + text.size()));
   }
 
-  std::vector<Pattern> patterns_;           // by first byte, there the longest first
+  std::vector<Pattern> patterns_;            // by first byte, there the longest first
   std::array<std::size_t, 257> begin_ = {};  // patterns of each first byte
 };
 

@@ -82,9 +82,12 @@ class Normalizer {
     if (options_.clean_text && properties & unicode::space) return add_starter(U' ', unicode::space, marks, sink);
     const bool is_set_apart = options_.chinese_characters && properties & unicode::chinese;
     if (is_set_apart) add_starter(U' ', unicode::space, marks, sink);
-    if (!strips_) emit(c, properties, sink);
-    else if (!(properties & unicode::decomposes)) add_decomposed(c, properties, marks, sink);
-    else unicode::decompose(c, [&](char32_t part) { add_decomposed(part, unicode::properties(part), marks, sink); });
+    if (!strips_)
+      emit(c, properties, sink);
+    else if (!(properties & unicode::decomposes))
+      add_decomposed(c, properties, marks, sink);
+    else
+      unicode::decompose(c, [&](char32_t part) { add_decomposed(part, unicode::properties(part), marks, sink); });
     if (is_set_apart) add_starter(U' ', unicode::space, marks, sink);
   }
 
@@ -94,8 +97,10 @@ class Normalizer {
     const auto combining = properties & unicode::decomposes ? unicode::combining_class(c) : std::uint8_t{0};
     if (combining == 0) release(marks, sink);
     if (properties & unicode::mark) return;
-    if (combining == 0) emit(c, properties, sink);
-    else marks.emplace_back(combining, c);
+    if (combining == 0)
+      emit(c, properties, sink);
+    else
+      marks.emplace_back(combining, c);
   }
 
   template <class Sink>

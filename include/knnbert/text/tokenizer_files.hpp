@@ -27,23 +27,25 @@ inline Json read_object_if_exists(const std::filesystem::path& path) {
 
 /// Names of special tokens; each is a string or an added token with flags.
 inline void read_names(const Json& json, WordPieceOptions& options, const std::string& where) {
-  for (const auto& [key, name] : std::initializer_list<std::pair<const char*, std::string*>>{
-           {"unk_token", &options.unknown_token},
-           {"cls_token", &options.classify_token},
-           {"sep_token", &options.separate_token},
-           {"pad_token", &options.pad_token},
-           {"mask_token", &options.mask_token}}) {
+  for (const auto& [key, name] :
+       std::initializer_list<std::pair<const char*, std::string*>>{{"unk_token", &options.unknown_token},
+                                                                   {"cls_token", &options.classify_token},
+                                                                   {"sep_token", &options.separate_token},
+                                                                   {"pad_token", &options.pad_token},
+                                                                   {"mask_token", &options.mask_token}}) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) continue;
-    *name = found->is_object() ? require<std::string>(*found, "content", where) : require<std::string>(json, key, where);
+    *name =
+        found->is_object() ? require<std::string>(*found, "content", where) : require<std::string>(json, key, where);
   }
 }
 
-/// What tokenizer_config.json says beside names. The classes without a normalizer of their own leave it to tokenizer.json.
+/// What tokenizer_config.json says beside names. Classes without a normalizer of their own leave it to tokenizer.json.
 inline void read_settings(const Json& json, WordPieceOptions& options, const std::string& where) {
   constexpr double longest = 1 << 30;  // files write 1e30 where there is no limit
   if (const auto length = json.find("model_max_length"); length != json.end() && length->is_number())
-    if (const auto value = length->get<double>(); value >= 1 && value < longest) options.suggested.model = static_cast<index_t>(value);
+    if (const auto value = length->get<double>(); value >= 1 && value < longest)
+      options.suggested.model = static_cast<index_t>(value);
   const auto type = optional_value<std::string>(json, "tokenizer_class", "", where);
   if (type == "PreTrainedTokenizerFast" || type == "TokenizersBackend") return;
   auto& normalizer = options.normalizer;
@@ -65,21 +67,24 @@ inline std::vector<std::string> read_vocabulary(const std::filesystem::path& pat
 }
 
 /// Added tokens of a directory without tokenizer.json: in the configuration or, older, in a file of their own.
-inline void read_added_tokens(const std::filesystem::path& directory, const Json& config, TokenizerDescription& description) {
+inline void read_added_tokens(const std::filesystem::path& directory, const Json& config,
+                              TokenizerDescription& description) {
   auto& added = description.options.added_tokens;
   const auto where = (directory / "tokenizer_config.json").string() + ": added_tokens_decoder";
   const auto decoder = optional_value(config, "added_tokens_decoder", Json::object(), where);
   for (const auto& [key, token] : decoder.items()) {
     token_t id = -1;
     const auto end = std::from_chars(key.data(), key.data() + key.size(), id).ptr;
-    if (id < 0 || end != key.data() + key.size()) raise<FormatError>("{}: id '{}' given, a number expected", where, key);
+    if (id < 0 || end != key.data() + key.size())
+      raise<FormatError>("{}: id '{}' given, a number expected", where, key);
     added.push_back(added_token_from_json(token, id, where));
   }
   if (!added.empty()) return;
   const auto path = directory / "added_tokens.json";
   const auto legacy = read_object_if_exists(path);
   for (const auto& [content, id] : legacy.items())
-    added.push_back({.content = content, .id = json_as<token_t>(id, path.string()), .special = false, .normalized = true});
+    added.push_back(
+        {.content = content, .id = json_as<token_t>(id, path.string()), .special = false, .normalized = true});
 }
 
 inline TokenizerDescription read_tokenizer(const std::filesystem::path& directory) {
@@ -123,8 +128,8 @@ inline WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTo
 }
 
 inline void WordPiece::save(const std::filesystem::path& directory) const {
-  write_json(directory / "tokenizer.json", detail::tokenizer_json(vocabulary(), options_, special_.classify, special_.separate));
-  write_json(directory / "tokenizer_config.json", detail::tokenizer_config_json(options_));
+  write_json(directory / "tokenizer.json", detail::tokenizer_json(vocabulary(), options_, special_));
+  write_json(directory / "tokenizer_config.json", detail::tokenizer_config_json(options_, special_));
   if (!detail::fits_lines(vocabulary())) return;
   std::string lines;
   for (token_t id = 0; id < vocabulary().size(); ++id) (lines += vocabulary().token(id)) += '\n';

@@ -32,7 +32,8 @@ inline std::vector<std::string> tokens_from_json(const Json& vocab, index_t file
   std::vector<std::string> tokens;
   for (const auto& [token, value] : vocab.items()) {
     const auto id = json_as<std::size_t>(value, where);
-    if (id >= static_cast<std::size_t>(file_bytes)) raise<FormatError>("{}: token '{}' has id {}, which is out of range", where, token, id);
+    if (id >= static_cast<std::size_t>(file_bytes))
+      raise<FormatError>("{}: token '{}' has id {}, which is out of range", where, token, id);
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty()) raise<FormatError>("{}: tokens '{}' and '{}' share id {}", where, tokens[id], token, id);
     tokens[id] = token;
@@ -41,7 +42,8 @@ inline std::vector<std::string> tokens_from_json(const Json& vocab, index_t file
 }
 
 inline NormalizerOptions normalizer_from_json(const Json& json, const std::string& where) {
-  if (json.is_null()) return {.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
+  if (json.is_null())
+    return {.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
   require_type(json, "BertNormalizer", where);
   NormalizerOptions options{.clean_text = optional_value(json, "clean_text", true, where),
                             .chinese_characters = optional_value(json, "handle_chinese_chars", true, where),
@@ -77,7 +79,8 @@ inline std::string template_text(const Json& parts, const std::string& where) {
 }
 
 /// Throws unless the id is that of the named token.
-inline void require_own_id(const TokenizerDescription& description, const std::string& name, token_t id, const std::string& where) {
+inline void require_own_id(const TokenizerDescription& description, const std::string& name, token_t id,
+                           const std::string& where) {
   const auto& [tokens, options] = description;
   const auto is_own = [&](const AddedToken& token) { return token.id == id && token.content == name; };
   const bool is_known = id >= 0 && id < std::ssize(tokens) && tokens[static_cast<std::size_t>(id)] == name;
@@ -121,18 +124,23 @@ inline void read_template_processing(const Json& json, TokenizerDescription& des
 /// Names of [CLS] and [SEP] from a post-processor that puts them as BERT does; no other one is known.
 inline void read_post_processor(const Json& json, TokenizerDescription& description, const std::string& where) {
   const auto type = require<std::string>(json, "type", where);
-  if (type == "BertProcessing") read_bert_processing(json, description, where);
-  else if (type == "TemplateProcessing") read_template_processing(json, description, where);
-  else raise<FormatError>("{}: type '{}' given, TemplateProcessing or BertProcessing expected", where, type);
+  if (type == "BertProcessing")
+    read_bert_processing(json, description, where);
+  else if (type == "TemplateProcessing")
+    read_template_processing(json, description, where);
+  else
+    raise<FormatError>("{}: type '{}' given, TemplateProcessing or BertProcessing expected", where, type);
 }
 
-inline void read_model(const Json& json, index_t file_bytes, TokenizerDescription& description, const std::string& where) {
+inline void read_model(const Json& json, index_t file_bytes, TokenizerDescription& description,
+                       const std::string& where) {
   const auto type = optional_value<std::string>(json, "type", "WordPiece", where);
   if (type != "WordPiece") raise<FormatError>("{}: type '{}' given, WordPiece expected", where, type);
   auto& options = description.options;
   options.unknown_token = optional_value(json, "unk_token", options.unknown_token, where);
   options.prefix = optional_value(json, "continuing_subword_prefix", options.prefix, where);
-  options.max_characters_per_word = optional_value(json, "max_input_chars_per_word", options.max_characters_per_word, where);
+  options.max_characters_per_word =
+      optional_value(json, "max_input_chars_per_word", options.max_characters_per_word, where);
   description.tokens = tokens_from_json(json_part(json, "vocab", where), file_bytes, where + ": vocab");
 }
 
@@ -147,12 +155,14 @@ inline void read_tokenizer_json(const std::filesystem::path& path, TokenizerDesc
   if (!json.is_object()) raise<FormatError>("{}: an object expected", where);
   auto& options = description.options;
   detail::read_model(detail::json_part(json, "model", where), std::ssize(text), description, where + ": model");
-  options.normalizer = detail::normalizer_from_json(detail::json_part(json, "normalizer", where), where + ": normalizer");
+  options.normalizer =
+      detail::normalizer_from_json(detail::json_part(json, "normalizer", where), where + ": normalizer");
   detail::require_type(detail::json_part(json, "pre_tokenizer", where), "BertPreTokenizer", where + ": pre_tokenizer");
   for (const auto& token : optional_value<std::vector<Json>>(json, "added_tokens", {}, where))
     options.added_tokens.push_back(
         detail::added_token_from_json(token, require<token_t>(token, "id", where), where + ": added_tokens"));
-  detail::read_post_processor(detail::json_part(json, "post_processor", where), description, where + ": post_processor");
+  detail::read_post_processor(detail::json_part(json, "post_processor", where), description,
+                              where + ": post_processor");
   if (const auto truncation = optional_value<Json>(json, "truncation", Json::object(), where); !truncation.empty())
     options.suggested.truncation = require<index_t>(truncation, "max_length", where + ": truncation");
 }

@@ -1,5 +1,8 @@
 #pragma once
+#include <tuple>
+
 #include "knnbert/io/json.hpp"
+#include "knnbert/text/concept.hpp"
 #include "knnbert/text/vocabulary.hpp"
 #include "knnbert/text/wordpiece_options.hpp"
 
@@ -11,7 +14,7 @@ inline OrderedJson accents_json(const NormalizerOptions& options) {
 }
 
 inline OrderedJson added_token_json(const AddedToken& token) {
-  return {{"content", token.content},      {"single_word", token.single_word}, {"lstrip", token.strip_left},
+  return {{"content", token.content},    {"single_word", token.single_word}, {"lstrip", token.strip_left},
           {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", token.special}};
 }
 
@@ -28,7 +31,8 @@ inline OrderedJson added_tokens_json(const std::vector<AddedToken>& tokens) {
 inline OrderedJson model_json(const Vocabulary& vocabulary, const WordPieceOptions& options) {
   OrderedJson::object_t tokens;  // filled at its end: its own look-up is linear
   for (token_t id = 0; id < vocabulary.size(); ++id)
-    if (const auto token = vocabulary.token(id); vocabulary.find(token) == id) tokens.emplace_back(std::string(token), id);
+    if (const auto token = vocabulary.token(id); vocabulary.find(token) == id)
+      tokens.emplace_back(std::string(token), id);
   return {{"type", "WordPiece"},
           {"unk_token", options.unknown_token},
           {"continuing_subword_prefix", options.prefix},
@@ -36,7 +40,7 @@ inline OrderedJson model_json(const Vocabulary& vocabulary, const WordPieceOptio
           {"vocab", std::move(tokens)}};
 }
 
-inline OrderedJson template_json(const WordPieceOptions& options, token_t classify, token_t separate) {
+inline OrderedJson template_json(const WordPieceOptions& options, const SpecialTokens& special) {
   const auto piece = [](const char* kind, const std::string& id, int segment) {
     return OrderedJson{{kind, {{"id", id}, {"type_id", segment}}}};
   };
@@ -44,14 +48,15 @@ inline OrderedJson template_json(const WordPieceOptions& options, token_t classi
     return OrderedJson{{"id", name}, {"ids", {id}}, {"tokens", {name}}};
   };
   const auto& [cls, sep] = std::tie(options.classify_token, options.separate_token);
-  auto single = OrderedJson::array({piece("SpecialToken", cls, 0), piece("Sequence", "A", 0), piece("SpecialToken", sep, 0)});
+  auto single =
+      OrderedJson::array({piece("SpecialToken", cls, 0), piece("Sequence", "A", 0), piece("SpecialToken", sep, 0)});
   auto pair = single;
   pair.push_back(piece("Sequence", "B", 1));
   pair.push_back(piece("SpecialToken", sep, 1));
   return {{"type", "TemplateProcessing"},
           {"single", std::move(single)},
           {"pair", std::move(pair)},
-          {"special_tokens", {{cls, token(cls, classify)}, {sep, token(sep, separate)}}}};
+          {"special_tokens", {{cls, token(cls, special.classify)}, {sep, token(sep, special.separate)}}}};
 }
 
 inline OrderedJson truncation_json(index_t max_length) {
@@ -60,7 +65,8 @@ inline OrderedJson truncation_json(index_t max_length) {
 }
 
 /// Content of tokenizer.json.
-inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceOptions& options, token_t classify, token_t separate) {
+inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceOptions& options,
+                                  const SpecialTokens& special) {
   const auto& normalizer = options.normalizer;
   return {{"version", "1.0"},
           {"truncation", truncation_json(options.suggested.truncation)},
@@ -73,13 +79,13 @@ inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceO
             {"strip_accents", accents_json(normalizer)},
             {"lowercase", normalizer.lowercase}}},
           {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-          {"post_processor", template_json(options, classify, separate)},
+          {"post_processor", template_json(options, special)},
           {"decoder", {{"type", "WordPiece"}, {"prefix", options.prefix}, {"cleanup", true}}},
           {"model", model_json(vocabulary, options)}};
 }
 
-/// Content of tokenizer_config.json. The class BertTokenizer knows no other prefix, word length or cleaning than BERT's.
-inline OrderedJson tokenizer_config_json(const WordPieceOptions& options) {
+/// Content of tokenizer_config.json. The class BertTokenizer has prefix, word length and cleaning of its own.
+inline OrderedJson tokenizer_config_json(const WordPieceOptions& options, const SpecialTokens& special) {
   const WordPieceOptions usual;
   const bool is_usual = options.prefix == usual.prefix && options.normalizer.clean_text &&
                         options.max_characters_per_word == usual.max_characters_per_word;
@@ -90,8 +96,8 @@ inline OrderedJson tokenizer_config_json(const WordPieceOptions& options) {
                    {"unk_token", options.unknown_token},
                    {"cls_token", options.classify_token},
                    {"sep_token", options.separate_token},
-                   {"pad_token", options.pad_token},
-                   {"mask_token", options.mask_token}};
+                   {"pad_token", special.pad < 0 ? OrderedJson() : OrderedJson(options.pad_token)},
+                   {"mask_token", special.mask < 0 ? OrderedJson() : OrderedJson(options.mask_token)}};
   auto added = OrderedJson::object();
   for (const auto& token : options.added_tokens) added[std::to_string(token.id)] = added_token_json(token);
   json["added_tokens_decoder"] = std::move(added);

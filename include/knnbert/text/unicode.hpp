@@ -14,13 +14,13 @@ namespace knnbert::unicode {
 
 /// Flags of a character, combined in one byte.
 enum Property : std::uint8_t {
-  dropped = 1,       ///< control, format and private use other than \t \n \r, and U+FFFD: removed by cleaning
-  space = 2,         ///< White_Space
-  punctuation = 4,   ///< categories P*, and S* within ASCII
-  chinese = 8,       ///< in BERT's list of CJK blocks
-  mark = 16,         ///< category Mn: removed with the accents
-  decomposes = 32,   ///< has a canonical decomposition or a combining class: NFD may change or move it
-  upper = 64,        ///< has another lower case
+  dropped = 1,      ///< control, format and private use other than \t \n \r, and U+FFFD: removed by cleaning
+  space = 2,        ///< White_Space
+  punctuation = 4,  ///< categories P*, and S* within ASCII
+  chinese = 8,      ///< in BERT's list of CJK blocks
+  mark = 16,        ///< category Mn: removed with the accents
+  decomposes = 32,  ///< has a canonical decomposition or a combining class: NFD may change or move it
+  upper = 64,       ///< has another lower case
 };
 
 /// Flags of any code point up to U+10FFFF.
@@ -34,7 +34,8 @@ namespace detail {
 /// The entry of a table sorted by first that covers the code, nullptr if there is none.
 template <class Range, std::size_t Size>
 const Range* find_range(const Range (&table)[Size], char32_t code) {
-  const auto above = std::upper_bound(table, table + Size, code, [](char32_t c, const Range& r) { return c < r.first; });
+  const auto above =
+      std::upper_bound(table, table + Size, code, [](char32_t c, const Range& r) { return c < r.first; });
   return above != table && code <= std::prev(above)->last ? std::prev(above) : nullptr;
 }
 

@@ -13,8 +13,9 @@ inline char32_t decode(const char*& at, const char* end) {
   if (lead < 0x80) return lead;
   if (lead < 0xc2 || lead > 0xf4) return replacement_character;
   const int following = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-  unsigned first = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;  // bounds of the next byte:
-  unsigned last = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;   // nothing overlong, no surrogates, no more than 10FFFF
+  // Bounds of the next byte: nothing overlong, no surrogates, nothing above 10FFFF.
+  unsigned first = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  unsigned last = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
   char32_t code = lead & (0x3fu >> following);
   for (int i = 0; i < following; ++i) {
     if (at == end || static_cast<unsigned char>(*at) < first || static_cast<unsigned char>(*at) > last)

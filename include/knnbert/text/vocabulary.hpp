@@ -33,7 +33,8 @@ class Vocabulary {
   /// Errors: OptionError for more tokens than ids.
   explicit Vocabulary(std::span<const std::string> tokens) {
     if (tokens.size() > std::numeric_limits<token_t>::max() / 2)
-      raise<OptionError>("Vocabulary: {} tokens given, at most {} expected", tokens.size(), std::numeric_limits<token_t>::max() / 2);
+      raise<OptionError>("Vocabulary: {} tokens given, at most {} expected", tokens.size(),
+                         std::numeric_limits<token_t>::max() / 2);
     slots_.resize(std::bit_ceil(2 * tokens.size() + 2));
     shift_ = 64 - std::countr_zero(slots_.size());
     for (const auto& token : tokens) add(token);
@@ -43,7 +44,8 @@ class Vocabulary {
 
   /// Text of a token, empty for an unused id.  Errors: OptionError.
   std::string_view token(token_t id) const {
-    if (id < 0 || id >= size()) raise<OptionError>("Vocabulary::token: id {} given, at least 0 and below {} expected", id, size());
+    if (id < 0 || id >= size())
+      raise<OptionError>("Vocabulary::token: id {} given, at least 0 and below {} expected", id, size());
     return text(id);
   }
 

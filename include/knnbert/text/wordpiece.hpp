@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <filesystem>
 
 #include "knnbert/text/added_vocabulary.hpp"
@@ -27,7 +28,8 @@ class WordPiece {
   /// normalizer settings win over those of tokenizer.json (as in transformers).  Errors: IoError, FormatError.
   static WordPiece load(const std::filesystem::path& directory, AddedTokenMatching matching = AddedTokenMatching::none);
 
-  /// Writes what load and transformers' AutoTokenizer read.  Errors: IoError, FormatError for tokens that are not UTF-8.
+  /// Writes what load and transformers' AutoTokenizer read.
+  /// Errors: IoError; FormatError for tokens that are not UTF-8.
   void save(const std::filesystem::path& directory) const;
 
   /// Appends [CLS] text [SEP].  Errors: OptionError for a max_length other than 0 or at least 2.
@@ -71,7 +73,8 @@ class WordPiece {
   /// Text of a token, empty for an unused id.  Errors: OptionError.
   std::string_view token(token_t id) const {
     if (id < vocabulary().size()) return vocabulary().token(id);
-    if (id >= vocabulary_size()) raise<OptionError>("WordPiece::token: id {} given, below {} expected", id, vocabulary_size());
+    if (id >= vocabulary_size())
+      raise<OptionError>("WordPiece::token: id {} given, below {} expected", id, vocabulary_size());
     return added_.token(id);
   }
 
@@ -96,10 +99,13 @@ class WordPiece {
 
   static WordPieceOptions complete(const Vocabulary& vocabulary, WordPieceOptions options) {
     if (options.max_characters_per_word < 1)
-      raise<OptionError>("WordPiece: max_characters_per_word {} given, at least 1 expected", options.max_characters_per_word);
+      raise<OptionError>("WordPiece: max_characters_per_word {} given, at least 1 expected",
+                         options.max_characters_per_word);
     auto& added = options.added_tokens;
-    for (const auto& name : {options.pad_token, options.unknown_token, options.classify_token, options.separate_token, options.mask_token}) {
-      const bool is_added = std::any_of(added.begin(), added.end(), [&](const AddedToken& token) { return token.content == name; });
+    for (const auto& name : {options.pad_token, options.unknown_token, options.classify_token, options.separate_token,
+                             options.mask_token}) {
+      const bool is_added =
+          std::any_of(added.begin(), added.end(), [&](const AddedToken& token) { return token.content == name; });
       const auto id = vocabulary.find(name);
       if (id && !is_added) added.push_back({.content = name, .id = *id});
     }
@@ -107,7 +113,9 @@ class WordPiece {
   }
 
   SpecialTokens find_special(const Vocabulary& vocabulary) const {
-    const auto id_of = [&](const std::string& name) { return vocabulary.find(name).value_or(added_.find(name).value_or(-1)); };
+    const auto id_of = [&](const std::string& name) {
+      return vocabulary.find(name).value_or(added_.find(name).value_or(-1));
+    };
     const auto require = [&](const std::string& name) {
       if (id_of(name) < 0) raise<OptionError>("WordPiece: token '{}' expected in the vocabulary, which lacks it", name);
       return id_of(name);
@@ -141,12 +149,15 @@ class WordPiece {
       const auto on_normalized = [&](std::string_view piece) { encode_part(piece, as_is_, ids, limit); };
       added_.normalized()(normalizer_.normalize(part), on_normalized, on_token);
     };
-    if (added_.raw().empty()) on_raw(text);
-    else added_.raw()(text, on_raw, on_token);
+    if (added_.raw().empty())
+      on_raw(text);
+    else
+      added_.raw()(text, on_raw, on_token);
     if (ids.size() > limit) ids.resize(limit);
   }
 
-  void encode_part(std::string_view text, const Normalizer& normalizer, std::vector<token_t>& ids, std::size_t limit) const {
+  void encode_part(std::string_view text, const Normalizer& normalizer, std::vector<token_t>& ids,
+                   std::size_t limit) const {
     PieceWriter writer{pieces_, ids, limit};
     WordSplitter splitter(writer, options_.max_characters_per_word);
     normalizer(text, splitter);

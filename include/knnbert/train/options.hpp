@@ -37,7 +37,7 @@ struct TrainerOptions {
     const auto at_least = [](std::string_view name, auto value, auto least) {
       if (!(value >= least)) raise<OptionError>("TrainerOptions::{}: {} given, at least {} expected", name, value, least);
     };
-    at_least("epochs", epochs, index_t{1});
+    at_least("epochs", epochs, index_t{0});
     at_least("batch_size", batch_size, index_t{1});
     at_least("part_size", part_size, index_t{0});
     at_least("learning_rate", learning_rate, 0.0f);

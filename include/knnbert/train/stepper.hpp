@@ -52,6 +52,8 @@ class Stepper {
     });
   }
 
+  /// The terms with their state.
+  std::tuple<Terms...>& terms() { return terms_; }
   template <class T>
   T& term() { return std::get<T>(terms_); }
   const Gradients& gradients() const { return gradients_; }

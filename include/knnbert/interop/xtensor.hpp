@@ -1,0 +1,36 @@
+#pragma once
+#include <array>
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
+
+#include "knnbert/core/view.hpp"
+
+/// Views of the library as xtensor expressions and back; nothing is copied.
+namespace knnbert {
+
+namespace detail {
+
+/// Columns of the strided rows; what lies between the rows is never touched.
+template <class T>
+auto adapt_rows(BasicView<T> view) {
+  const auto rows = static_cast<std::size_t>(view.rows()), stride = static_cast<std::size_t>(view.stride());
+  const std::array<std::size_t, 2> shape{rows, stride};
+  return xt::view(xt::adapt(view.data(), rows * stride, xt::no_ownership(), shape), xt::all(), xt::range(index_t{0}, view.cols()));
+}
+
+}  // namespace detail
+
+/// [rows, cols] over the view's memory, which must outlive the result.
+inline auto as_xtensor(View view) { return detail::adapt_rows(view); }
+inline auto as_xtensor(ConstView view) { return detail::adapt_rows(view); }
+
+/// A row-major tensor [rows, cols] as rows; it must outlive the view.
+inline View as_view(xt::xtensor<float, 2>& tensor) {
+  return {tensor.data(), static_cast<index_t>(tensor.shape(0)), static_cast<index_t>(tensor.shape(1))};
+}
+inline ConstView as_view(const xt::xtensor<float, 2>& tensor) {
+  return {tensor.data(), static_cast<index_t>(tensor.shape(0)), static_cast<index_t>(tensor.shape(1))};
+}
+
+}  // namespace knnbert

@@ -1,0 +1,124 @@
+// Wrong input is refused with a typed error that says what was expected, before anything is computed.
+#include "encoder/tiny.hpp"
+#include "io/temporary_folder.hpp"
+
+using namespace knnbert_test;
+
+namespace {
+
+struct Fixture {
+  RandomBert bert;
+  BertTape tape;
+  BertWorkspace workspace;
+  Workers workers;
+
+  void forward(const Batch& batch, const ForwardOptions& options = {}) {
+    bert.encoder.forward(bert.values, batch, options, tape, workspace, workers);
+  }
+  std::string shape_error(const Batch& batch, const ForwardOptions& options = {}) {
+    const auto forward_message = message_of<ShapeError>([&] { forward(batch, options); });
+    Matrix out(batch.size(), 20);
+    const auto encode_message = message_of<ShapeError>([&] { bert.encoder.encode(bert.values, batch, options, out, workspace, workers); });
+    CHECK(forward_message == encode_message);
+    return forward_message;
+  }
+};
+
+BertConfig changed(auto member, auto value) {
+  BertConfig config = tiny_config();
+  config.*member = value;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("encoder errors: batches") {
+  Fixture f;
+  CHECK(contains(f.shape_error(Batch{}), "0 texts given, at least 1 expected"));
+  CHECK(contains(f.shape_error(random_batch(tiny_config(), {3, 25})), "text 1 of 25 tokens given, 1 to 24 expected"));
+  CHECK(contains(f.shape_error(random_batch(tiny_config(), {3, 0, 2})), "text 1 of 0 tokens given, 1 to 24 expected"));
+  Batch batch = random_batch(tiny_config(), {3, 4});
+  batch.ids[5] = 41;
+  CHECK(contains(f.shape_error(batch), "token 41 given, 0 to 40 expected"));
+  batch.ids[5] = -1;
+  CHECK(contains(f.shape_error(batch), "token -1 given, 0 to 40 expected"));
+  batch = random_batch(tiny_config(), {3, 4});
+  batch.segments[2] = 2;
+  CHECK(contains(f.shape_error(batch), "segment 2 given, below 2 expected"));
+}
+
+TEST_CASE("encoder errors: a batch put together by hand, whose parts do not fit") {
+  Fixture f;
+  const Batch good = random_batch(tiny_config(), {3, 4});
+  Batch batch = good;
+  batch.segments.clear();
+  CHECK(contains(f.shape_error(batch), "7 ids, 0 segments"));
+  batch = good;
+  batch.ids.pop_back();
+  CHECK(contains(f.shape_error(batch), "6 ids"));
+  batch = good;
+  batch.offsets = {0, 5, 3};
+  CHECK(f.shape_error(batch) != "nothing thrown");
+  batch = good;
+  batch.offsets = {1, 3, 7};
+  CHECK(f.shape_error(batch) != "nothing thrown");
+  batch = good;
+  batch.offsets = {0, 3, 9};
+  CHECK(f.shape_error(batch) != "nothing thrown");
+}
+
+TEST_CASE("encoder errors: pooling without a pooler") {
+  Fixture f{RandomBert(changed(&BertConfig::pooler, false)), {}, {}, Workers()};
+  const Batch batch = random_batch(tiny_config(), {3});
+  CHECK(contains(message_of<OptionError>([&] { f.forward(batch, {.pooling = Pooling::pooler}); }), "no pooler"));
+  f.forward(batch, {.pooling = Pooling::cls});
+}
+
+TEST_CASE("encoder errors: shapes of results and gradients") {
+  Fixture f;
+  const Batch batch = random_batch(tiny_config(), {3, 4});
+  const Matrix right(2, 20), narrow(2, 19), short_one(1, 20);
+  Matrix out(3, 20);
+  CHECK(contains(message_of<ShapeError>([&] { f.bert.encoder.encode(f.bert.values, batch, {}, out, f.workspace, f.workers); }), "[3, 20] given, [2, 20] expected"));
+  CHECK(contains(message_of<ShapeError>([&] { f.bert.encoder.forward_from(f.bert.values, batch, right, {}, f.tape, f.workspace, f.workers); }), "[2, 20] given, [7, 20] expected"));
+  f.forward(batch);
+  Gradients gradients(f.bert.values.shared_table());
+  const auto backward = [&](const EncoderGradients& g) { f.bert.encoder.backward(f.bert.values, f.tape, g, f.workspace, f.workers); };
+  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = narrow, .parameters = &gradients}); }), "d_embedding: [2, 19] given, [2, 20] expected"));
+  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = short_one, .parameters = &gradients}); }), "d_embedding: [1, 20] given, [2, 20] expected"));
+  const ConstView hidden[] = {ConstView(right)};
+  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = right, .d_hidden = hidden, .parameters = &gradients}); }), "d_hidden: [2, 20] given, [7, 20] expected"));
+  Matrix d_input(6, 20);
+  CHECK_THROWS_AS(backward({.d_embedding = right, .parameters = &gradients, .d_input = d_input}), ShapeError);
+  for (index_t i = 0; i < f.bert.values.size(); ++i) REQUIRE(gradients.data()[i] == 0);
+}
+
+TEST_CASE("encoder: results may lie densely, without a matrix's padding") {
+  const RandomBert bert;
+  const Batch batch = random_batch(tiny_config(), {3, 4, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24});
+  for (const Pooling pooling : all_poolings) {
+    const Matrix expected = encode(bert, batch, {.pooling = pooling});
+    std::vector<float> dense(12 * 20 + 30, -7.0f);
+    BertWorkspace workspace;
+    const Workers workers(3);
+    bert.encoder.encode(bert.values, batch, {.pooling = pooling}, View(dense.data(), 12, 20), workspace, workers);
+    CHECK(same_bits(View(dense.data(), 12, 20), expected));
+    for (std::size_t i = 240; i < dense.size(); ++i) CHECK(dense[i] == -7);
+  }
+}
+
+TEST_CASE("encoder errors: configurations that cannot exist") {
+  const auto refused = [](const BertConfig& config) { return message_of<OptionError>([&] { Bert bert(config); }); };
+  CHECK(refused(tiny_config()) == "nothing thrown");
+  for (const auto member : {&BertConfig::vocab_size, &BertConfig::hidden_size, &BertConfig::num_hidden_layers, &BertConfig::num_attention_heads,
+                            &BertConfig::intermediate_size, &BertConfig::max_position_embeddings, &BertConfig::type_vocab_size}) {
+    CHECK(contains(refused(changed(member, 0)), "0 given"));
+    CHECK(contains(refused(changed(member, -5)), "-5 given"));
+    CHECK(contains(refused(changed(member, index_t{1} << 40)), "given"));
+  }
+  CHECK(contains(refused(changed(&BertConfig::num_attention_heads, 3)), "20 given, a multiple of num_attention_heads 3 expected"));
+  CHECK(contains(refused(changed(&BertConfig::layer_norm_eps, 0.0f)), "layer_norm_eps"));
+  CHECK(contains(refused(changed(&BertConfig::hidden_dropout_prob, 1.0f)), "dropout"));
+  CHECK(contains(refused(changed(&BertConfig::attention_probs_dropout_prob, -0.1f)), "dropout"));
+  CHECK(contains(refused(changed(&BertConfig::hidden_dropout_prob, std::numeric_limits<float>::quiet_NaN())), "dropout"));
+}

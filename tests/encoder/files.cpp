@@ -1,0 +1,206 @@
+// Directories as transformers reads and writes them: round trips and damaged ones.
+#include "encoder/tiny.hpp"
+#include "io/temporary_folder.hpp"
+#include "knnbert/encoder/bert_files.hpp"
+
+using namespace knnbert_test;
+
+namespace {
+
+struct Loaded {
+  Bert encoder;
+  ParameterBlock values;
+
+  explicit Loaded(const std::filesystem::path& folder) : Loaded(BertCheckpoint(folder)) {}
+  explicit Loaded(const BertCheckpoint& checkpoint) : encoder(checkpoint.config()) {
+    ParameterTable table;
+    encoder.declare_dense(table);
+    encoder.declare_lookup(table);
+    values = ParameterBlock(std::make_shared<const ParameterTable>(table));
+    checkpoint.read(encoder.layers(), values);
+  }
+};
+
+void write_encoder(const Bert& encoder, const ParameterBlock& values, const std::filesystem::path& folder, const std::string& prefix = "") {
+  SafeTensorsWriter file;
+  add_bert_tensors(encoder.layers(), values, prefix, file);
+  file.metadata("format", "pt").write(folder / "model.safetensors");
+  write_bert_config(folder, encoder.config());
+}
+void write_encoder(const RandomBert& bert, const std::filesystem::path& folder, const std::string& prefix = "") {
+  write_encoder(bert.encoder, bert.values, folder, prefix);
+}
+
+/// Replaces the first occurrence in a file.
+void edit(const std::filesystem::path& path, const std::string& from, const std::string& to) {
+  std::string text = slurp(path);
+  const auto at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, from.size(), to);
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string format_error(const std::filesystem::path& folder) {
+  return message_of<FormatError>([&] { Loaded loaded(folder); });
+}
+
+/// A valid directory whose config.json is then edited.
+std::string error_after_edit(const std::string& from, const std::string& to) {
+  const TemporaryFolder folder;
+  write_encoder(RandomBert(), folder.path());
+  edit(folder / "config.json", from, to);
+  return message_of<Error>([&] { Loaded loaded(folder.path()); });
+}
+
+/// Copies a checkpoint, leaving out, renaming or reshaping tensors.
+void rewrite(const std::filesystem::path& folder, auto change) {
+  const std::string before = slurp(folder / "model.safetensors");
+  std::ofstream(folder / "before.safetensors", std::ios::binary) << before;
+  const SafeTensors source(folder / "before.safetensors");
+  SafeTensorsWriter file;
+  for (const std::string& name : source.names()) {
+    auto tensor = source.at(name);
+    std::string new_name = name;
+    if (change(new_name, tensor.shape)) file.add(new_name, tensor.dtype, tensor.shape, tensor.bytes);
+  }
+  file.write(folder / "model.safetensors");
+}
+
+}  // namespace
+
+TEST_CASE("encoder files: what is written is read back, and written again it has the same bytes") {
+  BertConfig config = tiny_config();
+  config.hidden_act = ActivationKind::gelu_tanh;
+  config.hidden_dropout_prob = 0.15f;
+  config.layer_norm_eps = 1e-5f;
+  config.type_vocab_size = 3;
+  for (const bool pooler : {true, false})
+    for (const std::string prefix : {"", "bert."}) {
+      config.pooler = pooler;
+      const RandomBert bert(config);
+      const TemporaryFolder first, second;
+      write_encoder(bert, first.path(), prefix);
+      const Loaded loaded(first.path());
+      CHECK(loaded.encoder.config() == config);
+      REQUIRE(loaded.values.size() == bert.values.size());
+      CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+      write_encoder(loaded.encoder, loaded.values, second.path(), prefix);
+      CHECK(slurp(first / "model.safetensors") == slurp(second / "model.safetensors"));
+      CHECK(slurp(first / "config.json") == slurp(second / "config.json"));
+    }
+}
+
+TEST_CASE("encoder files: the tensors have transformers' names and shapes") {
+  const TemporaryFolder folder;
+  write_encoder(RandomBert(), folder.path());
+  const SafeTensors file(folder / "model.safetensors");
+  CHECK(file.names().size() == 5 + 2 * 16 + 2);
+  CHECK(file.at("embeddings.word_embeddings.weight").shape == Shape{41, 20});
+  CHECK(file.at("embeddings.position_embeddings.weight").shape == Shape{24, 20});
+  CHECK(file.at("embeddings.token_type_embeddings.weight").shape == Shape{2, 20});
+  CHECK(file.at("embeddings.LayerNorm.weight").shape == Shape{20});
+  for (const std::string part : {"query", "key", "value"}) {
+    CHECK(file.at("encoder.layer.1.attention.self." + part + ".weight").shape == Shape{20, 20});
+    CHECK(file.at("encoder.layer.1.attention.self." + part + ".bias").shape == Shape{20});
+  }
+  CHECK(file.at("encoder.layer.0.attention.output.dense.weight").shape == Shape{20, 20});
+  CHECK(file.at("encoder.layer.0.attention.output.LayerNorm.bias").shape == Shape{20});
+  CHECK(file.at("encoder.layer.0.intermediate.dense.weight").shape == Shape{37, 20});
+  CHECK(file.at("encoder.layer.0.output.dense.weight").shape == Shape{20, 37});
+  CHECK(file.at("encoder.layer.0.output.LayerNorm.weight").shape == Shape{20});
+  CHECK(file.at("pooler.dense.weight").shape == Shape{20, 20});
+}
+
+TEST_CASE("encoder files: settings of config.json") {
+  const TemporaryFolder folder;
+  write_encoder(RandomBert(), folder.path());
+  const Json json = read_json(folder / "config.json");
+  CHECK(json.at("model_type") == "bert");
+  CHECK(json.at("hidden_act") == "gelu");
+  CHECK(json.at("hidden_dropout_prob").dump() == "0.1");
+  CHECK(json.at("layer_norm_eps").dump() == "1e-12");
+  write_bert_config(folder.path(), tiny_config(), OrderedJson{{"architectures", {"Mine"}}, {"id2label", {{"0", "a"}}}});
+  const Json extended = read_json(folder / "config.json");
+  CHECK(extended.at("architectures") == Json{"Mine"});
+  CHECK(extended.at("id2label").at("0") == "a");
+  CHECK(extended.at("vocab_size") == 41);
+}
+
+TEST_CASE("encoder files: missing and misshapen tensors are named") {
+  const TemporaryFolder folder;
+  const auto reset = [&] { write_encoder(RandomBert(), folder.path()); };
+  for (const std::string name : {"encoder.layer.1.attention.self.key.bias", "encoder.layer.0.output.LayerNorm.weight", "embeddings.position_embeddings.weight"}) {
+    reset();
+    rewrite(folder.path(), [&](std::string& own, Shape&) { return own != name; });
+    CHECK(contains(format_error(folder.path()), "tensor '" + name + "' is missing"));
+  }
+  reset();
+  rewrite(folder.path(), [](std::string& name, Shape&) { return name != "embeddings.word_embeddings.weight"; });
+  CHECK(contains(format_error(folder.path()), "a BERT checkpoint expected"));
+  for (const std::string name : {"encoder.layer.0.intermediate.dense.weight", "encoder.layer.1.attention.self.query.weight", "pooler.dense.bias"}) {
+    reset();
+    rewrite(folder.path(), [&](std::string& own, Shape& shape) {
+      if (own == name) shape = shape.size() == 2 && shape[0] != shape[1] ? Shape{shape[1], shape[0]} : Shape{1, shape.size() == 2 ? 400 : 20};
+      return true;
+    });
+    const auto message = format_error(folder.path());
+    CHECK(contains(message, name));
+    CHECK(contains(message, "expected"));
+  }
+}
+
+TEST_CASE("encoder files: old names of normalizations, tensors nobody asks for") {
+  const TemporaryFolder folder;
+  const RandomBert bert;
+  write_encoder(bert, folder.path());
+  rewrite(folder.path(), [&](std::string& name, Shape&) {
+    name = old_style_name(name);
+    return true;
+  });
+  CHECK(SafeTensors(folder / "model.safetensors").find("embeddings.LayerNorm.gamma"));
+  const Loaded loaded(folder.path());
+  CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+}
+
+TEST_CASE("encoder files: configurations that are refused") {
+  CHECK(contains(error_after_edit("\"model_type\": \"bert\"", "\"model_type\": \"roberta\""), "model_type 'roberta' given, bert expected"));
+  CHECK(contains(error_after_edit("\"absolute\"", "\"relative_key\""), "position_embedding_type 'relative_key' given"));
+  CHECK(contains(error_after_edit("\"gelu\"", "\"silu\""), "hidden_act 'silu' given, gelu, gelu_new"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": \"20\""), "hidden_size"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20,", ""), "hidden_size"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 21"), "multiple of num_attention_heads"));
+  CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"), "encoder.layer.2."));
+  CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": -1"), "num_hidden_layers: -1 given"));
+  CHECK(contains(error_after_edit("{", "{,"), "config.json"));
+  CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 40"), "[41, 20] given, [40, 20] expected"));
+}
+
+TEST_CASE("encoder files: sizes that the tensors do not have are refused before memory is taken for them") {
+  CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 16000000"), "[41, 20] given, [16000000, 20] expected"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 65536"), "expected"));
+  CHECK(contains(error_after_edit("\"intermediate_size\": 37", "\"intermediate_size\": 262144"), "expected"));
+  CHECK(contains(error_after_edit("\"max_position_embeddings\": 24", "\"max_position_embeddings\": 1048576"), "expected"));
+  CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1000"), "encoder.layer.999."));
+}
+
+TEST_CASE("encoder files: what is not there") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(Loaded(folder.path()), IoError);
+  CHECK_THROWS_AS(Loaded(folder / "nowhere"), IoError);
+  write_bert_config(folder.path(), tiny_config());
+  CHECK_THROWS_AS(Loaded(folder.path()), IoError);
+  folder.file("pytorch_model.bin", "x");
+  CHECK(contains(format_error(folder.path()), "only pytorch_model.bin found"));
+  folder.file("model.safetensors", "not a checkpoint");
+  CHECK_THROWS_AS(Loaded(folder.path()), FormatError);
+}
+
+TEST_CASE("encoder files: no prefix of a checkpoint loads or crashes") {
+  const TemporaryFolder folder;
+  write_encoder(RandomBert(), folder.path());
+  const std::string bytes = slurp(folder / "model.safetensors");
+  for (std::size_t size = 0; size < bytes.size(); size += size < 200 ? 7 : 997) {
+    folder.file("model.safetensors", std::string_view(bytes).substr(0, size));
+    REQUIRE_THROWS_AS(Loaded(folder.path()), FormatError);
+  }
+}

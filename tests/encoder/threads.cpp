@@ -1,0 +1,151 @@
+// What must not change a bit: the number of threads, the rest of a batch, whether anything is kept.
+#include "encoder/tiny.hpp"
+
+using namespace knnbert_test;
+
+namespace {
+
+constexpr index_t lengths[] = {3, 24, 1, 17, 24, 24, 9, 2, 24, 13, 24, 24, 5, 24, 24, 24, 24, 7, 24, 24, 24, 24, 11, 24};
+
+/// Both kinds of dropout and, for variety, wider layers than a task of a gradient.
+BertConfig wide_config() {
+  BertConfig config = tiny_config();
+  config.hidden_size = 60;
+  config.num_attention_heads = 3;
+  config.intermediate_size = 150;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("threads: embedding, hidden states and every gradient have the same bits for 1, 2, 3 and 8 threads") {
+  const RandomBert bert(wide_config());
+  const Batch batch = random_batch(wide_config(), lengths);
+  REQUIRE(batch.tokens() > 400);
+  const Matrix u = random_matrix(batch.size(), 60, 2);
+  for (const Pooling pooling : all_poolings)
+    for (const bool dropping : {false, true}) {
+      ForwardOptions options{.pooling = pooling};
+      if (dropping) options.dropout = Rng(3, Stream::dropout);
+      const Pass one(bert, batch, options, u, Workers(1));
+      for (const index_t threads : {2, 3, 8}) {
+        CAPTURE(threads, dropping);
+        const Pass many(bert, batch, options, u, Workers(threads));
+        CHECK(same_bits(many.tape.embedding(), one.tape.embedding()));
+        for (index_t l = 0; l <= 2; ++l) CHECK(same_bits(many.tape.hidden(l), one.tape.hidden(l)));
+        CHECK(same_bits(many.gradients, one.gradients));
+        CHECK(same_bits(many.d_input, one.d_input));
+      }
+    }
+}
+
+TEST_CASE("encode: the same bits as forward, for any number of threads and dropout") {
+  const RandomBert bert(wide_config());
+  const Batch batch = random_batch(wide_config(), lengths);
+  for (const Pooling pooling : all_poolings)
+    for (const bool dropping : {false, true}) {
+      ForwardOptions options{.pooling = pooling, .first_example = 5};
+      if (dropping) options.dropout = Rng(3, Stream::dropout);
+      BertTape tape;
+      BertWorkspace workspace;
+      bert.encoder.forward(bert.values, batch, options, tape, workspace, Workers(2));
+      for (const index_t threads : {1, 2, 3, 8}) CHECK(same_bits(encode(bert, batch, options, Workers(threads)), tape.embedding()));
+    }
+}
+
+TEST_CASE("a text alone has the bits of the text in a batch, forward, encode and at the input backward") {
+  const RandomBert bert;
+  const Batch batch = random_batch(tiny_config(), lengths);
+  const Matrix u = random_matrix(batch.size(), 20, 2);
+  for (const bool dropping : {false, true}) {
+    ForwardOptions options{.pooling = Pooling::pooler};
+    if (dropping) options.dropout = Rng(3, Stream::dropout);
+    const Pass whole(bert, batch, options, u, Workers(2));
+    for (index_t i = 0; i < batch.size(); ++i) {
+      const Batch alone = batch.select(std::vector<index_t>{i});
+      options.first_example = i;
+      const Pass single(bert, alone, options, ConstView(u).row_range(i, 1));
+      CHECK(same_bits(single.tape.embedding(), whole.tape.embedding().row_range(i, 1)));
+      CHECK(same_bits(encode(bert, alone, options), single.tape.embedding()));
+      CHECK(same_bits(single.d_input, ConstView(whole.d_input).row_range(batch.offsets[i], batch.length(i))));
+    }
+  }
+}
+
+TEST_CASE("a tape is not consumed: a second backward pass gives the same gradient") {
+  const RandomBert bert;
+  const Batch batch = random_batch(tiny_config(), {5, 8, 2});
+  const Matrix u = random_matrix(3, 20, 2);
+  const Workers workers(2);
+  for (const Pooling pooling : all_poolings) {
+    Pass pass(bert, batch, {.pooling = pooling, .dropout = Rng(3, Stream::dropout)}, u, workers);
+    const Gradients first = pass.gradients;
+    pass.gradients.clear();
+    for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(pass.gradients.data()[i] == 0);
+    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace, workers);
+    CHECK(same_bits(pass.gradients, first));
+    // Sums over rows start from what is there, so a second addition may round differently.
+    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace, workers);
+    for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(pass.gradients.data()[i] == approx(2 * first.data()[i]).epsilon(1e-4).margin(1e-4));
+  }
+}
+
+TEST_CASE("one tape and one workspace serve batches of any size in turn") {
+  const RandomBert bert;
+  const Workers workers(2);
+  BertTape tape;
+  BertWorkspace workspace;
+  for (const std::initializer_list<index_t>& sizes : {std::initializer_list<index_t>{3, 4}, {24, 24, 24, 24, 24, 24, 24}, {1}, {9, 2, 5}}) {
+    const Batch batch = random_batch(tiny_config(), sizes);
+    const Matrix u = random_matrix(batch.size(), 20, 4);
+    const Pass fresh(bert, batch, {}, u);
+    Gradients gradients(bert.values.shared_table());
+    bert.encoder.forward(bert.values, batch, {}, tape, workspace, workers);
+    bert.encoder.backward(bert.values, tape, {.d_embedding = u, .parameters = &gradients}, workspace, workers);
+    CHECK(same_bits(tape.embedding(), fresh.tape.embedding()));
+    CHECK(same_bits(gradients, fresh.gradients));
+  }
+}
+
+TEST_CASE("gradients without a receiver flow to the input only, and only given ones enter") {
+  const RandomBert bert;
+  const Batch batch = random_batch(tiny_config(), {5, 8, 2});
+  const Matrix u = random_matrix(3, 20, 2);
+  const Workers workers;
+  Pass pass(bert, batch, {}, u);
+  Matrix d_input(batch.tokens(), 20);
+  bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .d_input = d_input}, pass.workspace, workers);
+  CHECK(same_bits(d_input, pass.d_input));
+  Gradients none(bert.values.shared_table());
+  bert.encoder.backward(bert.values, pass.tape, {.parameters = &none}, pass.workspace, workers);
+  for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(none.data()[i] == 0);
+}
+
+TEST_CASE("concurrent encoders share values, each with its workspace") {
+  const RandomBert bert;
+  const Batch batch = random_batch(tiny_config(), lengths);
+  const Matrix expected = encode(bert, batch, {});
+  const Workers workers(2);
+  std::atomic<int> different = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) different += !same_bits(encode(bert, batch, {}, workers), expected);
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(different == 0);
+}
+
+TEST_CASE("chunks: every text is in exactly one, about as many tokens as asked for") {
+  for (const index_t tokens : {1, 24, 25, 100, 10000}) {
+    const std::vector<index_t> offsets{0, 3, 27, 28, 45, 69};
+    const auto ends = chunk_ends(offsets, tokens);
+    index_t first = 0;
+    for (const index_t end : ends) {
+      CHECK(end > first);
+      if (end > first + 1) CHECK(offsets[static_cast<std::size_t>(end)] - offsets[static_cast<std::size_t>(first)] <= tokens);
+      first = end;
+    }
+    CHECK(first == 5);
+  }
+}
