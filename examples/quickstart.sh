@@ -10,12 +10,38 @@ root=$(pwd)
 output=${KNNBERT_OUTPUT:-$root/out/quickstart}
 data=$root/examples/data
 build=$root/build/quickstart
+compiler=${CXX:-c++}
 . ./cmake/packages.sh
+
+recipe="--epochs 6 --batch-size 16 --learning-rate 1e-4 --head-learning-rate 1e-3 --lambda 0.5 --momentum 0.99 --positives 1
+        --queue-size 2000 --temperature 0.1 --top-k 30"
 
 step() { printf '\n== %s\n' "$*"; }
 
+# Accuracy of the named predictors from the JSON of `knnbert eval`.
+accuracy_of() {
+  json=$(cat)
+  for predictor in "$@"; do
+    printf '%-9s %s\n' "$predictor" "$(printf '%s' "$json" | sed "s/.*\"accuracy\":{[^}]*\"$predictor\":\([0-9.]*\).*/\1/")"
+  done
+}
+
+# A python with pip, in .venv where the system's has none.
+pip_python() {
+  if python3 -m pip --version >/dev/null 2>&1; then
+    echo python3
+  else
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    echo "$root/.venv/bin/python"
+  fi
+}
+
 step "Building"
-prepare_machine program
+packages=$(missing_packages)
+# shellcheck disable=SC2086
+[ -z "$packages" ] || install_packages $packages
+prepare_cmake
+mkdir -p "$build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
   -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }
 cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target knnbert_program

@@ -16,9 +16,7 @@ compiler=${CXX:-c++}
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 requirements=tests/reference/requirements.txt
 
-say() { printf 'run.sh: %s\n' "$*"; }
-has() { command -v "$1" >/dev/null 2>&1; }
-has_header() { printf '#include <%s>\n' "$1" | "$compiler" -std=c++17 -I/usr/include/eigen3 -E -x c++ - >/dev/null 2>&1; }
+. ./cmake/packages.sh
 
 finish() {  # passed failed skipped
   line="$1 passed, $2 failed"
@@ -26,43 +24,6 @@ finish() {  # passed failed skipped
   printf '%s\n' "$line"
   [ "$2" -eq 0 ]
   exit
-}
-
-missing_packages() {
-  has "$compiler" || echo g++
-  has cmake || echo cmake
-  has ninja || echo ninja-build
-  has ccache || echo ccache
-  has git || echo git
-  has_header xsimd/xsimd.hpp || echo libxsimd-dev
-  has_header Eigen/Core || echo libeigen3-dev
-  has_header nlohmann/json.hpp || echo nlohmann-json3-dev
-  has_header zlib.h || echo zlib1g-dev
-  has_header xtensor/xtensor_config.hpp || echo libxtensor-dev
-  has_header CLI/CLI.hpp || echo libcli11-dev
-  has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || echo catch2
-  if [ -z "${KNNBERT_PYTHON:-}" ]; then
-    has python3 || echo python3
-    python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || echo python3-venv
-  fi
-}
-
-install_packages() {
-  if ! has apt-get; then
-    say "no apt-get here; install by other means what Debian calls: $*"
-    return
-  elif [ "$(id -u)" -eq 0 ]; then
-    as_root=
-  elif has sudo && sudo -n true 2>/dev/null; then
-    as_root='sudo -n'
-  else
-    say "neither root nor sudo without a password; run: apt-get install $*"
-    return
-  fi
-  say "installing $*"
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null ||
-    say "apt-get failed; going on, CMake says what it misses"
 }
 
 # The interpreter for the comparisons; a failure here costs those, nothing else.
@@ -80,16 +41,7 @@ prepare_python() {
   fi
 }
 
-prepare_cmake() {
-  version=$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*//p')
-  oldest=$(printf '3.24\n%s\n' "$version" | sort -V | head -n 1)
-  [ "$oldest" = 3.24 ] && return
-  say "CMake ${version:-is missing}, at least 3.24 expected; installing one into .venv"
-  [ -x .venv/bin/python ] || python3 -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check 'cmake>=3.24' && PATH=$root/.venv/bin:$PATH
-}
-
-packages=$(missing_packages)
+packages=$(missing_packages; missing_test_packages)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 

@@ -220,6 +220,18 @@ def lengthy_texts(draw, data, count):
     return [row[:draw.choice((0, 3, 10, 30, 100, 400))] for row in draw.choices(pool, k=count)]
 
 
+def truncated(tokenizer, inputs, limits, content):
+    """[limit, content ...] of each input."""
+    rows = [None] * len(inputs)
+    for limit in sorted(set(limits)):
+        tokenizer.enable_truncation(limit) if limit else tokenizer.no_truncation()
+        places = [place for place, own in enumerate(limits) if own == limit]
+        for place, encoding in zip(places, tokenizer.encode_batch([inputs[place] for place in places]), strict=True):
+            rows[place] = [limit, *content(encoding)]
+    tokenizer.no_truncation()
+    return rows
+
+
 def dump_limits(data, made, folder):
     draw = random.Random(11)
     rows = lengthy_texts(draw, data, 4000)
@@ -228,18 +240,11 @@ def dump_limits(data, made, folder):
     pair_limits = [draw.choice((0, 3, 4, 5, 6, 8, 13, 16, 31, 32, 64, 128)) for _ in range(len(pairs) // 2)]
     write_rows(folder, "limited", rows)
     write_rows(folder, "pairs", pairs)
+    texts, sides = decode(rows), list(zip(decode(pairs[::2]), decode(pairs[1::2]), strict=True))
     for kind, tokenizer in made.items():
-        limited, paired = [], []
-        for text, limit in zip(decode(rows), limits, strict=True):
-            tokenizer.enable_truncation(limit) if limit else tokenizer.no_truncation()
-            limited.append([limit, *tokenizer.encode(text).ids])
-        for first, second, limit in zip(decode(pairs[::2]), decode(pairs[1::2]), pair_limits, strict=True):
-            tokenizer.enable_truncation(limit) if limit else tokenizer.no_truncation()
-            encoding = tokenizer.encode(first, second)
-            paired.append([limit, *encoding.ids, *encoding.type_ids])
-        tokenizer.no_truncation()
-        write_rows(folder, f"limited.{kind}", limited)
-        write_rows(folder, f"pairs.{kind}", paired)
+        write_rows(folder, f"limited.{kind}", truncated(tokenizer, texts, limits, lambda encoding: encoding.ids))
+        write_rows(folder, f"pairs.{kind}",
+                   truncated(tokenizer, sides, pair_limits, lambda encoding: encoding.ids + encoding.type_ids))
     print("limits and pairs", flush=True)
 
 

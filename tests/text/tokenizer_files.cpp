@@ -180,7 +180,7 @@ TEST_CASE("damaged files give an error or a tokenizer, never a crash") {
     return static_cast<std::size_t>(rng.below(draws++, static_cast<index_t>(bound)));
   };
   int refused = 0;
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 500; ++round) {
     auto text = usual;
     for (int i = 0; i < 3; ++i) {
       const auto at = below(text.size()), length = below(20);
@@ -199,7 +199,7 @@ TEST_CASE("damaged files give an error or a tokenizer, never a crash") {
       ++refused;
     }
   }
-  CHECK(refused > 500);
+  CHECK(refused > 150);
 }
 
 TEST_CASE("save writes what load reads") {

@@ -75,14 +75,10 @@ class Classifier {
   void index(const Dataset& data) {
     const Dataset own = data.with_classes(*classes());
     const Matrix keys = features(tokenize(own.texts(), own.pairs()));
-    datastore_.clear();
-    datastore_.add(keys, own.labels(), own.texts());
+    replace_examples(keys, own.labels(), own.texts());
   }
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
-  void index(ConstView keys, std::span<const label_t> labels) {
-    datastore_.clear();
-    datastore_.add(keys, labels, {});
-  }
+  void index(ConstView keys, std::span<const label_t> labels) { replace_examples(keys, labels, {}); }
   /// Adds examples of one class, which may be new; no training. Returns their ids.
   std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name) {
     const Matrix keys = features(tokenize(texts));
@@ -111,6 +107,13 @@ class Classifier {
                          network_.encoder().config().vocab_size);
   }
 
+  /// In this order a failure changes nothing, and no reader finds an empty store.
+  void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts) {
+    const auto old = datastore_.ids();
+    datastore_.add(keys, labels, texts);
+    datastore_.remove(old);
+    if constexpr (requires { datastore_.compact(); }) datastore_.compact();
+  }
   void combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
   /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label
   /// in it has a name.

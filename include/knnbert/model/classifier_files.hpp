@@ -110,7 +110,7 @@ void read_policy(const Json& json, const std::string& where, Policy& policy) {
 
 template <class Stack>
 void Classifier<Stack>::save(const std::filesystem::path& directory) const {
-  const auto store = store_view();
+  const datastore_type store = datastore_;  // examples and classes may arrive meanwhile: every label in it has a name
   const auto names = classes();
   const std::string print = fingerprint(network_.values());
   write_directory_atomically(directory, [&](const std::filesystem::path& folder) {
@@ -131,7 +131,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
     detail::write_policy(json, fusion_);
     detail::write_policy(json, voting_);
     write_json(folder / "knnbert.json", json);
-    datastore_.save(folder / "datastore.safetensors", print, *names);
+    store.save(folder / "datastore.safetensors", print, *names);
   });
 }
 

@@ -40,28 +40,36 @@ class AddedVocabulary {
 
   /// Content of a token that the vocabulary lacks, empty for an unused id.
   std::string_view token(token_t id) const {
-    const auto found = std::find(ids_.begin(), ids_.end(), id);
-    return found == ids_.end() ? std::string_view() : names_.token(static_cast<token_t>(found - ids_.begin()));
+    const auto found = std::lower_bound(ids_.begin(), ids_.end(), id);
+    if (found == ids_.end() || *found != id) return {};
+    return names_.token(static_cast<token_t>(found - ids_.begin()));
   }
 
  private:
   void add_names(const Vocabulary& vocabulary, const std::vector<AddedToken>& tokens) {
-    std::vector<std::string> names;
+    std::vector<std::pair<token_t, std::string>> extra;
     for (const auto& token : tokens) {
       const auto known = vocabulary.find(token.content);
-      const bool is_new = std::find(ids_.begin(), ids_.end(), token.id) == ids_.end();
-      if (known ? *known != token.id : token.id < vocabulary.size() || !is_new)
-        raise<OptionError>("AddedVocabulary: token '{}' has id {}, which is not its own", token.content, token.id);
-      if (known) continue;
-      names.push_back(token.content);
-      ids_.push_back(token.id);
-      size_ = std::max(size_, index_t{token.id} + 1);
+      if (known ? *known != token.id : token.id < vocabulary.size()) raise_taken(token.content, token.id);
+      if (!known) extra.emplace_back(token.id, token.content);
+    }
+    std::sort(extra.begin(), extra.end());
+    std::vector<std::string> names;
+    for (auto& [id, content] : extra) {
+      if (id < size_) raise_taken(content, id);
+      size_ = index_t{id} + 1;
+      ids_.push_back(id);
+      names.push_back(std::move(content));
     }
     names_ = Vocabulary(names);
   }
 
+  [[noreturn]] static void raise_taken(std::string_view content, token_t id) {
+    raise<OptionError>("AddedVocabulary: token '{}' has id {}, which is not its own", content, id);
+  }
+
   Vocabulary names_;
-  std::vector<token_t> ids_;  // of names_
+  std::vector<token_t> ids_;  // of names_, ascending
   AddedTokenMatcher raw_, normalized_;
   index_t size_;
 };

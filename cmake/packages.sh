@@ -1,0 +1,57 @@
+# Sourced by tests/run.sh and examples/quickstart.sh: what a fresh Debian or Ubuntu needs, by package name.
+# Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_cmake and say.
+
+say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+has_header() { printf '#include <%s>\n' "$1" | "$compiler" -std=c++17 -I/usr/include/eigen3 -E -x c++ - >/dev/null 2>&1; }
+
+# What building the program needs.
+missing_packages() {
+  has "$compiler" || echo g++
+  has cmake || echo cmake
+  has ninja || echo ninja-build
+  has ccache || echo ccache
+  has_header xsimd/xsimd.hpp || echo libxsimd-dev
+  has_header Eigen/Core || echo libeigen3-dev
+  has_header nlohmann/json.hpp || echo nlohmann-json3-dev
+  has_header zlib.h || echo zlib1g-dev
+  has_header CLI/CLI.hpp || echo libcli11-dev
+  if [ -z "${KNNBERT_PYTHON:-}" ]; then
+    has python3 || echo python3
+    python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || echo python3-venv
+  fi
+}
+
+# What the tests need besides.
+missing_test_packages() {
+  has git || echo git
+  has_header xtensor/xtensor_config.hpp || echo libxtensor-dev
+  has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || echo catch2
+}
+
+install_packages() {
+  if ! has apt-get; then
+    say "no apt-get here; install by other means what Debian calls: $*"
+    return
+  elif [ "$(id -u)" -eq 0 ]; then
+    as_root=
+  elif has sudo && sudo -n true 2>/dev/null; then
+    as_root='sudo -n'
+  else
+    say "neither root nor sudo without a password; run: apt-get install $*"
+    return
+  fi
+  say "installing $*"
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null ||
+    say "apt-get failed; going on, CMake says what it misses"
+}
+
+prepare_cmake() {
+  version=$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*//p')
+  oldest=$(printf '3.24\n%s\n' "$version" | sort -V | head -n 1)
+  [ "$oldest" = 3.24 ] && return
+  say "CMake ${version:-is missing}, at least 3.24 expected; installing one into .venv"
+  [ -x "$root/.venv/bin/python" ] || python3 -m venv "$root/.venv"
+  "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'cmake>=3.24' && PATH=$root/.venv/bin:$PATH
+}

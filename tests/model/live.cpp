@@ -1,0 +1,146 @@
+// Examples and classes that come and go while a model is in use.
+#include "model/tiny_model.hpp"
+
+using namespace knnbert_test;
+
+TEST_CASE("live: examples are added and removed without training") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  const auto ids = model.add(std::vector<std::string>{"block my card", "where is my new card?"}, "money");
+  CHECK(ids.size() == 2);
+  CHECK(model.datastore().size() == 42);
+  CHECK(model.classes()->size() == 3);
+  const auto p = model.predict("where is my new card?");
+  CHECK(p.neighbors[0].text == "where is my new card?");
+  CHECK(p.neighbors[0].class_name == "money");
+  CHECK(p.neighbors[0].id == ids[1]);
+  CHECK(model.remove(ids) == 2);
+  CHECK(model.remove(ids) == 0);
+  CHECK(same(model.predict(tiny_texts), before));
+  const auto again = model.add(std::vector<std::string>{"block my card"}, "money");
+  CHECK(again[0] > ids[1]);
+  CHECK(model.add(std::span<const std::string>{}, "money").empty());
+}
+
+TEST_CASE("live: a class the head does not know takes the neighbors' share, the head keeps the rest") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  for (int i = 0; i < 4; ++i) model.add(std::vector<std::string>{"hello", "hello hello"}, "greeting");
+  CHECK(*model.classes() == std::vector<std::string>{"card", "money", "rate", "greeting"});
+  auto texts = tiny_texts;
+  texts.push_back("hello");
+  const auto after = model.predict(texts);
+  const double phi = model.fusion().phi;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const Prediction& p = after[i];
+    REQUIRE(p.knn.size() == 4);
+    for (const auto* list : {&p.knn, &p.head, &p.combined}) CHECK(sum_of(*list) == approx(1).epsilon(1e-5));
+    CHECK(p.head[3] == 0);
+    if (i < before.size())
+      for (std::size_t c = 0; c < 3; ++c) CHECK(p.head[c] == before[i].head[c]);
+    for (std::size_t c = 0; c < 3; ++c) CHECK(p.combined[c] == approx(phi * p.knn[c] + (1 - phi) * p.head[c] * (1 - p.knn[3])));
+    CHECK(p.combined[3] == approx(phi * p.knn[3] + (1 - phi) * p.knn[3]));
+  }
+  const Prediction& p = after.back();
+  CHECK(p.class_name == "greeting");
+  CHECK(p.label == 3);
+  CHECK(p.knn[3] >= 0.8f);
+  CHECK(p.probability == approx(p.knn[3]));
+}
+
+TEST_CASE("live: neighbors, fusion and voting can be set between predictions") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  model.set_neighbors(1000);
+  CHECK(model.predict("card").neighbors.size() == 40);
+  model.set_neighbors(1);
+  const auto nearest = model.predict("card");
+  CHECK(nearest.neighbors.size() == 1);
+  model.fusion().phi = 1;
+  CHECK(model.predict("card").combined == nearest.knn);
+  model.fusion().phi = 0;
+  CHECK(model.predict("card").combined == nearest.head);
+  model.fusion().phi = 1.5f;
+  CHECK_THROWS_AS(model.predict("card"), OptionError);
+  CHECK_THROWS_AS(model.set_neighbors(0), OptionError);
+  CHECK(model.neighbors() == 1);
+}
+
+TEST_CASE("live: a failed index leaves the examples as they were") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  CHECK_THROWS_AS(model.index(Dataset({{.text = "card", .label = 0}}, {"unknown class"})), FormatError);
+  CHECK_THROWS_AS(model.index(Dataset({{.text = "card", .label = 0}, {.text = "no label"}}, {"card"})), Error);
+  CHECK(model.datastore().size() == 40);
+  CHECK(same(model.predict(tiny_texts), before));
+  model.index(Dataset({}, {"card"}));
+  CHECK(model.datastore().size() == 0);
+}
+
+TEST_CASE("live: index follows class names, not label numbers") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(Dataset({{.text = "lost card", .label = 1}, {.text = "euro rate", .label = 0}}, {"rate", "card"}));
+  CHECK(model.predict("lost card").neighbors[0].class_name == "card");
+  CHECK(model.predict("euro rate").neighbors[0].class_name == "rate");
+}
+
+TEST_CASE("live: predictions stay consistent while another thread adds and removes examples and classes") {
+  const TemporaryFolder folder;
+  auto options = tiny_options();
+  options.threads = 2;
+  auto model = tiny_classifier(folder.path(), options);
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  std::atomic<bool> done = false;
+  std::atomic<int> wrong = 0, made = 0;
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 3; ++t)
+    readers.emplace_back([&] {
+      for (int round = 0; round < 15 || !done; ++round) {
+        for (const Prediction& p : model.predict(tiny_texts)) {
+          wrong += std::abs(sum_of(p.combined) - 1) > 1e-4 || p.neighbors.size() != 5 || p.class_name.empty();
+          for (const Evidence& e : p.neighbors) wrong += e.class_name.empty() || e.text.empty() || e.label >= std::ssize(p.combined);
+        }
+        ++made;
+      }
+    });
+  for (int round = 0; round < 20; ++round) {
+    const auto ids = model.add(std::vector<std::string>{"where is my new card?", "send money abroad"}, "class " + std::to_string(round % 7));
+    wrong += model.remove(ids) != 2;
+  }
+  done = true;
+  for (auto& reader : readers) reader.join();
+  CHECK(wrong == 0);
+  CHECK(made >= 45);
+  const auto after = model.predict(tiny_texts);
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(std::equal(before[i].combined.begin(), before[i].combined.end(), after[i].combined.begin()));
+}
+
+TEST_CASE("live: a model saved while classes arrive is a whole one") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data(6));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; !done; ++i) model.add(std::vector<std::string>{"hello"}, "class " + std::to_string(i % 400));
+  });
+  for (int round = 0; round < 5; ++round) {
+    const auto message = message_of<Error>([&] {
+      model.save(folder / "saved");
+      const auto loaded = Classifier<>::load(folder / "saved");
+      CHECK(loaded.datastore().size() >= 6);
+      for (const label_t label : loaded.datastore().labels()) CHECK(label < std::ssize(*loaded.classes()));
+    });
+    CHECK(message == "nothing thrown");
+  }
+  done = true;
+  writer.join();
+}
