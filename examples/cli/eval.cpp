@@ -43,7 +43,8 @@ void eval(const EvalOptions& o) {
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   if (o.phi >= 0) model.fusion().phi = o.phi;
   const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
-  print(o.common.json ? json_line(to_json(judged.evaluation)) : table(judged.evaluation));
+  if (o.common.json) print_json(to_json(judged.evaluation));
+  else print(table(judged.evaluation));
 }
 
 }  // namespace

@@ -71,6 +71,8 @@ void print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) raise<IoError>("standard output: cannot write");
 }
 
+void print_json(const OrderedJson& value) { print(json_line(value) + "\n"); }
+
 bool on_terminal() { return isatty(STDERR_FILENO) != 0; }
 
 }  // namespace knnbert::cli

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "knnbert/io/jsonl.hpp"
 #include "knnbert/text/dataset_options.hpp"
 
 /// What several verbs share. A verb's options are an object that its callback keeps alive.
@@ -39,6 +40,8 @@ class LineSource {
 
 /// Writes to standard output; a reader that went away ends the program quietly.
 void print(std::string_view text);
+/// One JSON value as a line on standard output.
+void print_json(const OrderedJson& value);
 
 /// Progress on standard error, on a terminal only.
 bool on_terminal();

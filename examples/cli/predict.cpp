@@ -52,8 +52,10 @@ void predict(const PredictOptions& o) {
   std::vector<std::string> texts;
   const auto flush = [&] {
     const auto predictions = model.predict(texts);
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      print(o.plain ? in_words(texts[i], predictions[i]) : json_line(describe(texts[i], predictions[i], *model.classes())));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      if (o.plain) print(in_words(texts[i], predictions[i]));
+      else print_json(describe(texts[i], predictions[i], *model.classes()));
+    }
     std::fflush(stdout);
     texts.clear();
   };

@@ -49,7 +49,8 @@ class TrainingLog {
     }
     write(row);
     if (on_terminal()) std::fputs("\r\033[K", stderr);
-    print(json_ ? json_line(row) : line + "\n");
+    if (json_) print_json(row);
+    else print(line + "\n");
     std::fflush(stdout);
   }
 
@@ -65,7 +66,7 @@ class TrainingLog {
   }
 
   void write(const OrderedJson& row) {
-    const std::string line = json_line(row);
+    const std::string line = json_line(row) + "\n";
     if (std::fwrite(line.data(), 1, line.size(), file_) != line.size()) raise<IoError>("metrics.jsonl: cannot write");
     std::fflush(file_);
   }

@@ -64,6 +64,7 @@ def main():
     if not folder:
         sys.exit(__doc__)
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     for name in ("linear_pooler", "mlp_mean"):
         check(Path(folder) / "saved_model", name)
 

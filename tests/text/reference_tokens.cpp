@@ -165,6 +165,17 @@ TEST_CASE("vocab.txt gives the ids that tokenizer.json gives") {
     compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / (kind + ".text")));
 }
 
+TEST_CASE("MiniLM's files give the ids of its vocabulary, and its limit stays a suggestion") {
+  const auto place = dumps();
+  const auto minilm = folder("KNNBERT_MINILM");
+  if (!minilm) WARN("skipped: KNNBERT_MINILM names no folder with all-MiniLM-L6-v2");
+  if (!place || !minilm) return;
+  const auto tokenizer = WordPiece::load(*minilm);
+  CHECK(tokenizer.suggested_lengths().truncation == 128);
+  CHECK(tokenizer.suggested_lengths().model == 512);
+  compare_texts(*place, "data.imdb", "data.imdb.uncased", tokenizer);
+}
+
 TEST_CASE("what was saved gives the same ids") {
   const auto place = dumps();
   if (!place) return;

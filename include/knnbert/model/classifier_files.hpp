@@ -13,6 +13,7 @@ inline constexpr index_t model_schema = 1;
 namespace detail {
 
 inline constexpr std::pair<Pooling, const char*> pooling_names[] = {{Pooling::pooler, "pooler"}, {Pooling::cls, "cls"}, {Pooling::mean, "mean"}};
+inline constexpr std::pair<bool, const char*> head_names[] = {{true, "mlp"}, {false, "linear"}};  // with a hidden layer or not
 inline constexpr std::pair<Feature, const char*> feature_names[] = {{Feature::contrastive, "contrastive"}, {Feature::embedding, "embedding"}};
 
 template <class Names>
@@ -99,8 +100,14 @@ void write_policy(OrderedJson& json, const Policy& policy) {
 }
 template <class Policy>
 void read_policy(const Json& json, const std::string& where, Policy& policy) {
-  if constexpr (requires { policy.phi; }) policy.phi = optional_value<float>(json, "phi", policy.phi, where);
-  if constexpr (requires { policy.temperature; }) policy.temperature = optional_value<float>(json, "voting_temperature", policy.temperature, where);
+  if constexpr (requires { policy.phi; }) {
+    policy.phi = optional_value<float>(json, "phi", policy.phi, where);
+    if (!(policy.phi >= 0 && policy.phi <= 1)) raise<FormatError>("{}: phi {} given, 0 to 1 expected", where, policy.phi);
+  }
+  if constexpr (requires { policy.temperature; }) {
+    policy.temperature = optional_value<float>(json, "voting_temperature", policy.temperature, where);
+    if (!(policy.temperature > 0)) raise<FormatError>("{}: voting_temperature {} given, a positive number expected", where, policy.temperature);
+  }
   if constexpr (requires { policy.set_name(std::string()); }) {
     if (json.contains("voting")) policy.set_name(require<std::string>(json, "voting", where));
   }
@@ -120,7 +127,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
     OrderedJson json{{"schema", model_schema},
                      {"classes", *names},
                      {"head_classes", network_.classes()},
-                     {"head", options().head_hidden_layer ? "mlp" : "linear"},
+                     {"head", detail::name_in(detail::head_names, options().head_hidden_layer)},
                      {"pooling", detail::name_in(detail::pooling_names, options().pooling)},
                      {"feature", detail::name_in(detail::feature_names, options().feature)},
                      {"projection_width", network_.projection_width()},
@@ -143,7 +150,7 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   if (const auto schema = require<index_t>(json, "schema", where); schema != model_schema)
     raise<FormatError>("{}: schema {} given, {} expected", where, schema, model_schema);
   const ClassifierOptions options{.pooling = detail::value_in(detail::pooling_names, require<std::string>(json, "pooling", where), where),
-                                  .head_hidden_layer = require<std::string>(json, "head", where) != "linear",
+                                  .head_hidden_layer = detail::value_in(detail::head_names, require<std::string>(json, "head", where), where),
                                   .projection_width = require<index_t>(json, "projection_width", where),
                                   .feature = detail::value_in(detail::feature_names, require<std::string>(json, "feature", where), where),
                                   .neighbors = require<index_t>(json, "neighbors", where),
@@ -154,10 +161,13 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   const auto head_classes = require<index_t>(json, "head_classes", where);
   if (head_classes < 1 || head_classes > std::ssize(names))
     raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, head_classes, names.size());
+  const SafeTensors heads(directory / "knnbert.safetensors");
+  const auto floats = static_cast<index_t>(std::filesystem::file_size(directory / "knnbert.safetensors") / sizeof(float));
+  if (options.projection_width > floats)  // before memory is taken for what the settings say
+    raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
   const BertCheckpoint checkpoint(directory);
   Classifier model(tokenizer_type::load(directory), network_type(checkpoint.config(), head_classes, options), names);
   checkpoint.read(model.network_.encoder().layers(), model.network_.values());
-  const SafeTensors heads(directory / "knnbert.safetensors");
   for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
   detail::read_policy(json, where, model.fusion_);
   detail::read_policy(json, where, model.voting_);

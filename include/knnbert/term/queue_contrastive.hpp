@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <memory>
 
 #include "knnbert/encoder/momentum.hpp"
@@ -40,6 +41,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
     if (!(momentum >= 0 && momentum <= 1)) raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
+    if (!(weight >= 0) || !std::isfinite(weight)) raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
     if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
     contrast.validate();
     queue_ = std::make_shared<Q>(capacity, model.projection_width(), model.metric());

@@ -1,0 +1,62 @@
+#include "term/tiny_network.hpp"
+
+using namespace knnbert_test;
+
+namespace {
+
+const std::vector<label_t> labels{0, 1, 2, 0, 1, 2, 2};
+
+/// Mean cross entropy with smoothed targets in double.
+double mean_loss(const TinyNetwork& network, const TrainingData& data, double smoothing) {
+  Matrix embedding(data.size(), network.width()), logits(data.size(), 3);
+  network.embed(network.values(), data.tokens(), std::nullopt, embedding);
+  network.logits_of(embedding, logits);
+  double total = 0;
+  for (index_t b = 0; b < data.size(); ++b) {
+    double sum = 0;
+    for (index_t c = 0; c < 3; ++c) sum += std::exp(static_cast<double>(logits(b, c)));
+    for (index_t c = 0; c < 3; ++c) total -= ((c == data.label(b)) * (1 - smoothing) + smoothing / 3) * (logits(b, c) - std::log(sum));
+  }
+  return total / static_cast<double>(data.size());
+}
+
+}  // namespace
+
+TEST_CASE("cross entropy: weighted mean over the step, gradient at the logits only") {
+  auto network = tiny_network();
+  const auto data = tiny_examples(labels);
+  HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
+  for (const float smoothing : {0.0f, 0.2f})
+    for (const float weight : {1.0f, 0.9f}) {
+      CrossEntropy term{.weight = weight, .label_smoothing = smoothing};
+      const auto result = step.add(term);
+      REQUIRE(result.value);
+      CHECK(*result.value == approx(weight * mean_loss(network, data, smoothing)).epsilon(1e-5));
+      CHECK(largest_error(result.d_embedding, [](index_t, index_t) { return 0.0; }) == 0);
+      for (index_t b = 0; b < 7; ++b) {
+        double row = 0, size = 0;
+        for (index_t c = 0; c < 3; ++c) row += result.d_logits(b, c), size += std::abs(result.d_logits(b, c));
+        CHECK(std::abs(row) < 1e-6);
+        CHECK(size > 1e-3);
+        CHECK(size <= 2 * weight / 7 + 1e-6);
+      }
+    }
+}
+
+TEST_CASE("cross entropy: takes over the weight of idle terms; parts are shares of the whole") {
+  auto network = tiny_network();
+  const auto data = tiny_examples(labels);
+  HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
+  CrossEntropy full{.weight = 1}, lighter{.weight = 0.75f};
+  const auto whole = step.add(full), idle = step.add(lighter, 0, 7, 0.25f);
+  CHECK(*idle.value == approx(*whole.value));
+  CHECK(same_bits(idle.d_logits, whole.d_logits));
+  float sum = 0;
+  for (index_t first = 0; first < 7; first += 3) {
+    const index_t count = std::min<index_t>(3, 7 - first);
+    const auto part = step.add(full, first, count);
+    sum += *part.value;
+    CHECK(largest_error(part.d_logits, [&](index_t b, index_t c) { return double{whole.d_logits(first + b, c)}; }) < 1e-7);
+  }
+  CHECK(sum == approx(*whole.value));
+}
