@@ -62,7 +62,7 @@ step "After fine-tuning, on held-out texts"
 "$knnbert" eval --model "$output/model" --data "$data/test.tsv" --json | accuracy_of knn head combined
 
 step "Three predictions with the examples that support them"
-printf '%s\n' "I've been wearing two sweaters since Sunday" "who do I pay if the portal is down?" \
+printf '%s\n' "you can see your breath in our bedroom" "who do I pay if the portal is down?" \
   "the people above us had a party until four again" | "$knnbert" predict --model "$output/model" --plain --neighbors 3
 
 step "A new class from five examples, without training"

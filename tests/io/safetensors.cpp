@@ -125,6 +125,7 @@ TEST_CASE("every truncation of a safetensors file is refused") {
 }
 
 TEST_CASE("flipped header bytes never do worse than a FormatError") {
+  int refused = 0;
   for (std::size_t at = 0; at < 456; ++at)
     for (const int flip : {1, 2, 16, 128, 255}) {
       std::string damaged = reference;
@@ -132,9 +133,10 @@ TEST_CASE("flipped header bytes never do worse than a FormatError") {
       try {
         parse_safetensors(as_bytes(damaged), "f");
       } catch (const FormatError&) {
+        ++refused;
       }
     }
-  SUCCEED();
+  CHECK(refused > 1000);
 }
 
 TEST_CASE("hostile header lengths are refused before anything is allocated") {

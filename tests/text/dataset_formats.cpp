@@ -172,6 +172,7 @@ TEST_CASE("every truncation of every format is read or refused") {
       {"\"1\",\"a\",\"b\"\n", Format::ag_news},
       {"0\t1\t2\ta\n", Format::imdb},
   };
+  int refused = 0;
   for (const auto& sample : samples)
     for (const auto format : {sample.second, Format::automatic})
       for (const bool required : {true, false})
@@ -180,7 +181,8 @@ TEST_CASE("every truncation of every format is read or refused") {
           try {
             Dataset::parse({exact.data(), exact.size()}, "f", {.format = format, .labels_required = required});
           } catch (const FormatError&) {
+            ++refused;
           }
         }
-  SUCCEED();
+  CHECK(refused > 100);
 }
