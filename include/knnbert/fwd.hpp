@@ -6,12 +6,11 @@ namespace knnbert {
 struct Batch;
 class Dataset;
 class WordPiece;
-struct DefaultStack;
 struct ClassifierOptions;
 struct TrainerOptions;
 struct Prediction;
 struct CrossEntropy;
-template <class Stack = DefaultStack>
+template <class Stack>
 class Classifier;
 template <class Stack, class... Terms>
 class Trainer;

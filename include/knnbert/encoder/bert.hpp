@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/encoder/bert_layers.hpp"
 #include "knnbert/encoder/bert_tape.hpp"
+#include "knnbert/encoder/chunks.hpp"
 #include "knnbert/nn/embedding.hpp"
 
 namespace knnbert {

@@ -1,7 +1,6 @@
 #pragma once
 // Backward pass of BasicBert, declared in bert.hpp.
 #include "knnbert/encoder/bert.hpp"
-#include "knnbert/encoder/bert_forward.hpp"
 
 namespace knnbert {
 

@@ -17,7 +17,7 @@ struct Distributions {
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
 /// Thread safety: const members may run concurrently, and with add() and remove().
-template <class Stack>
+template <class Stack = DefaultStack>
 class Classifier {
  public:
   using stack_type = Stack;
