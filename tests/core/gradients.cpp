@@ -87,6 +87,17 @@ TEST_CASE("gradients: a table without lookup has only its dense part") {
   gradients.clear();
 }
 
+TEST_CASE("gradients: an archive that only listens leaves the step's rows to be cleared") {
+  Gradients gradients(table_of(4, 10, 2));
+  gradients.touch(8);
+  gradients.slice(1)[8 * 2 + 1] = 3;
+  MapArchive archive;
+  gradients.archive_rows(archive);
+  CHECK(gradients.slice(1)[8 * 2 + 1] == 3);
+  gradients.clear();
+  CHECK(gradients.slice(1)[8 * 2 + 1] == 0);
+}
+
 TEST_CASE("gradients: active rows survive an archive; impossible ones are refused and change nothing") {
   Gradients gradients(table_of(4, 10, 2));
   for (const index_t row : {8, 3}) gradients.touch(row);
@@ -103,6 +114,17 @@ TEST_CASE("gradients: active rows survive an archive; impossible ones are refuse
   restored.touch(3);
   restored.touch(5);
   CHECK(restored.active_rows() == Rows{3, 5, 8});
+
+  for (const auto& rows : {std::vector<std::int64_t>{3, 5, 8}, {1, 3}}) {
+    archive.values["active_rows"] = rows;
+    restored.touch(5);
+    restored.slice(1)[5 * 2] = 7;
+    restored.archive_rows(archive);
+    restored.clear();
+    CHECK(restored.slice(1)[5 * 2] == 0);
+  }
+  archive.values["active_rows"] = {3, 5, 8};
+  restored.archive_rows(archive);
 
   for (const std::vector<std::int64_t>& bad : {std::vector<std::int64_t>{10}, {-1}, {3, 3}, {5, 4}}) {
     archive.values["active_rows"] = bad;

@@ -56,8 +56,9 @@ class Gradients {
         raise<FormatError>("Gradients::archive_rows: row {} given, ascending rows below {} expected", row, row_state_.size());
       least = row + 1;
     }
+    if (std::equal(rows.begin(), rows.end(), rows_.begin(), rows_.end())) return;  // nothing came back: rows of this step stay known
+    clear();
     std::fill(row_state_.begin(), row_state_.end(), untouched);
-    step_rows_.clear();
     rows_.assign(rows.begin(), rows.end());
     rows_sorted_ = false;
     for (const index_t row : rows_) row_state_[static_cast<std::size_t>(row)] = active;

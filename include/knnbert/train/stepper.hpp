@@ -90,9 +90,18 @@ class Stepper {
     return multipliers;
   }
 
+  /// Where parameters may have left their pretrained values: weight decay reaches rows that never had a gradient.
+  std::vector<Range> moved_ranges() {
+    auto ranges = gradients_.ranges();
+    if (options_.weight_decay == 0) return ranges;
+    const auto rest = detail::inactive_ranges(gradients_);
+    ranges.insert(ranges.end(), rest.begin(), rest.end());
+    return ranges;
+  }
+
   float begin(const StepClock& clock, std::span<const index_t> examples) {
     const auto labels = data_.labels_of(examples);
-    const auto ranges = gradients_.ranges();
+    const auto ranges = moved_ranges();
     StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels, ranges};
     each_term([&](auto& term) {
       if constexpr (requires { term.begin_step(start); }) term.begin_step(start);
@@ -141,7 +150,7 @@ class Stepper {
     report.learning_rate = learning_rate;
     report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
     report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
-    const auto ranges = gradients_.ranges();
+    const auto ranges = moved_ranges();
     if (report.finite) optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
