@@ -58,6 +58,7 @@ using TermValue = std::optional<float>;
 ///   after_update(model, ranges)   after the optimizer changed the parameters
 ///   measure(sink)                 sink(name, value) for numbers worth a curve
 ///   archive(ar)                   the state that a resumed run needs, as name and value
+///   identity()                    the settings that a resumed run must agree with, as text
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
 template <class T, class Context>
 concept Term = requires(T& term, Context& context) {

@@ -11,6 +11,8 @@ struct CrossEntropy {
   float weight = 1;
   float label_smoothing = 0;
 
+  std::string identity() const { return format("{} {}", weight, label_smoothing); }
+
   template <class Context>
   TermValue add(Context& context) const {
     const float scale = (weight + context.idle_weight) * context.share();

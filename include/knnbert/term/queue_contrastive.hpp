@@ -92,6 +92,14 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     sink("queue_fill", static_cast<double>(queue_->size()) / static_cast<double>(queue_->capacity()));
   }
 
+  std::string identity() const {
+    const auto& c = contrast;
+    std::string text = format("{} {} {} {} {} {} {} {} {} {} {} {}", weight, momentum, capacity, positives, key_dropout, warm_up, c.temperature, c.most_similar,
+                              c.least_similar, static_cast<index_t>(c.reduction), static_cast<index_t>(c.lists), static_cast<index_t>(c.overlap));
+    if constexpr (requires { sampler_.exclude_self; }) text += format(" {}", sampler_.exclude_self);
+    return text;
+  }
+
   template <class Archive>
   void archive(Archive& ar) {
     ar("key_values", std::span<float>(keys_.data(), static_cast<std::size_t>(keys_.size())));

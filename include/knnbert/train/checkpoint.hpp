@@ -27,25 +27,44 @@ inline std::string hash_of_file(const std::filesystem::path& path) {
 
 }  // namespace detail
 
-/// A number that changes with any token or label of the training data.
-inline std::string identity_of(const TrainingData& data) {
-  std::uint64_t hash = detail::mix_bytes(0, std::as_bytes(std::span(data.tokens().ids)));
-  hash = detail::mix_bytes(hash, std::as_bytes(std::span(data.tokens().offsets)));
-  return std::to_string(detail::mix_bytes(hash, std::as_bytes(data.labels())));
+/// A number that changes with any token or label of the data.
+inline std::string identity_of(const Batch& tokens, std::span<const label_t> labels) {
+  std::uint64_t hash = detail::mix_bytes(0, std::as_bytes(std::span(tokens.ids)));
+  for (const auto part : {std::as_bytes(std::span(tokens.segments)), std::as_bytes(std::span(tokens.offsets)), std::as_bytes(labels)})
+    hash = detail::mix_bytes(hash, part);
+  return std::to_string(hash);
 }
 
-/// The number of the newest complete checkpoint in a folder.
-inline std::optional<index_t> newest_checkpoint(const std::filesystem::path& folder) {
-  std::optional<index_t> newest;
+/// A number that changes with any name or shape of the parameters.
+inline std::string identity_of(const ParameterTable& table) {
+  std::uint64_t hash = 0;
+  for (const Parameter& p : table.all()) {
+    const index_t shape[] = {p.rows, p.cols};
+    hash = detail::mix_bytes(detail::mix_bytes(hash, std::as_bytes(std::span(p.name))), std::as_bytes(std::span(shape)));
+  }
+  return std::to_string(hash);
+}
+
+/// Folders named checkpoint-N with their numbers, ascending; none if there is no such folder.
+inline std::vector<std::pair<index_t, std::filesystem::path>> checkpoints_in(const std::filesystem::path& folder) {
+  std::vector<std::pair<index_t, std::filesystem::path>> found;
   std::error_code missing;
   for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
     const std::string name = entry.path().filename().string(), prefix = "checkpoint-";
     index_t number = 0;
     if (!name.starts_with(prefix)) continue;
     const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
-    if (error != std::errc() || end != name.data() + name.size() || !std::filesystem::exists(entry.path() / "manifest.json")) continue;
-    newest = std::max(newest.value_or(number), number);
+    if (error == std::errc() && end == name.data() + name.size()) found.emplace_back(number, entry.path());
   }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// The number of the newest complete checkpoint in a folder.
+inline std::optional<index_t> newest_checkpoint(const std::filesystem::path& folder) {
+  std::optional<index_t> newest;
+  for (const auto& [number, place] : checkpoints_in(folder))
+    if (std::filesystem::exists(place / "manifest.json")) newest = number;
   return newest;
 }
 
@@ -74,19 +93,13 @@ void read_checkpoint(const std::filesystem::path& folder, index_t step, const st
   archive(reader);
 }
 
-/// Removes all but the newest `kept` checkpoints.
+/// Removes all checkpoints but the last `kept` up to `newest`: later ones belong to a run that was given up.
 inline void remove_old_checkpoints(const std::filesystem::path& folder, index_t newest, index_t kept) {
-  std::vector<std::pair<index_t, std::filesystem::path>> found;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("checkpoint-")) continue;
-    index_t number = 0;
-    if (std::from_chars(name.data() + 11, name.data() + name.size(), number).ptr == name.data() + name.size()) found.emplace_back(number, entry.path());
-  }
-  std::sort(found.begin(), found.end());
+  const auto found = checkpoints_in(folder);
+  const auto end = std::upper_bound(found.begin(), found.end(), newest, [](index_t number, const auto& item) { return number < item.first; });
   std::error_code ignored;
-  for (index_t i = 0; i < std::ssize(found) - kept; ++i)
-    if (found[static_cast<std::size_t>(i)].first != newest) std::filesystem::remove_all(found[static_cast<std::size_t>(i)].second, ignored);
+  for (auto item = found.begin(); item != found.end(); ++item)
+    if (item < end - std::min(kept, end - found.begin()) || item >= end) std::filesystem::remove_all(item->second, ignored);
 }
 
 }  // namespace knnbert

@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <filesystem>
 #include <string>
 
@@ -48,6 +49,9 @@ struct TrainerOptions {
     at_least("patience", patience, index_t{0});
     at_least("checkpoint_every", checkpoint_every, index_t{0});
     at_least("checkpoints_kept", checkpoints_kept, index_t{1});
+    if (!std::isfinite(learning_rate)) raise<OptionError>("TrainerOptions::learning_rate: {} given, a finite number expected", learning_rate);
+    if (head_learning_rate > 0 && !(learning_rate > 0))
+      raise<OptionError>("TrainerOptions::head_learning_rate: {} given with a learning_rate of 0, a positive one expected", head_learning_rate);
     if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
   }
 };

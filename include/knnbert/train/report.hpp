@@ -36,7 +36,7 @@ struct Scores {
 /// What one epoch did.
 struct EpochReport {
   index_t epoch = 0;             ///< from 1
-  float mean_loss = 0;
+  float mean_loss = 0;           ///< over the examples of steps that counted; NaN without any
   std::optional<Scores> dev{};
   bool best = false;             ///< the best dev score so far
 };

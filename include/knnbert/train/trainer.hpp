@@ -88,7 +88,7 @@ class Trainer {
         StepReport step = stepper_.step(clock, batches[batch_], rate(step_));
         ++batch_, ++step_;
         step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
-        if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples);
+        if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples), epoch_examples_ += step.examples;
         observer.step(step);
         if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count()) checkpoint();
       }
@@ -97,7 +97,7 @@ class Trainer {
 
     template <class Observer>
     void close_epoch(Observer& observer) {
-      EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(data_.size()))};
+      EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
       if (dev_.size() > 0) epoch.dev = scores();
       if (epoch.dev && (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_)) {
         epoch.best = true;
@@ -106,7 +106,7 @@ class Trainer {
         best_ = model_.network().values();
       }
       report_.epochs.push_back(epoch);
-      ++epoch_, batch_ = 0, epoch_loss_ = 0;
+      ++epoch_, batch_ = 0, epoch_loss_ = 0, epoch_examples_ = 0;
       observer.epoch(epoch);
       checkpoint();
     }
@@ -140,46 +140,49 @@ class Trainer {
       remove_old_checkpoints(options_.checkpoints, step_, options_.checkpoints_kept);
     }
 
-    /// What a checkpoint must agree with.
+    /// What a checkpoint must agree with: all that changes the result.
     std::string identity() const {
       const auto& o = options_;
-      std::string text = format("{} {} {} {} {} {} {} {} {} {} {}", o.epochs, o.batch_size, o.part_size, o.learning_rate, o.head_learning_rate,
-                                static_cast<index_t>(o.schedule), o.warmup, o.weight_decay, o.clip_norm, o.dropout, o.seed);
-      return text + " " + identity_of(data_);
+      std::string text = format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", o.epochs, o.batch_size, o.part_size, o.learning_rate, o.head_learning_rate,
+                                static_cast<index_t>(o.schedule), o.warmup, o.weight_decay, o.clip_norm, o.dropout, o.seed,
+                                static_cast<index_t>(o.selection), o.rebuild_store, static_cast<index_t>(model_.options().pooling));
+      const auto add_term = [&](const auto& term) {
+        text += format(" {}", term.name);
+        if constexpr (requires { term.identity(); }) text += format(" {}", term.identity());
+      };
+      std::apply([&](const auto&... term) { (add_term(term), ...); }, trainer_.terms_);
+      return format("{} {} {} {}", text, identity_of(model_.network().values().table()), identity_of(data_.tokens(), data_.labels()),
+                    identity_of(dev_tokens_, dev_.labels()));
     }
 
     template <class Archive>
     void archive(Archive& ar) {
       stepper_.archive(ar);
-      std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch};
-      std::vector<float> scores;
-      for (const auto& e : report_.epochs) append_scores(e, scores);
-      std::vector<float> sums{static_cast<float>(best_score_)};
-      auto loss = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(epoch_loss_));
-      ar("place", place), ar("scores", scores), ar("best_score", sums), ar("epoch_loss", loss);
-      if (place.size() != 4 || sums.size() != 1 || scores.size() % 5) raise<FormatError>("Trainer::archive: damaged progress");
-      epoch_ = place[0], batch_ = place[1], step_ = place[2], report_.best_epoch = place[3];
-      best_score_ = static_cast<double>(sums[0]);
-      epoch_loss_ = std::bit_cast<double>(static_cast<std::uint64_t>(loss));
-      restore_scores(scores);
+      std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch, epoch_examples_}, sums{bits(best_score_), bits(epoch_loss_)}, epochs;
+      for (const auto& e : report_.epochs) append(e, epochs);
+      ar("place", place), ar("sums", sums), ar("epochs", epochs);
+      if (place.size() != 5 || sums.size() != 2 || epochs.size() % 5) raise<FormatError>("Trainer::archive: damaged progress");
+      epoch_ = place[0], batch_ = place[1], step_ = place[2], report_.best_epoch = place[3], epoch_examples_ = place[4];
+      best_score_ = number(sums[0]), epoch_loss_ = number(sums[1]);
+      report_.epochs.clear();
+      for (std::size_t i = 0; i < epochs.size(); i += 5) report_.epochs.push_back(epoch_from(std::span(epochs).subspan(i, 5)));
       if (report_.best_epoch == 0) return;
       if (best_.size() == 0) best_ = model_.network().values();
       ar("best_values", std::span<float>(best_.data(), static_cast<std::size_t>(best_.size())));
     }
-    static void append_scores(const EpochReport& e, std::vector<float>& scores) {
-      const auto value = [](std::optional<double> v) { return v ? static_cast<float>(*v) : -1.0f; };
-      scores.insert(scores.end(), {e.mean_loss, e.dev ? static_cast<float>(e.dev->head) : -1.0f, e.dev ? value(e.dev->knn) : -1.0f,
-                                   e.dev ? value(e.dev->combined) : -1.0f, e.best ? 1.0f : 0.0f});
+
+    // Numbers pass an archive as their bits, so that a resumed run compares what the first one compared.
+    static std::int64_t bits(double value) { return std::bit_cast<std::int64_t>(value); }
+    static double number(std::int64_t bits) { return std::bit_cast<double>(bits); }
+    static void append(const EpochReport& e, std::vector<std::int64_t>& to) {
+      const auto score = [&](auto member) { return bits(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1); };
+      to.insert(to.end(), {bits(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn), score(&Scores::combined), e.best});
     }
-    void restore_scores(const std::vector<float>& scores) {
-      report_.epochs.clear();
-      const auto value = [](float v) { return v < 0 ? std::nullopt : std::optional<double>(v); };
-      for (std::size_t i = 0; i < scores.size(); i += 5) {
-        EpochReport e{.epoch = static_cast<index_t>(i / 5 + 1), .mean_loss = scores[i]};
-        if (scores[i + 1] >= 0) e.dev = Scores{scores[i + 1], value(scores[i + 2]), value(scores[i + 3])};
-        e.best = scores[i + 4] > 0;
-        report_.epochs.push_back(e);
-      }
+    EpochReport epoch_from(std::span<const std::int64_t> from) const {
+      const auto score = [&](std::size_t i) { return number(from[i]) < 0 ? std::nullopt : std::optional<double>(number(from[i])); };
+      EpochReport e{.epoch = std::ssize(report_.epochs) + 1, .mean_loss = static_cast<float>(number(from[0])), .best = from[4] != 0};
+      if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};
+      return e;
     }
 
     Trainer& trainer_;
@@ -192,7 +195,7 @@ class Trainer {
     FitReport report_;
     ParameterBlock best_;
     double best_score_ = 0, epoch_loss_ = 0;
-    index_t epoch_ = 0, batch_ = 0, step_ = 0, checkpointed_ = -1;
+    index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1;
   };
 
   Classifier<Stack>& model_;
