@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 
+#include "knnbert/core/parameters.hpp"
 #include "knnbert/io/archive.hpp"
 #include "knnbert/io/directory.hpp"
 #include "knnbert/io/json.hpp"
