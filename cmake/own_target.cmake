@@ -11,8 +11,10 @@ endif()
 function(knnbert_own_target target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "PORTABLE" "" "")
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
-  # -Wrestrict of GCC 12 and 13 accuses std::string's operator+ (GCC bug 105651).
+  # -Wrestrict of GCC 12 and 13 accuses std::string's operator+ (GCC bug 105651); GCC before 13 accuses its own AVX-512
+  # intrinsics of uninitialized operands (GCC bug 105593).
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+                         $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>
                          $<$<BOOL:${KNNBERT_WERROR}>:-Werror>)
   if(KNNBERT_HAS_MARCH_NATIVE AND NOT arg_PORTABLE)
     target_compile_options(${target} PRIVATE -march=native)

@@ -22,6 +22,7 @@ from torch import nn
 import datasets
 
 ROWS_AT_ONCE = 64
+TRAINED_AT_ONCE = 8
 CLIP = 1.0
 
 
@@ -82,10 +83,10 @@ class Texts:
         lengths = torch.tensor([len(row) for row in rows])
         return torch.from_numpy(ids), (torch.arange(ids.shape[1]) < lengths[:, None]).long()
 
-    def by_length(self, indices):
+    def by_length(self, indices, rows):
         """Positions in `indices`, in batches of texts of about one length."""
         order = sorted(range(len(indices)), key=lambda place: len(self.rows[indices[place]]))
-        return [order[first:first + ROWS_AT_ONCE] for first in range(0, len(order), ROWS_AT_ONCE)]
+        return [order[first:first + rows] for first in range(0, len(order), rows)]
 
 
 def load_tokenizer(folder, max_length):
@@ -137,6 +138,12 @@ class Model(nn.Module):
         kept = mask[..., None].to(output.last_hidden_state.dtype)
         return (output.last_hidden_state * kept).sum(1) / kept.sum(1)
 
+    def embed_in_parts(self, texts, indices):
+        """[B, H] of a training batch; texts of about one length go together, which spares half of the padding."""
+        parts = texts.by_length(indices, TRAINED_AT_ONCE)
+        embedding = torch.cat([self.embed(texts, [indices[place] for place in places]) for places in parts])
+        return embedding[torch.tensor([place for places in parts for place in places]).argsort()]
+
     def project(self, embedding):
         return nn.functional.normalize(self.projection(embedding), dim=-1)
 
@@ -144,7 +151,7 @@ class Model(nn.Module):
     def embed_all(self, texts, indices, project):
         """Embeddings, or projections, [len(indices), H] computed in micro-batches of similar length."""
         result = torch.empty(len(indices), self.classifier.dense.in_features, device=self.device)
-        for places in texts.by_length(indices):
+        for places in texts.by_length(indices, ROWS_AT_ONCE):
             embedding = self.embed(texts, [indices[place] for place in places])
             result[places] = self.project(embedding) if project else embedding
         return result
@@ -226,7 +233,7 @@ class Keys:
 
 def loss_of(model, keys, texts, batch, options):
     labels = texts.labels[batch].to(model.device)
-    embedding = model.embed(texts, batch)
+    embedding = model.embed_in_parts(texts, batch)
     cross_entropy = nn.functional.cross_entropy(model.classifier(embedding), labels)
     if keys is None:
         return cross_entropy
