@@ -14,7 +14,7 @@ threads=${THREADS:-1}
 mkdir -p "$work"
 [ -f "$work/sets/clinc150.test.tsv" ] || "${PYTHON:-python3}" "$here/peers/export_data.py" --data "$data" --output "$work/sets"
 
-contrast="--lambda 0.5 --momentum 0.99 --positives 2 --top-k 10 --end-k 1"
+contrast="--lambda 0.5 --momentum 0.99 --positives 1 --top-k 10 --end-k 1"
 head_rate() { case $1 in banking77 | clinc150) echo 1e-3 ;; *) echo 1e-4 ;; esac; }
 done_before() { [ -f "$1" ] && grep -q "^{\"dataset\": *\"$set\", *\"method\": *\"$method\", *\"seed\": *$seed," "$1"; }
 

@@ -21,8 +21,7 @@ from torch import nn
 
 import datasets
 
-ROWS_AT_ONCE = 64
-TRAINED_AT_ONCE = 8
+ROWS_AT_ONCE = 16
 CLIP = 1.0
 
 
@@ -83,10 +82,10 @@ class Texts:
         lengths = torch.tensor([len(row) for row in rows])
         return torch.from_numpy(ids), (torch.arange(ids.shape[1]) < lengths[:, None]).long()
 
-    def by_length(self, indices, rows):
+    def by_length(self, indices):
         """Positions in `indices`, in batches of texts of about one length."""
         order = sorted(range(len(indices)), key=lambda place: len(self.rows[indices[place]]))
-        return [order[first:first + rows] for first in range(0, len(order), rows)]
+        return [order[first:first + ROWS_AT_ONCE] for first in range(0, len(order), ROWS_AT_ONCE)]
 
 
 def load_tokenizer(folder, max_length):
@@ -140,7 +139,7 @@ class Model(nn.Module):
 
     def embed_in_parts(self, texts, indices):
         """[B, H] of a training batch; texts of about one length go together, which spares half of the padding."""
-        parts = texts.by_length(indices, TRAINED_AT_ONCE)
+        parts = texts.by_length(indices)
         embedding = torch.cat([self.embed(texts, [indices[place] for place in places]) for places in parts])
         return embedding[torch.tensor([place for places in parts for place in places]).argsort()]
 
@@ -151,7 +150,7 @@ class Model(nn.Module):
     def embed_all(self, texts, indices, project):
         """Embeddings, or projections, [len(indices), H] computed in micro-batches of similar length."""
         result = torch.empty(len(indices), self.classifier.dense.in_features, device=self.device)
-        for places in texts.by_length(indices, ROWS_AT_ONCE):
+        for places in texts.by_length(indices):
             embedding = self.embed(texts, [indices[place] for place in places])
             result[places] = self.project(embedding) if project else embedding
         return result

@@ -18,6 +18,7 @@ Network<Stack> load_network(const EmbedOptions& o, Pooling pooling) {
   const BertCheckpoint checkpoint(o.model);
   Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common)});
   checkpoint.read(network.encoder().layers(), network.values());
+  network.set_precision(precision_of(o.common).value_or(Precision::fp32));
   return network;
 }
 
@@ -43,7 +44,7 @@ Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
 void embed(const EmbedOptions& o) {
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
-    const Model model = Model::load(o.model, threads_of(o.common));
+    const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     return write_npy(o.output, model.features(read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length)));
   }

@@ -13,7 +13,8 @@ namespace knnbert::cli {
 
 void add_common(CLI::App& verb, CommonOptions& options) {
   verb.add_option("--threads", options.threads, "threads; 0: all of the machine")->capture_default_str()->check(CLI::Range(0, 1024));
-  verb.add_option("--precision", options.precision, "number format of the products")->capture_default_str()->check(CLI::IsMember({"fp32"}));
+  verb.add_option("--precision", options.precision, "numbers that the encoder's products multiply; default: fp32, or as the model was saved")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   verb.add_flag("--json", options.json, "print JSON");
   verb.set_config("--config", "", "read options from a TOML or INI file");
 }
@@ -35,6 +36,10 @@ void add_data(CLI::App& verb, DataOptions& options) {
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
   return std::max<index_t>(1, static_cast<index_t>(std::thread::hardware_concurrency()));
+}
+
+std::optional<Precision> precision_of(const CommonOptions& options) {
+  return options.precision.empty() ? std::nullopt : std::optional(precision_from(options.precision));
 }
 
 DatasetOptions dataset_options(const DataOptions& options, bool labels) {

@@ -1,9 +1,11 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "knnbert/core/precision.hpp"
 #include "knnbert/io/jsonl.hpp"
 #include "knnbert/text/dataset_options.hpp"
 
@@ -12,7 +14,7 @@ namespace knnbert::cli {
 
 struct CommonOptions {
   index_t threads = 0;  ///< 0: as many as the machine has
-  std::string precision = "fp32";
+  std::string precision;  ///< empty: the model's own
   bool json = false;
 };
 
@@ -24,6 +26,7 @@ void add_common(CLI::App& verb, CommonOptions& options);
 void add_data(CLI::App& verb, DataOptions& options);
 
 index_t threads_of(const CommonOptions& options);
+std::optional<Precision> precision_of(const CommonOptions& options);
 /// How files are read; `labels` says whether a label is required.
 DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
 

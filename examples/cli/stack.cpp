@@ -1,4 +1,4 @@
 #include "stack.hpp"
 
-template class knnbert::BasicBert<knnbert::DefaultArch>;
+template class knnbert::BasicBert<knnbert::DefaultArch, knnbert::AnyPrecision>;
 template class knnbert::Classifier<knnbert::cli::Stack>;

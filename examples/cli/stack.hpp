@@ -21,6 +21,7 @@ struct SelectedVoting {
 };
 
 struct Stack : DefaultStack {
+  using encoder_type = BasicBert<DefaultArch, AnyPrecision>;
   using voting_type = SelectedVoting;
 };
 using Model = Classifier<Stack>;
@@ -28,5 +29,5 @@ using Model = Classifier<Stack>;
 }  // namespace knnbert::cli
 
 // The kernels and the classifier are compiled once, in stack.cpp.
-extern template class knnbert::BasicBert<knnbert::DefaultArch>;
+extern template class knnbert::BasicBert<knnbert::DefaultArch, knnbert::AnyPrecision>;
 extern template class knnbert::Classifier<knnbert::cli::Stack>;

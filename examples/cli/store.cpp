@@ -14,7 +14,7 @@ struct StoreOptions {
 };
 
 void index(const StoreOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common));
+  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
   model.index(Dataset::read(o.file, dataset_options(o.data)));
   model.save(o.model);
   print(format("{} examples\n", model.datastore().size()));
@@ -28,7 +28,7 @@ std::vector<std::string> read_lines_of(const std::string& path) {
 }
 
 void add(const StoreOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common));
+  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
   std::vector<example_id> ids;
   if (!o.class_name.empty()) {
     ids = model.add(read_lines_of(o.file), o.class_name);
@@ -54,7 +54,7 @@ void remove(StoreOptions o) {
       o.ids.push_back(id);
     }
   if (o.ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
-  Model model = Model::load(o.model, threads_of(o.common));
+  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
   const index_t removed = model.remove(o.ids);
   model.save(o.model);
   print(format("{} removed, {} left\n", removed, model.datastore().size()));

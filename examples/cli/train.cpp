@@ -31,6 +31,9 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   c.feature = contrastive ? Feature::contrastive : Feature::embedding;
   c.threads = threads_of(o.common);
   c.seed = o.trainer.seed;
+  c.precision = precision_of(o.common).value_or(Precision::fp32);
+  if (c.precision == Precision::int8 && o.trainer.epochs > 0)
+    raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used with them");
   return c;
 }
 

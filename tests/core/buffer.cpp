@@ -45,7 +45,7 @@ TEST_CASE("buffer: grows only, and a new block is zero again") {
   CHECK(buffer[9] == 5);
   CHECK(buffer.size() == 10);
   CHECK(buffer.reserve(11));
-  CHECK(buffer.size() == 11);
+  CHECK(buffer.size() >= 11);
   CHECK(all_zero(buffer));
 }
 

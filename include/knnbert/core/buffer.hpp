@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -34,19 +36,15 @@ class AlignedBuffer {
     return *this;
   }
 
-  /// At least `size` elements; true if the memory was replaced (and is zero again).
+  /// At least `size` elements; true if the memory was replaced (and is zero again). A buffer that grows takes half as much
+  /// again as it had, so that batches of ever new lengths soon find enough.
   bool reserve(index_t size) {
     if (size <= size_) return false;
-    const auto alignment = bytes(size) < huge_page ? cache_line : huge_page;
-    const auto rounded = (bytes(size) + alignment - 1) / alignment * alignment;
-    void* block = std::aligned_alloc(alignment, rounded);
-    if (!block) throw std::bad_alloc();
-#if defined(__linux__)
-    if (alignment == huge_page) madvise(block, rounded, MADV_HUGEPAGE);
-#endif
-    std::memset(block, 0, rounded);
-    memory_.reset(static_cast<T*>(block));
-    size_ = size;
+    const index_t wanted = std::max(size, size_ + size_ / 2);
+    memory_.reset();  // before the new block is taken: both need not fit
+    size_ = 0;
+    memory_ = allocate(bytes(wanted));
+    size_ = wanted;
     return true;
   }
 
@@ -59,10 +57,45 @@ class AlignedBuffer {
   static constexpr std::size_t cache_line = 64, huge_page = std::size_t{2} << 20;
   static std::size_t bytes(index_t size) { return static_cast<std::size_t>(size) * sizeof(T); }
 
+  /// Gives back what `allocate` took: 0 bytes mark a block of the C library.
   struct Free {
-    void operator()(T* block) const { std::free(block); }
+    std::size_t mapped = 0;
+    void operator()(T* block) const {
+#if defined(__linux__)
+      if (mapped) return void(munmap(block, mapped));
+#endif
+      std::free(block);
+    }
   };
-  std::unique_ptr<T, Free> memory_;
+  using Memory = std::unique_ptr<T, Free>;
+
+  static Memory allocate(std::size_t size) {
+#if defined(__linux__)
+    if (size >= huge_page) return map(size);
+#endif
+    const auto rounded = (size + cache_line - 1) / cache_line * cache_line;
+    void* block = std::aligned_alloc(cache_line, rounded);
+    if (!block) throw std::bad_alloc();
+    std::memset(block, 0, rounded);
+    return Memory(static_cast<T*>(block), {});
+  }
+
+#if defined(__linux__)
+  /// Pages of the system are zero already, and those that nobody touches cost nothing.
+  static Memory map(std::size_t size) {
+    const auto rounded = (size + huge_page - 1) / huge_page * huge_page;
+    void* block = mmap(nullptr, rounded + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) throw std::bad_alloc();
+    char* const begin = static_cast<char*>(block);
+    const auto skipped = (huge_page - reinterpret_cast<std::uintptr_t>(begin) % huge_page) % huge_page;
+    if (skipped) munmap(begin, skipped);
+    munmap(begin + skipped + rounded, huge_page - skipped);
+    madvise(begin + skipped, rounded, MADV_HUGEPAGE);
+    return Memory(reinterpret_cast<T*>(begin + skipped), Free{rounded});
+  }
+#endif
+
+  Memory memory_;
   index_t size_ = 0;
 };
 

@@ -24,6 +24,7 @@ class Matrix {
 
   /// Keeps the memory when it suffices; the content is unspecified afterwards.
   void resize(index_t rows, index_t cols) {
+    rows_ = cols_ = 0;  // empty, should memory not suffice
     buffer_.reserve((rows + 1) * padded_stride(cols));
     rows_ = rows;
     cols_ = cols;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "knnbert/core/lowered_weight.hpp"
 #include "knnbert/core/matrix.hpp"
 
 namespace knnbert {
@@ -94,7 +95,11 @@ class ParameterBlock {
   const ParameterTable& table() const { return *table_; }
   const std::shared_ptr<const ParameterTable>& shared_table() const { return table_; }
   index_t size() const { return floats_.size(); }
-  float* data() { return floats_.data(); }
+  /// Weights lowered from these values are stale from then on.
+  float* data() {
+    fresh_ = false;
+    return floats_.data();
+  }
   const float* data() const { return floats_.data(); }
   float* slice(index_t parameter) { return data() + table()[parameter].offset; }
   const float* slice(index_t parameter) const { return data() + table()[parameter].offset; }
@@ -110,13 +115,32 @@ class ParameterBlock {
   void write(index_t parameter, ConstView in) {
     const auto& p = table()[parameter];
     require_shape(p.name, in, p.rows, p.cols);
+    float* to = data();
     for (index_t r = 0; r < p.rows; ++r)
-      for (index_t c = 0; c < p.cols; ++c) data()[p.at(r, c)] = in(r, c);
+      for (index_t c = 0; c < p.cols; ++c) to[p.at(r, c)] = in(r, c);
+  }
+
+  /// The precision in which an encoder multiplies its weights: fp32 unless these were lowered.
+  Precision precision() const { return precision_; }
+  /// Whether the lowered weights, if any, are those of the values.
+  bool fresh() const { return precision_ == Precision::fp32 || fresh_; }
+  /// One lowered weight a parameter, empty where it has none.
+  const LoweredWeight& lowered(index_t parameter) const { return lowered_[static_cast<std::size_t>(parameter)]; }
+  /// Starts lowering: the caller fills what it needs; values must not change before it is done.
+  std::vector<LoweredWeight>& start_lowering(Precision precision) {
+    if (precision != precision_) lowered_.clear();
+    lowered_.resize(precision == Precision::fp32 ? 0 : static_cast<std::size_t>(table().count()));
+    precision_ = precision;
+    fresh_ = true;
+    return lowered_;
   }
 
  private:
   std::shared_ptr<const ParameterTable> table_;
   AlignedBuffer<float> floats_;
+  std::vector<LoweredWeight> lowered_;
+  Precision precision_ = Precision::fp32;
+  bool fresh_ = false;
 };
 
 }  // namespace knnbert

@@ -9,7 +9,8 @@ namespace knnbert {
 /// A BERT encoder as a function of its parameters: it holds their places, never their values, so that a second encoder
 /// (momentum, teacher, average) is another block handed to the same object.  Devlin et al. 2019.
 /// Row i of every result depends on text i alone and not on threads.  Thread safety: const, with one workspace a call.
-template <class Arch = DefaultArch>
+/// Precisions says in which ones its products may run; which of them is used is said by the parameter block, see lower().
+template <class Arch = DefaultArch, class Precisions = OnlyFp32>
 class BasicBert {
  public:
   using config_type = BertConfig;
@@ -27,6 +28,10 @@ class BasicBert {
   /// Declares the parameters: first all but the token embeddings, then, as the last of a table, these.
   void declare_dense(ParameterTable& table) { layers_ = BertLayers::declare_dense(config_, table); }
   void declare_lookup(ParameterTable& table) { layers_.declare_lookup(config_, table); }
+
+  /// Prepares the weights of the large products in a precision; to be repeated whenever the values have changed.
+  /// Errors: OptionError for a precision that this encoder is not compiled for.
+  void lower(ParameterBlock& values, Precision precision, const Workers& workers) const;
 
   /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError.
   void encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, BertWorkspace& workspace,
@@ -74,10 +79,11 @@ class BasicBert {
             first_block_site + static_cast<std::uint64_t>(layer) * sites};
   }
 
+  void require_fresh(const ParameterBlock& values) const;
   void require_batch(const Batch& batch, const ForwardOptions& options) const;
   void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
   void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
-  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, kernel::AttentionScratch& scratch, View embedding) const;
+  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, BlockScratch& scratch, View embedding) const;
   void pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
   template <class Embed>
   void run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const;

@@ -5,8 +5,8 @@
 namespace knnbert {
 
 /// Fills d_output of the last block from the gradients at the embedding and at the last hidden states.
-template <class Arch>
-void BasicBert<Arch>::pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
                                     BertWorkspace& workspace, const Workers& workers) const {
   const ConstView d_embedding = gradients.d_embedding;
   const View d_output = workspace.gradients.d_output;
@@ -27,7 +27,7 @@ void BasicBert<Arch>::pool_backward(const ParameterBlock& values, const BertTape
   add_first_rows_backward(workspace.d_pooled, offsets, d_output);
   if (!gradients.parameters) return;
   workers.for_each(gradient_tasks(layers_.pooler), [&](index_t task, index_t worker) {
-    add_linear_gradient<Arch>(layers_.pooler, tape.first_, d_before, *gradients.parameters, task, workspace.copies[worker]);
+    add_linear_gradient<Arch>(layers_.pooler, tape.first_, d_before, *gradients.parameters, task, workspace.gradient.copies[worker]);
   });
 }
 
@@ -43,9 +43,11 @@ inline void add_hidden_gradient(std::span<const ConstView> d_hidden, index_t lay
 
 }  // namespace detail
 
-template <class Arch>
-void BasicBert<Arch>::backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
                                BertWorkspace& workspace, const Workers& workers) const {
+  require_fresh(values);
+  if (values.precision() == Precision::int8) raise<OptionError>("BasicBert::backward: weights in int8 given, fp32 or bf16 expected");
   auto& g = workspace.gradients;
   const index_t rows = tape.batch().tokens();
   workspace.fit(workers.size());
@@ -58,14 +60,14 @@ void BasicBert<Arch>::backward(const ParameterBlock& values, const BertTape& tap
     const Block& block = layers_.blocks[l];
     const auto activations = BertTape::activations<ConstView>(tape, l);
     const BlockDropout sites = block_dropout(tape.row_keys_, l);
-    workspace.transposes.assign<Arch>(block, values, workers);
+    workspace.transposes.assign<Arch, Precisions>(block, values, workers);
     workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
       const index_t first = task ? ends[task - 1] : 0;
       const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
-      block_backward<Arch>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.attention[worker]);
+      block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.blocks[worker]);
     });
     if (gradients.parameters)
-      add_block_gradients<Arch>(block, activations, sites.hidden.active(), g, *gradients.parameters, workspace.copies, workers);
+      add_block_gradients<Arch, Precisions>(block, activations, sites.hidden.active(), g, values.precision(), *gradients.parameters, workspace.gradient, workers);
     std::swap(g.d_output, g.d_input);
     detail::add_hidden_gradient(gradients.d_hidden, l, g.d_output);
   }

@@ -4,8 +4,28 @@
 
 namespace knnbert {
 
-template <class Arch>
-void BasicBert<Arch>::require_batch(const Batch& batch, const ForwardOptions& options) const {
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::lower(ParameterBlock& values, Precision precision, const Workers& workers) const {
+  if (!Precisions::include(precision))
+    raise<OptionError>("BasicBert::lower: precision {} given, but this encoder is not compiled for it: BasicBert<Arch, AnyPrecision> expected", name_of(precision));
+  auto& lowered = values.start_lowering(precision);
+  if (precision == Precision::fp32) return;
+  Precisions::with(precision, [&](auto dot) {
+    if constexpr (decltype(dot)::precision != Precision::fp32)
+      for (const Block& block : layers_.blocks)
+        for (const Linear* l : {&block.projections, &block.attention_output, &block.intermediate, &block.output})
+          lower_weight<Arch, decltype(dot)>(std::as_const(values).slice(l->weight), l->outputs, l->inputs, lowered[l->weight], workers);
+  });
+}
+
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::require_fresh(const ParameterBlock& values) const {
+  if (!values.fresh()) raise<OptionError>("BasicBert: parameters that changed after their weights were lowered to {} given, lower() expected", name_of(values.precision()));
+  if (!Precisions::include(values.precision())) raise<OptionError>("BasicBert: weights in {} given, but this encoder is not compiled for it", name_of(values.precision()));
+}
+
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::require_batch(const Batch& batch, const ForwardOptions& options) const {
   if (batch.size() < 1) raise<ShapeError>("BasicBert::forward: 0 texts given, at least 1 expected");
   if (batch.offsets.front() != 0 || std::ssize(batch.ids) != batch.tokens() || std::ssize(batch.segments) != batch.tokens())
     raise<ShapeError>("BasicBert::forward: {} ids, {} segments and offsets {} to {} given, offsets from 0 to the number of both expected",
@@ -23,8 +43,8 @@ void BasicBert<Arch>::require_batch(const Batch& batch, const ForwardOptions& op
   }
 }
 
-template <class Arch>
-void BasicBert<Arch>::start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const {
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const {
   require_batch(batch, options);
   if (&batch != &tape.batch_) tape.batch_ = batch;
   tape.options_ = options;
@@ -33,8 +53,8 @@ void BasicBert<Arch>::start(const Batch& batch, const ForwardOptions& options, B
   assign_row_keys(batch, options, 0, tape.row_keys_);
 }
 
-template <class Arch>
-void BasicBert<Arch>::assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const {
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const {
   keys.clear();
   if (!options.dropout) return;
   for (index_t text = 0; text < batch.size(); ++text) {
@@ -43,8 +63,8 @@ void BasicBert<Arch>::assign_row_keys(const Batch& batch, const ForwardOptions& 
   }
 }
 
-template <class Arch>
-void BasicBert<Arch>::pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first,
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first,
                            View embedding) const {
   if (pooling == Pooling::mean) return kernel::mean_rows<Arch>(hidden, offsets, embedding);
   if (pooling == Pooling::cls) return first_rows(hidden, offsets, embedding);
@@ -53,9 +73,10 @@ void BasicBert<Arch>::pool(const ParameterBlock& values, Pooling pooling, ConstV
   kernel::activate<Arch, kernel::Tanh>(embedding, embedding);
 }
 
-template <class Arch>
+template <class Arch, class Precisions>
 template <class Embed>
-void BasicBert<Arch>::run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const {
+void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const {
+  require_fresh(values);
   workspace.fit(workers.size());
   const std::span<const index_t> offsets = tape.batch_.offsets;
   const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers));
@@ -64,16 +85,16 @@ void BasicBert<Arch>::run_blocks(const ParameterBlock& values, BertTape& tape, B
     const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
     embed(first, last);
     for (index_t l = 0; l < tape.layers(); ++l)
-      block_forward<Arch>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l), block_dropout(tape.row_keys_, l), workspace.attention[worker]);
+      block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l), block_dropout(tape.row_keys_, l), workspace.blocks[worker]);
     const index_t begin = own.front();
     pool(values, tape.options_.pooling, ConstView(tape.output_).row_range(begin, own.back() - begin), own,
          View(tape.first_).row_range(first, last - first), View(tape.embedding_).row_range(first, last - first));
   });
 }
 
-template <class Arch>
-void BasicBert<Arch>::encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
-                                   kernel::AttentionScratch& scratch, View embedding) const {
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
+                                   BlockScratch& scratch, View embedding) const {
   assign_row_keys(chunk.batch, options, first, chunk.row_keys);
   const index_t rows = chunk.batch.tokens(), width = config_.hidden_size;
   for (Matrix* m : {&chunk.hidden, &chunk.context, &chunk.sum, &chunk.middle}) m->resize(rows, width);
@@ -85,14 +106,15 @@ void BasicBert<Arch>::encode_chunk(const ParameterBlock& values, const ForwardOp
   const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
                                  View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
   for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
-    block_forward<Arch>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch);
+    block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch);
   pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
   copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
 }
 
-template <class Arch>
-void BasicBert<Arch>::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding,
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding,
                              BertWorkspace& workspace, const Workers& workers) const {
+  require_fresh(values);
   require_batch(batch, options);
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
@@ -102,7 +124,7 @@ void BasicBert<Arch>::encode(const ParameterBlock& values, const Batch& batch, c
     auto& chunk = workspace.chunks[worker];
     chunk.batch.clear();
     for (index_t text = first; text < last; ++text) chunk.batch.append(batch, text);
-    encode_chunk(values, options, first, chunk, workspace.attention[worker], embedding.row_range(first, last - first));
+    encode_chunk(values, options, first, chunk, workspace.blocks[worker], embedding.row_range(first, last - first));
   });
 }
 

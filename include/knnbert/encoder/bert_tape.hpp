@@ -29,7 +29,7 @@ class BertTape {
   index_t layers() const { return std::ssize(blocks_); }
 
  private:
-  template <class>
+  template <class, class>
   friend class BasicBert;
 
   struct BlockTape {
@@ -83,8 +83,8 @@ struct BertWorkspace {
     Matrix hidden, projections, context, sum, statistics, middle, inner, first, pooled;
   };
   std::vector<Chunk> chunks;
-  std::vector<kernel::AttentionScratch> attention;
-  std::vector<AlignedBuffer<float>> copies;
+  std::vector<BlockScratch> blocks;
+  GradientScratch gradient;
   BlockGradients gradients;
   BlockTransposes transposes;
   TransposedWeight pooler;
@@ -94,8 +94,8 @@ struct BertWorkspace {
     const auto count = static_cast<std::size_t>(workers);
     if (chunks.size() >= count) return;
     chunks.resize(count);
-    attention.resize(count);
-    copies.resize(count);
+    blocks.resize(count);
+    gradient.copies.resize(count);
   }
 };
 

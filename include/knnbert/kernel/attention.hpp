@@ -53,8 +53,8 @@ template <class Arch, class Epilogue>
 void tile_row(index_t height, LeftFactor left, ConstView right, index_t depth, index_t row, const Epilogue& epilogue) {
   index_t c = 0;
   for (; c + lanes<Arch> < right.cols(); c += tile_columns<Arch>)
-    run_tile<Arch, tile_vectors>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue);
-  if (c < right.cols()) run_tile<Arch, 1>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue);
+    run_tile<Arch, tile_vectors>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
+  if (c < right.cols()) run_tile<Arch, 1>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
 }
 
 /// out [M, N] = left [M, K] right [K, N]

@@ -17,7 +17,7 @@ index_t rows_per_block(index_t rows, index_t depth) {
 }
 
 /// Columns [column, column + width) of the output, width at most tile_columns, rows [first, last).
-template <class Arch, class Epilogue>
+template <class Arch, class Dot, class Epilogue>
 void product_columns(ConstView a, index_t first, index_t last, const float* panels, index_t column, index_t width,
                      const float* next, const Epilogue& epilogue) {
   const index_t depth = a.cols(), panel = column / panel_width;
@@ -30,16 +30,16 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
     // The first row tiles of a column each fetch one panel of the next column.
     const float* ahead = tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : start;
     ++tiles_done;
-    if (width == tile_columns<Arch>) return run_tile<Arch, tile_vectors>(height, left, right, depth, row, column, epilogue, ahead);
-    run_tile<Arch, 1>(height, left, right, depth, row, column, epilogue, ahead);
+    if (width == tile_columns<Arch>) return run_tile<Arch, tile_vectors, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
+    run_tile<Arch, 1, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
   });
 }
 
 }  // namespace detail
 
 /// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n < columns, by vectors of columns.
-/// a [M, K]; panels: w [columns, K], zero-padded rows. The last vector may reach past `columns`.
-template <class Arch, class Epilogue>
+/// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past `columns`.
+template <class Arch, class Dot = Fp32, class Epilogue>
 void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
   if (a.rows() == 0) return;
   const index_t padded = round_up(columns, panel_width), depth = a.cols();
@@ -49,41 +49,58 @@ void product(ConstView a, const float* panels, index_t columns, const Epilogue& 
     for (index_t n = 0, width; n < padded; n += width) {
       width = padded - n >= tile_columns<Arch> ? tile_columns<Arch> : lanes<Arch>;
       const index_t next = n + width < padded ? (n + width) / panel_width * panel_width : 0;
-      detail::product_columns<Arch>(a, first, last, panels, n, width, panels + next * depth, epilogue);
+      detail::product_columns<Arch, Dot>(a, first, last, panels, n, width, panels + next * depth, epilogue);
     }
   }
 }
 
+namespace detail {
+
+template <class Arch>
+struct AddToPanel {
+  float* panels;
+  index_t depth;
+  float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
+  KNNBERT_INLINE void prefetch(index_t k, index_t n) const { __builtin_prefetch(at(k, n), 1); }
+  KNNBERT_INLINE void operator()(index_t k, index_t n, Floats<Arch> sum) const { store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum); }
+};
+
+/// Columns [n, n + columns) of y side by side; columns past N are padding of the panel, whose gradient has to stay zero.
+inline void copy_columns(ConstView y, index_t n, index_t columns, index_t width, float* copy) {
+  const index_t real = std::clamp<index_t>(y.cols() - n, 0, columns);
+  for (index_t m = 0; m < y.rows(); ++m) {
+    const float* from = y.data() + m * y.stride() + n;
+    float* to = copy + m * width;
+    if (real == 2 * panel_width) {  // a copy of known size is a few instructions, one of unknown size a call
+      std::copy_n(from, 2 * panel_width, to);
+      continue;
+    }
+    std::copy_n(from, real, to);
+    std::fill(to + real, to + columns, 0.0f);
+  }
+}
+
+}  // namespace detail
+
 /// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
 /// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
-/// copy: scratch of M * tile_columns floats.
-template <class Arch>
+/// copy: scratch of M * tile_columns floats. With Bf16 both factors are lanes of two rows, see pair_rows.
+template <class Arch, class Dot = Fp32>
 void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
-  using F = Floats<Arch>;
   constexpr index_t width = std::max(tile_columns<Arch>, panel_width);
   const index_t depth = x.cols();
-  struct AddToPanel {
-    float* panels;
-    index_t depth;
-    float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
-    KNNBERT_INLINE void prefetch(index_t k, index_t n) const { __builtin_prefetch(at(k, n), 1); }
-    KNNBERT_INLINE void operator()(index_t k, index_t n, F sum) const {
-      store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum);
-    }
-  };
-  const AddToPanel epilogue{d_panels, depth};
+  const detail::AddToPanel<Arch> epilogue{d_panels, depth};
   for (index_t n = first * panel_width; n < last * panel_width; n += width) {
     const index_t columns = std::min(width, last * panel_width - n);
-    // Columns past N are padding of the panel: their gradient has to stay zero.
-    for (index_t m = 0; m < y.rows(); ++m)
-      for (index_t j = 0; j < columns; ++j) copy[m * width + j] = n + j < y.cols() ? y.data()[m * y.stride() + n + j] : 0.0f;
+    detail::copy_columns(y, n, columns, width, copy);
     for_each_row_tile<Arch>(0, depth, [&](index_t k, index_t height) {
       const LeftFactor left{x.data() + k, 1, x.stride()};
+      const Ahead ahead{x.data() + std::min(k + height, depth - 1) + height - 1, x.stride()};  // the columns of the next tile
       index_t j = 0;
       for (; j + tile_columns<Arch> <= columns; j += tile_columns<Arch>)
-        run_tile<Arch, tile_vectors>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue);
+        run_tile<Arch, tile_vectors, Dot>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue, ahead);
       for (; j < columns; j += lanes<Arch>)
-        run_tile<Arch, 1>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue);
+        run_tile<Arch, 1, Dot>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue, ahead);
     });
   }
 }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "knnbert/core/matrix.hpp"
-#include "knnbert/kernel/arch.hpp"
+#include "knnbert/kernel/precision.hpp"
 
 /// The register tile: the one inner loop behind every product of the library.
 namespace knnbert::kernel {
@@ -16,7 +16,8 @@ inline constexpr int tile_vectors = 2;
 template <class Arch>
 inline constexpr index_t tile_columns = tile_vectors * lanes<Arch>;
 
-/// The left factor, read in place by broadcast and never packed: element (i, k) lies at data[i * row + k * step].
+/// The left factor, read in place by broadcast and never packed: lane (i, k) lies at data[i * row + k * step]. A lane is
+/// 32 bits of whatever the precision multiplies; a float carries them unchanged.
 struct LeftFactor {
   const float* data;
   index_t row, step;
@@ -28,21 +29,27 @@ struct RightFactor {
   index_t step, vector;
 };
 
+/// Memory that the next tiles will need, fetched one line a step of the reduction.
+struct Ahead {
+  const float* data;
+  index_t step = panel_width;
+};
+
 /// sums[i][j] = sum over k < depth of a(i, k) * b(k, j), then finish(i, j, sums[i][j]) for every vector.
 /// Every element is summed in ascending k by fused steps, whatever the tile height: results do not depend on tiling.
-template <class Arch, int Rows, int Vectors, class Finish>
-[[gnu::noinline]] void tile(LeftFactor a, RightFactor b, index_t depth, const float* prefetch, const Finish& finish) {
+template <class Arch, class Dot, int Rows, int Vectors, class Finish>
+[[gnu::noinline]] void tile(LeftFactor a, RightFactor b, index_t depth, Ahead ahead, const Finish& finish) {
   using F = Floats<Arch>;
-  F sums[Rows][Vectors];
+  typename Dot::template sums<Arch> sums[Rows][Vectors];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < Vectors; ++j) sums[i][j] = F(0.0f);
+    for (int j = 0; j < Vectors; ++j) sums[i][j] = typename Dot::template sums<Arch>(0);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) finish.prefetch(i);  // the output lines arrive while the loop runs: + 15 points of peak
 #pragma GCC unroll 4
   for (index_t k = 0; k < depth; ++k) {
-    __builtin_prefetch(prefetch + k * panel_width, 0, 2);  // the next panel, one line a step
+    __builtin_prefetch(ahead.data + k * ahead.step, 0, 2);
     F right[Vectors];
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) right[j] = load<Arch>(b.data + k * b.step + j * b.vector);
@@ -50,7 +57,7 @@ template <class Arch, int Rows, int Vectors, class Finish>
     for (int i = 0; i < Rows; ++i) {
       const F left(a.data[i * a.row + k * a.step]);
 #pragma GCC unroll 4
-      for (int j = 0; j < Vectors; ++j) sums[i][j] = xsimd::fma(left, right[j], sums[i][j]);
+      for (int j = 0; j < Vectors; ++j) sums[i][j] = Dot::template step<Arch>(sums[i][j], left, right[j]);
     }
   }
 #pragma GCC unroll 16
@@ -89,14 +96,25 @@ struct TileFinish {
   KNNBERT_INLINE void operator()(int i, index_t j, V sum) const { epilogue(row + i, column + j, sum); }
 };
 
-/// One tile at output position (row, column).
-template <class Arch, int Vectors, class Epilogue>
+/// One tile at output position (row, column). Narrow tiles, which only end a row of panels, come in few heights: every
+/// height is compiled once an epilogue.
+template <class Arch, int Vectors, class Dot = Fp32, class Epilogue>
 KNNBERT_INLINE void run_tile(index_t height, LeftFactor a, RightFactor b, index_t depth, index_t row, index_t column,
-                             const Epilogue& epilogue, const float* prefetch = nullptr) {
-  with_rows<Arch>(height, [&](auto rows) {
-    tile<Arch, decltype(rows)::value, Vectors>(a, b, depth, prefetch ? prefetch : b.data,
-                                               TileFinish<Epilogue>{epilogue, row, column});
-  });
+                             const Epilogue& epilogue, Ahead ahead) {
+  if constexpr (Vectors < tile_vectors) {
+    const auto run = [&](auto rows) {
+      constexpr int count = decltype(rows)::value;
+      for (; height >= count; height -= count, row += count, a.data += count * a.row)
+        tile<Arch, Dot, count, Vectors>(a, b, depth, ahead, TileFinish<Epilogue>{epilogue, row, column});
+    };
+    if constexpr (tile_rows<Arch> >= 8) run(std::integral_constant<int, 8>{});
+    run(std::integral_constant<int, 4>{});
+    run(std::integral_constant<int, 1>{});
+  } else {
+    with_rows<Arch>(height, [&](auto rows) {
+      tile<Arch, Dot, decltype(rows)::value, Vectors>(a, b, depth, ahead, TileFinish<Epilogue>{epilogue, row, column});
+    });
+  }
 }
 
 }  // namespace knnbert::kernel

@@ -34,10 +34,53 @@ KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float*
 }
 #endif
 
+#if defined(__AVX512F__)
+/// The same of 16 x 16, half the instructions an element.
+KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride) {
+  __m512 r[16], t[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + i * from_stride);
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);
+    r[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // 128-bit quarters: columns i, i + 4, i + 8, i + 12 of four rows each
+    t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xDD);
+    t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xDD);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    _mm512_storeu_ps(to + i * to_stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
+    _mm512_storeu_ps(to + (i + 8) * to_stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0xDD));
+    _mm512_storeu_ps(to + (i + 4) * to_stride, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88));
+    _mm512_storeu_ps(to + (i + 12) * to_stride, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xDD));
+  }
+}
+#endif
+
 /// to [C, R] = transpose of from [R, C]. xsimd has no transpose in the oldest supported version, hence the intrinsics.
 template <class Arch>
 void transpose(ConstView from, View to) {
   index_t r = 0;
+#if defined(__AVX512F__)
+  if constexpr (lanes<Arch> == 16) {
+    if (from.cols() % 16 == 0)
+      for (; r + 16 <= from.rows(); r += 16)
+        for (index_t c = 0; c < from.cols(); c += 16)
+          transpose_16x16(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r, to.stride());
+  }
+#endif
 #if defined(__AVX__)
   if constexpr (lanes<Arch> >= 8) {
     for (; r + 8 <= from.rows(); r += 8) {

@@ -33,7 +33,9 @@ class Classifier {
       : Classifier(tokenizer_type::load(encoder), BertCheckpoint(encoder), classes, options) {}
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
-  static Classifier load(const std::filesystem::path& directory, index_t threads = 1);
+  static Classifier load(const std::filesystem::path& directory, index_t threads = 1) { return load(directory, threads, std::nullopt); }
+  /// The same in another precision than the one it was saved with.
+  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision);
   /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError.
   void save(const std::filesystem::path& directory) const;
 
@@ -94,6 +96,7 @@ class Classifier {
   Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const std::vector<std::string>& classes, const ClassifierOptions& options)
       : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), options), classes) {
     checkpoint.read(network_.encoder().layers(), network_.values());
+    network_.lower(network_.values());
   }
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
       : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)), datastore_(network_.feature_width()),

@@ -134,6 +134,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
                      {"neighbors", neighbors_},
                      {"max_length", options().max_length},
                      {"seed", options().seed},
+                     {"precision", name_of(options().precision)},
                      {"fingerprint", print}};
     detail::write_policy(json, fusion_);
     detail::write_policy(json, voting_);
@@ -143,7 +144,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
 }
 
 template <class Stack>
-Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads) {
+Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision) {
   const auto path = directory / "knnbert.json";
   const Json json = read_json(path);
   const std::string where = path.string();
@@ -156,6 +157,7 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
                                   .neighbors = require<index_t>(json, "neighbors", where),
                                   .max_length = require<index_t>(json, "max_length", where),
                                   .threads = threads,
+                                  .precision = precision ? *precision : precision_from(optional_value<std::string>(json, "precision", "fp32", where)),
                                   .seed = require<std::uint64_t>(json, "seed", where)};
   auto names = require<std::vector<std::string>>(json, "classes", where);
   const auto head_classes = require<index_t>(json, "head_classes", where);
@@ -169,9 +171,10 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   Classifier model(tokenizer_type::load(directory), network_type(checkpoint.config(), head_classes, options), names);
   checkpoint.read(model.network_.encoder().layers(), model.network_.values());
   for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
+  model.network_.lower(model.network_.values());
   detail::read_policy(json, where, model.fusion_);
   detail::read_policy(json, where, model.voting_);
-  model.datastore_ = datastore_type::load(directory / "datastore.safetensors", fingerprint(model.network_.values()), names);
+  model.datastore_ = datastore_type::load(directory / "datastore.safetensors", fingerprint(std::as_const(model.network_).values()), names);
   return model;
 }
 

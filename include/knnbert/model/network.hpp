@@ -49,6 +49,17 @@ class Network {
   const ParameterBlock& values() const { return values_; }
   ParameterBlock& values() { return values_; }
 
+  /// Brings the weights of a block into the precision of the options; to be called whenever its values have changed.
+  void lower(ParameterBlock& values) const {
+    if constexpr (requires { encoder_.lower(values, options_.precision, *workers_); }) encoder_.lower(values, options_.precision, *workers_);
+    else if (options_.precision != Precision::fp32) raise<OptionError>("Network::lower: {} given, but this encoder knows fp32 only", name_of(options_.precision));
+  }
+  /// Errors: OptionError for a precision that the encoder is not compiled for.
+  void set_precision(Precision precision) {
+    options_.precision = precision;
+    lower(values_);
+  }
+
   /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers.
   void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding) const {
     const auto workspace = workspaces_->lend();

@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 
+#include "knnbert/core/precision.hpp"
 #include "knnbert/encoder/pooling.hpp"
 
 namespace knnbert {
@@ -16,6 +17,7 @@ struct ClassifierOptions {
   index_t neighbors = 10;            ///< k of the vote
   index_t max_length = 128;          ///< tokens of a text, special tokens included; longer texts are cut
   index_t threads = 1;
+  Precision precision = Precision::fp32;  ///< of the encoder's large products; the stack's encoder has to be compiled for it
   std::uint64_t seed = 42;           ///< of the heads' first values
 };
 

@@ -51,6 +51,15 @@ struct BlockDropout {
   Dropout head(index_t head) const { return probabilities.at_site(first_site + 2 + static_cast<std::uint64_t>(head)); }
 };
 
+/// Rows of inner that a block without a backward pass needs.
+inline constexpr index_t feed_forward_rows = 112;
+
+/// Scratch of one thread running blocks; grows only.
+struct BlockScratch {
+  kernel::AttentionScratch attention;
+  kernel::LoweredRows rows;
+};
+
 namespace detail {
 
 inline kernel::AttentionHead attention_head(const Block& block, ConstView projections, index_t head, index_t begin, index_t end,
@@ -62,39 +71,40 @@ inline kernel::AttentionHead attention_head(const Block& block, ConstView projec
 }
 
 /// out = dropout(x W^T + b) + residual
-template <class Arch>
-void linear_with_residual(const Linear& layer, const ParameterBlock& values, ConstView x, ConstView residual, const Dropout& dropout, View out) {
+template <class Arch, class Precisions>
+void linear_with_residual(const Linear& layer, const ParameterBlock& values, ConstView x, ConstView residual, const Dropout& dropout, View out,
+                          kernel::LoweredRows& rows) {
   const float* bias = values.slice(layer.bias);
-  if (dropout.active()) return linear<Arch>(layer, values, x, kernel::AddResidual<Arch, true>{out, residual, bias, dropout});
-  linear<Arch>(layer, values, x, kernel::AddResidual<Arch, false>{out, residual, bias, dropout});
+  if (dropout.active()) return linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<Arch, true>{out, residual, bias, dropout}, rows);
+  linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<Arch, false>{out, residual, bias, dropout}, rows);
 }
 
 /// The first half of the feed-forward layer; only the usual activation is fused into the product.
-template <class Arch>
-void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner) {
+template <class Arch, class Precisions>
+void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner, kernel::LoweredRows& rows) {
   const float* bias = values.slice(block.intermediate.bias);
   if (block.activation == ActivationKind::gelu) {
-    if (before.empty()) return linear<Arch>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, false>{inner, before, bias});
-    return linear<Arch>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, true>{inner, before, bias});
+    if (before.empty()) return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, false>{inner, before, bias}, rows);
+    return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, true>{inner, before, bias}, rows);
   }
   const View sum = before.empty() ? inner : before;
-  linear<Arch>(block.intermediate, values, x, sum);
+  linear<Arch, Precisions>(block.intermediate, values, x, kernel::AddBias<Arch>{sum, bias}, rows);
   if (block.activation == ActivationKind::relu) return kernel::activate<Arch, kernel::Relu>(sum, inner);
   kernel::activate<Arch, kernel::GeluTanh>(sum, inner);
 }
 
 /// Feed-forward layer, by blocks of rows whose wide intermediate stays in the second-level cache.
-template <class Arch>
+template <class Arch, class Precisions>
 void feed_forward(const Block& block, const ParameterBlock& values, const BlockActivations<View>& a, index_t begin, index_t rows,
-                  const BlockDropout& dropout) {
-  constexpr index_t most = 84;
+                  const BlockDropout& dropout, kernel::LoweredRows& lowered) {
+  constexpr index_t most = feed_forward_rows;
   const bool keep = !a.before.empty();
   for (index_t first = begin; first < begin + rows; first += most) {
     const index_t count = std::min(most, begin + rows - first);
     const View inner = a.inner.row_range(keep ? first : 0, count), before = keep ? a.before.row_range(first, count) : View();
     const View sum = a.output_sum.row_range(first, count), middle = a.middle.row_range(first, count);
-    activate_linear<Arch>(block, values, middle, before, inner);
-    linear_with_residual<Arch>(block.output, values, inner, middle, dropout.output().from_row(first), sum);
+    activate_linear<Arch, Precisions>(block, values, middle, before, inner, lowered);
+    linear_with_residual<Arch, Precisions>(block.output, values, inner, middle, dropout.output().from_row(first), sum, lowered);
     kernel::layer_norm<Arch>(sum, values.slice(block.output_norm.gain), values.slice(block.output_norm.bias), block.output_norm.epsilon,
                              a.output.row_range(first, count), a.output_statistics.row_range(first, count));
   }
@@ -102,27 +112,24 @@ void feed_forward(const Block& block, const ParameterBlock& values, const BlockA
 
 }  // namespace detail
 
-/// Rows of inner that a block without a backward pass needs.
-inline constexpr index_t feed_forward_rows = 84;
-
 /// Runs the block on some texts; a.input holds their rows, a.output receives the result.
-template <class Arch>
+template <class Arch, class Precisions>
 void block_forward(const Block& block, const ParameterBlock& values, TextRange texts, const BlockActivations<View>& a,
-                   const BlockDropout& dropout, kernel::AttentionScratch& scratch) {
+                   const BlockDropout& dropout, BlockScratch& scratch) {
   const index_t begin = texts.begin(), rows = texts.rows();
   const auto part = [&](View view) { return view.row_range(begin, rows); };
-  linear<Arch>(block.projections, values, part(a.input), part(a.projections));
+  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias<Arch>{part(a.projections), values.slice(block.projections.bias)}, scratch.rows);
   for (index_t t = 0; t < texts.count(); ++t)
     for (index_t h = 0; h < block.heads; ++h) {
       const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
       kernel::attention<Arch>(detail::attention_head(block, a.projections, h, first, last, dropout),
-                              a.context.row_range(first, last - first).col_range(h * block.head_width(), block.head_width()), scratch);
+                              a.context.row_range(first, last - first).col_range(h * block.head_width(), block.head_width()), scratch.attention);
     }
-  detail::linear_with_residual<Arch>(block.attention_output, values, part(a.context), part(a.input),
-                                     dropout.attention_output().from_row(begin), part(a.attention_sum));
+  detail::linear_with_residual<Arch, Precisions>(block.attention_output, values, part(a.context), part(a.input),
+                                                 dropout.attention_output().from_row(begin), part(a.attention_sum), scratch.rows);
   kernel::layer_norm<Arch>(part(a.attention_sum), values.slice(block.attention_norm.gain), values.slice(block.attention_norm.bias),
                            block.attention_norm.epsilon, part(a.middle), part(a.attention_statistics));
-  detail::feed_forward<Arch>(block, values, a, begin, rows, dropout);
+  detail::feed_forward<Arch, Precisions>(block, values, a, begin, rows, dropout, scratch.rows);
 }
 
 }  // namespace knnbert

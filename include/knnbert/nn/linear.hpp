@@ -2,6 +2,7 @@
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/kernel/epilogue.hpp"
+#include "knnbert/kernel/lower.hpp"
 #include "knnbert/kernel/product.hpp"
 #include "knnbert/kernel/transpose.hpp"
 
@@ -30,12 +31,51 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, View
   linear<Arch>(layer, values, x, kernel::AddBias<Arch>{y, values.slice(layer.bias)});
 }
 
-/// The transpose of a layer's weight, by which gradients flow to its input.
+/// The same with lanes of a reduced precision on both sides: x [M, lanes of inputs], meanings [M] of its rows (int8).
+template <class Arch, class Dot, class Epilogue>
+void linear_of_lanes(const Linear& layer, const ParameterBlock& values, ConstView x, const kernel::Int8Row* meanings, const Epilogue& epilogue) {
+  const LoweredWeight& w = values.lowered(layer.weight);
+  KNNBERT_ASSERT(x.cols() == kernel::lanes_of<Dot>(layer.inputs));
+  if constexpr (Dot::precision == Precision::int8)
+    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, kernel::Dequantize<Arch, Epilogue>{epilogue, meanings, w.scales.data(), w.sums.data()});
+  else
+    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, epilogue);
+}
+
+/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form, if it has one.  x [M, inputs]; rows: scratch.
+template <class Arch, class Precisions, class Epilogue>
+void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows) {
+  Precisions::with(values.precision(), [&](auto dot) {
+    using Products = decltype(dot);
+    if constexpr (Products::precision == Precision::fp32) return linear<Arch>(layer, values, x, epilogue);
+    else {
+      rows.assign<Arch, Products>(x);
+      linear_of_lanes<Arch, Products>(layer, values, rows.lanes(), rows.meanings(), epilogue);
+    }
+  });
+}
+
+/// Lowers a weight [outputs, inputs] given in panels; the work is shared by panels.
+template <class Arch, class Dot>
+void lower_weight(const float* panels, index_t outputs, index_t inputs, LoweredWeight& to, const Workers& workers) {
+  constexpr index_t group = 8;
+  const index_t count = round_up(outputs, panel_width) / panel_width;
+  to.panels.reserve(count * panel_width * kernel::lanes_of<Dot>(inputs));
+  if constexpr (Dot::precision == Precision::int8) {
+    to.scales.reserve(count * panel_width);
+    to.sums.reserve(count * panel_width);
+  }
+  workers.for_each((count + group - 1) / group, [&](index_t task, index_t) {
+    kernel::lower_panels<Arch, Dot>(panels, inputs, task * group, std::min(count, (task + 1) * group), to);
+  });
+}
+
+/// The transpose of a layer's weight, by which gradients flow to its input, in fp32 or bf16.
 class TransposedWeight {
  public:
   /// Splits the work over output panels among the workers.
-  template <class Arch>
-  void assign(const Linear& layer, const ParameterBlock& values, const Workers& workers) {
+  template <class Arch, class Precisions = OnlyFp32>
+  void assign(const Linear& layer, const ParameterBlock& values, const Workers& workers, Precision precision = Precision::fp32) {
     constexpr index_t group = 8;
     const index_t panels = round_up(layer.inputs, panel_width) / panel_width;
     panels_.reserve(panels * panel_width * layer.outputs);
@@ -43,18 +83,39 @@ class TransposedWeight {
       kernel::transpose_panels<Arch>(values.slice(layer.weight), layer.outputs, layer.inputs, panels_.data(), task * group,
                                      std::min(panels, (task + 1) * group));
     });
+    precision_ = precision;
+    Precisions::with(precision, [&](auto dot) {
+      if constexpr (decltype(dot)::precision == Precision::bf16)
+        lower_weight<Arch, decltype(dot)>(panels_.data(), layer.inputs, layer.outputs, lowered_, workers);
+    });
   }
-  const float* panels() const { return panels_.data(); }
+  Precision precision() const { return precision_; }
+  const float* panels() const { return precision_ == Precision::bf16 ? lowered_.panels.data() : panels_.data(); }
 
  private:
   AlignedBuffer<float> panels_;
+  LoweredWeight lowered_;
+  Precision precision_ = Precision::fp32;
 };
 
-/// epilogue(m, k, (d_y W)(m, k)).  d_y [M, outputs]
+/// epilogue(m, k, (d_y W)(m, k)).  d_y [M, outputs]; rows: scratch
+template <class Arch, class Precisions = OnlyFp32, class Epilogue>
+void linear_backward(const Linear& layer, const TransposedWeight& transposed, ConstView d_y, const Epilogue& epilogue, kernel::LoweredRows& rows) {
+  KNNBERT_ASSERT(d_y.cols() == layer.outputs);
+  Precisions::with(transposed.precision(), [&](auto dot) {
+    using Products = decltype(dot);
+    if constexpr (Products::precision == Precision::fp32) kernel::product<Arch>(d_y, transposed.panels(), layer.inputs, epilogue);
+    if constexpr (Products::precision == Precision::bf16) {
+      rows.assign<Arch, Products>(d_y);
+      kernel::product<Arch, Products>(rows.lanes(), transposed.panels(), layer.inputs, epilogue);
+    }
+  });
+}
+
 template <class Arch, class Epilogue>
 void linear_backward(const Linear& layer, const TransposedWeight& transposed, ConstView d_y, const Epilogue& epilogue) {
-  KNNBERT_ASSERT(d_y.cols() == layer.outputs);
-  kernel::product<Arch>(d_y, transposed.panels(), layer.inputs, epilogue);
+  kernel::LoweredRows unused;
+  linear_backward<Arch>(layer, transposed, d_y, epilogue, unused);
 }
 
 /// Output panels that one task of a parameter gradient computes; fixed, so that results do not depend on threads.
@@ -64,14 +125,41 @@ inline index_t gradient_tasks(const Linear& layer) {
   return (round_up(layer.outputs, panel_width) / panel_width + gradient_panels - 1) / gradient_panels;
 }
 
-/// Adds task `task` of d_y^T x and of the column sums of d_y to the layer's gradients.
-/// x [M, inputs], d_y [M, outputs]; scratch grows to M * 32 floats.
-template <class Arch>
-void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradients& gradients, index_t task, AlignedBuffer<float>& scratch) {
+/// Both factors of a weight gradient as lanes of two rows of bf16; grows only.
+class PairedFactors {
+ public:
+  template <class Arch>
+  void assign(ConstView x, ConstView d_y, const Workers& workers) {
+    constexpr index_t group = 32;
+    const index_t pairs = (x.rows() + 1) / 2;
+    x_.resize(pairs, x.cols());
+    d_y_.resize(pairs, d_y.cols());
+    workers.for_each((pairs + group - 1) / group, [&](index_t task, index_t) {
+      const index_t last = std::min(pairs, (task + 1) * group);
+      kernel::pair_rows<Arch>(x, task * group, last, x_);
+      kernel::pair_rows<Arch>(d_y, task * group, last, d_y_);
+    });
+  }
+  ConstView x() const { return x_; }
+  ConstView d_y() const { return d_y_; }
+
+ private:
+  Matrix x_, d_y_;
+};
+
+/// Adds task `task` of d_y^T x and of the column sums of d_y to the layer's gradients; the product in bf16 where `paired`
+/// is given.  x [M, inputs], d_y [M, outputs]; scratch grows to M * 32 floats.
+template <class Arch, class Dot = kernel::Fp32>
+void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradients& gradients, index_t task, AlignedBuffer<float>& scratch,
+                         const PairedFactors* paired = nullptr) {
   const index_t panels = round_up(layer.outputs, panel_width) / panel_width;
   const index_t first = task * gradient_panels, last = std::min(panels, first + gradient_panels);
   scratch.reserve(d_y.rows() * 2 * panel_width);
-  kernel::add_weight_gradient<Arch>(x, d_y, gradients.slice(layer.weight), first, last, scratch.data());
+  float* d_weight = gradients.slice(layer.weight);
+  if constexpr (Dot::precision == Precision::bf16)
+    kernel::add_weight_gradient<Arch, Dot>(paired->x(), paired->d_y(), d_weight, first, last, scratch.data());
+  else
+    kernel::add_weight_gradient<Arch>(x, d_y, d_weight, first, last, scratch.data());
   kernel::add_column_sums(d_y, gradients.slice(layer.bias), first * panel_width, std::min(layer.outputs, last * panel_width));
 }
 

@@ -51,6 +51,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   /// One key for every training example.
   template <class Model, class Data>
   void start(const Model& model, const Data& data) {
+    model.lower(keys_);
     if (warm_up) fill(model, data);
   }
 
@@ -58,6 +59,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void begin_step(Start& start) {
     const auto& model = start.model;
     follow(model.values(), keys_, momentum, start.ranges, model.workers());
+    model.lower(keys_);
     if (positives > 0) enqueue(start);
     step_contrast_ = queue_->for_batch(start.labels, contrast);
     if (step_contrast_.valid_anchors == 0) start.idle_weight += weight;

@@ -29,6 +29,7 @@ class Stepper {
 
   /// Trains on the given examples.
   StepReport step(const StepClock& clock, std::span<const index_t> examples, float learning_rate) {
+    if (!network_.values().fresh()) network_.lower(network_.values());  // restored or changed by the caller
     start();
     StepReport report;
     report.examples = std::ssize(examples);
@@ -151,7 +152,10 @@ class Stepper {
     report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
     report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
     const auto ranges = moved_ranges();
-    if (report.finite) optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
+    if (report.finite) {
+      optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
+      network_.lower(network_.values());
+    }
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
         if (report.finite) term.after_update(network_, ranges);

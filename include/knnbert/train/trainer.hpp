@@ -62,6 +62,7 @@ class Trainer {
     FitReport finish(Observer&& observer) {
       while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
       if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
+      model_.network().lower(model_.network().values());
       trainer_.terms_ = std::move(stepper_.terms());
       return report_;
     }
@@ -146,6 +147,7 @@ class Trainer {
       std::string text = format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", o.epochs, o.batch_size, o.part_size, o.learning_rate, o.head_learning_rate,
                                 static_cast<index_t>(o.schedule), o.warmup, o.weight_decay, o.clip_norm, o.dropout, o.seed,
                                 static_cast<index_t>(o.selection), o.rebuild_store, static_cast<index_t>(model_.options().pooling));
+      text += format(" {}", name_of(model_.options().precision));
       const auto add_term = [&](const auto& term) {
         text += format(" {}", term.name);
         if constexpr (requires { term.identity(); }) text += format(" {}", term.identity());

@@ -1,0 +1,98 @@
+// usage: train ENCODER_DIR LABELED_IDS [--batch N] [--steps N] [--warm-up N] [--precision fp32|bf16] [--threads N] [--seed N]
+//              [--lambda X --queue N --positives N]
+// Steps of fine-tuning with cross entropy, dropout on, examples shuffled; with --queue also KNN-BERT's contrast. A line of
+// LABELED_IDS is a label's number, a tab and token ids, special tokens included. Prints a JSON line: processor seconds of
+// the steps (calling thread), examples and tokens, products and attention at real lengths (three times a forward pass,
+// keys once) in GFLOP/s, and their share of the fp32 peak measured around the steps.
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "arguments.hpp"
+#include "knnbert/encoder/bert_files.hpp"
+#include "knnbert/model/network.hpp"
+#include "knnbert/model/stack.hpp"
+#include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/term/queue_contrastive.hpp"
+#include "knnbert/train/sampler.hpp"
+#include "knnbert/train/stepper.hpp"
+#include "peak.hpp"
+#include "work.hpp"
+
+namespace {
+
+using namespace knnbert;
+using namespace knnbert_benchmark;
+
+struct Stack : DefaultStack {
+  using encoder_type = BasicBert<DefaultArch, AnyPrecision>;
+};
+
+TrainingData read_examples(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) raise<IoError>("{}: cannot be opened", path);
+  Batch tokens;
+  std::vector<label_t> labels;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream numbers(line);
+    label_t label;
+    if (!(numbers >> label)) raise<FormatError>("{}: line {}: a label expected", path, labels.size() + 1);
+    labels.push_back(label);
+    for (token_t id; numbers >> id;) tokens.ids.push_back(id);
+    tokens.close_text();
+  }
+  const auto classes = static_cast<index_t>(*std::max_element(labels.begin(), labels.end())) + 1;
+  return TrainingData(std::move(tokens), std::move(labels), classes);
+}
+
+double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+template <class... Terms>
+void measure(const Arguments& arguments, Network<Stack>& network, const TrainingData& data, index_t positives, Terms... terms) {
+  const index_t batch = arguments.number("--batch", 32), steps = arguments.number("--steps", 40), warm_up = arguments.number("--warm-up", 5);
+  const auto seed = static_cast<std::uint64_t>(arguments.number("--seed", 42));
+  Stepper<Network<Stack>, Terms...> stepper(network, data, {.batch_size = batch, .seed = seed}, std::move(terms)...);
+  const ShuffledBatches batches(data.size(), batch, seed, 0);
+  const BertConfig& config = network.encoder().config();
+  double seconds = 0, wall = 0, operations = 0, highest = peak<DefaultArch>();
+  index_t tokens = 0, examples = 0;
+  for (index_t s = 0; s < warm_up + steps; ++s) {
+    const auto chosen = batches[s % batches.count()];
+    const double start = cpu_seconds(), wall_start = wall_seconds();
+    const auto report = stepper.step({seed, 0, static_cast<std::uint64_t>(s)}, chosen, 1e-5f);
+    if (!report.finite) raise<OptionError>("step {}: the loss is not finite", s);
+    if (s < warm_up) continue;
+    seconds += cpu_seconds() - start, wall += wall_seconds() - wall_start;
+    const double forward = forward_operations(config, data.tokens().select(chosen));
+    operations += forward * (3 + static_cast<double>(positives));  // positives are about as long as their queries
+    tokens += report.tokens, examples += report.examples;
+  }
+  highest = std::max(highest, peak<DefaultArch>());
+  std::printf("{\"seconds\":%.6f,\"wall\":%.6f,\"steps\":%ld,\"examples\":%ld,\"tokens\":%ld,\"seconds_per_step\":%.6f,\"gflops\":%.1f,\"peak\":%.1f,\"peak_share\":%.4f,\"instructions\":\"%s\"}\n",
+              seconds, wall, static_cast<long>(steps), static_cast<long>(examples), static_cast<long>(tokens), seconds / static_cast<double>(steps),
+              operations / seconds * 1e-9, highest * 1e-9, operations / seconds / highest, DefaultArch::name());
+}
+
+int run(const Arguments& arguments) {
+  const BertCheckpoint checkpoint(arguments.positional(0, "ENCODER_DIR"));
+  const TrainingData data = read_examples(arguments.positional(1, "LABELED_IDS"));
+  Network<Stack> network(checkpoint.config(), data.classes(), {.threads = arguments.number("--threads", 1)});
+  checkpoint.read(network.encoder().layers(), network.values());
+  network.set_precision(precision_from(arguments.text("--precision", "fp32")));
+  const index_t capacity = arguments.number("--queue", 0), positives = arguments.number("--positives", 16);
+  if (capacity == 0) return measure(arguments, network, data, 0, CrossEntropy{}), 0;
+  const QueueContrastiveOptions options{.weight = std::stof(arguments.text("--lambda", "0.5")), .capacity = capacity, .positives = positives};
+  return measure(arguments, network, data, positives, CrossEntropy{.weight = 1 - options.weight}, QueueContrastive(options)), 0;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  try {
+    return run(Arguments(count, values));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}

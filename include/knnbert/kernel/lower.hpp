@@ -1,0 +1,181 @@
+#pragma once
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "knnbert/core/lowered_weight.hpp"
+#include "knnbert/core/matrix.hpp"
+#include "knnbert/kernel/epilogue.hpp"
+#include "knnbert/kernel/precision.hpp"
+
+/// From floats to the lanes of a reduced precision and back.
+namespace knnbert::kernel {
+
+template <class Dot>
+constexpr index_t lanes_of(index_t elements) { return (elements + Dot::lane_elements - 1) / Dot::lane_elements; }
+
+/// What an int8 row means: x = scale * (q - zero), 0 <= q <= 255. Zero is a value of its own, so that rows of one sign,
+/// such as a GELU's, use the whole range.
+struct Int8Row {
+  float scale, zero;
+};
+
+namespace detail {
+
+/// Bits of the nearest bf16 in the upper half of each lane, ties to even; NaN stays NaN.
+template <class Arch>
+KNNBERT_INLINE Integers<Arch> round_to_bf16(Floats<Arch> v) {
+  const auto bits = xsimd::bitwise_cast<Integers<Arch>>(v);
+  const auto rounded = bits + Integers<Arch>(0x7fff) + ((bits >> 16) & Integers<Arch>(1));
+  const auto nan = xsimd::bitwise_cast<Integers<Arch>>(v - v);  // 0, or NaN where v is no finite number
+  const auto finite = (nan & Integers<Arch>(0x7fffffff)) == Integers<Arch>(0);
+  return xsimd::select(finite, rounded, bits) & Integers<Arch>(static_cast<std::int32_t>(0xffff0000u));
+}
+
+inline std::uint16_t bf16_bits(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if ((bits & 0x7f800000u) != 0x7f800000u) bits += 0x7fffu + ((bits >> 16) & 1u);
+  return static_cast<std::uint16_t>(bits >> 16);
+}
+
+/// to [K] = bf16 of from [K]; the lane behind the last element is completed with 0
+template <class Arch, bool Native>
+KNNBERT_INLINE void bf16_row(const float* from, index_t size, float* to) {
+  auto* out = reinterpret_cast<unsigned char*>(to);
+  index_t c = 0;
+#if defined(__AVX512BF16__)
+  if constexpr (Native && lanes<Arch> == 16)
+    for (; c + 32 <= size; c += 32)
+      _mm512_storeu_si512(out + 2 * c, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + c + 16), _mm512_loadu_ps(from + c))));
+#endif
+  for (; c < size; ++c) {
+    const std::uint16_t bits = bf16_bits(from[c]);
+    std::memcpy(out + 2 * c, &bits, 2);
+  }
+  if (size % 2) std::memset(out + 2 * size, 0, 2);
+}
+
+/// Smallest and largest element of a row and 0.
+template <class Arch>
+KNNBERT_INLINE std::pair<float, float> range_of(const float* x, index_t size) {
+  using F = Floats<Arch>;
+  F low(0.0f), high(0.0f);
+  index_t c = 0;
+  for (; c + lanes<Arch> <= size; c += lanes<Arch>) {
+    const F v = load<Arch>(x + c);
+    low = xsimd::min(low, v);
+    high = xsimd::max(high, v);
+  }
+  float least = -largest<Arch>(-low), most = largest<Arch>(high);
+  for (; c < size; ++c) least = std::min(least, x[c]), most = std::max(most, x[c]);
+  return {least, most};
+}
+
+/// to [K] = q, rounded to nearest, ties to even
+template <class Arch>
+KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, float* to) {
+  auto* out = reinterpret_cast<unsigned char*>(to);
+  const auto [least, most] = range_of<Arch>(from, size);
+  const float factor = most > least ? 255.0f / (most - least) : 0.0f;
+  const auto zero = static_cast<std::int32_t>(std::nearbyint(-least * factor));
+  index_t c = 0;
+#if defined(__AVX512F__)
+  if constexpr (lanes<Arch> == 16)
+    for (; c + 16 <= size; c += 16) {
+      const auto q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from + c), _mm512_set1_ps(factor)));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + c), _mm512_cvtusepi32_epi8(_mm512_add_epi32(q, _mm512_set1_epi32(zero))));
+    }
+#endif
+  for (; c < size; ++c) out[c] = static_cast<unsigned char>(std::min(255, zero + static_cast<int>(std::nearbyint(from[c] * factor))));
+  std::memset(out + size, 0, static_cast<std::size_t>(-size & 3));
+  return {(most - least) / 255.0f, static_cast<float>(zero)};
+}
+
+}  // namespace detail
+
+/// Left factors in reduced precision, [M, lanes of K], and what their rows mean (int8). Scratch of one worker; grows only.
+class LoweredRows {
+ public:
+  template <class Arch, class Dot>
+  void assign(ConstView x) {
+    rows_.resize(x.rows(), lanes_of<Dot>(x.cols()));
+    if constexpr (Dot::precision == Precision::int8) meanings_.reserve(x.rows());
+    for (index_t r = 0; r < x.rows(); ++r) {
+      const float* from = x.data() + r * x.stride();
+      float* to = rows_.data() + r * rows_.stride();
+      if constexpr (Dot::precision == Precision::bf16) detail::bf16_row<Arch, Dot::native>(from, x.cols(), to);
+      if constexpr (Dot::precision == Precision::int8) meanings_[r] = detail::int8_row<Arch>(from, x.cols(), to);
+    }
+  }
+  ConstView lanes() const { return rows_; }
+  const Int8Row* meanings() const { return meanings_.data(); }
+
+ private:
+  Matrix rows_;
+  AlignedBuffer<Int8Row> meanings_;
+};
+
+/// Two rows of bf16 a lane, for sums over rows: to(m, c) = from(2m, c) | from(2m + 1, c) << 16, pairs [first, last); an
+/// odd last row is paired with zeros.  from [M, N], to [(M + 1) / 2, N]
+template <class Arch>
+void pair_rows(ConstView from, index_t first, index_t last, View to) {
+  using F = Floats<Arch>;
+  for (index_t m = first; m < last; ++m)
+    for (index_t c = 0; c < from.cols(); c += lanes<Arch>) {
+      const auto low = detail::round_to_bf16<Arch>(load_at<Arch>(from, 2 * m, c));
+      const auto high = detail::round_to_bf16<Arch>(2 * m + 1 < from.rows() ? load_at<Arch>(from, 2 * m + 1, c) : F(0.0f));
+      store_at<Arch>(to, m, c, xsimd::bitwise_cast<F>(high | ((low >> 16) & Integers<Arch>(0xffff))));
+    }
+}
+
+/// Lowers a weight [N, K] from panels [N / 16][K][16], for output panels [first, last).
+template <class Arch, class Dot>
+void lower_panels(const float* panels, index_t depth, index_t first, index_t last, LoweredWeight& to) {
+  using F = Floats<Arch>;
+  using I = Integers<Arch>;
+  const index_t count = lanes_of<Dot>(depth);
+  for (index_t panel = first; panel < last; ++panel)
+    for (index_t j = 0; j < panel_width; j += lanes<Arch>) {
+      const float* w = panels + panel * depth * panel_width + j;
+      float* out = to.panels.data() + panel * count * panel_width + j;
+      const auto element = [&](index_t k) { return k < depth ? load<Arch>(w + k * panel_width) : F(0.0f); };
+      if constexpr (Dot::precision == Precision::bf16) {
+        for (index_t l = 0; l < count; ++l) {
+          const I low = detail::round_to_bf16<Arch>(element(2 * l)), high = detail::round_to_bf16<Arch>(element(2 * l + 1));
+          store<Arch>(out + l * panel_width, xsimd::bitwise_cast<F>(high | ((low >> 16) & I(0xffff))));
+        }
+      } else {
+        F most(0.0f);
+        for (index_t k = 0; k < depth; ++k) most = xsimd::max(most, xsimd::abs(element(k)));
+        const F factor = xsimd::select(most > F(0.0f), F(127.0f) / most, F(0.0f));
+        I total(0);
+        for (index_t l = 0; l < count; ++l) {
+          I lane(0);
+          for (index_t e = 0; e < 4; ++e) {
+            const I q = xsimd::batch_cast<std::int32_t>(xsimd::nearbyint(element(4 * l + e) * factor));
+            total = total + q;
+            lane = lane | ((q & I(0xff)) << static_cast<int>(8 * e));
+          }
+          store<Arch>(out + l * panel_width, xsimd::bitwise_cast<F>(lane));
+        }
+        store<Arch>(to.scales.data() + panel * panel_width + j, most * F(1.0f / 127.0f));
+        store<Arch>(to.sums.data() + panel * panel_width + j, xsimd::batch_cast<float>(total));
+      }
+    }
+}
+
+/// epilogue((sum - zero * sum of w) * row scale * weight scale): what an int8 product means.
+template <class Arch, class Epilogue>
+struct Dequantize {
+  const Epilogue& epilogue;
+  const Int8Row* rows;
+  const float *scales, *sums;
+  KNNBERT_INLINE void prefetch(index_t r, index_t c) const { epilogue.prefetch(r, c); }
+  KNNBERT_INLINE void operator()(index_t r, index_t c, Integers<Arch> sum) const {
+    const auto centered = xsimd::fnma(Floats<Arch>(rows[r].zero), load<Arch>(sums + c), xsimd::batch_cast<float>(sum));
+    epilogue(r, c, centered * (load<Arch>(scales + c) * Floats<Arch>(rows[r].scale)));
+  }
+};
+
+}  // namespace knnbert::kernel

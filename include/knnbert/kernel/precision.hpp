@@ -1,0 +1,121 @@
+#pragma once
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "knnbert/core/precision.hpp"
+#include "knnbert/kernel/arch.hpp"
+
+/// Products in reduced precision. A product's reduction runs over 32-bit lanes, whatever they hold: one float, two bf16 or
+/// four int8. So one tile, one panel layout and one set of strides serve all three; only the step differs.
+namespace knnbert::kernel {
+
+/// Instructions of this translation unit; written as assembly below, because GCC 12 copies the register of the sum around
+/// the intrinsics (a third of the speed). They are part of the policies' names: units with other flags instantiate
+/// other functions.
+#if defined(__AVX512BF16__)
+inline constexpr bool bf16_instructions = true;
+#else
+inline constexpr bool bf16_instructions = false;
+#endif
+#if defined(__AVX512VNNI__)
+inline constexpr bool int8_instructions = true;
+#else
+inline constexpr bool int8_instructions = false;
+#endif
+
+/// sum += a * b
+struct Fp32 {
+  static constexpr Precision precision = Precision::fp32;
+  static constexpr index_t lane_elements = 1;
+  template <class Arch>
+  using sums = Floats<Arch>;
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+    return xsimd::fma(a, b, sum);
+  }
+};
+
+/// sum += a.low * b.low + a.high * b.high, bf16 in the halves of a lane. Without the instruction the halves become floats.
+template <bool Native>
+struct BasicBf16 {
+  static constexpr Precision precision = Precision::bf16;
+  static constexpr bool native = Native;
+  static constexpr index_t lane_elements = 2;
+  template <class Arch>
+  using sums = Floats<Arch>;
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+#if defined(__AVX512BF16__)
+    if constexpr (Native && lanes<Arch> == 16) {
+      __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
+      return sum;
+    }
+#endif
+    return xsimd::fma(high<Arch>(a), high<Arch>(b), xsimd::fma(low<Arch>(a), low<Arch>(b), sum));
+  }
+
+ private:
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> low(Floats<Arch> v) {
+    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) << 16);
+  }
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> high(Floats<Arch> v) {
+    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) & Integers<Arch>(static_cast<std::int32_t>(0xffff0000u)));
+  }
+};
+using Bf16 = BasicBf16<bf16_instructions>;
+
+/// sum += sum over four bytes of a.unsigned * b.signed: exact, with and without the instruction.
+template <bool Native>
+struct BasicInt8 {
+  static constexpr Precision precision = Precision::int8;
+  static constexpr index_t lane_elements = 4;
+  template <class Arch>
+  using sums = Integers<Arch>;
+  template <class Arch>
+  static KNNBERT_INLINE Integers<Arch> step(Integers<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+#if defined(__AVX512VNNI__)
+    if constexpr (Native && lanes<Arch> == 16) {
+      __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
+      return sum;
+    }
+#endif
+#if defined(__AVX2__)
+    if constexpr (lanes<Arch> == 8) {  // bytes widened to 16 bits, even and odd ones apart: no sum can saturate
+      const __m256i x = _mm256_castps_si256(a), y = _mm256_castps_si256(b), bytes = _mm256_set1_epi16(0xff);
+      const __m256i even = _mm256_madd_epi16(_mm256_and_si256(x, bytes), _mm256_srai_epi16(_mm256_slli_epi16(y, 8), 8));
+      const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(x, 8), _mm256_srai_epi16(y, 8));
+      return Integers<Arch>(_mm256_add_epi32(sum, _mm256_add_epi32(even, odd)));
+    }
+#endif
+    const auto x = xsimd::bitwise_cast<Integers<Arch>>(a), y = xsimd::bitwise_cast<Integers<Arch>>(b);
+    const Integers<Arch> byte(0xff);
+    sum = sum + (x & byte) * ((y << 24) >> 24);
+    sum = sum + ((x >> 8) & byte) * ((y << 16) >> 24);
+    sum = sum + ((x >> 16) & byte) * ((y << 8) >> 24);
+    return sum + ((x >> 24) & byte) * (y >> 24);
+  }
+};
+using Int8 = BasicInt8<int8_instructions>;
+
+}  // namespace knnbert::kernel
+
+namespace knnbert {
+
+/// Which precisions an encoder is compiled for: `with` calls f with the products' policy for one of them. The more, the
+/// longer compilation takes.
+template <class... Dots>
+struct Precisions {
+  static constexpr bool include(Precision p) { return ((Dots::precision == p) || ...); }
+  template <class F>
+  static KNNBERT_INLINE void with(Precision p, F&& f) {
+    if constexpr (sizeof...(Dots) == 1) return f(Dots{}...);
+    (void)((Dots::precision == p && (f(Dots{}), true)) || ...);
+  }
+};
+using OnlyFp32 = Precisions<kernel::Fp32>;
+using AnyPrecision = Precisions<kernel::Fp32, kernel::Bf16, kernel::Int8>;
+
+}  // namespace knnbert
