@@ -48,6 +48,25 @@ TrainingData read_examples(const std::string& path) {
 
 double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+/// Fills the queue, if a term has one, with random unit keys: a step's cost depends on their number only.
+template <class... Terms>
+index_t fill_queue(std::tuple<Terms...>& terms, const Network<Stack>& network, index_t classes) {
+  if constexpr (!(std::is_same_v<Terms, QueueContrastive> || ...)) return 0;
+  else {
+    auto& queue = std::get<QueueContrastive>(terms).queue();
+    const Rng rng(1, Stream::noise);
+    Matrix keys(queue.capacity(), network.projection_width());
+    std::vector<label_t> labels;
+    for (index_t i = 0; i < keys.rows(); ++i) {
+      for (index_t c = 0; c < keys.cols(); ++c) keys(i, c) = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i * keys.cols() + c)));
+      labels.push_back(static_cast<label_t>(i % classes));
+    }
+    network.metric().prepare(keys);
+    queue.push(keys, labels);
+    return queue.size();
+  }
+}
+
 template <class... Terms>
 void measure(const Arguments& arguments, Network<Stack>& network, const TrainingData& data, index_t positives, Terms... terms) {
   const index_t batch = arguments.number("--batch", 32), steps = arguments.number("--steps", 40), warm_up = arguments.number("--warm-up", 5);
@@ -55,7 +74,9 @@ void measure(const Arguments& arguments, Network<Stack>& network, const Training
   Stepper<Network<Stack>, Terms...> stepper(network, data, {.batch_size = batch, .seed = seed}, std::move(terms)...);
   const ShuffledBatches batches(data.size(), batch, seed, 0);
   const BertConfig& config = network.encoder().config();
-  double seconds = 0, wall = 0, operations = 0, highest = peak<DefaultArch>();
+  stepper.start();
+  const index_t keys = fill_queue(stepper.terms(), network, data.classes());
+  double seconds = 0, wall = 0, operations = 0, loss = 0, highest = peak<DefaultArch>();
   index_t tokens = 0, examples = 0;
   for (index_t s = 0; s < warm_up + steps; ++s) {
     const auto chosen = batches[s % batches.count()];
@@ -63,14 +84,15 @@ void measure(const Arguments& arguments, Network<Stack>& network, const Training
     const auto report = stepper.step({seed, 0, static_cast<std::uint64_t>(s)}, chosen, 1e-5f);
     if (!report.finite) raise<OptionError>("step {}: the loss is not finite", s);
     if (s < warm_up) continue;
+    loss = static_cast<double>(report.loss);
     seconds += cpu_seconds() - start, wall += wall_seconds() - wall_start;
     const double forward = forward_operations(config, data.tokens().select(chosen));
     operations += forward * (3 + static_cast<double>(positives));  // positives are about as long as their queries
     tokens += report.tokens, examples += report.examples;
   }
   highest = std::max(highest, peak<DefaultArch>());
-  std::printf("{\"seconds\":%.6f,\"wall\":%.6f,\"steps\":%ld,\"examples\":%ld,\"tokens\":%ld,\"seconds_per_step\":%.6f,\"gflops\":%.1f,\"peak\":%.1f,\"peak_share\":%.4f,\"instructions\":\"%s\"}\n",
-              seconds, wall, static_cast<long>(steps), static_cast<long>(examples), static_cast<long>(tokens), seconds / static_cast<double>(steps),
+  std::printf("{\"seconds\":%.6f,\"wall\":%.6f,\"steps\":%ld,\"examples\":%ld,\"tokens\":%ld,\"seconds_per_step\":%.6f,\"keys\":%ld,\"loss\":%.5f,\"gflops\":%.1f,\"peak\":%.1f,\"peak_share\":%.4f,\"instructions\":\"%s\"}\n",
+              seconds, wall, static_cast<long>(steps), static_cast<long>(examples), static_cast<long>(tokens), seconds / static_cast<double>(steps), static_cast<long>(keys), loss,
               operations / seconds * 1e-9, highest * 1e-9, operations / seconds / highest, DefaultArch::name());
 }
 
@@ -82,7 +104,8 @@ int run(const Arguments& arguments) {
   network.set_precision(precision_from(arguments.text("--precision", "fp32")));
   const index_t capacity = arguments.number("--queue", 0), positives = arguments.number("--positives", 16);
   if (capacity == 0) return measure(arguments, network, data, 0, CrossEntropy{}), 0;
-  const QueueContrastiveOptions options{.weight = std::stof(arguments.text("--lambda", "0.5")), .capacity = capacity, .positives = positives};
+  const QueueContrastiveOptions options{.weight = std::stof(arguments.text("--lambda", "0.5")), .capacity = capacity, .positives = positives, .warm_up = false,
+                                        .contrast = {.most_similar = arguments.number("--top-k", 100), .least_similar = arguments.number("--end-k", 1)}};
   return measure(arguments, network, data, positives, CrossEntropy{.weight = 1 - options.weight}, QueueContrastive(options)), 0;
 }
 

@@ -114,9 +114,17 @@ class BertCheckpoint {
     for (const auto& tensor : checkpoint_tensors(layers, values.table())) {
       const auto& parameter = values.table()[tensor.parameter];
       const TensorView source = source_of(tensor, parameter);
-      floats.resize(static_cast<std::size_t>(source.size()));
-      source.copy_to(std::span<float>(floats));
-      place(tensor, parameter, floats, values);
+      const index_t columns = source.size() / tensor.rows, group = std::max<index_t>(1, floats_at_once / columns);
+      for (index_t row = 0; row < tensor.rows; row += group) {  // one tensor, the token embeddings, is half of a small model
+        TensorView rows = source;
+        const auto row_bytes = source.bytes.size() / static_cast<std::size_t>(tensor.rows);
+        const auto count = static_cast<std::size_t>(std::min(group, tensor.rows - row));
+        rows.bytes = source.bytes.subspan(static_cast<std::size_t>(row) * row_bytes, count * row_bytes);
+        floats.resize(static_cast<std::size_t>(rows.size()));
+        rows.copy_to(std::span<float>(floats));
+        place(tensor, parameter, row, floats, values.data());
+        release_pages(rows.bytes);
+      }
     }
   }
 
@@ -130,14 +138,18 @@ class BertCheckpoint {
   /// A third of the fused bias, which is a vector of 3H.
   static bool is_part(const CheckpointTensor& tensor, const Parameter& p) { return p.vector && tensor.rows != p.rows; }
 
-  static void place(const CheckpointTensor& tensor, const Parameter& p, std::span<const float> floats, ParameterBlock& values) {
+  /// Rows from `row` on of a tensor to where its parameter lies.
+  static void place(const CheckpointTensor& tensor, const Parameter& p, index_t row, std::span<const float> floats, float* values) {
     if (is_part(tensor, p)) {
-      std::copy(floats.begin(), floats.end(), values.data() + p.offset + tensor.first_row);
+      std::copy(floats.begin(), floats.end(), values + p.offset + tensor.first_row + row);
       return;
     }
-    for (index_t r = 0; r < tensor.rows; ++r)
-      for (index_t c = 0; c < p.cols; ++c) values.data()[p.at(tensor.first_row + r, c)] = floats[static_cast<std::size_t>(r * p.cols + c)];
+    const float* from = floats.data();
+    for (index_t r = 0; r < std::ssize(floats) / p.cols; ++r)
+      for (index_t c = 0; c < p.cols; ++c) values[p.at(tensor.first_row + row + r, c)] = *from++;
   }
+
+  static constexpr index_t floats_at_once = index_t{1} << 18;
 
   TensorView find(const std::string& name) const {
     for (const std::string& spelling : {name, old_style_name(name)})

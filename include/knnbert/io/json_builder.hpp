@@ -57,7 +57,7 @@ class JsonBuilder {
 
   bool key(std::string& name) {
     const auto [member, is_new] = open_.back()->get_ref<Value::object_t&>().try_emplace(std::move(name));
-    if (!is_new) return fail(format("key '{}' appears twice in an object", member->first));
+    if (!is_new) return fail(knnbert::format("key '{}' appears twice in an object", member->first));
     slot_ = &member->second;
     return true;
   }

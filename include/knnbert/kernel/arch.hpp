@@ -67,6 +67,9 @@ KNNBERT_INLINE float sum(Floats<Arch> v) {
 /// Largest lane.
 template <class Arch>
 KNNBERT_INLINE float largest(Floats<Arch> v) {
+#if defined(__AVX512F__)
+  if constexpr (lanes<Arch> == 16) return _mm512_reduce_max_ps(v);
+#endif
   alignas(64) float all[lanes<Arch>];
   v.store_aligned(all);
   float best = all[0];

@@ -20,18 +20,19 @@ class AttentionScratch {
     stride_ = round_up(length, tile_alignment);
     transposed_.reserve(width * stride_ + tile_alignment);
     rows_.reserve((backward ? length : index_t{16}) * stride_ + tile_alignment);
-    if (!backward) return;
+    if (!backward) return lanes_.reserve(16 * stride_ + tile_alignment), void();
     kept_.reserve(length * stride_ + tile_alignment);
     gradient_.reserve(length * stride_ + tile_alignment);
   }
   View transposed(index_t width, index_t length) { return {transposed_.data(), width, length, stride_}; }
   View rows(index_t count, index_t length) { return {rows_.data(), count, length, stride_}; }  ///< scores, then probabilities
+  View lanes(index_t count, index_t length) { return {lanes_.data(), count, length, stride_}; }  ///< rows() as bf16
   View kept(index_t length) { return {kept_.data(), length, length, stride_}; }                ///< probabilities after dropout
   View gradient(index_t length) { return {gradient_.data(), length, length, stride_}; }
 
  private:
   static constexpr index_t tile_alignment = 2 * panel_width;
-  AlignedBuffer<float> transposed_, rows_, kept_, gradient_;
+  AlignedBuffer<float> transposed_, rows_, lanes_, kept_, gradient_;
   index_t stride_ = 0;
 };
 
@@ -49,12 +50,12 @@ struct StoreScaled {
 };
 
 /// One row tile of a product with a right factor whose `columns` need not fill a tile.
-template <class Arch, class Epilogue>
+template <class Arch, class Dot = Fp32, class Epilogue>
 void tile_row(index_t height, LeftFactor left, ConstView right, index_t depth, index_t row, const Epilogue& epilogue) {
   index_t c = 0;
   for (; c + lanes<Arch> < right.cols(); c += tile_columns<Arch>)
-    run_tile<Arch, tile_vectors>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
-  if (c < right.cols()) run_tile<Arch, 1>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
+    run_tile<Arch, tile_vectors, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
+  if (c < right.cols()) run_tile<Arch, 1, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
 }
 
 /// out [M, N] = left [M, K] right [K, N]

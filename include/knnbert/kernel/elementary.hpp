@@ -28,6 +28,20 @@ KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
   return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(mantissa) + exponent);
 }
 
+/// 2^x for x <= 0, clamped at -126; relative error about 2e-7. Half the instructions of exp: the argument's reduction is
+/// exact, and nothing overflows.
+template <class Arch>
+KNNBERT_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
+  using F = Floats<Arch>;
+  constexpr float round_to_integer = 12582912.0f;
+  x = xsimd::max(F(-126.0f), x);
+  const F shifted = x + F(round_to_integer);
+  const F r = x - (shifted - F(round_to_integer));  // [-0.5, 0.5]
+  const F p = polynomial<Arch>(r, 1.0f, 6.931468559e-1f, 2.402223800e-1f, 5.550892952e-2f, 9.671697938e-3f, 1.321867248e-3f);
+  const auto exponent = xsimd::bitwise_cast<Integers<Arch>>(shifted) << 23;
+  return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(p) + exponent);
+}
+
 /// The error function, absolute error below 4e-7: the rational approximation that Eigen and XLA use, on [-4, 4].
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> erf(Floats<Arch> x) {

@@ -17,8 +17,9 @@ KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
   index_t j = 0;
   for (; j + lanes<Arch> <= size; j += lanes<Arch>) best = xsimd::max(best, load<Arch>(s + j));
   if (j < size) best = xsimd::max(best, first_lanes<Arch>(load<Arch>(s + j), size - j, lowest));
-  const F shift(-largest<Arch>(best) * scale), factor(scale);
-  const auto numerator = [&](index_t at) { return exp<Arch>(xsimd::fma(load<Arch>(s + at), factor, shift)); };
+  const float binary = scale * 1.44269504f;  // e^(scale s) = 2^(binary s)
+  const F shift(-largest<Arch>(best) * binary), factor(binary);
+  const auto numerator = [&](index_t at) { return exp2_of_negative<Arch>(xsimd::fma(load<Arch>(s + at), factor, shift)); };
   F total(0.0f);
   for (j = 0; j + lanes<Arch> <= size; j += lanes<Arch>) {
     const F p = numerator(j);

@@ -1,7 +1,7 @@
 #pragma once
 #include <span>
 
-#include "knnbert/kernel/attention.hpp"
+#include "knnbert/kernel/attention_bf16.hpp"
 #include "knnbert/nn/linear.hpp"
 
 namespace knnbert {
@@ -58,6 +58,7 @@ inline constexpr index_t feed_forward_rows = 112;
 struct BlockScratch {
   kernel::AttentionScratch attention;
   kernel::LoweredRows rows;
+  kernel::AttentionLanes lanes;
 };
 
 namespace detail {
@@ -110,6 +111,35 @@ void feed_forward(const Block& block, const ParameterBlock& values, const BlockA
   }
 }
 
+/// context of all heads of all texts
+template <class Arch>
+void attend(const Block& block, TextRange texts, const BlockActivations<View>& a, const BlockDropout& dropout, kernel::AttentionScratch& scratch) {
+  const index_t size = block.head_width();
+  for (index_t t = 0; t < texts.count(); ++t)
+    for (index_t h = 0; h < block.heads; ++h) {
+      const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
+      kernel::attention<Arch>(attention_head(block, a.projections, h, first, last, dropout),
+                              a.context.row_range(first, last - first).col_range(h * size, size), scratch);
+    }
+}
+
+/// The same with products in bf16, without dropout.
+template <class Arch>
+void attend_bf16(const Block& block, TextRange texts, const BlockActivations<View>& a, BlockScratch& scratch) {
+  const index_t width = block.width(), size = block.head_width();
+  const ConstView all = ConstView(a.projections).row_range(texts.begin(), texts.rows());
+  scratch.lanes.assign<Arch>(all);
+  for (index_t t = 0; t < texts.count(); ++t) {
+    const index_t first = texts.offsets[t] - texts.begin(), length = texts.offsets[t + 1] - texts.offsets[t];
+    const ConstView values = scratch.lanes.pair_values<Arch>(all.row_range(first, length).col_range(2 * width, width));
+    const ConstView lanes = scratch.lanes.query_key().row_range(first, length);
+    for (index_t h = 0; h < block.heads; ++h)
+      kernel::attention_bf16<Arch>({lanes.col_range(h * size / 2, size / 2), lanes.col_range((width + h * size) / 2, size / 2),
+                                    values.col_range(h * size, size), 1.0f / std::sqrt(static_cast<float>(size))},
+                                   a.context.row_range(texts.offsets[t], length).col_range(h * size, size), scratch.attention);
+  }
+}
+
 }  // namespace detail
 
 /// Runs the block on some texts; a.input holds their rows, a.output receives the result.
@@ -119,12 +149,10 @@ void block_forward(const Block& block, const ParameterBlock& values, TextRange t
   const index_t begin = texts.begin(), rows = texts.rows();
   const auto part = [&](View view) { return view.row_range(begin, rows); };
   linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias<Arch>{part(a.projections), values.slice(block.projections.bias)}, scratch.rows);
-  for (index_t t = 0; t < texts.count(); ++t)
-    for (index_t h = 0; h < block.heads; ++h) {
-      const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
-      kernel::attention<Arch>(detail::attention_head(block, a.projections, h, first, last, dropout),
-                              a.context.row_range(first, last - first).col_range(h * block.head_width(), block.head_width()), scratch.attention);
-    }
+  if (values.precision() != Precision::fp32 && kernel::Bf16::native && a.before.empty() && !dropout.probabilities.active() && block.head_width() % 2 == 0)
+    detail::attend_bf16<Arch>(block, texts, a, scratch);
+  else
+    detail::attend<Arch>(block, texts, a, dropout, scratch.attention);
   detail::linear_with_residual<Arch, Precisions>(block.attention_output, values, part(a.context), part(a.input),
                                                  dropout.attention_output().from_row(begin), part(a.attention_sum), scratch.rows);
   kernel::layer_norm<Arch>(part(a.attention_sum), values.slice(block.attention_norm.gain), values.slice(block.attention_norm.bias),

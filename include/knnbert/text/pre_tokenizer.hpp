@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "knnbert/core/types.hpp"
 #include "knnbert/text/unicode.hpp"
@@ -15,7 +16,11 @@ namespace knnbert {
 template <class Consume>
 class WordSplitter {
  public:
-  explicit WordSplitter(Consume& consume, index_t longest) : consume_(consume), longest_(longest) {}
+  /// The buffer holds a word at a time; given the one that an earlier splitter left, nothing is allocated.
+  explicit WordSplitter(Consume& consume, index_t longest, std::string buffer = {})
+      : consume_(consume), longest_(longest), word_(std::move(buffer)) {
+    word_.clear();
+  }
 
   void push(char32_t c, std::uint8_t properties) {
     if (properties & unicode::space) return close();
@@ -32,6 +37,8 @@ class WordSplitter {
     word_.clear();
     characters_ = 0;
   }
+
+  std::string buffer() && { return std::move(word_); }
 
   bool full() const { return consume_.full(); }
 

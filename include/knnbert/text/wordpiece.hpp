@@ -4,8 +4,7 @@
 
 #include "knnbert/text/added_vocabulary.hpp"
 #include "knnbert/text/concept.hpp"
-#include "knnbert/text/greedy_pieces.hpp"
-#include "knnbert/text/pre_tokenizer.hpp"
+#include "knnbert/text/text_encoder.hpp"
 #include "knnbert/text/wordpiece_options.hpp"
 
 namespace knnbert {
@@ -22,7 +21,8 @@ class WordPiece {
         normalizer_(options_.normalizer),
         added_(vocabulary, options_.added_tokens, options_.matching, normalizer_),
         special_(find_special(vocabulary)),
-        pieces_(std::move(vocabulary), options_.prefix, special_.unknown, options_.max_characters_per_word) {}
+        pieces_(std::move(vocabulary), options_.prefix, special_.unknown, options_.max_characters_per_word),
+        encoder_(added_.normalized().empty() ? normalizer_ : Normalizer(as_is), pieces_) {}
 
   /// Reads tokenizer.json, else vocab.txt, and with either special_tokens_map.json and tokenizer_config.json, whose
   /// normalizer settings win over those of tokenizer.json (as in transformers).  Errors: IoError, FormatError.
@@ -46,16 +46,15 @@ class WordPiece {
   /// both.  Errors: OptionError for a max_length other than 0 or at least 3.
   void append(std::string_view first, std::string_view second, Batch& batch, index_t max_length = 0) const {
     require_length(max_length, 3);
-    std::vector<token_t> first_ids, second_ids;
-    encode_words(first, first_ids);
-    encode_words(second, second_ids);
-    if (max_length > 0) truncate(first_ids, second_ids, static_cast<std::size_t>(max_length) - 3);
     auto& ids = batch.ids;
     ids.push_back(special_.classify);
-    ids.insert(ids.end(), first_ids.begin(), first_ids.end());
-    ids.push_back(special_.separate);
-    batch.segments.resize(ids.size(), 0);
-    ids.insert(ids.end(), second_ids.begin(), second_ids.end());
+    const auto begin = ids.size();
+    encode_words(first, ids);
+    auto middle = ids.size();
+    encode_words(second, ids);
+    if (max_length > 0) middle = truncate(ids, begin, middle, static_cast<std::size_t>(max_length) - 3);
+    ids.insert(ids.begin() + static_cast<index_t>(middle), special_.separate);
+    batch.segments.resize(middle + 1, 0);
     ids.push_back(special_.separate);
     batch.segments.resize(ids.size(), 1);
     batch.close_text();
@@ -84,18 +83,9 @@ class WordPiece {
   }
 
  private:
-  static constexpr auto unlimited = static_cast<std::size_t>(-1);
-
-  /// Receives words; full once enough ids are there.
-  struct PieceWriter {
-    const GreedyPieces& pieces;
-    std::vector<token_t>& ids;
-    std::size_t limit;
-    GreedyPieces::Scratch scratch = {};
-
-    void operator()(std::string_view word, index_t characters) { pieces.cover(word, characters, scratch, ids); }
-    bool full() const { return ids.size() >= limit; }
-  };
+  static constexpr auto unlimited = TextEncoder::unlimited;
+  static constexpr NormalizerOptions as_is{
+      .clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
 
   static WordPieceOptions complete(const Vocabulary& vocabulary, WordPieceOptions options) {
     if (options.max_characters_per_word < 1)
@@ -132,22 +122,29 @@ class WordPiece {
       raise<OptionError>("WordPiece::append: max_length {} given, 0 or at least {} expected", max_length, least);
   }
 
-  /// The strategy longest_first of tokenizers: if one text is short it stays whole, else they share the room.
-  static void truncate(std::vector<token_t>& first, std::vector<token_t>& second, std::size_t room) {
-    if (first.size() + second.size() <= room) return;
-    auto& shorter = first.size() <= second.size() ? first : second;
-    auto& longer = first.size() <= second.size() ? second : first;
-    if (shorter.size() > room / 2) shorter.resize(room / 2);
-    longer.resize(room - shorter.size());
+  /// The strategy longest_first of tokenizers: if one text is short it stays whole, else they share the room. The texts
+  /// are ids[begin, middle) and ids[middle, size). Returns the new middle.
+  static std::size_t truncate(std::vector<token_t>& ids, std::size_t begin, std::size_t middle, std::size_t room) {
+    auto first = middle - begin, second = ids.size() - middle;
+    if (first + second <= room) return middle;
+    auto& shorter = first <= second ? first : second;
+    auto& longer = first <= second ? second : first;
+    shorter = std::min(shorter, room / 2);
+    longer = room - shorter;
+    ids.resize(middle + second);
+    const auto place = [&](std::size_t i) { return ids.begin() + static_cast<index_t>(i); };
+    ids.erase(place(begin + first), place(middle));
+    return begin + first;
   }
 
   /// Appends pieces as long as ids holds fewer than `limit`.
   void encode(std::string_view text, std::vector<token_t>& ids, std::size_t limit) const {
+    const auto scratch = encoder_.lend();
     const auto on_token = [&](token_t id) { ids.push_back(id); };
+    const auto on_text = [&](std::string_view part) { encoder_(part, pieces_, *scratch, ids, limit); };
     const auto on_raw = [&](std::string_view part) {
-      if (added_.normalized().empty()) return encode_part(part, normalizer_, ids, limit);
-      const auto on_normalized = [&](std::string_view piece) { encode_part(piece, as_is_, ids, limit); };
-      added_.normalized()(normalizer_.normalize(part), on_normalized, on_token);
+      if (added_.normalized().empty()) return on_text(part);
+      added_.normalized()(normalizer_.normalize(part), on_text, on_token);
     };
     if (added_.raw().empty())
       on_raw(text);
@@ -156,20 +153,12 @@ class WordPiece {
     if (ids.size() > limit) ids.resize(limit);
   }
 
-  void encode_part(std::string_view text, const Normalizer& normalizer, std::vector<token_t>& ids,
-                   std::size_t limit) const {
-    PieceWriter writer{pieces_, ids, limit};
-    WordSplitter splitter(writer, options_.max_characters_per_word);
-    normalizer(text, splitter);
-    splitter.close();
-  }
-
   WordPieceOptions options_;
   Normalizer normalizer_;
-  Normalizer as_is_{{.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false}};
   AddedVocabulary added_;
   SpecialTokens special_;
   GreedyPieces pieces_;
+  TextEncoder encoder_;  // of texts, or of normalized ones if these are searched for added tokens
 };
 
 static_assert(Tokenizer<WordPiece>);
