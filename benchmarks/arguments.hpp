@@ -1,5 +1,7 @@
 #pragma once
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -37,5 +39,16 @@ class Arguments {
   std::vector<std::string> positional_;
   std::vector<std::pair<std::string, std::string>> options_;
 };
+
+/// The body of main(): run(arguments), an error on standard error and exit code 1.
+template <class Run>
+int run_program(int count, char** values, Run run) {
+  try {
+    return run(Arguments(count, values));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
 
 }  // namespace knnbert_benchmark

@@ -3,7 +3,6 @@
 // 32; or, with --latency, one text of LENGTH tokens again and again. Prints a JSON line: the best round's processor
 // seconds of the calling thread, wall seconds, the median processor time of a round in ms, products and attention at real lengths in GFLOP/s, and their share of the
 // peak measured in the same minute.
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -39,8 +38,6 @@ Corpus read_corpus(const std::string& path, index_t most, index_t batch_size) {
   }
   return corpus;
 }
-
-double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int run(const Arguments& arguments) {
   const std::filesystem::path folder = arguments.positional(0, "ENCODER_DIR");
@@ -91,11 +88,4 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-int main(int count, char** values) {
-  try {
-    return run(Arguments(count, values));
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-}
+int main(int count, char** values) { return knnbert_benchmark::run_program(count, values, run); }

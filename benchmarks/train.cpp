@@ -4,7 +4,6 @@
 // LABELED_IDS is a label's number, a tab and token ids, special tokens included. Prints a JSON line: processor seconds of
 // the steps (calling thread), examples and tokens, products and attention at real lengths (three times a forward pass,
 // keys once) in GFLOP/s, and their share of the fp32 peak measured around the steps.
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -45,8 +44,6 @@ TrainingData read_examples(const std::string& path) {
   const auto classes = static_cast<index_t>(*std::max_element(labels.begin(), labels.end())) + 1;
   return TrainingData(std::move(tokens), std::move(labels), classes);
 }
-
-double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Fills the queue, if a term has one, with random unit keys: a step's cost depends on their number only.
 template <class... Terms>
@@ -111,11 +108,4 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-int main(int count, char** values) {
-  try {
-    return run(Arguments(count, values));
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return 1;
-  }
-}
+int main(int count, char** values) { return knnbert_benchmark::run_program(count, values, run); }

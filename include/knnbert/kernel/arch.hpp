@@ -54,6 +54,14 @@ KNNBERT_INLINE Floats<Arch> first_lanes(Floats<Arch> v, index_t count, Floats<Ar
   return xsimd::select(lane_numbers<Arch>() < Floats<Arch>(static_cast<float>(count)), v, other);
 }
 
+/// a where x < y, else b. By lanes of the difference's sign: xsimd 8.1 cannot select integers on AVX-512 without
+/// optimization. x and y differ by less than 2^31.
+template <class Arch>
+KNNBERT_INLINE Integers<Arch> where_less(Integers<Arch> x, Integers<Arch> y, Integers<Arch> a, Integers<Arch> b) {
+  const Integers<Arch> all = (x - y) >> 31;
+  return (a & all) | (b & ~all);
+}
+
 /// Sum of the lanes, always added in the same order.
 template <class Arch>
 KNNBERT_INLINE float sum(Floats<Arch> v) {

@@ -37,7 +37,7 @@ KNNBERT_INLINE Floats<Arch> dropout_factors(const Dropout& dropout, std::uint64_
   const Signed draw = xsimd::bitwise_cast<Signed>((x ^ (x >> 16)) >> 8);  // 24 bits: comparable as signed numbers
   const Signed threshold(static_cast<std::int32_t>(dropout.rate * 16777216.0f));
   const Signed kept = xsimd::bitwise_cast<Signed>(Floats<Arch>(1 / (1 - dropout.rate)));
-  return xsimd::bitwise_cast<Floats<Arch>>(xsimd::select(draw < threshold, Signed(0), kept));
+  return xsimd::bitwise_cast<Floats<Arch>>(where_less<Arch>(draw, threshold, Signed(0), kept));
 }
 
 /// to = from with dropped elements set to 0 and the others scaled; from and to may be the same.  [R, C]

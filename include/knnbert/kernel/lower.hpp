@@ -27,9 +27,9 @@ template <class Arch>
 KNNBERT_INLINE Integers<Arch> round_to_bf16(Floats<Arch> v) {
   const auto bits = xsimd::bitwise_cast<Integers<Arch>>(v);
   const auto rounded = bits + Integers<Arch>(0x7fff) + ((bits >> 16) & Integers<Arch>(1));
-  const auto nan = xsimd::bitwise_cast<Integers<Arch>>(v - v);  // 0, or NaN where v is no finite number
-  const auto finite = (nan & Integers<Arch>(0x7fffffff)) == Integers<Arch>(0);
-  return xsimd::select(finite, rounded, bits) & Integers<Arch>(static_cast<std::int32_t>(0xffff0000u));
+  // infinities and NaN have the largest exponent and keep their bits
+  const Integers<Arch> magnitude = bits & Integers<Arch>(0x7fffffff);
+  return where_less<Arch>(magnitude, Integers<Arch>(0x7f800000), rounded, bits) & Integers<Arch>(static_cast<std::int32_t>(0xffff0000u));
 }
 
 inline std::uint16_t bf16_bits(float x) {
