@@ -8,10 +8,9 @@
 #include <sstream>
 
 #include "arguments.hpp"
+#include "clock.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/io/npy.hpp"
-#include "peak.hpp"
-#include "work.hpp"
 
 namespace {
 

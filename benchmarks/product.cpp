@@ -8,7 +8,7 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/kernel/lower.hpp"
 #include "knnbert/kernel/product.hpp"
-#include "peak.hpp"
+#include "clock.hpp"
 
 namespace {
 
@@ -46,7 +46,7 @@ void product(benchmark::State& state) {
   AlignedBuffer<float> panels(columns * depth), bias(columns + panel_width);
   std::fill_n(panels.data(), panels.size(), 0.01f);
   Matrix out(rows, columns);
-  const kernel::AddBias<Arch> epilogue{out, bias.data()};
+  const kernel::AddBias epilogue{out, bias.data()};
   kernel::LoweredRows lowered;
   LoweredWeight weight;
   if constexpr (Products::precision != Precision::fp32) {
@@ -62,7 +62,7 @@ void product(benchmark::State& state) {
     else if constexpr (Products::precision == Precision::bf16) kernel::product<Arch, Products>(lowered.lanes(), weight.panels.data(), columns, epilogue);
     else
       kernel::product<Arch, Products>(lowered.lanes(), weight.panels.data(), columns,
-                                      kernel::Dequantize<Arch, kernel::AddBias<Arch>>{epilogue, lowered.meanings(), weight.scales.data(), weight.sums.data()});
+                                      kernel::Dequantize<kernel::AddBias>{epilogue, lowered.meanings(), weight.scales.data(), weight.sums.data()});
     benchmark::ClobberMemory();
   }
   report<Arch>(state, peak_operations);

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "arguments.hpp"
+#include "clock.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/model/network.hpp"
 #include "knnbert/model/stack.hpp"
@@ -16,8 +17,6 @@
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
-#include "peak.hpp"
-#include "work.hpp"
 
 namespace {
 

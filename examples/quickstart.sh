@@ -44,7 +44,7 @@ packages=$(missing_packages)
 [ -z "$packages" ] || install_packages $packages
 prepare_cmake
 mkdir -p "$build"
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6 -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
   -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }
 cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target knnbert_program
 knnbert=$build/knnbert

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "knnbert/core/error.hpp"
+#include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
 #include "options.hpp"
 
@@ -17,7 +18,10 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);
   CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
   app.name("knnbert");
-  app.set_version_flag("--version", format("knnbert {}.{}.{} (native backend)", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH));
+  app.set_version_flag("--version", [] {
+    return format("knnbert {}.{}.{} (native backend, instruction set {})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH,
+                  kernel::instruction_set<DefaultArch>());
+  });
   app.require_subcommand(1);
   app.fallthrough(false);
   for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize, cli::add_index, cli::add_add,

@@ -6,6 +6,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/report.hpp"
 #include "options.hpp"
+#include "profile.hpp"
 
 namespace knnbert::cli {
 
@@ -29,6 +30,7 @@ class TrainingLog {
     for (const auto& [name, value] : s.measures) row[std::string(name)] = value;
     if (!s.finite) row["skipped"] = true;
     write(row);
+    profile_.add(s);
     if (on_terminal()) bar(s);
   }
 
@@ -54,6 +56,7 @@ class TrainingLog {
     std::fflush(stdout);
   }
 
+  void print_profile(index_t threads) { profile_.print(threads, json_); }
   bool stop_requested() const { return stop_signal != 0; }
 
  private:
@@ -85,6 +88,7 @@ class TrainingLog {
 
   std::FILE* file_;
   bool json_;
+  Profile profile_;
   index_t first_ = 0, examples_ = 0;
   Clock::time_point start_;
 };

@@ -20,7 +20,7 @@ struct TrainOptions {
   std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling = "mean", feature = "automatic", schedule = "linear";
   std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
   float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
-  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false;
+  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
 };
 
 ClassifierOptions classifier_options(const TrainOptions& o) {
@@ -103,6 +103,7 @@ void train(const TrainOptions& o) {
     std::signal(SIGINT, stop);
     std::signal(SIGTERM, stop);
     report = fit(o, model, data, dev, log);
+    if (o.profile) log.print_profile(threads_of(o.common));
   }
   if (report.interrupted) {
     std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
@@ -153,6 +154,7 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--batch-size", t.batch_size, "examples of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
   verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_flag("--recompute", t.recompute, "keep fewer activations and compute them again: less memory, a third more time, the same result");
   verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--schedule", o.schedule, "of the learning rate")->capture_default_str()->check(CLI::IsMember({"linear", "cosine", "constant"}));
@@ -166,6 +168,7 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_flag("--no-dev-store", o.no_dev_store, "do not rebuild the datastore for dev scores: only the head is measured");
   verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")->capture_default_str()->check(CLI::Range(0, 1 << 28));
+  verb.add_flag("--profile", o.profile, "print the time of each phase of the steps and its share of the processor's peak");
   verb.add_flag("--resume", t.resume, "continue from the newest checkpoint in the output directory");
 }
 

@@ -55,7 +55,31 @@ TEST_CASE("top k: ranks by score, then by index") {
   CHECK(ranks_before({2, 9}, {1, 0}));
   CHECK(ranks_before({1, 0}, {1, 1}));
   CHECK_FALSE(ranks_before({1, 1}, {1, 1}));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(ranks_before({-1, 9}, {nan, 0}));
+  CHECK_FALSE(ranks_before({nan, 0}, {-1, 9}));
+  CHECK(ranks_before({nan, 0}, {nan, 1}));
   CHECK_FALSE(ranks_before({1, 1}, {1, 0}));
+}
+
+TEST_CASE("top k: NaN is kept where nothing better was offered") {
+  TopK best(2);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (index_t i = 0; i < 9; ++i)
+    if (best.admits(nan)) best.offer({nan, i});
+  best.offer({1, 20});
+  const auto kept = best.take();
+  REQUIRE(kept.size() == 2);
+  CHECK((kept[0].index == 20 && kept[1].index == 0));
+}
+
+TEST_CASE("top k: what is below the threshold cannot be kept") {
+  TopK best(3);
+  CHECK(best.threshold() == -std::numeric_limits<float>::infinity());
+  for (index_t i = 0; i < 100; ++i) best.offer({static_cast<float>(i % 10), i});
+  CHECK(best.threshold() > 0);
+  CHECK_FALSE(best.admits(0));
+  CHECK(TopK(0).threshold() == std::numeric_limits<float>::infinity());
 }
 
 TEST_CASE("top k: does not reserve memory for k in advance") {

@@ -104,6 +104,34 @@ TEST_CASE("a search is the same for any number of workers", "[datastore]") {
   }
 }
 
+TEST_CASE("neighbors and scores of a query do not depend on the batch", "[datastore]") {
+  const index_t width = GENERATE(3, 70), batch = 2500 / width;
+  FlatDatastore<> store(width);
+  store.add(random_rows(3001, width, 1), Labels(3001, 0));
+  const Matrix queries = random_rows(batch, width, 2);
+  const auto all = store.search(queries, 10);
+  for (index_t q = 0; q < batch; ++q) {
+    const auto one = store.search(ConstView(queries).row_range(q, 1), 10);
+    REQUIRE(std::equal(one[0].begin(), one[0].end(), all[q].begin(), all[q].end()));
+  }
+}
+
+TEST_CASE("scores that overflow are ranked, not lost", "[datastore]") {
+  FlatDatastore<Dot> store(5);
+  Matrix keys(40, 5), query(1, 5);
+  for (index_t i = 0; i < 40; ++i) keys(i, 0) = static_cast<float>(i);
+  keys(7, 0) = 3e38f, keys(9, 0) = -3e38f;
+  keys(8, 0) = 3e38f, keys(8, 1) = -3e38f;  // inf - inf
+  for (float& x : query.row(0)) x = 10;
+  const auto all = store.search(query, 40)[0];
+  CHECK(all.empty());
+  store.add(keys, Labels(40, 0));
+  CHECK(ids_of(store.search(query, 2)[0]) == std::vector<example_id>{7, 39});
+  const auto list = ids_of(store.search(query, 40)[0]);
+  REQUIRE(list.size() == 40);
+  CHECK((list[38] == 9 && list[39] == 8));
+}
+
 TEST_CASE("a snapshot stays as it was", "[datastore]") {
   FlatDatastore<> store(5);
   const Matrix keys = random_rows(10, 5, 1);

@@ -39,6 +39,25 @@ TEST_CASE("threads: embedding, hidden states and every gradient have the same bi
     }
 }
 
+TEST_CASE("recomputed activations: the same bits, twice, and a tape that keeps the hidden states only") {
+  const RandomBert bert(wide_config());
+  const Batch batch = random_batch(wide_config(), lengths);
+  const Matrix u = random_matrix(batch.size(), 60, 2);
+  for (const Pooling pooling : all_poolings)
+    for (const bool dropping : {false, true})
+      for (const index_t threads : {1, 3}) {
+        ForwardOptions options{.pooling = pooling};
+        if (dropping) options.dropout = Rng(3, Stream::dropout);
+        const Pass kept(bert, batch, options, u, Workers(threads));
+        options.recompute = true;
+        const Pass again(bert, batch, options, u, Workers(threads));
+        CHECK(same_bits(again.tape.embedding(), kept.tape.embedding()));
+        for (index_t l = 0; l <= 2; ++l) CHECK(same_bits(again.tape.hidden(l), kept.tape.hidden(l)));
+        CHECK(same_bits(again.gradients, kept.gradients));
+        CHECK(same_bits(again.d_input, kept.d_input));
+      }
+}
+
 TEST_CASE("encode: the same bits as forward, for any number of threads and dropout") {
   const RandomBert bert(wide_config());
   const Batch batch = random_batch(wide_config(), lengths);
@@ -139,7 +158,8 @@ TEST_CASE("concurrent encoders share values, each with its workspace") {
 TEST_CASE("chunks: every text is in exactly one, about as many tokens as asked for") {
   for (const index_t tokens : {1, 24, 25, 100, 10000}) {
     const std::vector<index_t> offsets{0, 3, 27, 28, 45, 69};
-    const auto ends = chunk_ends(offsets, tokens);
+    std::vector<index_t> memory;
+    const auto ends = chunk_ends(offsets, tokens, memory);
     index_t first = 0;
     for (const index_t end : ends) {
       CHECK(end > first);

@@ -73,8 +73,8 @@ TEST_CASE("lower: products of bf16 are those of the rounded factors") {
         kernel::LoweredRows left;
         left.assign<DefaultArch, kernel::Bf16>(a);
         Matrix out(rows, columns), narrow(rows, columns);
-        kernel::product<DefaultArch, kernel::Bf16>(left.lanes(), weight.panels.data(), columns, kernel::Store<DefaultArch>{out});
-        kernel::product<Narrow, kernel::BasicBf16<false>>(left.lanes(), weight.panels.data(), columns, kernel::Store<Narrow>{narrow});
+        kernel::product<DefaultArch, kernel::Bf16>(left.lanes(), weight.panels.data(), columns, kernel::Store{out});
+        kernel::product<Narrow, kernel::BasicBf16<false>>(left.lanes(), weight.panels.data(), columns, kernel::Store{narrow});
         const auto expected = [&](index_t m, index_t n) {
           double sum = 0;
           for (index_t k = 0; k < depth; ++k) sum += bf16(a(m, k)) * bf16(w(n, k));
@@ -98,9 +98,9 @@ TEST_CASE("lower: products of int8 are exact in integers, rows of one sign use t
         left.assign<DefaultArch, kernel::Int8>(a);
         Matrix out(rows, columns), narrow(rows, columns);
         const auto run = [&]<class Arch, class Dot>(Arch, Dot, View to) {
-          const kernel::Store<Arch> store{to};
+          const kernel::Store store{to};
           kernel::product<Arch, Dot>(left.lanes(), weight.panels.data(), columns,
-                                     kernel::Dequantize<Arch, kernel::Store<Arch>>{store, left.meanings(), weight.scales.data(), weight.sums.data()});
+                                     kernel::Dequantize<kernel::Store>{store, left.meanings(), weight.scales.data(), weight.sums.data()});
         };
         run(DefaultArch{}, kernel::Int8{}, out);
         run(Narrow{}, kernel::BasicInt8<false>{}, narrow);

@@ -11,7 +11,7 @@ template <class Arch>
 Matrix multiply(ConstView a, const Panels& panels, index_t columns) {
   Matrix out(a.rows(), columns);
   out.fill(-7);
-  kernel::product<Arch>(a, panels.data(), columns, kernel::Store<Arch>{out});
+  kernel::product<Arch>(a, panels.data(), columns, kernel::Store{out});
   return out;
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("product: rows may lie apart, and only whole vectors past the last col
   copy(a, copied);
   Matrix out(9, 60);
   out.fill(-7);
-  kernel::product<DefaultArch>(a, Panels(w).data(), 21, kernel::Store<DefaultArch>{out});
+  kernel::product<DefaultArch>(a, Panels(w).data(), 21, kernel::Store{out});
   CHECK(same_bits(View(out).col_range(0, 21), multiply<DefaultArch>(copied, Panels(w), 21)));
   CHECK(largest_error(View(out).col_range(32, 28), [](index_t, index_t) { return -7.0; }) == 0);
 }

@@ -19,7 +19,7 @@ TEST_CASE("narrow vectors: product, weight gradient and transposes agree with pl
         CAPTURE(rows, columns, depth);
         const Matrix a = random_matrix(rows, depth, 1), w = random_matrix(columns, depth, 2), y = random_matrix(rows, columns, 3);
         Matrix out(rows, columns);
-        kernel::product<Narrow>(a, Panels(w).data(), columns, kernel::Store<Narrow>{out});
+        kernel::product<Narrow>(a, Panels(w).data(), columns, kernel::Store{out});
         const auto product = [&](index_t m, index_t n) {
           double sum = 0;
           for (index_t k = 0; k < depth; ++k) sum += static_cast<double>(a(m, k)) * w(n, k);

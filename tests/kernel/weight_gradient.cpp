@@ -77,7 +77,7 @@ TEST_CASE("bias gradient: adds column sums of the given columns") {
   const Matrix y = random_matrix(13, 20, 5);
   AlignedBuffer<float> d = random_vector(20, 6);
   const AlignedBuffer<float> before = d;
-  kernel::add_column_sums(y, d.data(), 3, 17);
+  kernel::add_column_sums<DefaultArch>(y, d.data(), 3, 17);
   for (index_t n = 0; n < 32; ++n) {
     double sum = before[n];
     if (n >= 3 && n < 17)

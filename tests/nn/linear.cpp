@@ -43,7 +43,7 @@ TEST_CASE("linear: forward, gradient of the input and of the parameters against 
           TransposedWeight transposed;
           transposed.assign<DefaultArch>(c.layer, c.values, workers);
           Matrix d_x(rows, inputs);
-          linear_backward<DefaultArch>(c.layer, transposed, c.d, kernel::Store<DefaultArch>{d_x});
+          linear_backward<DefaultArch>(c.layer, transposed, c.d, kernel::Store{d_x});
           const auto backward = [&](index_t m, index_t k) {
             double sum = 0;
             for (index_t n = 0; n < outputs; ++n) sum += static_cast<double>(c.d(m, n)) * c.weight(n, k);

@@ -58,7 +58,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text.replace(at, from.size(), to);
 }
 
-Ids encode(const WordPiece& tokenizer, std::string_view text) {
+Ids ids_of(const WordPiece& tokenizer, std::string_view text) {
   Ids ids;
   tokenizer.encode_words(text, ids);
   return ids;
@@ -75,7 +75,7 @@ TEST_CASE("vocab.txt is read line by line, white space at the end of a line is n
   CHECK(tokenizer.find("b") == 9);
   CHECK(tokenizer.find("c") == 10);
   CHECK(tokenizer.find("last") == 13);
-  CHECK(encode(tokenizer, "HELLOs") == Ids{6, 7});
+  CHECK(ids_of(tokenizer, "HELLOs") == Ids{6, 7});
   CHECK(tokenizer.suggested_lengths().truncation == 0);
 }
 
@@ -92,12 +92,12 @@ TEST_CASE("tokenizer_config.json gives names, lengths and normalizer of a vocab.
   CHECK(tokenizer.special().mask == -1);
   CHECK(tokenizer.suggested_lengths().model == 512);
   CHECK(tokenizer.vocabulary_size() == 7);
-  CHECK(encode(tokenizer, "Hello<new>") == Ids{4, 6});
+  CHECK(ids_of(tokenizer, "Hello<new>") == Ids{4, 6});
   folder.write("tokenizer_config.json",
                R"({"cls_token": "<cls>", "model_max_length": 1000000000000000019884624838656})");
   CHECK(WordPiece::load(folder.path).suggested_lengths().model == 0);
   folder.write("added_tokens.json", R"({"<old>": 6})");
-  CHECK(encode(WordPiece::load(folder.path, AddedTokenMatching::ordinary), "Hello<OLD>") == Ids{5, 6});
+  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::ordinary), "Hello<OLD>") == Ids{5, 6});
 }
 
 TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") {
@@ -107,23 +107,23 @@ TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") 
   CHECK(tokenizer.vocabulary_size() == 8);
   CHECK(tokenizer.token(3).empty());
   CHECK(tokenizer.suggested_lengths().truncation == 128);
-  CHECK(encode(tokenizer, "Hellos") == Ids{5, 6});
+  CHECK(ids_of(tokenizer, "Hellos") == Ids{5, 6});
   std::string text;
   for (int i = 0; i < 200; ++i) text += "hello ";
   Batch batch;
   tokenizer.append(text, batch);
   CHECK(batch.tokens() == 202);
-  CHECK(encode(tokenizer, "hello <x>") != Ids{5, 7});
-  CHECK(encode(WordPiece::load(folder.path, AddedTokenMatching::all), "hello <x>") == Ids{5, 7});
+  CHECK(ids_of(tokenizer, "hello <x>") != Ids{5, 7});
+  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::all), "hello <x>") == Ids{5, 7});
 }
 
 TEST_CASE("tokenizer_config.json overrides the normalizer of tokenizer.json where transformers does") {
   const Folder folder;
   folder.write("tokenizer.json", usual);
   folder.write("tokenizer_config.json", R"({"do_lower_case": false, "tokenizer_class": "BertTokenizer"})");
-  CHECK(encode(WordPiece::load(folder.path), "Hello") == Ids{4});
+  CHECK(ids_of(WordPiece::load(folder.path), "Hello") == Ids{4});
   folder.write("tokenizer_config.json", R"({"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"})");
-  CHECK(encode(WordPiece::load(folder.path), "Hello") == Ids{5});
+  CHECK(ids_of(WordPiece::load(folder.path), "Hello") == Ids{5});
 }
 
 TEST_CASE("the older post-processor means the same") {
@@ -221,7 +221,7 @@ TEST_CASE("save writes what load reads") {
   CHECK(back.options().max_characters_per_word == 7);
   CHECK(back.suggested_lengths().truncation == 64);
   CHECK(back.suggested_lengths().model == 256);
-  CHECK(encode(back, "Hellos <x>H\u00e9llo") == Ids{4, 6, 7, 4});
+  CHECK(ids_of(back, "Hellos <x>H\u00e9llo") == Ids{4, 6, 7, 4});
   const std::vector<std::string> malformed{"[UNK]", "[CLS]", "[SEP]", "\xff"};
   CHECK_THROWS_AS(WordPiece{Vocabulary(malformed)}.save(second.path), FormatError);
 }

@@ -7,9 +7,9 @@ using namespace knnbert_test;
 
 namespace {
 
-const std::vector<label_t> labels{0, 1, 2, 0, 1, 0, 0, 2, 1, 1};
+const std::vector<label_t> gold{0, 1, 2, 0, 1, 0, 0, 2, 1, 1};
 
-bool same_values(const ParameterBlock& a, const ParameterBlock& b) {
+bool same_bits(const ParameterBlock& a, const ParameterBlock& b) {
   return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0;
 }
 
@@ -50,7 +50,7 @@ struct Poison {
 TEST_CASE("step: the gradient of the joint loss by central differences, every parameter, with dropout") {
   for (const Pooling pooling : {Pooling::mean, Pooling::pooler}) {
     auto network = tiny_network({.pooling = pooling, .projection_width = 11, .threads = 2});
-    const auto data = tiny_examples(labels);
+    const auto data = tiny_examples(gold);
     const auto all = first_examples(10);
     const TrainerOptions options{.clip_norm = 0};
     const auto loss = [&] {
@@ -79,7 +79,7 @@ TEST_CASE("step: the gradient of the joint loss by central differences, every pa
 }
 
 TEST_CASE("step: parts have the loss, gradient and result of the whole, with dropout") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   const auto all = first_examples(10);
   const auto run = [&](index_t part_size) {
     auto network = tiny_network();
@@ -111,7 +111,7 @@ TEST_CASE("step: parts have the loss, gradient and result of the whole, with dro
 }
 
 TEST_CASE("step: a loss or gradient that is not finite changes nothing but the report") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   const auto all = first_examples(10);
   for (const bool in_loss : {false, true}) {
     auto network = tiny_network(), other = tiny_network();
@@ -121,15 +121,15 @@ TEST_CASE("step: a loss or gradient that is not finite changes nothing but the r
       const ParameterBlock before = network.values();
       const auto report = stepper.step({.step = s}, all, 1e-3f);
       CHECK(report.finite == (s != 2));
-      CHECK(same_values(before, network.values()) == (s == 2));
+      CHECK(same_bits(before, network.values()) == (s == 2));
       if (s != 2) clean.step({.step = s}, all, 1e-3f);
     }
-    CHECK(same_values(network.values(), other.values()));
+    CHECK(same_bits(network.values(), other.values()));
   }
 }
 
 TEST_CASE("step: terms hear of the beginning, of every part and of updates that happened") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   auto network = tiny_network();
   const Poison recorder{.steps = {1}};
   Stepper stepper(network, data, {.part_size = 4}, CrossEntropy{}, recorder);
@@ -141,7 +141,7 @@ TEST_CASE("step: terms hear of the beginning, of every part and of updates that 
 }
 
 TEST_CASE("step: without a valid anchor the cross entropy has the whole weight") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   auto network = tiny_network(), other = tiny_network();
   Stepper joint(network, data, {}, CrossEntropy{0.6f}, fixed_contrast());
   Stepper alone(other, data, {}, CrossEntropy{1});
@@ -153,7 +153,7 @@ TEST_CASE("step: without a valid anchor the cross entropy has the whole weight")
 }
 
 TEST_CASE("step: weights decay in rows that no text has used, and the key encoder follows there too") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   auto network = tiny_network();
   auto o = static_cast<QueueContrastiveOptions>(fixed_contrast());
   o.momentum = 0.5f;
@@ -172,7 +172,7 @@ TEST_CASE("step: weights decay in rows that no text has used, and the key encode
 }
 
 TEST_CASE("step: heads may learn at a rate of their own") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   auto network = tiny_network();
   const ParameterBlock before = network.values();
   Stepper stepper(network, data, {.learning_rate = 1e-5f, .head_learning_rate = 1e-2f}, CrossEntropy{});
@@ -189,7 +189,7 @@ TEST_CASE("step: heads may learn at a rate of their own") {
 }
 
 TEST_CASE("step: the norm is reported before clipping") {
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(gold);
   const auto norm_of = [](const Gradients& g) {
     double sum = 0;
     for (index_t i = 0; i < g.table().size(); ++i) sum += static_cast<double>(g.data()[i]) * g.data()[i];

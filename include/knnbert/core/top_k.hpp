@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "knnbert/core/types.hpp"
@@ -11,39 +12,58 @@ struct Scored {
   index_t index;
 };
 
-/// The one ranking of the library: larger score first, smaller index first among equals.
+/// The one ranking of the library: larger score first, smaller index first among equals, NaN last.
 constexpr bool ranks_before(const Scored& a, const Scored& b) {
-  return a.score > b.score || (a.score == b.score && a.index < b.index);
+  if (a.score > b.score) return true;
+  if (a.score < b.score) return false;
+  const bool a_number = a.score == a.score, b_number = b.score == b.score;
+  return a_number == b_number ? a.index < b.index : a_number;
 }
 
-/// Keeps the k best of a stream of scored indices.  Cost: O(1) for an item below the k-th best, else O(log k).
+/// Keeps the k best of a stream of scored indices. Candidates gather until they are 2 k, then the worse half is dropped.
+/// Cost: O(1) an item, amortized.
 class TopK {
  public:
-  explicit TopK(index_t k) : k_(k) { heap_.reserve(static_cast<std::size_t>(std::min<index_t>(k, 4096))); }
+  explicit TopK(index_t k) : k_(k), limit_(k > most / 2 ? most : 2 * k) {
+    if (k == 0) threshold_ = std::numeric_limits<float>::infinity();
+  }
 
-  /// Items at or below this score need not be offered unless fewer than k are held.
-  bool admits(float score) const { return std::ssize(heap_) < k_ || (k_ > 0 && score >= heap_.front().score); }
+  /// Items of a smaller score need not be offered. Rises now and then while items are offered.
+  float threshold() const { return threshold_; }
+  bool admits(float score) const { return !(score < threshold_); }
 
   void offer(Scored item) {
-    if (std::ssize(heap_) < k_) {
-      heap_.push_back(item);
-      std::push_heap(heap_.begin(), heap_.end(), ranks_before);
-    } else if (k_ > 0 && ranks_before(item, heap_.front())) {
-      std::pop_heap(heap_.begin(), heap_.end(), ranks_before);
-      heap_.back() = item;
-      std::push_heap(heap_.begin(), heap_.end(), ranks_before);
-    }
+    if (full_ && !ranks_before(item, worst_)) return;
+    if (k_ == 0) return;
+    items_.push_back(item);
+    if (std::ssize(items_) == limit_) cut();
   }
 
   /// The kept items, best first; empties the selection.
   std::vector<Scored> take() {
-    std::sort_heap(heap_.begin(), heap_.end(), ranks_before);
-    return std::move(heap_);
+    if (std::ssize(items_) > k_) cut();
+    std::sort(items_.begin(), items_.end(), ranks_before);
+    std::vector<Scored> best = std::move(items_);
+    *this = TopK(k_);
+    return best;
   }
 
  private:
-  index_t k_;
-  std::vector<Scored> heap_;  // worst item in front
+  static constexpr index_t most = std::numeric_limits<index_t>::max();
+
+  void cut() {
+    std::nth_element(items_.begin(), items_.begin() + (k_ - 1), items_.end(), ranks_before);
+    items_.resize(static_cast<std::size_t>(k_));
+    worst_ = items_.back();
+    threshold_ = worst_.score;
+    full_ = true;
+  }
+
+  index_t k_, limit_;
+  std::vector<Scored> items_;
+  Scored worst_{};  // of the k best at the last cut
+  bool full_ = false;
+  float threshold_ = -std::numeric_limits<float>::infinity();
 };
 
 }  // namespace knnbert

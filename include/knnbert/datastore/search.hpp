@@ -5,78 +5,40 @@
 #include "knnbert/datastore/chunk.hpp"
 #include "knnbert/datastore/filter.hpp"
 #include "knnbert/datastore/neighbor.hpp"
+#include "knnbert/kernel/row_pairs.hpp"
 #include "knnbert/metric/concept.hpp"
 
 namespace knnbert::detail {
 
-/// Exact search: every key is scored. Work is split into groups of queries and, when these are few, into ranges of
-/// keys; the best k of a union do not depend on the split.
-template <Metric M, EntryFilter Filter>
-class ExactSearch {
+/// Keys that are scored at a time.
+struct KeyBlock {
+  const ChunkView* chunk;
+  index_t first, count;
+
+  ConstView keys() const { return chunk->keys().row_range(first, count); }
+};
+
+/// Which entries may be found, and the best k of them for each of a group of queries.
+template <EntryFilter Filter>
+class Selection {
  public:
-  ExactSearch(const M& metric, std::span<const ChunkView> chunks, const Filter& filter)
-      : metric_(metric), chunks_(chunks), filter_(filter) {
-    for (std::size_t c = 0; c < chunks.size(); ++c)
-      for (index_t first = 0; first < chunks[c].rows; first += keys_a_block)
-        blocks_.push_back({c, first, std::min(keys_a_block, chunks[c].rows - first)});
+  Selection(const Filter& filter, index_t first_query, index_t queries, index_t k)
+      : filter_(filter), first_query_(first_query), best_(static_cast<std::size_t>(queries), TopK(k)) {}
+
+  bool admits(index_t query, float score) const { return at(query).admits(score); }
+  float threshold(index_t query) const { return at(query).threshold(); }
+
+  /// Key `row` of a block was scored for a query of the group.
+  void offer(index_t query, const KeyBlock& block, index_t row, float score) {
+    const index_t entry = block.first + row;
+    if (admits(query, score) && block.chunk->lives(entry) && accepts(first_query_ + query, *block.chunk, entry))
+      best_[static_cast<std::size_t>(query)].offer({score, block.chunk->first + entry});
   }
 
-  /// For each prepared query the k best positions in the store.
-  std::vector<std::vector<Scored>> operator()(ConstView queries, index_t k, const Workers& workers) const {
-    const index_t groups = (queries.rows() + queries_a_group - 1) / queries_a_group;
-    const index_t parts = std::clamp<index_t>((2 * workers.size() + groups - 1) / std::max<index_t>(groups, 1), 1,
-                                              std::max<index_t>(1, std::ssize(blocks_)));
-    const index_t split = workers.size() == 1 || groups >= 4 * workers.size() ? 1 : parts;
-    std::vector<std::vector<TopK>> found(static_cast<std::size_t>(groups * split));
-    workers.for_each(groups * split, [&](index_t task, index_t) {
-      const index_t first = task / split * queries_a_group, count = std::min(queries_a_group, queries.rows() - first),
-                    part = task % split;
-      found[static_cast<std::size_t>(task)] =
-          scan(queries.row_range(first, count), first, k, std::ssize(blocks_) * part / split,
-               std::ssize(blocks_) * (part + 1) / split);
-    });
-    std::vector<std::vector<Scored>> best;
-    for (index_t q = 0; q < queries.rows(); ++q) {
-      TopK merged(k);
-      for (index_t part = 0; part < split; ++part)
-        for (const Scored& item : found[static_cast<std::size_t>(q / queries_a_group * split + part)]
-                                       [static_cast<std::size_t>(q % queries_a_group)]
-                                           .take())
-          merged.offer(item);
-      best.push_back(merged.take());
-    }
-    return best;
-  }
+  std::vector<TopK> take() { return std::move(best_); }
 
  private:
-  static constexpr index_t queries_a_group = 32, keys_a_block = 256;
-
-  struct Block {
-    std::size_t chunk;
-    index_t first, count;
-  };
-
-  std::vector<TopK> scan(ConstView queries, index_t first_query, index_t k, index_t begin, index_t end) const {
-    std::vector<TopK> best(static_cast<std::size_t>(queries.rows()), TopK(k));
-    Matrix scores(queries.rows(), keys_a_block);
-    for (index_t b = begin; b < end; ++b) {
-      const Block& block = blocks_[static_cast<std::size_t>(b)];
-      const View out = View(scores).col_range(0, block.count);
-      metric_.score(queries, chunks_[block.chunk].keys().row_range(block.first, block.count), out);
-      for (index_t q = 0; q < queries.rows(); ++q)
-        select(out.row(q), block, first_query + q, best[static_cast<std::size_t>(q)]);
-    }
-    return best;
-  }
-
-  void select(std::span<const float> scores, const Block& block, index_t query, TopK& best) const {
-    const ChunkView& chunk = chunks_[block.chunk];
-    for (index_t j = 0; j < block.count; ++j) {
-      const float score = scores[static_cast<std::size_t>(j)];
-      const index_t row = block.first + j;
-      if (best.admits(score) && chunk.lives(row) && accepts(query, chunk, row)) best.offer({score, chunk.first + row});
-    }
-  }
+  const TopK& at(index_t query) const { return best_[static_cast<std::size_t>(query)]; }
 
   bool accepts(index_t query, const ChunkView& chunk, index_t row) const {
     if constexpr (std::predicate<const Filter&, index_t, example_id, label_t>)
@@ -85,10 +47,143 @@ class ExactSearch {
       return filter_(chunk.id(row), chunk.label(row));
   }
 
-  const M& metric_;
-  std::span<const ChunkView> chunks_;
   const Filter& filter_;
-  std::vector<Block> blocks_;
+  index_t first_query_;
+  std::vector<TopK> best_;
+};
+
+/// A group of queries that scores blocks of keys by the metric and offers every score.
+template <Metric M>
+class ScoredQueries {
+ public:
+  static index_t group(index_t) { return 32; }
+  ScoredQueries(const M& metric, ConstView queries) : metric_(metric), queries_(queries) {}
+
+  template <class S>
+  void scan(std::span<const KeyBlock> blocks, S& selection) const {
+    Matrix scores;
+    for (const KeyBlock& block : blocks) {
+      scores.resize(queries_.rows(), block.count);
+      metric_.score(queries_, block.keys(), scores);
+      for (index_t q = 0; q < queries_.rows(); ++q)
+        for (index_t j = 0; j < block.count; ++j)
+          if (selection.admits(q, scores(q, j))) selection.offer(q, block, j, scores(q, j));
+    }
+  }
+
+ private:
+  const M& metric_;
+  ConstView queries_;
+};
+
+/// The same for metrics that are inner products: scores are compared with the k-th best in registers, and few of them
+/// are ever written. The values are those of kernel::scores().
+template <ProductMetric M>
+class ScoredQueries<M> {
+  using Arch = typename ProductArch<M>::type;
+  static constexpr index_t lanes_a_query = kernel::quad;
+
+ public:
+  /// Packed queries stay in the second-level cache.
+  static index_t group(index_t width) {
+    constexpr index_t floats = index_t{512 << 10} / index_t{sizeof(float)};
+    return std::max<index_t>(16, floats / width / 16 * 16);
+  }
+  ScoredQueries(const M&, ConstView queries) : packed_(queries) {}
+
+  template <class S>
+  void scan(std::span<const KeyBlock> blocks, S& selection) const {
+    std::vector<float> thresholds(static_cast<std::size_t>(round_up(packed_.rows() * lanes_a_query, lanes<Arch>)),
+                                  std::numeric_limits<float>::infinity());
+    for (index_t q = 0; q < packed_.rows(); ++q) set(thresholds.data(), q, selection.threshold(q));
+    for (const KeyBlock& block : blocks)
+      kernel::for_each_pair<Arch, kernel::Product>(
+          packed_, block.keys(),
+          [&, limits = thresholds.data()](index_t query, index_t key, const auto& sums) __attribute__((always_inline)) {
+            if (sums.all_below(limits + query * lanes_a_query)) return;
+            offer(selection, limits, block, query, key, sums);
+          });
+  }
+
+ private:
+  static void set(float* limits, index_t query, float value) { std::fill_n(limits + query * lanes_a_query, lanes_a_query, value); }
+
+  template <class S, int Keys, int Vectors>
+  [[gnu::noinline]] void offer(S& selection, float* limits, const KeyBlock& block, index_t query, index_t key,
+                               const kernel::PairSums<Arch, Keys, Vectors>& sums) const {
+    const float* begin = limits + query * lanes_a_query;
+    for (int v = 0; v < Vectors; ++v, query += kernel::quads_a_vector<Arch>)
+      for (int b = 0; b < sums.key_blocks; ++b) {
+        if (sums.block_below(v, b, begin)) continue;
+        alignas(64) float scores[lanes<Arch>];
+        sums.blocks[v][b].store_aligned(scores);
+        for (index_t g = 0; g < kernel::quads_a_vector<Arch> && query + g < packed_.rows(); ++g) {
+          for (int i = 0; i < sums.keys_of(b); ++i)
+            selection.offer(query + g, block, key + b * kernel::quad + i, scores[g * kernel::quad + i]);
+          set(limits, query + g, selection.threshold(query + g));
+        }
+      }
+  }
+
+  kernel::PackedRows<Arch> packed_;
+};
+
+/// Exact search: every key is scored. Work is split into groups of queries and ranges of keys; the best k of a union do
+/// not depend on the split.
+template <Metric M, EntryFilter Filter>
+class ExactSearch {
+ public:
+  ExactSearch(const M& metric, std::span<const ChunkView> chunks, const Filter& filter)
+      : metric_(metric), filter_(filter) {
+    for (const ChunkView& chunk : chunks)
+      for (index_t first = 0; first < chunk.rows; first += keys_a_block)
+        blocks_.push_back({&chunk, first, std::min(keys_a_block, chunk.rows - first)});
+  }
+
+  /// For each prepared query the k best positions in the store.
+  std::vector<std::vector<Scored>> operator()(ConstView queries, index_t k, const Workers& workers) const {
+    const index_t most = ScoredQueries<M>::group(queries.cols()), groups = (queries.rows() + most - 1) / most;
+    const index_t parts = parts_of(groups, workers.size());
+    const auto first_of = [&](index_t group) { return groups == 0 ? 0 : queries.rows() * group / groups; };
+    std::vector<ScoredQueries<M>> packed;
+    for (index_t g = 0; g < groups; ++g)
+      packed.emplace_back(metric_, queries.row_range(first_of(g), first_of(g + 1) - first_of(g)));
+    std::vector<std::vector<TopK>> found(static_cast<std::size_t>(groups * parts));
+    workers.for_each(groups * parts, [&](index_t task, index_t) {
+      const index_t g = task / parts, part = task % parts, blocks = std::ssize(blocks_);
+      const index_t begin = blocks * part / parts, end = blocks * (part + 1) / parts;
+      Selection<Filter> selection(filter_, first_of(g), first_of(g + 1) - first_of(g), k);
+      packed[static_cast<std::size_t>(g)].scan(
+          std::span(blocks_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), selection);
+      found[static_cast<std::size_t>(task)] = selection.take();
+    });
+    return merged(found, parts);
+  }
+
+ private:
+  static constexpr index_t keys_a_block = 768;  // whole register tiles, whatever their height
+
+  /// Ranges of keys, so that there are enough tasks for the workers.
+  index_t parts_of(index_t groups, index_t workers) const {
+    if (workers == 1 || groups >= 4 * workers || groups == 0) return 1;
+    return std::clamp<index_t>((2 * workers + groups - 1) / groups, 1, std::max<index_t>(1, std::ssize(blocks_)));
+  }
+
+  static std::vector<std::vector<Scored>> merged(std::vector<std::vector<TopK>>& found, index_t parts) {
+    std::vector<std::vector<Scored>> best;
+    for (std::size_t task = 0; task < found.size(); task += static_cast<std::size_t>(parts))
+      for (std::size_t q = 0; q < found[task].size(); ++q) {
+        TopK all = std::move(found[task][q]);
+        for (std::size_t part = 1; part < static_cast<std::size_t>(parts); ++part)
+          for (const Scored& item : found[task + part][q].take()) all.offer(item);
+        best.push_back(all.take());
+      }
+    return best;
+  }
+
+  const M& metric_;
+  const Filter& filter_;
+  std::vector<KeyBlock> blocks_;
 };
 
 }  // namespace knnbert::detail

@@ -2,6 +2,7 @@
 #include "knnbert/encoder/bert_layers.hpp"
 #include "knnbert/encoder/bert_tape.hpp"
 #include "knnbert/encoder/chunks.hpp"
+#include "knnbert/encoder/operations.hpp"
 #include "knnbert/nn/embedding.hpp"
 
 namespace knnbert {
@@ -24,6 +25,8 @@ class BasicBert {
   const BertLayers& layers() const { return layers_; }
   index_t width() const { return config_.hidden_size; }
   index_t max_length() const { return config_.max_position_embeddings; }
+  /// Floating-point operations of a forward pass: products and attention at the texts' real lengths.
+  double operations(const Batch& batch) const { return forward_operations(config_, batch); }
 
   /// Declares the parameters: first all but the token embeddings, then, as the last of a table, these.
   void declare_dense(ParameterTable& table) { layers_ = BertLayers::declare_dense(config_, table); }
@@ -65,7 +68,7 @@ class BasicBert {
   static constexpr std::uint64_t embedding_site = 0, first_block_site = 1;
 
   EmbeddingTables tables() const { return {layers_.words, layers_.positions, layers_.types, layers_.embedding_norm}; }
-  View input_of(BertTape& tape) const { return tape.blocks_.front().input; }
+  View input_of(BertTape& tape) const { return tape.hidden_.front(); }
 
   /// Keys of the rows of texts whose first one is number `first` of its step; none in evaluation mode.
   void assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const;
@@ -84,6 +87,7 @@ class BasicBert {
   void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
   void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
   void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, BlockScratch& scratch, View embedding) const;
+  BlockActivations<View> recomputed(const BertTape& tape, index_t layer, BertWorkspace& workspace) const;
   void pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
   template <class Embed>
   void run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const;

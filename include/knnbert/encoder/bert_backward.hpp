@@ -23,7 +23,7 @@ void BasicBert<Arch, Precisions>::pool_backward(const ParameterBlock& values, co
     for (index_t c = 0; c < width(); ++c) d_before(b, c) = d_embedding(b, c) * (1 - y(b, c) * y(b, c));
   workspace.pooler.assign<Arch>(layers_.pooler, values, workers);
   workspace.d_pooled.resize(y.rows(), width());
-  linear_backward<Arch>(layers_.pooler, workspace.pooler, d_before, kernel::Store<Arch>{workspace.d_pooled});
+  linear_backward<Arch>(layers_.pooler, workspace.pooler, d_before, kernel::Store{workspace.d_pooled});
   add_first_rows_backward(workspace.d_pooled, offsets, d_output);
   if (!gradients.parameters) return;
   workers.for_each(gradient_tasks(layers_.pooler), [&](index_t task, index_t worker) {
@@ -43,6 +43,17 @@ inline void add_hidden_gradient(std::span<const ConstView> d_hidden, index_t lay
 
 }  // namespace detail
 
+/// Where a block that was not kept is computed once more. Its input is a copy: the tape stays as it is.
+template <class Arch, class Precisions>
+BlockActivations<View> BasicBert<Arch, Precisions>::recomputed(const BertTape& tape, index_t layer, BertWorkspace& workspace) const {
+  if (!tape.options_.recompute) return {};
+  const ConstView input = tape.hidden(layer);
+  workspace.recomputed.resize(input.rows(), width(), config_.intermediate_size);
+  for (Matrix* m : {&workspace.recomputed_input, &workspace.recomputed_output}) m->resize(input.rows(), width());
+  copy(input, workspace.recomputed_input);
+  return BertTape::activations<View>(workspace.recomputed_input, workspace.recomputed, workspace.recomputed_output);
+}
+
 template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
                                BertWorkspace& workspace, const Workers& workers) const {
@@ -55,15 +66,17 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   pool_backward(values, tape, gradients, workspace, workers);
   detail::add_hidden_gradient(gradients.d_hidden, tape.layers(), g.d_output);
   const std::span<const index_t> offsets = tape.batch().offsets;
-  const auto ends = chunk_ends(offsets, chunk_tokens(rows, workers));
+  const auto ends = chunk_ends(offsets, chunk_tokens(rows, workers), workspace.chunk_ends);
   for (index_t l = tape.layers() - 1; l >= 0; --l) {
     const Block& block = layers_.blocks[l];
-    const auto activations = BertTape::activations<ConstView>(tape, l);
+    const auto activations = BertTape::activations<ConstView>(tape, l, workspace.recomputed);
     const BlockDropout sites = block_dropout(tape.row_keys_, l);
+    const auto again = recomputed(tape, l, workspace);
     workspace.transposes.assign<Arch, Precisions>(block, values, workers);
     workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
       const index_t first = task ? ends[task - 1] : 0;
       const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
+      if (tape.options_.recompute) block_forward<Arch, Precisions>(block, values, {own}, again, sites, workspace.blocks[worker]);
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.blocks[worker]);
     });
     if (gradients.parameters)

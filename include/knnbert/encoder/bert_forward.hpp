@@ -79,15 +79,16 @@ void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertT
   require_fresh(values);
   workspace.fit(workers.size());
   const std::span<const index_t> offsets = tape.batch_.offsets;
-  const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers));
+  const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers), workspace.chunk_ends);
+  if (tape.options_.recompute) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
   workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
     const index_t first = task ? ends[task - 1] : 0, last = ends[task];
     const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
     embed(first, last);
     for (index_t l = 0; l < tape.layers(); ++l)
-      block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l), block_dropout(tape.row_keys_, l), workspace.blocks[worker]);
+      block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l, workspace.recomputed), block_dropout(tape.row_keys_, l), workspace.blocks[worker]);
     const index_t begin = own.front();
-    pool(values, tape.options_.pooling, ConstView(tape.output_).row_range(begin, own.back() - begin), own,
+    pool(values, tape.options_.pooling, ConstView(tape.hidden_.back()).row_range(begin, own.back() - begin), own,
          View(tape.first_).row_range(first, last - first), View(tape.embedding_).row_range(first, last - first));
   });
 }
@@ -118,7 +119,7 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Bat
   require_batch(batch, options);
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
-  const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers));
+  const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers), workspace.chunk_ends);
   workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
     const index_t first = task ? ends[task - 1] : 0, last = ends[task];
     auto& chunk = workspace.chunks[worker];

@@ -15,56 +15,68 @@ struct ForwardOptions {
   std::optional<Rng> dropout{};  ///< training mode with these random numbers; evaluation mode without
   index_t first_example = 0;     ///< number of the batch's first text within its step: the parts of a step that is split
                                  ///< into several batches then get the masks of the whole
+  bool recompute = false;        ///< keep only the blocks' inputs; the backward pass runs each block forward again, with the
+                                 ///< same bits: a third more time, a sixth of the memory at six layers
+};
+
+/// Activations of a block that its backward pass reads, of all rows of a batch.
+struct BlockTape {
+  Matrix projections, context, attention_sum, attention_statistics, middle, before, inner, output_sum, output_statistics;
+
+  void resize(index_t rows, index_t width, index_t inner_width) {
+    for (Matrix* m : {&context, &attention_sum, &middle, &output_sum}) m->resize(rows, width);
+    projections.resize(rows, 3 * width);
+    before.resize(rows, inner_width);
+    inner.resize(rows, inner_width);
+    attention_statistics.resize(rows, 2);
+    output_statistics.resize(rows, 2);
+  }
 };
 
 /// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without
-/// allocating again.  Memory: about 25 KB a token and layer at width 384.
+/// allocating again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with ForwardOptions::recompute.
 class BertTape {
  public:
   const Batch& batch() const { return batch_; }
   const ForwardOptions& options() const { return options_; }
   ConstView embedding() const { return embedding_; }  ///< [B, H]
   /// Hidden states [T, H]: 0 is the embedding output, l the output of block l.
-  ConstView hidden(index_t layer) const { return layer < layers() ? blocks_[layer].input : output_; }
-  index_t layers() const { return std::ssize(blocks_); }
+  ConstView hidden(index_t layer) const { return hidden_[layer]; }
+  index_t layers() const { return std::ssize(hidden_) - 1; }
 
  private:
   template <class, class>
   friend class BasicBert;
 
-  struct BlockTape {
-    Matrix input, projections, context, attention_sum, attention_statistics, middle, before, inner, output_sum, output_statistics;
-    void resize(index_t rows, index_t width, index_t inner_width) {
-      for (Matrix* m : {&input, &context, &attention_sum, &middle, &output_sum}) m->resize(rows, width);
-      projections.resize(rows, 3 * width);
-      before.resize(rows, inner_width);
-      inner.resize(rows, inner_width);
-      attention_statistics.resize(rows, 2);
-      output_statistics.resize(rows, 2);
-    }
-  };
-
   void resize(const BertConfig& c, index_t texts, index_t rows) {
-    blocks_.resize(static_cast<std::size_t>(c.num_hidden_layers));
-    for (auto& block : blocks_) block.resize(rows, c.hidden_size, c.intermediate_size);
-    for (Matrix* m : {&embedding_sums_, &output_}) m->resize(rows, c.hidden_size);
+    hidden_.resize(static_cast<std::size_t>(c.num_hidden_layers + 1));
+    for (Matrix& m : hidden_) m.resize(rows, c.hidden_size);
+    if (!options_.recompute) blocks_.resize(static_cast<std::size_t>(c.num_hidden_layers));
+    for (auto& block : blocks_)
+      if (!options_.recompute) block.resize(rows, c.hidden_size, c.intermediate_size);
+    embedding_sums_.resize(rows, c.hidden_size);
     embedding_statistics_.resize(rows, 2);
     for (Matrix* m : {&first_, &embedding_}) m->resize(texts, c.hidden_size);
   }
 
-  template <class V, class Self>
-  static BlockActivations<V> activations(Self& self, index_t layer) {
-    auto& b = self.blocks_[layer];
-    auto& output = layer + 1 < self.layers() ? self.blocks_[layer + 1].input : self.output_;
-    return {b.input, b.projections, b.context, b.attention_sum, b.attention_statistics, b.middle, b.before, b.inner, b.output_sum, b.output_statistics, output};
+  /// Input, output and what is kept of a block: `rest`, unless the tape has it.
+  template <class V, class Self, class Rest>
+  static BlockActivations<V> activations(Self& self, index_t layer, Rest& rest) {
+    if (self.options_.recompute) return activations<V>(self.hidden_[layer], rest, self.hidden_[layer + 1]);
+    return activations<V>(self.hidden_[layer], self.blocks_[layer], self.hidden_[layer + 1]);
+  }
+  template <class V, class M, class Block>
+  static BlockActivations<V> activations(M& input, Block& b, M& output) {
+    return {input, b.projections, b.context, b.attention_sum, b.attention_statistics, b.middle, b.before, b.inner, b.output_sum, b.output_statistics, output};
   }
 
   Batch batch_;
   ForwardOptions options_;
   bool from_input_ = false;
   std::vector<std::uint64_t> row_keys_;
-  Matrix embedding_sums_, embedding_statistics_, output_, first_, embedding_;
-  std::vector<BlockTape> blocks_;
+  Matrix embedding_sums_, embedding_statistics_, first_, embedding_;
+  std::vector<Matrix> hidden_;     // [T, H] before the first block and behind each
+  std::vector<BlockTape> blocks_;  // not used when they are computed again
 };
 
 /// Gradients that enter and leave a backward pass of the encoder.
@@ -83,10 +95,13 @@ struct BertWorkspace {
     Matrix hidden, projections, context, sum, statistics, middle, inner, first, pooled;
   };
   std::vector<Chunk> chunks;
+  std::vector<index_t> chunk_ends;
   std::vector<BlockScratch> blocks;
   GradientScratch gradient;
   BlockGradients gradients;
   BlockTransposes transposes;
+  BlockTape recomputed;  // of the block at hand
+  Matrix recomputed_input, recomputed_output;
   TransposedWeight pooler;
   Matrix d_before_pooler, d_pooled;
 

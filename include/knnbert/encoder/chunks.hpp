@@ -7,9 +7,9 @@
 
 namespace knnbert {
 
-/// Cuts a batch into runs of texts of about `tokens` tokens, at least one text each: the ends of the runs.
-inline std::vector<index_t> chunk_ends(std::span<const index_t> offsets, index_t tokens) {
-  std::vector<index_t> ends;
+/// Cuts a batch into runs of texts of about `tokens` tokens, at least one text each: the ends of the runs, in `ends`.
+inline std::span<const index_t> chunk_ends(std::span<const index_t> offsets, index_t tokens, std::vector<index_t>& ends) {
+  ends.clear();
   const index_t texts = std::ssize(offsets) - 1;
   for (index_t first = 0, last; first < texts; first = last) {
     for (last = first + 1; last < texts && offsets[last + 1] - offsets[first] <= tokens; ++last) {}

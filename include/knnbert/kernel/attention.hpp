@@ -39,13 +39,13 @@ class AttentionScratch {
 namespace detail {
 
 /// out = sum * factors[row]
-template <class Arch>
 struct StoreScaled {
   View out;
   const float* factors;
-  KNNBERT_INLINE void prefetch(index_t, index_t) const {}
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
-    StoreWithin<Arch>{out}(r, c, sum * Floats<Arch>(factors[r]));
+  Touched touches(index_t, index_t) const { return {}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
+    StoreWithin{out}.put<Arch>(r, c, sum * Floats<Arch>(factors[r]));
   }
 };
 
@@ -62,7 +62,7 @@ void tile_row(index_t height, LeftFactor left, ConstView right, index_t depth, i
 template <class Arch>
 void multiply(ConstView left, ConstView right, View out) {
   for_each_row_tile<Arch>(0, left.rows(), [&](index_t row, index_t height) {
-    tile_row<Arch>(height, {left.data() + row * left.stride(), left.stride(), 1}, right, left.cols(), row, StoreWithin<Arch>{out});
+    tile_row<Arch>(height, {left.data() + row * left.stride(), left.stride(), 1}, right, left.cols(), row, StoreWithin{out});
   });
 }
 
@@ -70,7 +70,7 @@ void multiply(ConstView left, ConstView right, View out) {
 template <class Arch>
 void multiply_transposed(ConstView left, ConstView right, View out) {
   for_each_row_tile<Arch>(0, left.cols(), [&](index_t row, index_t height) {
-    tile_row<Arch>(height, {left.data() + row, 1, left.stride()}, right, left.rows(), row, StoreWithin<Arch>{out});
+    tile_row<Arch>(height, {left.data() + row, 1, left.stride()}, right, left.rows(), row, StoreWithin{out});
   });
 }
 
@@ -103,11 +103,11 @@ void attention(const AttentionHead& head, View context, AttentionScratch& scratc
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length);
     float normalize[tile_rows<Arch>];
-    detail::tile_row<Arch>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, width, 0, Store<Arch>{p});
+    detail::tile_row<Arch>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, width, 0, Store{p});
     for (index_t r = 0; r < height; ++r) normalize[r] = softmax_numerators<Arch>(p.row(r).data(), length, head.scale);
     if (head.dropout.active()) apply_dropout<Arch>(p, head.dropout.from_row(row), p);
     detail::tile_row<Arch>(height, {p.data(), p.stride(), 1}, head.value, length, 0,
-                           detail::StoreScaled<Arch>{context.row_range(row, height), normalize});
+                           detail::StoreScaled{context.row_range(row, height), normalize});
   });
 }
 
@@ -126,6 +126,21 @@ void attention_backward(const AttentionHead& head, ConstView d_context, View d_q
     softmax_backward<Arch>(p.row(r).data(), kept.row(r).data(), d_scores.row(r).data(), length, head.scale);
   detail::multiply<Arch>(d_scores, head.key, d_query);
   detail::multiply_transposed<Arch>(d_scores, head.query, d_key);
+}
+
+struct Attention : Entry<void(const AttentionHead&, View, AttentionScratch&)> {
+  template <class Arch>
+  static constexpr type* function = attention<Arch>;
+};
+template <>
+inline void attention<Dispatched>(const AttentionHead& head, View context, AttentionScratch& scratch) { dispatch<Attention>(head, context, scratch); }
+struct AttentionBackward : Entry<void(const AttentionHead&, ConstView, View, View, View, AttentionScratch&)> {
+  template <class Arch>
+  static constexpr type* function = attention_backward<Arch>;
+};
+template <>
+inline void attention_backward<Dispatched>(const AttentionHead& head, ConstView d_context, View d_query, View d_key, View d_value, AttentionScratch& scratch) {
+  dispatch<AttentionBackward>(head, d_context, d_query, d_key, d_value, scratch);
 }
 
 }  // namespace knnbert::kernel

@@ -59,12 +59,21 @@ void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScrat
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length), p_lanes = scratch.lanes(height, (length + 1) / 2);
     float normalize[tile_rows<Arch>];
-    detail::tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, lanes_wide, 0, Store<Arch>{p});
+    detail::tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, lanes_wide, 0, Store{p});
     for (index_t r = 0; r < height; ++r)
       normalize[r] = detail::softmax_lanes<Arch>(p.row(r).data(), length, head.scale, p_lanes.row(r).data());
     detail::tile_row<Arch, Bf16>(height, {p_lanes.data(), p_lanes.stride(), 1}, head.value, p_lanes.cols(), 0,
-                                 detail::StoreScaled<Arch>{context.row_range(row, height), normalize});
+                                 detail::StoreScaled{context.row_range(row, height), normalize});
   });
+}
+
+struct AttentionBf16 : Entry<void(const AttentionHeadLanes&, View, AttentionScratch&)> {
+  template <class Arch>
+  static constexpr type* function = attention_bf16<Arch>;
+};
+template <>
+inline void attention_bf16<Dispatched>(const AttentionHeadLanes& head, View context, AttentionScratch& scratch) {
+  dispatch<AttentionBf16>(head, context, scratch);
 }
 
 }  // namespace knnbert::kernel

@@ -1,28 +1,8 @@
 #pragma once
-#include <algorithm>
-#include <type_traits>
+#include "knnbert/kernel/row_pairs.hpp"
 
-#include "knnbert/core/view.hpp"
-#include "knnbert/kernel/arch.hpp"
-
-/// Products of rows with rows, both read where they lie. The sum behind one (query, key) pair is formed lane by lane in
-/// ascending column order and reduced once, whatever the blocking: it depends on that query and that key only.
+/// Products and distances of rows with rows as matrices, and the product of two rows.
 namespace knnbert::kernel {
-
-/// One step of an inner product and of a squared distance.
-struct Product {
-  template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
-    return xsimd::fma(q, k, sum);
-  }
-};
-struct SquaredDifference {
-  template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
-    const Floats<Arch> difference = q - k;
-    return xsimd::fma(difference, difference, sum);
-  }
-};
 
 /// The first count < lanes floats at p, zeros behind them; nothing else is read.
 template <class Arch>
@@ -32,85 +12,39 @@ KNNBERT_INLINE Floats<Arch> load_first(const float* p, index_t count) {
   return Floats<Arch>::load_aligned(all);
 }
 
-/// Keeps a loaded vector in its register. The compiler would repeat the load as an operand of every use, and then
-/// loads, not products, limit the loop.
-template <class Arch>
-KNNBERT_INLINE Floats<Arch> in_register(Floats<Arch> v) {
-#if defined(__x86_64__)
-  __asm__("" : "+v"(v.data));
-#endif
-  return v;
-}
-
 namespace detail {
 
-/// Keys whose block stays in the second-level cache while all queries pass by.
-inline index_t keys_per_block(index_t width) {
-  constexpr index_t floats = 32768, whole_tiles = 24;  // a multiple of every tile's number of keys
-  return std::clamp<index_t>(floats / std::max<index_t>(width, 1) / whole_tiles, 1, 128) * whole_tiles;
-}
+/// Writes the sums of for_each_pair to a matrix.
+template <class Arch>
+struct StoreSums {
+  View out;  // [B, N]
 
-/// Keys of a tile: with 4 queries the accumulators fill the register file; a lone query needs many to hide latency.
-template <class Arch, int Queries>
-inline constexpr int tile_keys = Queries == 1            ? 8
-                                 : registers<Arch> == 32 ? 6
-                                                         : 3;
-
-template <class Arch, class Step, int Queries, int Keys>
-[[gnu::noinline]] void dot_tile(const float* q, index_t q_stride, const float* k, index_t k_stride, index_t width,
-                                float* out, index_t out_stride) {
-  using F = Floats<Arch>;
-  F sums[Queries][Keys];
-#pragma GCC unroll 8
-  for (int i = 0; i < Queries; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < Keys; ++j) sums[i][j] = F(0.0f);
-  const auto add = [&](auto&& fetch, index_t column) __attribute__((always_inline)) {
-    F right[Keys];
-#pragma GCC unroll 8
-    for (int j = 0; j < Keys; ++j) right[j] = in_register<Arch>(fetch(k + j * k_stride + column));
-#pragma GCC unroll 8
-    for (int i = 0; i < Queries; ++i) {
-      const F left = in_register<Arch>(fetch(q + i * q_stride + column));
-#pragma GCC unroll 8
-      for (int j = 0; j < Keys; ++j) sums[i][j] = Step::template step<Arch>(left, right[j], sums[i][j]);
-    }
-  };
-  index_t c = 0;
-  for (; c + lanes<Arch> <= width; c += lanes<Arch>) add([](const float* p) { return load<Arch>(p); }, c);
-  if (c < width) add([rest = width - c](const float* p) { return load_first<Arch>(p, rest); }, c);
-#pragma GCC unroll 8
-  for (int i = 0; i < Queries; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < Keys; ++j) out[i * out_stride + j] = sum<Arch>(sums[i][j]);
-}
-
-template <class Arch, class Step, int Queries>
-void dot_strip(ConstView queries, index_t i, ConstView keys, index_t first, index_t last, View out) {
-  constexpr int tile = tile_keys<Arch, Queries>;
-  const float* q = queries.data() + i * queries.stride();
-  const auto run = [&](auto count, index_t j) {
-    dot_tile<Arch, Step, Queries, decltype(count)::value>(q, queries.stride(), keys.data() + j * keys.stride(),
-                                                          keys.stride(), queries.cols(),
-                                                          out.data() + i * out.stride() + j, out.stride());
-  };
-  index_t j = first;
-  for (; j + tile <= last; j += tile) run(std::integral_constant<int, tile>{}, j);
-  for (; j < last; ++j) run(std::integral_constant<int, 1>{}, j);
-}
-
-/// out(i, j) = the sum of Step over the columns of query i and key j.
-template <class Arch, class Step>
-void all_pairs(ConstView queries, ConstView keys, View out) {
-  const index_t block = keys_per_block(queries.cols());
-  for (index_t first = 0; first < keys.rows(); first += block) {
-    const index_t last = std::min(keys.rows(), first + block);
-    index_t i = 0;
-    for (; i + 4 <= queries.rows(); i += 4) dot_strip<Arch, Step, 4>(queries, i, keys, first, last, out);
-    for (; i + 2 <= queries.rows(); i += 2) dot_strip<Arch, Step, 2>(queries, i, keys, first, last, out);
-    for (; i < queries.rows(); ++i) dot_strip<Arch, Step, 1>(queries, i, keys, first, last, out);
+  template <int Keys, int Vectors>
+  KNNBERT_INLINE void operator()(index_t query, index_t key, const PairSums<Arch, Keys, Vectors>& sums) const {
+    using Sums = PairSums<Arch, Keys, Vectors>;
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v)
+#pragma GCC unroll 4
+      for (int b = 0; b < Sums::key_blocks; ++b)
+        store_block(query + v * quads_a_vector<Arch>, key + b * quad, Sums::keys_of(b), sums.blocks[v][b]);
   }
-}
+
+ private:
+  KNNBERT_INLINE void store_block(index_t query, index_t key, int count, Floats<Arch> block) const {
+    alignas(64) float all[lanes<Arch>];
+    block.store_aligned(all);
+    float* to = out.data() + query * out.stride() + key;
+    if (query + quads_a_vector<Arch> <= out.rows()) {
+#pragma GCC unroll 4
+      for (index_t g = 0; g < quads_a_vector<Arch>; ++g) {
+        __builtin_prefetch(to + g * out.stride() + 8, 1);  // or the stores wait for the line
+        std::copy_n(all + g * quad, count, to + g * out.stride());
+      }
+    } else {
+      for (index_t g = 0; query + g < out.rows(); ++g) std::copy_n(all + g * quad, count, to + g * out.stride());
+    }
+  }
+};
 
 }  // namespace detail
 
@@ -119,7 +53,7 @@ template <class Arch>
 void scores(ConstView queries,  // [B, D]
             ConstView keys,     // [N, D]
             View out) {         // [B, N]
-  detail::all_pairs<Arch, Product>(queries, keys, out);
+  for_each_pair<Arch, Product>(PackedRows<Arch>(queries), keys, detail::StoreSums<Arch>{out});
 }
 
 /// out(i, j) = |queries_i - keys_j|^2, from the differences: no cancellation between close rows.
@@ -127,15 +61,43 @@ template <class Arch>
 void squared_distances(ConstView queries,  // [B, D]
                        ConstView keys,     // [N, D]
                        View out) {         // [B, N]
-  detail::all_pairs<Arch, SquaredDifference>(queries, keys, out);
+  for_each_pair<Arch, SquaredDifference>(PackedRows<Arch>(queries), keys, detail::StoreSums<Arch>{out});
 }
 
-/// <a, b> of two rows, the same bits as scores() gives for them.
+/// <a, b> of two rows. The order of its sum is another than that of scores().
 template <class Arch>
 float dot(const float* a, const float* b, index_t width) {
-  float result;
-  detail::dot_tile<Arch, Product, 1, 1>(a, 0, b, 0, width, &result, 1);
-  return result;
+  using F = Floats<Arch>;
+  F even(0.0f), odd(0.0f);
+  index_t c = 0;
+  for (; c + 2 * lanes<Arch> <= width; c += 2 * lanes<Arch>) {
+    even = xsimd::fma(load<Arch>(a + c), load<Arch>(b + c), even);
+    odd = xsimd::fma(load<Arch>(a + c + lanes<Arch>), load<Arch>(b + c + lanes<Arch>), odd);
+  }
+  for (; c < width; c += lanes<Arch>) {
+    const index_t count = std::min(lanes<Arch>, width - c);
+    even = xsimd::fma(load_first<Arch>(a + c, count), load_first<Arch>(b + c, count), even);
+  }
+  return sum<Arch>(even + odd);
 }
+
+struct Scores : Entry<void(ConstView, ConstView, View)> {
+  template <class Arch>
+  static constexpr type* function = scores<Arch>;
+};
+template <>
+inline void scores<Dispatched>(ConstView queries, ConstView keys, View out) { dispatch<Scores>(queries, keys, out); }
+struct SquaredDistances : Entry<void(ConstView, ConstView, View)> {
+  template <class Arch>
+  static constexpr type* function = squared_distances<Arch>;
+};
+template <>
+inline void squared_distances<Dispatched>(ConstView queries, ConstView keys, View out) { dispatch<SquaredDistances>(queries, keys, out); }
+struct DotOfRows : Entry<float(const float*, const float*, index_t)> {
+  template <class Arch>
+  static constexpr type* function = dot<Arch>;
+};
+template <>
+inline float dot<Dispatched>(const float* a, const float* b, index_t width) { return dispatch<DotOfRows>(a, b, width); }
 
 }  // namespace knnbert::kernel

@@ -50,6 +50,12 @@ void apply_dropout(ConstView from, const Dropout& dropout, View to) {
       store<Arch>(y + c, load<Arch>(x + c) * dropout_factors<Arch>(dropout, dropout.row_keys[r], c));
   }
 }
+struct ApplyDropout : Entry<void(ConstView, const Dropout&, View)> {
+  template <class Arch>
+  static constexpr type* function = apply_dropout<Arch>;
+};
+template <>
+inline void apply_dropout<Dispatched>(ConstView from, const Dropout& dropout, View to) { dispatch<ApplyDropout>(from, dropout, to); }
 
 }  // namespace kernel
 }  // namespace knnbert

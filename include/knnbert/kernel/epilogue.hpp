@@ -1,17 +1,32 @@
 #pragma once
+#include <type_traits>
+
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/kernel/dropout.hpp"
 #include "knnbert/kernel/elementary.hpp"
 
-/// What happens to a finished tile: each epilogue receives (row, column, vector of sums) and says which lines of memory
-/// it will need. Rows may be written past the last column: matrices keep a panel of scratch there.
+/// What happens to the sums of a tile: put(row, column, vector of sums) of an epilogue receives them, and touches() says
+/// which rows of memory it will need. Rows may be written past the last column: matrices keep a panel of scratch there.
 namespace knnbert::kernel {
 
-KNNBERT_INLINE void prefetch_row(ConstView view, index_t row, index_t column, bool write) {
-  const float* line = view.data() + row * view.stride() + column;
-  write ? __builtin_prefetch(line, 1) : __builtin_prefetch(line, 0);
-  write ? __builtin_prefetch(line + panel_width, 1) : __builtin_prefetch(line + panel_width, 0);
-}
+/// Rows of memory that the end of a tile will write or read.
+struct Lines {
+  const float* data = nullptr;
+  index_t stride = 0;
+
+  Lines() = default;
+  Lines(ConstView view, index_t row, index_t column) : data(view.data() + row * view.stride() + column), stride(view.stride()) {}
+  Lines(const float* first, index_t step) : data(first), stride(step) {}
+};
+struct Touched {
+  Lines written, read;
+};
+
+/// Where a tile leaves its sums: vector j of row i at data + i * stride + j * lanes, as lanes of 32 bits.
+struct TileSums {
+  float* data;
+  index_t stride;
+};
 
 template <class Arch>
 KNNBERT_INLINE void store_at(View view, index_t row, index_t column, Floats<Arch> v) {
@@ -23,59 +38,55 @@ KNNBERT_INLINE Floats<Arch> load_at(ConstView view, index_t row, index_t column)
 }
 
 /// out = sum
-template <class Arch>
 struct Store {
   View out;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const { prefetch_row(out, r, c, true); }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const { store_at<Arch>(out, r, c, sum); }
+  TileSums whole(index_t r, index_t c) const { return {out.data() + r * out.stride() + c, out.stride()}; }
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const { store_at<Arch>(out, r, c, sum); }
 };
 
 /// out = sum, never past the last column of out: for columns of a wider matrix
-template <class Arch>
 struct StoreWithin {
   View out;
-  KNNBERT_INLINE void prefetch(index_t, index_t) const {}
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t, index_t) const { return {}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     if (c + lanes<Arch> <= out.cols()) return store_at<Arch>(out, r, c, sum);
     if (c < out.cols()) store_first<Arch>(out.data() + r * out.stride() + c, sum, out.cols() - c);
   }
 };
 
 /// out = sum + other
-template <class Arch>
 struct StoreSum {
   View out;
   ConstView other;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const {
-    prefetch_row(out, r, c, true);
-    prefetch_row(other, r, c, false);
-  }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, {other, r, c}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     store_at<Arch>(out, r, c, sum + load_at<Arch>(other, r, c));
   }
 };
 
 /// out = sum + bias
-template <class Arch>
 struct AddBias {
   View out;
   const float* bias;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const { prefetch_row(out, r, c, true); }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     store_at<Arch>(out, r, c, sum + load<Arch>(bias + c));
   }
 };
 
 /// out = Activation(sum + bias); the pre-activation is kept for the backward pass when `before` is not empty
-template <class Arch, class Activation, bool Keep>
+template <class Activation, bool Keep>
 struct Activate {
   View out, before;
   const float* bias;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const {
-    prefetch_row(out, r, c, true);
-    if constexpr (Keep) prefetch_row(before, r, c, true);
-  }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, Keep ? Lines{before, r, c} : Lines{}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     const auto x = sum + load<Arch>(bias + c);
     if constexpr (Keep) store_at<Arch>(before, r, c, x);
     store_at<Arch>(out, r, c, Activation::template value<Arch>(x));
@@ -83,47 +94,63 @@ struct Activate {
 };
 
 /// out = sum * Activation'(before)
-template <class Arch, class Activation>
+template <class Activation>
 struct ActivateBackward {
   View out;
   ConstView before;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const {
-    prefetch_row(out, r, c, true);
-    prefetch_row(before, r, c, false);
-  }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, {before, r, c}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     store_at<Arch>(out, r, c, sum * Activation::template derivative<Arch>(load_at<Arch>(before, r, c)));
   }
 };
 
+template <class Activation>
+struct ActivateRows;
+template <class Activation>
+struct ActivateRowsBackward;
+
 /// out = Activation(before), element by element
 template <class Arch, class Activation>
 void activate(ConstView before, View out) {
-  for (index_t r = 0; r < before.rows(); ++r)
-    for (index_t c = 0; c < before.cols(); c += lanes<Arch>)
-      store_at<Arch>(out, r, c, Activation::template value<Arch>(load_at<Arch>(before, r, c)));
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<ActivateRows<Activation>>(before, out);
+  else
+    for (index_t r = 0; r < before.rows(); ++r)
+      for (index_t c = 0; c < before.cols(); c += lanes<Arch>)
+        store_at<Arch>(out, r, c, Activation::template value<Arch>(load_at<Arch>(before, r, c)));
 }
 
 /// d_before = d_out * Activation'(before), element by element; d_before may be d_out
 template <class Arch, class Activation>
 void activate_backward(ConstView d_out, ConstView before, View d_before) {
-  const ActivateBackward<Arch, Activation> epilogue{d_before, before};
-  for (index_t r = 0; r < before.rows(); ++r)
-    for (index_t c = 0; c < before.cols(); c += lanes<Arch>) epilogue(r, c, load_at<Arch>(d_out, r, c));
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<ActivateRowsBackward<Activation>>(d_out, before, d_before);
+  else
+    for (index_t r = 0; r < before.rows(); ++r)
+      for (index_t c = 0; c < before.cols(); c += lanes<Arch>)
+        ActivateBackward<Activation>{d_before, before}.template put<Arch>(r, c, load_at<Arch>(d_out, r, c));
 }
 
+template <class Activation>
+struct ActivateRows : Entry<void(ConstView, View)> {
+  template <class Arch>
+  static constexpr Entry::type* function = activate<Arch, Activation>;
+};
+template <class Activation>
+struct ActivateRowsBackward : Entry<void(ConstView, ConstView, View)> {
+  template <class Arch>
+  static constexpr Entry::type* function = activate_backward<Arch, Activation>;
+};
+
 /// out = dropout(sum + bias) + residual
-template <class Arch, bool Drop>
+template <bool Drop>
 struct AddResidual {
   View out;
   ConstView residual;
   const float* bias;
   Dropout dropout;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const {
-    prefetch_row(out, r, c, true);
-    prefetch_row(residual, r, c, false);
-  }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Floats<Arch> sum) const {
+  Touched touches(index_t r, index_t c) const { return {{out, r, c}, {residual, r, c}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
     auto x = sum + load<Arch>(bias + c);
     const auto y = load_at<Arch>(residual, r, c);
     if constexpr (Drop) return store_at<Arch>(out, r, c, xsimd::fma(x, dropout_factors<Arch>(dropout, dropout.row_keys[r], c), y));

@@ -70,4 +70,29 @@ void add_layer_norm_gradient(ConstView x, ConstView statistics, ConstView d_y, f
   }
 }
 
+struct LayerNorm : Entry<void(ConstView, const float*, const float*, float, View, View)> {
+  template <class Arch>
+  static constexpr type* function = layer_norm<Arch>;
+};
+template <>
+inline void layer_norm<Dispatched>(ConstView x, const float* gain, const float* bias, float epsilon, View y, View statistics) {
+  dispatch<LayerNorm>(x, gain, bias, epsilon, y, statistics);
+}
+struct LayerNormBackward : Entry<void(ConstView, ConstView, const float*, ConstView, View)> {
+  template <class Arch>
+  static constexpr type* function = layer_norm_backward<Arch>;
+};
+template <>
+inline void layer_norm_backward<Dispatched>(ConstView x, ConstView statistics, const float* gain, ConstView d_y, View d_x) {
+  dispatch<LayerNormBackward>(x, statistics, gain, d_y, d_x);
+}
+struct AddLayerNormGradient : Entry<void(ConstView, ConstView, ConstView, float*, float*, index_t, index_t)> {
+  template <class Arch>
+  static constexpr type* function = add_layer_norm_gradient<Arch>;
+};
+template <>
+inline void add_layer_norm_gradient<Dispatched>(ConstView x, ConstView statistics, ConstView d_y, float* d_gain, float* d_bias, index_t first, index_t last) {
+  dispatch<AddLayerNormGradient>(x, statistics, d_y, d_gain, d_bias, first, last);
+}
+
 }  // namespace knnbert::kernel

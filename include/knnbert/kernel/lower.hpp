@@ -94,6 +94,27 @@ KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, float* to) {
 
 }  // namespace detail
 
+template <Precision P>
+struct LowerRows;
+
+/// Rows x [M, K] in a reduced precision, to [M, lanes of K], and what they mean: meanings [M] (int8 only).
+template <class Arch, class Dot>
+void lower_rows(ConstView x, View to, Int8Row* meanings) {
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LowerRows<Dot::precision>>(x, to, meanings);
+  else
+    for (index_t r = 0; r < x.rows(); ++r) {
+      const float* from = x.data() + r * x.stride();
+      float* lanes_of_row = to.data() + r * to.stride();
+      if constexpr (Dot::precision == Precision::bf16) detail::bf16_row<Arch, Dot::native>(from, x.cols(), lanes_of_row);
+      if constexpr (Dot::precision == Precision::int8) meanings[r] = detail::int8_row<Arch>(from, x.cols(), lanes_of_row);
+    }
+}
+template <Precision P>
+struct LowerRows : Entry<void(ConstView, View, Int8Row*)> {
+  template <class Arch>
+  static constexpr auto* function = &lower_rows<Arch, ProductsIn<P>>;
+};
+
 /// Left factors in reduced precision, [M, lanes of K], and what their rows mean (int8). Scratch of one worker; grows only.
 class LoweredRows {
  public:
@@ -101,12 +122,7 @@ class LoweredRows {
   void assign(ConstView x) {
     rows_.resize(x.rows(), lanes_of<Dot>(x.cols()));
     if constexpr (Dot::precision == Precision::int8) meanings_.reserve(x.rows());
-    for (index_t r = 0; r < x.rows(); ++r) {
-      const float* from = x.data() + r * x.stride();
-      float* to = rows_.data() + r * rows_.stride();
-      if constexpr (Dot::precision == Precision::bf16) detail::bf16_row<Arch, Dot::native>(from, x.cols(), to);
-      if constexpr (Dot::precision == Precision::int8) meanings_[r] = detail::int8_row<Arch>(from, x.cols(), to);
-    }
+    lower_rows<Arch, Dot>(x, rows_, meanings_.data());
   }
   ConstView lanes() const { return rows_; }
   const Int8Row* meanings() const { return meanings_.data(); }
@@ -129,7 +145,8 @@ void pair_rows(ConstView from, index_t first, index_t last, View to) {
     }
 }
 
-/// Lowers a weight [N, K] from panels [N / 16][K][16], for output panels [first, last).
+namespace detail {
+
 template <class Arch, class Dot>
 void lower_panels(const float* panels, index_t depth, index_t first, index_t last, LoweredWeight& to) {
   using F = Floats<Arch>;
@@ -142,7 +159,7 @@ void lower_panels(const float* panels, index_t depth, index_t first, index_t las
       const auto element = [&](index_t k) { return k < depth ? load<Arch>(w + k * panel_width) : F(0.0f); };
       if constexpr (Dot::precision == Precision::bf16) {
         for (index_t l = 0; l < count; ++l) {
-          const I low = detail::round_to_bf16<Arch>(element(2 * l)), high = detail::round_to_bf16<Arch>(element(2 * l + 1));
+          const I low = round_to_bf16<Arch>(element(2 * l)), high = round_to_bf16<Arch>(element(2 * l + 1));
           store<Arch>(out + l * panel_width, xsimd::bitwise_cast<F>(high | ((low >> 16) & I(0xffff))));
         }
       } else {
@@ -165,16 +182,42 @@ void lower_panels(const float* panels, index_t depth, index_t first, index_t las
     }
 }
 
+}  // namespace detail
+
+template <Precision P>
+struct LowerPanels;
+
+/// Lowers a weight [N, K] from panels [N / 16][K][16], for output panels [first, last).
+template <class Arch, class Dot>
+void lower_panels(const float* panels, index_t depth, index_t first, index_t last, LoweredWeight& to) {
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LowerPanels<Dot::precision>>(panels, depth, first, last, to);
+  else detail::lower_panels<Arch, Dot>(panels, depth, first, last, to);
+}
+template <Precision P>
+struct LowerPanels : Entry<void(const float*, index_t, index_t, index_t, LoweredWeight&)> {
+  template <class Arch>
+  static constexpr auto* function = &lower_panels<Arch, ProductsIn<P>>;
+};
+
+struct PairRows : Entry<void(ConstView, index_t, index_t, View)> {
+  template <class Arch>
+  static constexpr type* function = pair_rows<Arch>;
+};
+template <>
+inline void pair_rows<Dispatched>(ConstView from, index_t first, index_t last, View to) { dispatch<PairRows>(from, first, last, to); }
+
 /// epilogue((sum - zero * sum of w) * row scale * weight scale): what an int8 product means.
-template <class Arch, class Epilogue>
+template <class Epilogue>
 struct Dequantize {
   const Epilogue& epilogue;
   const Int8Row* rows;
   const float *scales, *sums;
-  KNNBERT_INLINE void prefetch(index_t r, index_t c) const { epilogue.prefetch(r, c); }
-  KNNBERT_INLINE void operator()(index_t r, index_t c, Integers<Arch> sum) const {
-    const auto centered = xsimd::fnma(Floats<Arch>(rows[r].zero), load<Arch>(sums + c), xsimd::batch_cast<float>(sum));
-    epilogue(r, c, centered * (load<Arch>(scales + c) * Floats<Arch>(rows[r].scale)));
+  Touched touches(index_t r, index_t c) const { return epilogue.touches(r, c); }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> lanes_of_sum) const {
+    const auto sum = xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(lanes_of_sum));
+    const auto centered = xsimd::fnma(Floats<Arch>(rows[r].zero), load<Arch>(sums + c), sum);
+    epilogue.template put<Arch>(r, c, centered * (load<Arch>(scales + c) * Floats<Arch>(rows[r].scale)));
   }
 };
 

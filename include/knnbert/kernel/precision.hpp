@@ -1,7 +1,8 @@
 #pragma once
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
+#include <type_traits>
 
 #include "knnbert/core/precision.hpp"
 #include "knnbert/kernel/arch.hpp"
@@ -90,6 +91,14 @@ struct BasicInt8 {
       return Integers<Arch>(_mm256_add_epi32(sum, _mm256_add_epi32(even, odd)));
     }
 #endif
+#if defined(__SSE2__)
+    if constexpr (lanes<Arch> == 4) {
+      const __m128i x = _mm_castps_si128(a), y = _mm_castps_si128(b), bytes = _mm_set1_epi16(0xff);
+      const __m128i even = _mm_madd_epi16(_mm_and_si128(x, bytes), _mm_srai_epi16(_mm_slli_epi16(y, 8), 8));
+      const __m128i odd = _mm_madd_epi16(_mm_srli_epi16(x, 8), _mm_srai_epi16(y, 8));
+      return Integers<Arch>(_mm_add_epi32(sum, _mm_add_epi32(even, odd)));
+    }
+#endif
     const auto x = xsimd::bitwise_cast<Integers<Arch>>(a), y = xsimd::bitwise_cast<Integers<Arch>>(b);
     const Integers<Arch> byte(0xff);
     sum = sum + (x & byte) * ((y << 24) >> 24);
@@ -99,6 +108,20 @@ struct BasicInt8 {
   }
 };
 using Int8 = BasicInt8<int8_instructions>;
+
+/// Whether products in bf16 are faster than in fp32, so that attention should use them.
+template <class Arch>
+bool native_bf16() { return Bf16::native; }
+struct NativeBf16 : Entry<bool()> {
+  template <class Arch>
+  static constexpr type* function = native_bf16<Arch>;
+};
+template <>
+inline bool native_bf16<Dispatched>() { return dispatch<NativeBf16>(); }
+
+/// The products of a precision with the instructions of this translation unit.
+template <Precision P>
+using ProductsIn = std::conditional_t<P == Precision::fp32, Fp32, std::conditional_t<P == Precision::bf16, Bf16, Int8>>;
 
 }  // namespace knnbert::kernel
 

@@ -35,13 +35,8 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
   });
 }
 
-}  // namespace detail
-
-/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n < columns, by vectors of columns.
-/// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past `columns`.
-template <class Arch, class Dot = Fp32, class Epilogue>
+template <class Arch, class Dot, class Epilogue>
 void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
-  if (a.rows() == 0) return;
   const index_t padded = round_up(columns, panel_width), depth = a.cols();
   const index_t block = detail::rows_per_block<Arch>(a.rows(), depth);
   for (index_t first = 0; first < a.rows(); first += block) {
@@ -54,15 +49,34 @@ void product(ConstView a, const float* panels, index_t columns, const Epilogue& 
   }
 }
 
+}  // namespace detail
+
+template <Precision P, class Epilogue>
+struct WeightProduct;
+
+/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n < columns, by vectors of columns.
+/// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past `columns`.
+template <class Arch, class Dot = Fp32, class Epilogue>
+void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
+  if (a.rows() == 0) return;
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<WeightProduct<Dot::precision, Epilogue>>(a, panels, columns, epilogue);
+  else detail::product<Arch, Dot>(a, panels, columns, epilogue);
+}
+template <Precision P, class Epilogue>
+struct WeightProduct : Entry<void(ConstView, const float*, index_t, const Epilogue&)> {
+  template <class Arch>
+  static constexpr auto* function = &product<Arch, ProductsIn<P>, Epilogue>;
+};
+
 namespace detail {
 
-template <class Arch>
 struct AddToPanel {
   float* panels;
   index_t depth;
   float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
-  KNNBERT_INLINE void prefetch(index_t k, index_t n) const { __builtin_prefetch(at(k, n), 1); }
-  KNNBERT_INLINE void operator()(index_t k, index_t n, Floats<Arch> sum) const { store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum); }
+  Touched touches(index_t k, index_t n) const { return {{at(k, n), panel_width}, {}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t k, index_t n, Floats<Arch> sum) const { store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum); }
 };
 
 /// Columns [n, n + columns) of y side by side; columns past N are padding of the panel, whose gradient has to stay zero.
@@ -80,19 +94,14 @@ inline void copy_columns(ConstView y, index_t n, index_t columns, index_t width,
   }
 }
 
-}  // namespace detail
-
-/// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
-/// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
-/// copy: scratch of M * tile_columns floats. With Bf16 both factors are lanes of two rows, see pair_rows.
-template <class Arch, class Dot = Fp32>
+template <class Arch, class Dot>
 void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
   constexpr index_t width = std::max(tile_columns<Arch>, panel_width);
   const index_t depth = x.cols();
-  const detail::AddToPanel<Arch> epilogue{d_panels, depth};
+  const AddToPanel epilogue{d_panels, depth};
   for (index_t n = first * panel_width; n < last * panel_width; n += width) {
     const index_t columns = std::min(width, last * panel_width - n);
-    detail::copy_columns(y, n, columns, width, copy);
+    copy_columns(y, n, columns, width, copy);
     for_each_row_tile<Arch>(0, depth, [&](index_t k, index_t height) {
       const LeftFactor left{x.data() + k, 1, x.stride()};
       const Ahead ahead{x.data() + std::min(k + height, depth - 1) + height - 1, x.stride()};  // the columns of the next tile
@@ -105,10 +114,36 @@ void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t firs
   }
 }
 
-/// Adds the column sums of y [M, N] to d_bias, columns [first, last).
-inline void add_column_sums(ConstView y, float* d_bias, index_t first, index_t last) {
+}  // namespace detail
+
+template <Precision P>
+struct AddWeightGradient;
+
+/// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
+/// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
+/// copy: scratch of M * tile_columns floats. With Bf16 both factors are lanes of two rows, see pair_rows.
+template <class Arch, class Dot = Fp32>
+void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<AddWeightGradient<Dot::precision>>(x, y, d_panels, first, last, copy);
+  else detail::add_weight_gradient<Arch, Dot>(x, y, d_panels, first, last, copy);
+}
+template <Precision P>
+struct AddWeightGradient : Entry<void(ConstView, ConstView, float*, index_t, index_t, float*)> {
+  template <class Arch>
+  static constexpr auto* function = &add_weight_gradient<Arch, ProductsIn<P>>;
+};
+
+/// Adds the column sums of y [M, N] to d_bias, columns [first, last): every sum in the order of the rows.
+template <class Arch>
+void add_column_sums(ConstView y, float* d_bias, index_t first, index_t last) {
   for (index_t m = 0; m < y.rows(); ++m)
     for (index_t n = first; n < last; ++n) d_bias[n] += y.data()[m * y.stride() + n];
 }
+struct AddColumnSums : Entry<void(ConstView, float*, index_t, index_t)> {
+  template <class Arch>
+  static constexpr type* function = add_column_sums<Arch>;
+};
+template <>
+inline void add_column_sums<Dispatched>(ConstView y, float* d_bias, index_t first, index_t last) { dispatch<AddColumnSums>(y, d_bias, first, last); }
 
 }  // namespace knnbert::kernel

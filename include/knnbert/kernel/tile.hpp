@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "knnbert/core/matrix.hpp"
+#include "knnbert/kernel/epilogue.hpp"
 #include "knnbert/kernel/precision.hpp"
 
-/// The register tile: the one inner loop behind every product of the library.
+/// The register tile: the one inner loop behind every product of activations and weights.
 namespace knnbert::kernel {
 
 /// Rows and vectors of the largest tile. The accumulators, the vectors of B and one broadcast of A fill the register
@@ -35,18 +35,23 @@ struct Ahead {
   index_t step = panel_width;
 };
 
-/// sums[i][j] = sum over k < depth of a(i, k) * b(k, j), then finish(i, j, sums[i][j]) for every vector.
+/// sums(i, j) = sum over k < depth of a(i, k) * b(k, j).
 /// Every element is summed in ascending k by fused steps, whatever the tile height: results do not depend on tiling.
-template <class Arch, class Dot, int Rows, int Vectors, class Finish>
-[[gnu::noinline]] void tile(LeftFactor a, RightFactor b, index_t depth, Ahead ahead, const Finish& finish) {
+/// What follows (bias, activation, residual) reads the sums back from the first-level cache: applied to the registers it
+/// would be compiled once a height, for 1 % of the time.
+template <class Arch, class Dot, int Rows, int Vectors>
+void tile(LeftFactor a, RightFactor b, index_t depth, Ahead ahead, Touched touched, TileSums out) {
   using F = Floats<Arch>;
   typename Dot::template sums<Arch> sums[Rows][Vectors];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) sums[i][j] = typename Dot::template sums<Arch>(0);
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) finish.prefetch(i);  // the output lines arrive while the loop runs: + 15 points of peak
+  for (int i = 0; i < Rows; ++i)  // these lines arrive while the loop runs: + 15 points of peak
+    for (index_t j = 0; j < Vectors * lanes<Arch>; j += panel_width) {
+      __builtin_prefetch(touched.written.data + i * touched.written.stride + j, 1);
+      __builtin_prefetch(touched.read.data + i * touched.read.stride + j);
+    }
 #pragma GCC unroll 4
   for (index_t k = 0; k < depth; ++k) {
     __builtin_prefetch(ahead.data + k * ahead.step, 0, 2);
@@ -63,16 +68,31 @@ template <class Arch, class Dot, int Rows, int Vectors, class Finish>
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < Vectors; ++j) finish(i, j * lanes<Arch>, sums[i][j]);
+    for (int j = 0; j < Vectors; ++j) store<Arch>(out.data + i * out.stride + j * lanes<Arch>, as_floats<Arch>(sums[i][j]));
 }
 
-/// Calls f(integral_constant<rows>) for the run-time height of a tile.
-template <class Arch, class F>
-KNNBERT_INLINE void with_rows(index_t rows, F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((rows == I + 1 && (f(std::integral_constant<int, I + 1>{}), true)) || ...);
-  }(std::make_integer_sequence<int, tile_rows<Arch>>{});
-}
+/// Tiles by height, rows 1 and up. Narrow tiles, which only end a row of panels, come in few heights.
+template <class Arch, class Dot, int Vectors>
+struct Tiles {
+  using Function = void (*)(LeftFactor, RightFactor, index_t, Ahead, Touched, TileSums);
+  static constexpr int most = Vectors == tile_vectors ? tile_rows<Arch> : tile_rows<Arch> >= 8 ? 8 : 4;
+
+  static index_t height(index_t rows) {
+    if constexpr (Vectors == tile_vectors) return rows;
+    return rows >= most ? most : rows >= 4 ? 4 : 1;
+  }
+  static Function of(index_t height) {
+    if constexpr (Vectors == tile_vectors) return by_height(std::make_integer_sequence<int, most>{})[height - 1];
+    return height == most ? tile<Arch, Dot, most, Vectors> : height == 4 ? tile<Arch, Dot, 4, Vectors> : tile<Arch, Dot, 1, Vectors>;
+  }
+
+ private:
+  template <int... I>
+  static const Function* by_height(std::integer_sequence<int, I...>) {
+    static constexpr Function all[] = {tile<Arch, Dot, I + 1, Vectors>...};
+    return all;
+  }
+};
 
 /// Splits rows [first, last) into tiles of nearly equal height, so that 25 rows run as fast as 200: f(row, height).
 template <class Arch, class F>
@@ -86,34 +106,34 @@ KNNBERT_INLINE void for_each_row_tile(index_t first, index_t last, F&& f) {
   }
 }
 
-/// An epilogue's view of one tile: position (row, column) plus the offsets that the tile hands out.
-template <class Epilogue>
-struct TileFinish {
-  const Epilogue& epilogue;
-  index_t row, column;
-  KNNBERT_INLINE void prefetch(int i) const { epilogue.prefetch(row + i, column); }
-  template <class V>
-  KNNBERT_INLINE void operator()(int i, index_t j, V sum) const { epilogue(row + i, column + j, sum); }
-};
+namespace detail {
 
-/// One tile at output position (row, column). Narrow tiles, which only end a row of panels, come in few heights: every
-/// height is compiled once an epilogue.
+template <class Arch, class Epilogue>
+[[gnu::noinline]] void finish_tile(const float* sums, index_t height, index_t width, index_t row, index_t column, const Epilogue& epilogue) {
+  for (index_t i = 0; i < height; ++i)
+    for (index_t j = 0; j < width; j += lanes<Arch>) epilogue.template put<Arch>(row + i, column + j, load<Arch>(sums + i * tile_columns<Arch> + j));
+}
+
+}  // namespace detail
+
+/// One tile at output position (row, column): the sums, then the epilogue on each vector of them. An epilogue that only
+/// stores says where (`whole`), and the tile stores there itself.
 template <class Arch, int Vectors, class Dot = Fp32, class Epilogue>
-KNNBERT_INLINE void run_tile(index_t height, LeftFactor a, RightFactor b, index_t depth, index_t row, index_t column,
-                             const Epilogue& epilogue, Ahead ahead) {
-  if constexpr (Vectors < tile_vectors) {
-    const auto run = [&](auto rows) {
-      constexpr int count = decltype(rows)::value;
-      for (; height >= count; height -= count, row += count, a.data += count * a.row)
-        tile<Arch, Dot, count, Vectors>(a, b, depth, ahead, TileFinish<Epilogue>{epilogue, row, column});
-    };
-    if constexpr (tile_rows<Arch> >= 8) run(std::integral_constant<int, 8>{});
-    run(std::integral_constant<int, 4>{});
-    run(std::integral_constant<int, 1>{});
-  } else {
-    with_rows<Arch>(height, [&](auto rows) {
-      tile<Arch, Dot, decltype(rows)::value, Vectors>(a, b, depth, ahead, TileFinish<Epilogue>{epilogue, row, column});
-    });
+void run_tile(index_t height, LeftFactor a, RightFactor b, index_t depth, index_t row, index_t column, const Epilogue& epilogue, Ahead ahead) {
+  using Shapes = Tiles<Arch, Dot, Vectors>;
+  for (index_t rows; height > 0; height -= rows, row += rows, a.data += rows * a.row) {
+    rows = Shapes::height(height);
+    const auto function = Shapes::of(rows);
+    if constexpr (requires { epilogue.whole(row, column); }) {
+      const TileSums out = epilogue.whole(row, column);
+      function(a, b, depth, ahead, {{out.data, out.stride}, {out.data, out.stride}}, out);
+    } else {
+      alignas(64) float sums[tile_rows<Arch> * tile_columns<Arch>];
+      const auto [written, read] = epilogue.touches(row, column);
+      const Lines none(sums, 0);
+      function(a, b, depth, ahead, {written.data ? written : none, read.data ? read : none}, {sums, tile_columns<Arch>});
+      detail::finish_tile<Arch>(sums, rows, Vectors * lanes<Arch>, row, column, epilogue);
+    }
   }
 }
 

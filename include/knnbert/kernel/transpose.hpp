@@ -112,4 +112,13 @@ void transpose_panels(const float* panels, index_t rows, index_t cols, float* tr
   }
 }
 
+struct TransposePanels : Entry<void(const float*, index_t, index_t, float*, index_t, index_t)> {
+  template <class Arch>
+  static constexpr type* function = transpose_panels<Arch>;
+};
+template <>
+inline void transpose_panels<Dispatched>(const float* panels, index_t rows, index_t cols, float* transposed, index_t first, index_t last) {
+  dispatch<TransposePanels>(panels, rows, cols, transposed, first, last);
+}
+
 }  // namespace knnbert::kernel

@@ -85,4 +85,33 @@ double sum_of_squares(const float* x, index_t size) {
   return total;
 }
 
+struct AdamWUpdate : Entry<void(float*, const float*, float*, float*, index_t, const AdamWStep&)> {
+  template <class Arch>
+  static constexpr type* function = adamw_update<Arch>;
+};
+template <>
+inline void adamw_update<Dispatched>(float* p, const float* g, float* m, float* v, index_t size, const AdamWStep& s) {
+  dispatch<AdamWUpdate>(p, g, m, v, size, s);
+}
+struct MomentumUpdate : Entry<void(float*, const float*, float*, index_t, float, float)> {
+  template <class Arch>
+  static constexpr type* function = momentum_update<Arch>;
+};
+template <>
+inline void momentum_update<Dispatched>(float* p, const float* g, float* v, index_t size, float momentum, float rate) {
+  dispatch<MomentumUpdate>(p, g, v, size, momentum, rate);
+}
+struct Scale : Entry<void(float*, index_t, float)> {
+  template <class Arch>
+  static constexpr type* function = scale<Arch>;
+};
+template <>
+inline void scale<Dispatched>(float* x, index_t size, float factor) { dispatch<Scale>(x, size, factor); }
+struct SumOfSquares : Entry<double(const float*, index_t)> {
+  template <class Arch>
+  static constexpr type* function = sum_of_squares<Arch>;
+};
+template <>
+inline double sum_of_squares<Dispatched>(const float* x, index_t size) { return dispatch<SumOfSquares>(x, size); }
+
 }  // namespace knnbert::kernel

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "knnbert/core/view.hpp"
+#include "knnbert/kernel/dispatch.hpp"
 
 namespace knnbert {
 
@@ -28,6 +29,15 @@ concept DifferentiableMetric = Metric<M> &&
   metric.prepare_backward(raw, prepared, d_prepared, d_raw);
   metric.backward(queries, keys, scores, d_scores, d_queries);
 };
+
+/// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so: such metrics are
+/// searched without writing scores to memory, where the instruction set is known when this is compiled. A specialization names exactly one metric, nothing derived from it.
+template <class M>
+struct ProductArch;
+
+template <class M>
+concept ProductMetric =
+    Metric<M> && requires { typename ProductArch<M>::type; } && !std::same_as<typename ProductArch<M>::type, kernel::Dispatched>;
 
 /// What files call the metric.
 template <Metric M>

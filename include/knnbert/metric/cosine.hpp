@@ -26,4 +26,9 @@ struct BasicCosine : BasicDot<Arch> {
 
 using Cosine = BasicCosine<>;
 
+template <class Arch>
+struct ProductArch<BasicCosine<Arch>> {
+  using type = Arch;
+};
+
 }  // namespace knnbert

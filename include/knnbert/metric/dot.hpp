@@ -36,4 +36,9 @@ struct BasicDot {
 
 using Dot = BasicDot<>;
 
+template <class Arch>
+struct ProductArch<BasicDot<Arch>> {
+  using type = Arch;
+};
+
 }  // namespace knnbert

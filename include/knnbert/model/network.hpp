@@ -60,6 +60,12 @@ class Network {
     lower(values_);
   }
 
+  /// Floating-point operations of a forward pass of the encoder; a backward pass has twice as many. 0 if it cannot tell.
+  double operations(const Batch& batch) const {
+    if constexpr (requires { encoder_.operations(batch); }) return encoder_.operations(batch);
+    return 0;
+  }
+
   /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers.
   void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding) const {
     const auto workspace = workspaces_->lend();
@@ -68,10 +74,10 @@ class Network {
 
   /// Projected features [B, D] of each text by the given parameters, prepared by the metric.
   void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features) const {
-    Matrix embedding(batch.size(), width());
-    embed(values, batch, dropout, embedding);
-    HeadTape tape;
-    projection_.forward(values, embedding, dropout, 0, tape, features);
+    const auto scratch = projections_->lend();
+    scratch->embedding.resize(batch.size(), width());
+    embed(values, batch, dropout, scratch->embedding);
+    projection_.forward(values, scratch->embedding, dropout, 0, scratch->tape, features);
     metric_.prepare(features);
   }
 
@@ -92,6 +98,11 @@ class Network {
   auto lend_workspace() const { return workspaces_->lend(); }
 
  private:
+  struct ProjectionScratch {
+    Matrix embedding;
+    HeadTape tape;
+  };
+
   ClassifierOptions options_;
   encoder_type encoder_;
   head_type head_, projection_;
@@ -99,6 +110,7 @@ class Network {
   ParameterBlock values_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<LeasePool<workspace_type>> workspaces_ = std::make_unique<LeasePool<workspace_type>>();
+  std::unique_ptr<LeasePool<ProjectionScratch>> projections_ = std::make_unique<LeasePool<ProjectionScratch>>();
 };
 
 }  // namespace knnbert

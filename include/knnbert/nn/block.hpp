@@ -76,8 +76,8 @@ template <class Arch, class Precisions>
 void linear_with_residual(const Linear& layer, const ParameterBlock& values, ConstView x, ConstView residual, const Dropout& dropout, View out,
                           kernel::LoweredRows& rows) {
   const float* bias = values.slice(layer.bias);
-  if (dropout.active()) return linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<Arch, true>{out, residual, bias, dropout}, rows);
-  linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<Arch, false>{out, residual, bias, dropout}, rows);
+  if (dropout.active()) return linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<true>{out, residual, bias, dropout}, rows);
+  linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<false>{out, residual, bias, dropout}, rows);
 }
 
 /// The first half of the feed-forward layer; only the usual activation is fused into the product.
@@ -85,11 +85,11 @@ template <class Arch, class Precisions>
 void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner, kernel::LoweredRows& rows) {
   const float* bias = values.slice(block.intermediate.bias);
   if (block.activation == ActivationKind::gelu) {
-    if (before.empty()) return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, false>{inner, before, bias}, rows);
-    return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<Arch, kernel::Gelu, true>{inner, before, bias}, rows);
+    if (before.empty()) return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, false>{inner, before, bias}, rows);
+    return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, true>{inner, before, bias}, rows);
   }
   const View sum = before.empty() ? inner : before;
-  linear<Arch, Precisions>(block.intermediate, values, x, kernel::AddBias<Arch>{sum, bias}, rows);
+  linear<Arch, Precisions>(block.intermediate, values, x, kernel::AddBias{sum, bias}, rows);
   if (block.activation == ActivationKind::relu) return kernel::activate<Arch, kernel::Relu>(sum, inner);
   kernel::activate<Arch, kernel::GeluTanh>(sum, inner);
 }
@@ -148,8 +148,8 @@ void block_forward(const Block& block, const ParameterBlock& values, TextRange t
                    const BlockDropout& dropout, BlockScratch& scratch) {
   const index_t begin = texts.begin(), rows = texts.rows();
   const auto part = [&](View view) { return view.row_range(begin, rows); };
-  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias<Arch>{part(a.projections), values.slice(block.projections.bias)}, scratch.rows);
-  if (values.precision() != Precision::fp32 && kernel::Bf16::native && a.before.empty() && !dropout.probabilities.active() && block.head_width() % 2 == 0)
+  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias{part(a.projections), values.slice(block.projections.bias)}, scratch.rows);
+  if (values.precision() != Precision::fp32 && kernel::native_bf16<Arch>() && a.before.empty() && !dropout.probabilities.active() && block.head_width() % 2 == 0)
     detail::attend_bf16<Arch>(block, texts, a, scratch);
   else
     detail::attend<Arch>(block, texts, a, dropout, scratch.attention);

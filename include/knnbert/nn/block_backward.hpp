@@ -41,8 +41,8 @@ namespace detail {
 template <class Arch, class Precisions>
 void activation_backward(const Block& block, const TransposedWeight& transposed, ConstView d, ConstView before, View d_before, kernel::LoweredRows& rows) {
   if (block.activation == ActivationKind::gelu)
-    return linear_backward<Arch, Precisions>(block.output, transposed, d, kernel::ActivateBackward<Arch, kernel::Gelu>{d_before, before}, rows);
-  linear_backward<Arch, Precisions>(block.output, transposed, d, kernel::Store<Arch>{d_before}, rows);
+    return linear_backward<Arch, Precisions>(block.output, transposed, d, kernel::ActivateBackward<kernel::Gelu>{d_before, before}, rows);
+  linear_backward<Arch, Precisions>(block.output, transposed, d, kernel::Store{d_before}, rows);
   if (block.activation == ActivationKind::relu) return kernel::activate_backward<Arch, kernel::Relu>(d_before, before, d_before);
   kernel::activate_backward<Arch, kernel::GeluTanh>(d_before, before, d_before);
 }
@@ -69,11 +69,11 @@ void block_backward(const Block& block, const ParameterBlock& values, const Bloc
   const ConstView d_output = detail::behind_dropout<Arch>(part(g.d_output_sum), dropout.output().from_row(begin), part(g.d_output_dropped));
   detail::activation_backward<Arch, Precisions>(block, transposes.output, d_output, read(a.before), part(g.d_before), scratch.rows);
   linear_backward<Arch, Precisions>(block.intermediate, transposes.intermediate, part(g.d_before),
-                                    kernel::StoreSum<Arch>{part(g.d_middle), part(g.d_output_sum)}, scratch.rows);
+                                    kernel::StoreSum{part(g.d_middle), part(g.d_output_sum)}, scratch.rows);
   kernel::layer_norm_backward<Arch>(read(a.attention_sum), read(a.attention_statistics), values.slice(block.attention_norm.gain),
                                     part(g.d_middle), part(g.d_attention_sum));
   const ConstView d_attention = detail::behind_dropout<Arch>(part(g.d_attention_sum), dropout.attention_output().from_row(begin), part(g.d_attention_dropped));
-  linear_backward<Arch, Precisions>(block.attention_output, transposes.attention_output, d_attention, kernel::Store<Arch>{part(g.d_context)}, scratch.rows);
+  linear_backward<Arch, Precisions>(block.attention_output, transposes.attention_output, d_attention, kernel::Store{part(g.d_context)}, scratch.rows);
   const index_t width = block.width(), size = block.head_width();
   for (index_t t = 0; t < texts.count(); ++t)
     for (index_t h = 0; h < block.heads; ++h) {
@@ -84,7 +84,7 @@ void block_backward(const Block& block, const ParameterBlock& values, const Bloc
                                        View(g.d_context).row_range(first, last - first).col_range(h * size, size), column(0), column(1), column(2), scratch.attention);
     }
   linear_backward<Arch, Precisions>(block.projections, transposes.projections, part(g.d_projections),
-                                    kernel::StoreSum<Arch>{part(g.d_input), part(g.d_attention_sum)}, scratch.rows);
+                                    kernel::StoreSum{part(g.d_input), part(g.d_attention_sum)}, scratch.rows);
 }
 
 /// Scratch of the second phase: a copy of columns for each worker, and factors in pairs of rows where products run in bf16.

@@ -12,10 +12,16 @@ struct HeadOptions {
   float dropout = 0.1f;
 };
 
-/// What a head keeps for its backward pass; reused from step to step.
+/// What a head keeps for its backward pass, and scratch of that pass; reused from step to step.
 struct HeadTape {
   Matrix input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
   std::vector<std::uint64_t> row_keys;
+
+  struct Scratch {
+    Matrix d_last, d_first;
+    TransposedWeight transposed;
+    AlignedBuffer<float> gradient;
+  } scratch;
 };
 
 /// dropout -> Linear(H, H) -> tanh -> dropout -> Linear(H, outputs); the places of its parameters, not their values.
@@ -58,15 +64,14 @@ class BasicMlpHead {
   }
 
   /// Adds the gradients of the parameters, and to d_x [B, H] the gradient at the input.  d_out [B, outputs]
-  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients& gradients, View d_x, const Workers& workers) const {
-    Matrix d_last, d_first;
-    TransposedWeight transposed;
-    AlignedBuffer<float> scratch;
+  void backward(const ParameterBlock& values, HeadTape& tape, ConstView d_out, Gradients& gradients, View d_x, const Workers& workers) const {
+    Matrix &d_last = tape.scratch.d_last, &d_first = tape.scratch.d_first;
+    TransposedWeight& transposed = tape.scratch.transposed;
     const auto through = [&](const Linear& layer, ConstView input, ConstView d_y, Matrix& d) {
-      for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, gradients, task, scratch);
+      for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, gradients, task, tape.scratch.gradient);
       transposed.assign<Arch>(layer, values, workers);
       d.resize(input.rows(), layer.inputs);
-      linear_backward<Arch>(layer, transposed, d_y, kernel::Store<Arch>{d});
+      linear_backward<Arch>(layer, transposed, d_y, kernel::Store{d});
     };
     through(output_, options_.hidden_layer ? tape.dropped : tape.input, d_out, d_last);
     if (options_.hidden_layer) {

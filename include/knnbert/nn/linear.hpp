@@ -19,7 +19,7 @@ struct Linear {
 
 /// epilogue(m, n, (x W^T)(m, n)); the bias is the epilogue's.  x [M, inputs]
 template <class Arch, class Epilogue>
-  requires requires(const Epilogue& e) { e.prefetch(0, 0); }
+  requires(!std::convertible_to<Epilogue, View>)
 void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue) {
   KNNBERT_ASSERT(x.cols() == layer.inputs);
   kernel::product<Arch>(x, values.slice(layer.weight), layer.outputs, epilogue);
@@ -28,7 +28,7 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, cons
 /// y = x W^T + b.  x [M, inputs], y [M, outputs]
 template <class Arch>
 void linear(const Linear& layer, const ParameterBlock& values, ConstView x, View y) {
-  linear<Arch>(layer, values, x, kernel::AddBias<Arch>{y, values.slice(layer.bias)});
+  linear<Arch>(layer, values, x, kernel::AddBias{y, values.slice(layer.bias)});
 }
 
 /// The same with lanes of a reduced precision on both sides: x [M, lanes of inputs], meanings [M] of its rows (int8).
@@ -37,7 +37,7 @@ void linear_of_lanes(const Linear& layer, const ParameterBlock& values, ConstVie
   const LoweredWeight& w = values.lowered(layer.weight);
   KNNBERT_ASSERT(x.cols() == kernel::lanes_of<Dot>(layer.inputs));
   if constexpr (Dot::precision == Precision::int8)
-    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, kernel::Dequantize<Arch, Epilogue>{epilogue, meanings, w.scales.data(), w.sums.data()});
+    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, kernel::Dequantize<Epilogue>{epilogue, meanings, w.scales.data(), w.sums.data()});
   else
     kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, epilogue);
 }
@@ -160,7 +160,7 @@ void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradie
     kernel::add_weight_gradient<Arch, Dot>(paired->x(), paired->d_y(), d_weight, first, last, scratch.data());
   else
     kernel::add_weight_gradient<Arch>(x, d_y, d_weight, first, last, scratch.data());
-  kernel::add_column_sums(d_y, gradients.slice(layer.bias), first * panel_width, std::min(layer.outputs, last * panel_width));
+  kernel::add_column_sums<Arch>(d_y, gradients.slice(layer.bias), first * panel_width, std::min(layer.outputs, last * panel_width));
 }
 
 /// Gain and bias of a layer normalization.

@@ -38,9 +38,10 @@ AnchorOutcome anchor_loss(float* row, index_t size, std::span<const Scored> posi
   residuals.clear();
   for (const Scored& positive : positives) {
     const double gap = log_z - positive.score / temperature;
-    outcome.loss += weight * softplus(gap);
+    const double e = std::exp(-std::abs(gap));  // both functions of the gap share it
+    outcome.loss += weight * (std::max(gap, 0.0) + std::log1p(e));
     outcome.mean_positive += positive.score / static_cast<double>(positives.size());
-    residuals.push_back(weight * logistic(gap) / temperature);
+    residuals.push_back(weight * (gap > 0 ? 1 : e) / (1 + e) / temperature);
     attraction += residuals.back();
   }
   outcome.mean_negative = negative_sum;

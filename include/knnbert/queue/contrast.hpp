@@ -7,6 +7,19 @@
 
 namespace knnbert {
 
+/// Memory of a contrast, kept from one call to the next: clearing fresh pages costs half as much as the products.
+struct ContrastScratch {
+  struct Anchor {
+    AlignedBuffer<float> candidates;  // their similarities, kernel::excluded at other slots
+    std::vector<index_t> slots;       // of candidates
+    std::vector<float> scores;
+    std::vector<Scored> positives, negatives;
+    std::vector<double> residuals;
+  };
+  Matrix scores, d_scores;      // [group, N]; the gradient replaces the scores where the metric allows it
+  std::vector<Anchor> anchors;  // one a worker
+};
+
 /// Contrast of a batch with a queue of labeled keys (methods: KNN-BERT Eq. 3, MoCo): value and gradient.
 /// For anchor i with positives P_i and negatives N_i, U = score / T, logZ_i = log sum over N_i of e^U:
 ///   loss = sum_i w_i sum over P_i of softplus(logZ_i - U_ij).
@@ -16,15 +29,15 @@ template <class Arch, DifferentiableMetric M, class Mask, PositivePolicy Positiv
 class QueueContrast {
  public:
   QueueContrast(const M& metric, const Mask& mask, LabeledRows keys, const ContrastOptions& options,
-                const Positives& positives)
-      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives) {}
+                const Positives& positives, ContrastScratch& scratch)
+      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives), scratch_(scratch) {}
 
   /// Adds dL/dz to d_queries.  Errors: ShapeError, OptionError.
   ContrastReport operator()(LabeledRows anchors, const Rng& rng, View d_queries, const Workers& workers) {
     check(anchors, d_queries);
     census_ = take_census(mask_, keys_.labels, anchors.labels, options_, positives_);
     outcomes_.assign(anchors.labels.size(), {});
-    scratch_.resize(static_cast<std::size_t>(workers.size()));
+    scratch_.anchors.resize(static_cast<std::size_t>(workers.size()));
     if (census_.valid_anchors > 0)
       for (index_t first = 0; first < anchors.rows.rows(); first += group) {
         const index_t count = std::min(group, anchors.rows.rows() - first);
@@ -38,13 +51,10 @@ class QueueContrast {
 
  private:
   static constexpr index_t group = 16;  // anchors whose similarities are held at a time
-  static constexpr index_t keys_a_task = 512;
+  static constexpr index_t keys_a_task = 2400;  // a multiple of every register tile
+  static constexpr bool in_place = ProductMetric<M>;  // its backward() does not look at scores
 
-  struct Scratch {
-    std::vector<index_t> slots;
-    std::vector<Scored> positives, negatives;
-    std::vector<double> residuals;
-  };
+  Matrix& d_scores() { return in_place ? scratch_.scores : scratch_.d_scores; }
 
   void check(LabeledRows anchors, View d_queries) const {
     options_.validate();
@@ -59,25 +69,25 @@ class QueueContrast {
 
   void score(ConstView queries, const Workers& workers) {
     const index_t size = keys_.rows.rows();
-    scores_.resize(queries.rows(), size);
-    d_scores_.resize(queries.rows(), size);
+    scratch_.scores.resize(queries.rows(), size);
+    if (!in_place) scratch_.d_scores.resize(queries.rows(), size);
     workers.for_each((size + keys_a_task - 1) / keys_a_task, [&](index_t task, index_t) {
       const index_t first = task * keys_a_task, count = std::min(keys_a_task, size - first);
-      metric_.score(queries, keys_.rows.row_range(first, count), View(scores_).col_range(first, count));
+      metric_.score(queries, keys_.rows.row_range(first, count), View(scratch_.scores).col_range(first, count));
     });
   }
 
-  /// Loss of one anchor; its row of d_scores_ is complete afterwards.
+  /// Loss of one anchor; its row of d_scores is complete afterwards.
   void take(index_t anchor, index_t row, LabeledRows anchors, const Rng& rng, View d_queries, index_t worker) {
-    const auto d_row = d_scores_.row(row);
+    const auto d_row = d_scores().row(row);
     if (!census_.valid(anchor)) return std::fill(d_row.begin(), d_row.end(), 0.0f);
-    Scratch& scratch = scratch_[static_cast<std::size_t>(worker)];
-    separate(anchors.label(anchor), row, scratch.slots);
+    ContrastScratch::Anchor& scratch = scratch_.anchors[static_cast<std::size_t>(worker)];
     scratch.positives.clear();
-    if constexpr (brings_positives<Positives>) scratch.positives.push_back({own_score(anchor, anchors.rows), anchor});
-    positives_.choose(
-        {options_.first_anchor + anchor, scratch.slots, std::as_const(scores_).row(row), census_.fewest_candidates},
-        options_, rng, scratch.positives);
+    separate(anchors.label(anchor), scratch_.scores.row(row).data(), scratch.candidates, d_row.data());
+    if constexpr (brings_positives<Positives>)
+      scratch.positives.push_back({own_score(anchor, anchors.rows), anchor});
+    else
+      choose(anchor, scratch, rng);
     auto& outcome = outcomes_[static_cast<std::size_t>(anchor)] = lose(anchor, row, scratch);
     outcome.mean_negative /= static_cast<double>(negatives(anchor));
     if constexpr (brings_positives<Positives>) return pull(anchor, anchors.rows, scratch, d_queries);
@@ -85,24 +95,37 @@ class QueueContrast {
       d_row[static_cast<std::size_t>(scratch.positives[j].index)] -= static_cast<float>(scratch.residuals[j]);
   }
 
-  /// Copies the negatives' similarities to d_scores_ and lists the slots of possible positives.
-  void separate(label_t label, index_t row, std::vector<index_t>& slots) {
-    const auto size = keys_.labels.size();
-    const float* from = scores_.row(row).data();
-    float* to = d_scores_.row(row).data();
-    slots.resize(size + 1);
-    std::size_t found = 0;
-    for (std::size_t j = 0; j < size; ++j) {
-      to[j] = mask_.negative(label, keys_.labels[j]) ? from[j] : kernel::excluded;
-      slots[found] = static_cast<index_t>(j);  // kept only if counted
-      found += mask_.positive(label, keys_.labels[j]);
+  /// Copies the similarities of possible positives and of negatives, kernel::excluded at all others.
+  void separate(label_t label, const float* scores, AlignedBuffer<float>& candidates, float* negatives) const {
+    const label_t* labels = keys_.labels.data();
+    const index_t size = std::ssize(keys_.labels);
+    candidates.reserve(size + panel_width);
+    float* __restrict positives = candidates.data();
+    for (index_t j = 0; j < size; ++j) {
+      const float score = scores[j];
+      positives[j] = mask_.positive(label, labels[j]) ? score : kernel::excluded;
+      negatives[j] = mask_.negative(label, labels[j]) ? score : kernel::excluded;
     }
-    slots.resize(found);
-    kernel::pad_excluded<Arch>(to, static_cast<index_t>(size));
+    kernel::pad_excluded(positives, size);
+    kernel::pad_excluded(negatives, size);
   }
 
-  detail::AnchorOutcome lose(index_t anchor, index_t row, Scratch& scratch) {
-    const auto d_row = d_scores_.row(row);
+  /// Lets the policy choose among the candidates, those at the ends of the ranking if it needs no others.
+  void choose(index_t anchor, ContrastScratch::Anchor& scratch, const Rng& rng) const {
+    const float* candidates = scratch.candidates.data();
+    const index_t size = std::ssize(keys_.labels);
+    kernel::Ends ends{kernel::excluded, std::numeric_limits<float>::max()};  // all
+    if constexpr (requires { positives_.ends(options_); })
+      if (const auto few = positives_.ends(options_)) ends = kernel::bound_ends<Arch>(candidates, size, few->most, few->least);
+    scratch.slots.clear();
+    scratch.scores.clear();
+    kernel::collect_in_ends<Arch>(candidates, size, ends, scratch.slots, scratch.scores);
+    positives_.choose({options_.first_anchor + anchor, scratch.slots, scratch.scores, census_.fewest_candidates}, options_, rng,
+                      scratch.positives);
+  }
+
+  detail::AnchorOutcome lose(index_t anchor, index_t row, ContrastScratch::Anchor& scratch) {
+    const auto d_row = d_scores().row(row);
     const double weight = census_.weight(anchor, options_);
     if (poorest_negatives()) rank_negatives(d_row, scratch.negatives);
     if (interleaved())
@@ -139,19 +162,19 @@ class QueueContrast {
     metric_.score(queries.row_range(anchor, 1), positives_.keys.row_range(anchor, 1), View(&score, 1, 1));
     return score;
   }
-  void pull(index_t anchor, ConstView queries, const Scratch& scratch, View d_queries) const {
+  void pull(index_t anchor, ConstView queries, const ContrastScratch::Anchor& scratch, View d_queries) const {
     const float score = scratch.positives.front().score, d_score = -static_cast<float>(scratch.residuals.front());
     metric_.backward(queries.row_range(anchor, 1), positives_.keys.row_range(anchor, 1), ConstView(&score, 1, 1),
                      ConstView(&d_score, 1, 1), d_queries.row_range(anchor, 1));
   }
 
   /// Anchors are shared out in slices of several, so that the keys are read once per worker, not once per anchor.
-  void propagate(ConstView queries, View d_queries, const Workers& workers) const {
-    const index_t slice = round_up((queries.rows() + workers.size() - 1) / workers.size(), 4);
+  void propagate(ConstView queries, View d_queries, const Workers& workers) {
+    const index_t slice = round_up((queries.rows() + workers.size() - 1) / workers.size(), 8);
     workers.for_each((queries.rows() + slice - 1) / slice, [&](index_t task, index_t) {
       const index_t first = task * slice, count = std::min(slice, queries.rows() - first);
-      metric_.backward(queries.row_range(first, count), keys_.rows, ConstView(scores_).row_range(first, count),
-                       ConstView(d_scores_).row_range(first, count), d_queries.row_range(first, count));
+      metric_.backward(queries.row_range(first, count), keys_.rows, ConstView(scratch_.scores).row_range(first, count),
+                       ConstView(d_scores()).row_range(first, count), d_queries.row_range(first, count));
     });
   }
 
@@ -178,9 +201,8 @@ class QueueContrast {
   const ContrastOptions& options_;
   const Positives& positives_;
   Census census_;
-  Matrix scores_, d_scores_;  // [group, N]
+  ContrastScratch& scratch_;
   std::vector<detail::AnchorOutcome> outcomes_;
-  std::vector<Scratch> scratch_;
 };
 
 }  // namespace knnbert

@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/core/lease.hpp"
 #include "knnbert/metric/finite.hpp"
 #include "knnbert/queue/concept.hpp"
 #include "knnbert/queue/contrast.hpp"
@@ -58,7 +59,8 @@ class KeyTable {
                                                            View d_queries,  // [B, D]
                                                            const P& positives = {}, const Workers& workers = Workers())
   const {
-    QueueContrast<Arch, M, Mask, P> contrast(metric_, mask_, {keys(), labels()}, options, positives);
+    const auto scratch = scratch_->lend();
+    QueueContrast<Arch, M, Mask, P> contrast(metric_, mask_, {keys(), labels()}, options, positives, *scratch);
     return contrast({queries, anchors}, rng, d_queries, workers);
   }
 
@@ -119,6 +121,7 @@ class KeyTable {
   Matrix keys_;                  // [capacity, D]
   std::vector<label_t> labels_;  // [capacity]
   index_t size_ = 0;
+  std::shared_ptr<LeasePool<ContrastScratch>> scratch_ = std::make_shared<LeasePool<ContrastScratch>>();  // copies share it
 };
 
 }  // namespace knnbert

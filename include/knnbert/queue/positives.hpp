@@ -1,5 +1,6 @@
 #pragma once
 #include <concepts>
+#include <optional>
 #include <span>
 
 #include "knnbert/core/rng.hpp"
@@ -14,21 +15,29 @@ namespace knnbert {
 struct Candidates {
   index_t anchor;                  ///< position in the batch
   std::span<const index_t> slots;  ///< ascending
-  std::span<const float> scores;   ///< of all keys, by slot
+  std::span<const float> scores;   ///< of these slots
   index_t fewest;                  ///< number of candidates of the poorest valid anchor of the batch
+
+  Scored candidate(std::size_t i) const { return {scores[i], slots[i]}; }
 
   /// All candidates, closest first.
   std::vector<Scored> ranked() const {
     std::vector<Scored> all;
     all.reserve(slots.size());
-    for (const index_t slot : slots) all.push_back({scores[static_cast<std::size_t>(slot)], slot});
+    for (std::size_t i = 0; i < slots.size(); ++i) all.push_back(candidate(i));
     std::sort(all.begin(), all.end(), ranks_before);
     return all;
   }
 };
 
+/// How many candidates of either end of the ranking a policy chooses from.
+struct RankingEnds {
+  index_t most, least;
+};
+
 /// count(candidates, fewest, options) tells how many positives choose() appends, from the number of candidates alone.
-/// Both are pure functions; randomness comes from rng only.
+/// Both are pure functions; randomness comes from rng only. A policy that chooses from the ends of the ranking only may say
+/// so by ends(options): then choose() is given these candidates and perhaps some others, instead of all.
 template <class P>
 concept PositivePolicy = std::copyable<P> &&
     requires(const P& policy, index_t number, const ContrastOptions& options, const Candidates& candidates,
@@ -43,6 +52,11 @@ struct MostAndLeastSimilar {
     const index_t limit = o.lists == Lists::per_query ? candidates : fewest;
     if (o.overlap == Overlap::unique) return std::min(limit, o.most_similar + o.least_similar);
     return std::min(limit, o.most_similar) + std::min(limit, o.least_similar);
+  }
+
+  std::optional<RankingEnds> ends(const ContrastOptions& o) const {
+    if (o.lists != Lists::per_query) return std::nullopt;
+    return RankingEnds{o.most_similar, o.least_similar};
   }
 
   void choose(const Candidates& c, const ContrastOptions& o, const Rng&, std::vector<Scored>& chosen) const {
@@ -61,10 +75,10 @@ struct MostAndLeastSimilar {
   static void choose_ends(const Candidates& c, const ContrastOptions& o, std::vector<Scored>& chosen) {
     const bool all = std::ssize(c.slots) <= o.most_similar + o.least_similar;
     TopK most(all ? std::ssize(c.slots) : o.most_similar), least(all ? 0 : o.least_similar);
-    for (const index_t slot : c.slots) {
-      const float score = c.scores[static_cast<std::size_t>(slot)];
-      if (most.admits(score)) most.offer({score, slot});
-      if (least.admits(-score)) least.offer({-score, -slot});  // the reversed ranking, larger slots first among equals
+    for (std::size_t i = 0; i < c.slots.size(); ++i) {
+      const Scored item = c.candidate(i);
+      if (most.admits(item.score)) most.offer(item);
+      if (least.admits(-item.score)) least.offer({-item.score, -item.index});  // the reversed ranking
     }
     for (const Scored& item : most.take()) chosen.push_back(item);
     for (const Scored& item : least.take()) chosen.push_back({-item.score, -item.index});
@@ -87,10 +101,8 @@ struct RandomPositives {
         chosen.push_back(ranked[static_cast<std::size_t>(rank)]);
       return;
     }
-    for (const index_t at : draw(std::ssize(c.slots), o.most_similar, rng.fork(static_cast<std::uint64_t>(c.anchor)))) {
-      const index_t slot = c.slots[static_cast<std::size_t>(at)];
-      chosen.push_back({c.scores[static_cast<std::size_t>(slot)], slot});
-    }
+    for (const index_t at : draw(std::ssize(c.slots), o.most_similar, rng.fork(static_cast<std::uint64_t>(c.anchor))))
+      chosen.push_back(c.candidate(static_cast<std::size_t>(at)));
   }
 
  private:
@@ -125,6 +137,7 @@ struct ClusterPositives {
   index_t count(index_t candidates, index_t fewest, const ContrastOptions& o) const {
     return MostAndLeastSimilar{}.count(candidates, fewest, near(o));
   }
+  std::optional<RankingEnds> ends(const ContrastOptions& o) const { return MostAndLeastSimilar{}.ends(near(o)); }
   void choose(const Candidates& c, const ContrastOptions& o, const Rng& rng, std::vector<Scored>& chosen) const {
     MostAndLeastSimilar{}.choose(c, near(o), rng, chosen);
   }

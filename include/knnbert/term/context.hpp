@@ -57,6 +57,7 @@ using TermValue = std::optional<float>;
 ///   begin_step(StepStart&)        before the parts of a step
 ///   after_update(model, ranges)   after the optimizer changed the parameters
 ///   measure(sink)                 sink(name, value) for numbers worth a curve
+///   operations()                  floating-point operations of begin_step()'s encodings, for profiles
 ///   archive(ar)                   the state that a resumed run needs, as name and value
 ///   identity()                    the settings that a resumed run must agree with, as text
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).

@@ -58,6 +58,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   template <class Start>
   void begin_step(Start& start) {
     const auto& model = start.model;
+    operations_ = 0;
     follow(model.values(), keys_, momentum, start.ranges, model.workers());
     model.lower(keys_);
     if (positives > 0) enqueue(start);
@@ -93,6 +94,8 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     sink("negative_similarity", total_.mean_negative);
     sink("queue_fill", static_cast<double>(queue_->size()) / static_cast<double>(queue_->capacity()));
   }
+
+  double operations() const { return operations_; }
 
   std::string identity() const {
     const auto& c = contrast;
@@ -131,9 +134,11 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   /// Encodes examples with the key encoder and enqueues them.
   template <class Model, class Data>
   void push(const Model& model, const Data& data, std::span<const index_t> examples, const std::optional<Rng>& dropout) {
-    Matrix keys(std::ssize(examples), model.projection_width());
-    model.project(keys_, data.tokens().select(examples), dropout, keys);
-    queue_->push(keys, data.labels_of(examples));
+    new_keys_.resize(std::ssize(examples), model.projection_width());
+    const Batch batch = data.tokens().select(examples);
+    model.project(keys_, batch, dropout, new_keys_);
+    operations_ += model.operations(batch);
+    queue_->push(new_keys_, data.labels_of(examples));
   }
 
   void gather(const ContrastReport& report) {
@@ -148,8 +153,9 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   ParameterBlock keys_;
   ContrastOptions step_contrast_;
   ContrastReport total_;
+  double operations_ = 0;
   HeadTape tape_;
-  Matrix raw_, queries_, d_queries_;
+  Matrix new_keys_, raw_, queries_, d_queries_;
 };
 
 using QueueContrastive = BasicQueueContrastive<>;

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,6 +8,13 @@
 #include "knnbert/train/options.hpp"
 
 namespace knnbert {
+
+/// Time of one phase of a step on the clock on the wall.
+struct PhaseTime {
+  std::string_view phase, term;  ///< term: whose part of the phase it is; empty for the network's own
+  double seconds = 0;
+  double operations = 0;         ///< floating-point operations of its products, 0 where nobody counts them
+};
 
 /// What one step did. Terms that were absent have no value.
 struct StepReport {
@@ -19,6 +27,20 @@ struct StepReport {
   float learning_rate = 0;
   bool finite = true;            ///< false: loss or gradient was not finite and the parameters stayed as they were
   index_t examples = 0, tokens = 0;
+  std::vector<PhaseTime> phases;  ///< in the order of their first time
+
+  PhaseTime& phase(std::string_view name, std::string_view term = {}) {
+    for (PhaseTime& p : phases)
+      if (p.phase == name && p.term == term) return p;
+    return phases.emplace_back(PhaseTime{name, term});
+  }
+  /// Runs f and adds its time to a phase.
+  template <class F>
+  void time(std::string_view name, std::string_view term, F&& f) {
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    phase(name, term).seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
 };
 
 /// Accuracy of the three predictors; knn and combined are absent without a store.

@@ -33,8 +33,8 @@ class Stepper {
     start();
     StepReport report;
     report.examples = std::ssize(examples);
-    const float idle_weight = begin(clock, examples);
-    gradients_.clear();
+    const float idle_weight = begin(clock, examples, report);
+    report.time("clear gradients", {}, [&] { gradients_.clear(); });
     const index_t part = options_.part_size ? options_.part_size : std::ssize(examples);
     for (index_t first = 0; first < std::ssize(examples); first += part) {
       const auto own = examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(part, std::ssize(examples) - first)));
@@ -100,12 +100,13 @@ class Stepper {
     return ranges;
   }
 
-  float begin(const StepClock& clock, std::span<const index_t> examples) {
+  float begin(const StepClock& clock, std::span<const index_t> examples, StepReport& report) {
     const auto labels = data_.labels_of(examples);
     const auto ranges = moved_ranges();
     StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels, ranges};
     each_term([&](auto& term) {
-      if constexpr (requires { term.begin_step(start); }) term.begin_step(start);
+      if constexpr (requires { term.begin_step(start); }) report.time("begin", term.name, [&] { term.begin_step(start); });
+      if constexpr (requires { term.operations(); }) report.phase("begin", term.name).operations += term.operations();
     });
     return start.idle_weight;
   }
@@ -115,14 +116,22 @@ class Stepper {
     const auto workspace = network_.lend_workspace();
     const auto labels = data_.labels_of(examples);
     const Batch batch = data_.tokens().select(examples);
-    network_.encoder().forward(network_.values(), batch, {.pooling = network_.options().pooling, .dropout = dropout, .first_example = first}, tape_,
-                               *workspace, network_.workers());
-    resize(batch.size());
-    network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);
+    const double operations = network_.operations(batch);
+    report.time("forward", {}, [&] {
+      network_.encoder().forward(network_.values(), batch,
+                                 {.pooling = network_.options().pooling, .dropout = dropout, .first_example = first, .recompute = options_.recompute}, tape_,
+                                 *workspace, network_.workers());
+      resize(batch.size());
+      network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);
+    });
+    report.phase("forward").operations += operations;
     context_type context{network_, data_, clock, dropout, examples, labels, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
     add_terms(context, report);
-    network_.head().backward(network_.values(), head_tape_, d_logits_, gradients_, d_embedding_, network_.workers());
-    network_.encoder().backward(network_.values(), tape_, {.d_embedding = d_embedding_, .parameters = &gradients_}, *workspace, network_.workers());
+    report.time("backward", {}, [&] {
+      network_.head().backward(network_.values(), head_tape_, d_logits_, gradients_, d_embedding_, network_.workers());
+      network_.encoder().backward(network_.values(), tape_, {.d_embedding = d_embedding_, .parameters = &gradients_}, *workspace, network_.workers());
+    });
+    report.phase("backward").operations += 2 * operations;
     report.tokens += batch.tokens();
   }
 
@@ -139,7 +148,8 @@ class Stepper {
     const bool first = report.terms.empty();
     std::size_t i = 0;
     each_term([&](auto& term) {
-      const TermValue value = term.add(context);
+      TermValue value;
+      report.time("loss", term.name, [&] { value = term.add(context); });
       if (first) report.terms.emplace_back(term.name, std::nullopt);
       auto& total = report.terms[i++].second;
       if (value) total = total.value_or(0) + *value;
@@ -149,16 +159,16 @@ class Stepper {
 
   void finish(StepReport& report, float learning_rate) {
     report.learning_rate = learning_rate;
-    report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
+    report.time("clip", {}, [&] { report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers()); });
     report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
     const auto ranges = moved_ranges();
     if (report.finite) {
-      optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
-      network_.lower(network_.values());
+      report.time("optimizer", {}, [&] { optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_); });
+      report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
     }
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
-        if (report.finite) term.after_update(network_, ranges);
+        if (report.finite) report.time("after update", term.name, [&] { term.after_update(network_, ranges); });
       }
       if constexpr (requires { term.measure([](std::string_view, double) {}); })
         term.measure([&](std::string_view name, double value) { report.measures.emplace_back(name, value); });

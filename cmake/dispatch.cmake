@@ -1,0 +1,63 @@
+include_guard(GLOBAL)
+
+# knnbert::dispatch: the kernels compiled once for each instruction set, chosen when the program runs. Whoever links it needs
+# no -march and gets full speed: its definition KNNBERT_DISPATCH makes kernel::Dispatched the default instruction set.
+#
+# A unit is compiled for more than the processor may have, and the linker keeps one copy of every inline function: it must
+# not take such a unit's. So all symbols of a unit but one become local to it.
+
+set(folder "${PROJECT_SOURCE_DIR}/cmake/dispatch")
+set(knnbert_units)  # <name>|<condition>|<flags>, the best one first
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND CMAKE_OBJCOPY AND CMAKE_LINKER)
+  set(avx2 "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\")")
+  set(avx512 "${avx2}")
+  foreach(part f bw cd dq vl)
+    string(APPEND avx512 " && __builtin_cpu_supports(\"avx512${part}\")")
+  endforeach()
+  set(dot "__builtin_cpu_supports(\"avx512vnni\") && __builtin_cpu_supports(\"avx512bf16\")")
+  list(APPEND knnbert_units "avx512bf16|${avx512} && ${dot}|-march=x86-64-v4 -mavx512vnni -mavx512bf16"
+       "avx512|${avx512}|-march=x86-64-v4" "avx2|${avx2}|-march=x86-64-v3" "sse2|true|-march=x86-64")
+else()
+  list(APPEND knnbert_units "native|true|")
+endif()
+
+set(units)
+set(objects)
+foreach(unit IN LISTS knnbert_units)
+  string(REPLACE "|" ";" unit "${unit}")
+  list(GET unit 0 name)
+  list(GET unit 1 condition)
+  list(GET unit 2 flags)
+  string(APPEND units "KNNBERT_UNIT(${name}, ${condition})\n")
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  add_library(knnbert_unit_${name} OBJECT "${folder}/unit.cpp")
+  target_link_libraries(knnbert_unit_${name} PRIVATE knnbert)
+  set_target_properties(knnbert_unit_${name} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXCLUDE_FROM_ALL TRUE)
+  target_compile_definitions(knnbert_unit_${name} PRIVATE KNNBERT_FILL=knnbert_fill_${name})
+  # Last among the flags, so that a -march of the whole project does not reach a unit.
+  target_compile_options(knnbert_unit_${name} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O3> ${flags}
+                         $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>  # objcopy leaves unique symbols global
+                         $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>)
+  if(name STREQUAL "native")
+    list(APPEND objects $<TARGET_OBJECTS:knnbert_unit_${name}>)
+    continue()
+  endif()
+  set(object "${CMAKE_CURRENT_BINARY_DIR}/knnbert_${name}.o")
+  add_custom_command(OUTPUT "${object}"
+    COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${object}.all" $<TARGET_OBJECTS:knnbert_unit_${name}>
+    COMMAND "${CMAKE_OBJCOPY}" --keep-global-symbol=knnbert_fill_${name} "${object}.all" "${object}"
+    DEPENDS $<TARGET_OBJECTS:knnbert_unit_${name}> COMMENT "Closing the kernels for ${name}" VERBATIM COMMAND_EXPAND_LISTS)
+  set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+  list(APPEND objects "${object}")
+endforeach()
+file(CONFIGURE OUTPUT dispatch/units.inc CONTENT "@units@" @ONLY)
+
+add_library(knnbert_dispatch STATIC "${folder}/choose.cpp" ${objects})
+add_library(knnbert::dispatch ALIAS knnbert_dispatch)
+set_target_properties(knnbert_dispatch PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXPORT_NAME dispatch)
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set_target_properties(knnbert_dispatch PROPERTIES EXCLUDE_FROM_ALL TRUE)  # compiled when somebody links it
+endif()
+target_include_directories(knnbert_dispatch PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/dispatch")
+target_link_libraries(knnbert_dispatch PUBLIC knnbert)
+target_compile_definitions(knnbert_dispatch INTERFACE KNNBERT_DISPATCH)
