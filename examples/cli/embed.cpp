@@ -16,9 +16,8 @@ struct EmbedOptions {
 /// A model directory's network, or an encoder's with heads that nobody will ask.
 Network<Stack> load_network(const EmbedOptions& o, Pooling pooling) {
   const BertCheckpoint checkpoint(o.model);
-  Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common)});
-  checkpoint.read(network.encoder().layers(), network.values());
-  network.set_precision(precision_of(o.common).value_or(Precision::fp32));
+  Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common), .precision = precision_of(o.common).value_or(Precision::fp32)});
+  read_encoder(checkpoint, o.model, Loading::predictions, network);
   return network;
 }
 
@@ -44,7 +43,7 @@ Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
 void embed(const EmbedOptions& o) {
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
-    const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+    const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     return write_npy(o.output, model.features(read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length)));
   }

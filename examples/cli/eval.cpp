@@ -39,7 +39,7 @@ std::string table(const Evaluation& e) {
 }
 
 void eval(const EvalOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   if (o.phi >= 0) model.fusion().phi = o.phi;
   const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));

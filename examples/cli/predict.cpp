@@ -46,7 +46,7 @@ std::string in_words(const std::string& text, const Prediction& p) {
 
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   LineSource lines(o.input);
   std::vector<std::string> texts;

@@ -64,7 +64,7 @@ void add_examples(const Model& model, const Judged& judged, index_t count, Repor
 }
 
 void report(const ReportOptions& o) {
-  const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
   const std::filesystem::path directory(o.model);
   ReportData data;
   data.title = o.title;

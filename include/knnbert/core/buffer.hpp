@@ -10,6 +10,7 @@
 #include <utility>
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 #include "knnbert/core/types.hpp"
@@ -46,6 +47,22 @@ class AlignedBuffer {
     memory_ = allocate(bytes(wanted));
     size_ = wanted;
     return true;
+  }
+
+  /// Makes elements [first, first + count) zero; the system has whole pages of large buffers back.
+  void discard(index_t first, index_t count) {
+    T *begin = memory_.get() + first, *end = begin + count;
+#if defined(__linux__)
+    if (memory_.get_deleter().mapped) {
+      const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+      const auto from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, to = reinterpret_cast<std::uintptr_t>(end) / page * page;
+      if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) {
+        std::fill(begin, reinterpret_cast<T*>(from), T());
+        begin = reinterpret_cast<T*>(to);
+      }
+    }
+#endif
+    std::fill(begin, end, T());
   }
 
   T* data() const { return memory_.get(); }

@@ -128,6 +128,7 @@ class ParameterBlock {
   const LoweredWeight& lowered(index_t parameter) const { return lowered_[static_cast<std::size_t>(parameter)]; }
   /// Starts lowering: the caller fills what it needs; values must not change before it is done.
   std::vector<LoweredWeight>& start_lowering(Precision precision) {
+    require_complete("ParameterBlock::start_lowering");
     if (precision != precision_) lowered_.clear();
     lowered_.resize(precision == Precision::fp32 ? 0 : static_cast<std::size_t>(table().count()));
     precision_ = precision;
@@ -135,12 +136,30 @@ class ParameterBlock {
     return lowered_;
   }
 
+  /// Takes weights that were lowered elsewhere, one a parameter.
+  void set_lowered(std::vector<LoweredWeight> lowered, Precision precision) {
+    lowered_ = std::move(lowered);
+    precision_ = precision;
+    fresh_ = true;
+  }
+  /// Gives back the memory of a parameter of which only the lowered form will be used; its values are zero then.
+  void drop(index_t parameter) {
+    floats_.discard(table()[parameter].offset, table()[parameter].size);
+    complete_ = false;
+  }
+  /// Whether all values are there.
+  bool complete() const { return complete_; }
+  /// Errors: OptionError unless they are.
+  void require_complete(std::string_view where) const {
+    if (!complete_) raise<OptionError>("{}: a model loaded for predictions in {} only given, a completely loaded one expected", where, name_of(precision_));
+  }
+
  private:
   std::shared_ptr<const ParameterTable> table_;
   AlignedBuffer<float> floats_;
   std::vector<LoweredWeight> lowered_;
   Precision precision_ = Precision::fp32;
-  bool fresh_ = false;
+  bool fresh_ = false, complete_ = true;
 };
 
 }  // namespace knnbert

@@ -35,6 +35,8 @@ class BasicBert {
   /// Prepares the weights of the large products in a precision; to be repeated whenever the values have changed.
   /// Errors: OptionError for a precision that this encoder is not compiled for.
   void lower(ParameterBlock& values, Precision precision, const Workers& workers) const;
+  /// One of these weights alone.  Errors: the same.
+  void lower_one(const ParameterBlock& values, const Linear& layer, Precision precision, LoweredWeight& to, const Workers& workers) const;
 
   /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError.
   void encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, BertWorkspace& workspace,
@@ -82,6 +84,10 @@ class BasicBert {
             first_block_site + static_cast<std::uint64_t>(layer) * sites};
   }
 
+  static void require_precision(Precision precision) {
+    if (!Precisions::include(precision))
+      raise<OptionError>("BasicBert::lower: precision {} given, but this encoder is not compiled for it: BasicBert<Arch, AnyPrecision> expected", name_of(precision));
+  }
   void require_fresh(const ParameterBlock& values) const;
   void require_batch(const Batch& batch, const ForwardOptions& options) const;
   void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;

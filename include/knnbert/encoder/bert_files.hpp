@@ -110,8 +110,16 @@ class BertCheckpoint {
   /// Fills the encoder's parameters; F32, F16 and BF16 are converted. Tensors nobody asks for (position_ids, other heads)
   /// are ignored.  Errors: FormatError for a missing tensor or another shape; the block may then be partly written.
   void read(const BertLayers& layers, ParameterBlock& values) const {
+    read(layers, values, [](index_t) { return true; }, [](index_t) {});
+  }
+  /// The same for the parameters that `wants` names; done(parameter) is called behind each.
+  template <class Wants, class Done>
+  void read(const BertLayers& layers, ParameterBlock& values, Wants&& wants, Done&& done) const {
     std::vector<float> floats;
-    for (const auto& tensor : checkpoint_tensors(layers, values.table())) {
+    const auto all = checkpoint_tensors(layers, values.table());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto& tensor = all[i];
+      if (!wants(tensor.parameter)) continue;
       const auto& parameter = values.table()[tensor.parameter];
       const TensorView source = source_of(tensor, parameter);
       const index_t columns = source.size() / tensor.rows, group = std::max<index_t>(1, floats_at_once / columns);
@@ -125,6 +133,7 @@ class BertCheckpoint {
         place(tensor, parameter, row, floats, values.data());
         release_pages(rows.bytes);
       }
+      if (i + 1 == all.size() || all[i + 1].parameter != tensor.parameter) done(tensor.parameter);  // a parameter's parts are neighbors
     }
   }
 

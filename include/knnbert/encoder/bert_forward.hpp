@@ -5,17 +5,20 @@
 namespace knnbert {
 
 template <class Arch, class Precisions>
-void BasicBert<Arch, Precisions>::lower(ParameterBlock& values, Precision precision, const Workers& workers) const {
-  if (!Precisions::include(precision))
-    raise<OptionError>("BasicBert::lower: precision {} given, but this encoder is not compiled for it: BasicBert<Arch, AnyPrecision> expected", name_of(precision));
-  auto& lowered = values.start_lowering(precision);
-  if (precision == Precision::fp32) return;
+void BasicBert<Arch, Precisions>::lower_one(const ParameterBlock& values, const Linear& layer, Precision precision, LoweredWeight& to, const Workers& workers) const {
+  require_precision(precision);
   Precisions::with(precision, [&](auto dot) {
     if constexpr (decltype(dot)::precision != Precision::fp32)
-      for (const Block& block : layers_.blocks)
-        for (const Linear* l : {&block.projections, &block.attention_output, &block.intermediate, &block.output})
-          lower_weight<Arch, decltype(dot)>(std::as_const(values).slice(l->weight), l->outputs, l->inputs, lowered[l->weight], workers);
+      lower_weight<Arch, decltype(dot)>(values.slice(layer.weight), layer.outputs, layer.inputs, to, workers);
   });
+}
+
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::lower(ParameterBlock& values, Precision precision, const Workers& workers) const {
+  require_precision(precision);
+  auto& lowered = values.start_lowering(precision);
+  if (precision == Precision::fp32) return;
+  for (const Linear& layer : layers_.lowered()) lower_one(std::as_const(values), layer, precision, lowered[static_cast<std::size_t>(layer.weight)], workers);
 }
 
 template <class Arch, class Precisions>

@@ -26,6 +26,12 @@ struct BertLayers {
   void declare_lookup(const BertConfig& c, ParameterTable& table) {
     words = table.add_lookup("embeddings.word_embeddings.weight", c.vocab_size, c.hidden_size);
   }
+  /// The layers whose products run in reduced precision.
+  std::vector<Linear> lowered() const {
+    std::vector<Linear> layers;
+    for (const Block& b : blocks) layers.insert(layers.end(), {b.projections, b.attention_output, b.intermediate, b.output});
+    return layers;
+  }
 
  private:
   static Block declare_block(const BertConfig& c, ParameterTable& table, const std::string& prefix) {

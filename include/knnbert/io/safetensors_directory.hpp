@@ -19,6 +19,13 @@ class SafeTensorsDirectory {
 
   const std::vector<std::string>& names() const { return names_; }  ///< sorted
 
+  /// An entry of the first file's metadata, or nothing.
+  std::optional<std::string> metadata(const std::string& key) const {
+    const auto& all = shards_.front().metadata();
+    const auto found = all.find(key);
+    return found == all.end() ? std::nullopt : std::optional(found->second);
+  }
+
   /// The tensor of that name, or nothing. Valid as long as this object.
   std::optional<TensorView> find(std::string_view name) const {
     const auto found = std::lower_bound(names_.begin(), names_.end(), name);

@@ -34,8 +34,10 @@ class Classifier {
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
   static Classifier load(const std::filesystem::path& directory, index_t threads = 1) { return load(directory, threads, std::nullopt); }
-  /// The same in another precision than the one it was saved with.
-  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision);
+  /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no fp32
+  /// values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one that the
+  /// files name.
+  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading = Loading::complete);
   /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError.
   void save(const std::filesystem::path& directory) const;
 

@@ -3,6 +3,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/fingerprint.hpp"
+#include "knnbert/model/network_files.hpp"
 
 /// Model directories: what Hugging Face's transformers reads, plus knnbert.json, knnbert.safetensors and
 /// datastore.safetensors.
@@ -122,6 +123,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
   const std::string print = fingerprint(network_.values());
   write_directory_atomically(directory, [&](const std::filesystem::path& folder) {
     detail::write_weights(network_, print, folder);
+    if (options().precision != Precision::fp32) write_lowered(network_.encoder().layers(), network_.values(), print, folder / lowered_file);
     write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
     tokenizer_.save(folder);
     OrderedJson json{{"schema", model_schema},
@@ -144,7 +146,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
 }
 
 template <class Stack>
-Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision) {
+Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading) {
   const auto path = directory / "knnbert.json";
   const Json json = read_json(path);
   const std::string where = path.string();
@@ -169,12 +171,12 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
     raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
   const BertCheckpoint checkpoint(directory);
   Classifier model(tokenizer_type::load(directory), network_type(checkpoint.config(), head_classes, options), names);
-  checkpoint.read(model.network_.encoder().layers(), model.network_.values());
   for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
-  model.network_.lower(model.network_.values());
+  const auto named = checkpoint.tensors().metadata("fingerprint");
+  const bool complete = read_encoder(checkpoint, directory, named ? loading : Loading::complete, model.network_);
   detail::read_policy(json, where, model.fusion_);
   detail::read_policy(json, where, model.voting_);
-  model.datastore_ = datastore_type::load(directory / "datastore.safetensors", fingerprint(std::as_const(model.network_).values()), names);
+  model.datastore_ = datastore_type::load(directory / "datastore.safetensors", complete ? fingerprint(std::as_const(model.network_).values()) : *named, names);
   return model;
 }
 

@@ -8,8 +8,9 @@
 namespace knnbert {
 
 /// 16 hexadecimal digits that change with any bit of the parameters: keys made by one encoder are told from another's.
-/// Not cryptographic.  Cost: one pass over the block.
+/// Not cryptographic.  Cost: one pass over the block.  Errors: OptionError if some values were dropped.
 inline std::string fingerprint(const ParameterBlock& values) {
+  values.require_complete("fingerprint");
   std::uint64_t lanes[4] = {1, 2, 3, 4};  // independent chains hide the latency of the multiplications
   const float* floats = values.data();
   for (index_t i = 0; i + 3 < values.size(); i += 4)

@@ -56,6 +56,7 @@ class Network {
   }
   /// Errors: OptionError for a precision that the encoder is not compiled for.
   void set_precision(Precision precision) {
+    values_.require_complete("Network::set_precision");
     options_.precision = precision;
     lower(values_);
   }

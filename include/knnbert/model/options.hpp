@@ -9,6 +9,9 @@ namespace knnbert {
 /// What the datastore holds: the projected features that the contrastive loss shapes, or the encoder's embedding.
 enum class Feature { contrastive, embedding };
 
+/// How much of a model directory is loaded: all of it, or what predictions need.
+enum class Loading { complete, predictions };
+
 struct ClassifierOptions {
   Pooling pooling = Pooling::mean;
   bool head_hidden_layer = true;     ///< false: one linear layer, as Hugging Face's sequence classifiers have

@@ -22,6 +22,7 @@ class Stepper {
   Stepper(Network& network, const TrainingData& data, const TrainerOptions& options, Terms... terms)
       : network_(network), data_(data), options_(options), terms_(std::move(terms)...), gradients_(network.values().shared_table()),
         optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()) {
+    network_.values().require_complete("Stepper");
     each_term([&](auto& term) {
       if constexpr (requires { term.prepare(network_, data_); }) term.prepare(network_, data_);
     });

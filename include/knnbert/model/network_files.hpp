@@ -1,0 +1,23 @@
+#pragma once
+#include "knnbert/encoder/lowered_files.hpp"
+#include "knnbert/model/network.hpp"
+
+namespace knnbert {
+
+/// Fills a network's encoder from a checkpoint of the folder, in the precision of the network's options. True if all values
+/// are kept; for predictions in reduced precision only what they need is.  Errors: IoError, FormatError, OptionError.
+template <class Stack>
+bool read_encoder(const BertCheckpoint& checkpoint, const std::filesystem::path& folder, Loading loading, Network<Stack>& network) {
+  const auto& encoder = network.encoder();
+  const Precision precision = network.options().precision;
+  if constexpr (requires { encoder.lower_one(network.values(), Linear(), precision, std::declval<LoweredWeight&>(), network.workers()); })
+    if (loading == Loading::predictions && precision != Precision::fp32) {
+      read_for_predictions(checkpoint, folder, encoder, precision, network.values(), network.workers());
+      return false;
+    }
+  checkpoint.read(encoder.layers(), network.values());
+  network.lower(network.values());
+  return true;
+}
+
+}  // namespace knnbert
