@@ -39,6 +39,27 @@ TEST_CASE("threads: embedding, hidden states and every gradient have the same bi
     }
 }
 
+TEST_CASE("a single text or a small batch is shared by all threads: the same bits") {
+  const RandomBert bert(wide_config());
+  constexpr index_t few[] = {24, 3, 17};
+  for (const auto count : {std::size_t{1}, std::size_t{3}}) {
+    const Batch batch = random_batch(wide_config(), std::span(few).first(count));
+    const Matrix u = random_matrix(batch.size(), 60, 2);
+    for (const bool dropping : {false, true}) {
+      ForwardOptions options;
+      if (dropping) options.dropout = Rng(3, Stream::dropout);
+      const Pass one(bert, batch, options, u, Workers(1));
+      for (const index_t threads : {2, 3, 8}) {
+        CAPTURE(count, threads, dropping);
+        const Pass many(bert, batch, options, u, Workers(threads));
+        for (index_t l = 0; l <= 2; ++l) CHECK(same_bits(many.tape.hidden(l), one.tape.hidden(l)));
+        CHECK(same_bits(many.gradients, one.gradients));
+        CHECK(same_bits(encode(bert, batch, options, Workers(threads)), one.tape.embedding()));
+      }
+    }
+  }
+}
+
 TEST_CASE("recomputed activations: the same bits, twice, and a tape that keeps the hidden states only") {
   const RandomBert bert(wide_config());
   const Batch batch = random_batch(wide_config(), lengths);

@@ -20,6 +20,7 @@ class Workers {
   /// threads >= 1 counts the calling thread. Errors: OptionError; std::system_error if the system gives fewer.
   explicit Workers(index_t threads = 1) {
     if (threads < 1) raise<OptionError>("Workers::Workers: {} threads given, at least 1 expected", threads);
+    spins_ = threads <= static_cast<index_t>(std::thread::hardware_concurrency());
     try {
       for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
     } catch (...) {
@@ -78,6 +79,7 @@ class Workers {
     }
     wake_.notify_all();
     drain(loop, 0);
+    spin([&] { return running_.load(std::memory_order_acquire) == 0; });
     std::unique_lock lock(mutex_);
     done_.wait(lock, [&] { return running_ == 0; });
     if (failure_) std::rethrow_exception(failure_);
@@ -93,9 +95,25 @@ class Workers {
     }
   }
 
+  /// Waits actively for a while: loops follow each other closely, and a sleeping thread takes longer to wake than a short
+  /// loop to run. Where threads outnumber the cores it would keep a core from those who have work.
+  template <class Done>
+  void spin(Done&& done) const {
+    if (!spins_) return;
+    for (int i = 0; i < 4000 && !done(); ++i) pause();
+  }
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+
   void serve(index_t id) const {
     index_t seen = 0;
     for (std::unique_lock lock(mutex_);;) {
+      lock.unlock();
+      spin([&] { return stopping_.load(std::memory_order_acquire) || generation_.load(std::memory_order_acquire) != seen; });
+      lock.lock();
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;
       seen = generation_;
@@ -112,9 +130,10 @@ class Workers {
   mutable std::condition_variable wake_, done_;
   mutable std::atomic<index_t> next_{0};
   mutable Loop current_;
-  mutable index_t generation_ = 0, running_ = 0;
+  mutable std::atomic<index_t> generation_{0}, running_{0};  // written with mutex_ held
   mutable std::exception_ptr failure_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
+  bool spins_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -92,9 +92,12 @@ class BasicBert {
   void require_batch(const Batch& batch, const ForwardOptions& options) const;
   void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
   void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
-  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, BlockScratch& scratch, View embedding) const;
+  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, std::span<BlockScratch> scratch, const Workers& workers,
+                    View embedding) const;
   BlockActivations<View> recomputed(const BertTape& tape, index_t layer, BertWorkspace& workspace) const;
   void pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
+  template <class F>
+  void each_chunk(std::span<const index_t> ends, BertWorkspace& workspace, const Workers& workers, F&& f) const;
   template <class Embed>
   void run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const;
 

@@ -67,6 +67,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   detail::add_hidden_gradient(gradients.d_hidden, tape.layers(), g.d_output);
   const std::span<const index_t> offsets = tape.batch().offsets;
   const auto ends = chunk_ends(offsets, chunk_tokens(rows, workers), workspace.chunk_ends);
+  const Workers alone;
   for (index_t l = tape.layers() - 1; l >= 0; --l) {
     const Block& block = layers_.blocks[l];
     const auto activations = BertTape::activations<ConstView>(tape, l, workspace.recomputed);
@@ -76,7 +77,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
     workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
       const index_t first = task ? ends[task - 1] : 0;
       const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
-      if (tape.options_.recompute) block_forward<Arch, Precisions>(block, values, {own}, again, sites, workspace.blocks[worker]);
+      if (tape.options_.recompute) block_forward<Arch, Precisions>(block, values, {own}, again, sites, std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.blocks[worker]);
     });
     if (gradients.parameters)

@@ -76,6 +76,17 @@ void BasicBert<Arch, Precisions>::pool(const ParameterBlock& values, Pooling poo
   kernel::activate<Arch, kernel::Tanh>(embedding, embedding);
 }
 
+/// f(first text, last text, worker, its scratch, its team) for every chunk: chunks to workers, or all workers to one chunk.
+template <class Arch, class Precisions>
+template <class F>
+void BasicBert<Arch, Precisions>::each_chunk(std::span<const index_t> ends, BertWorkspace& workspace, const Workers& workers, F&& f) const {
+  if (ends.size() == 1) return f(index_t{0}, ends.front(), index_t{0}, std::span(workspace.blocks), workers);
+  const Workers alone;
+  workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
+    f(task ? ends[task - 1] : 0, ends[task], worker, std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
+  });
+}
+
 template <class Arch, class Precisions>
 template <class Embed>
 void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const {
@@ -84,12 +95,11 @@ void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertT
   const std::span<const index_t> offsets = tape.batch_.offsets;
   const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers), workspace.chunk_ends);
   if (tape.options_.recompute) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
-  workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
-    const index_t first = task ? ends[task - 1] : 0, last = ends[task];
+  each_chunk(ends, workspace, workers, [&](index_t first, index_t last, index_t, std::span<BlockScratch> scratch, const Workers& team) {
     const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
     embed(first, last);
     for (index_t l = 0; l < tape.layers(); ++l)
-      block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l, workspace.recomputed), block_dropout(tape.row_keys_, l), workspace.blocks[worker]);
+      block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l, workspace.recomputed), block_dropout(tape.row_keys_, l), scratch, team);
     const index_t begin = own.front();
     pool(values, tape.options_.pooling, ConstView(tape.hidden_.back()).row_range(begin, own.back() - begin), own,
          View(tape.first_).row_range(first, last - first), View(tape.embedding_).row_range(first, last - first));
@@ -98,7 +108,7 @@ void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertT
 
 template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
-                                   BlockScratch& scratch, View embedding) const {
+                                   std::span<BlockScratch> scratch, const Workers& workers, View embedding) const {
   assign_row_keys(chunk.batch, options, first, chunk.row_keys);
   const index_t rows = chunk.batch.tokens(), width = config_.hidden_size;
   for (Matrix* m : {&chunk.hidden, &chunk.context, &chunk.sum, &chunk.middle}) m->resize(rows, width);
@@ -110,7 +120,7 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
                                  View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
   for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
-    block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch);
+    block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch, workers);
   pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
   copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
 }
@@ -123,12 +133,11 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Bat
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
   const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers), workspace.chunk_ends);
-  workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
-    const index_t first = task ? ends[task - 1] : 0, last = ends[task];
+  each_chunk(ends, workspace, workers, [&](index_t first, index_t last, index_t worker, std::span<BlockScratch> scratch, const Workers& team) {
     auto& chunk = workspace.chunks[worker];
     chunk.batch.clear();
     for (index_t text = first; text < last; ++text) chunk.batch.append(batch, text);
-    encode_chunk(values, options, first, chunk, workspace.blocks[worker], embedding.row_range(first, last - first));
+    encode_chunk(values, options, first, chunk, scratch, team, embedding.row_range(first, last - first));
   });
 }
 

@@ -120,9 +120,19 @@ class LoweredRows {
  public:
   template <class Arch, class Dot>
   void assign(ConstView x) {
+    resize<Dot>(x);
+    assign_rows<Arch, Dot>(x, 0, x.rows());
+  }
+  /// In two steps, so that threads can share the rows [first, first + count).
+  template <class Dot>
+  void resize(ConstView x) {
     rows_.resize(x.rows(), lanes_of<Dot>(x.cols()));
     if constexpr (Dot::precision == Precision::int8) meanings_.reserve(x.rows());
-    lower_rows<Arch, Dot>(x, rows_, meanings_.data());
+  }
+  template <class Arch, class Dot>
+  void assign_rows(ConstView x, index_t first, index_t count) {
+    Int8Row* meanings = Dot::precision == Precision::int8 ? meanings_.data() + first : nullptr;
+    lower_rows<Arch, Dot>(x.row_range(first, count), View(rows_).row_range(first, count), meanings);
   }
   ConstView lanes() const { return rows_; }
   const Int8Row* meanings() const { return meanings_.data(); }

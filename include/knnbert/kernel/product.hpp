@@ -36,14 +36,14 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
 }
 
 template <class Arch, class Dot, class Epilogue>
-void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
+void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue, index_t first_column) {
   const index_t padded = round_up(columns, panel_width), depth = a.cols();
   const index_t block = detail::rows_per_block<Arch>(a.rows(), depth);
   for (index_t first = 0; first < a.rows(); first += block) {
     const index_t last = std::min(a.rows(), first + block);
-    for (index_t n = 0, width; n < padded; n += width) {
+    for (index_t n = first_column, width; n < padded; n += width) {
       width = padded - n >= tile_columns<Arch> ? tile_columns<Arch> : lanes<Arch>;
-      const index_t next = n + width < padded ? (n + width) / panel_width * panel_width : 0;
+      const index_t next = n + width < padded ? (n + width) / panel_width * panel_width : first_column;
       detail::product_columns<Arch, Dot>(a, first, last, panels, n, width, panels + next * depth, epilogue);
     }
   }
@@ -54,16 +54,17 @@ void product(ConstView a, const float* panels, index_t columns, const Epilogue& 
 template <Precision P, class Epilogue>
 struct WeightProduct;
 
-/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n < columns, by vectors of columns.
+/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n in [first_column, columns), by vectors of
+/// columns; first_column begins a panel.
 /// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past `columns`.
 template <class Arch, class Dot = Fp32, class Epilogue>
-void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue) {
+void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue, index_t first_column = 0) {
   if (a.rows() == 0) return;
-  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<WeightProduct<Dot::precision, Epilogue>>(a, panels, columns, epilogue);
-  else detail::product<Arch, Dot>(a, panels, columns, epilogue);
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<WeightProduct<Dot::precision, Epilogue>>(a, panels, columns, epilogue, first_column);
+  else detail::product<Arch, Dot>(a, panels, columns, epilogue, first_column);
 }
 template <Precision P, class Epilogue>
-struct WeightProduct : Entry<void(ConstView, const float*, index_t, const Epilogue&)> {
+struct WeightProduct : Entry<void(ConstView, const float*, index_t, const Epilogue&, index_t)> {
   template <class Arch>
   static constexpr auto* function = &product<Arch, ProductsIn<P>, Epilogue>;
 };

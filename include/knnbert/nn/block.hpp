@@ -74,90 +74,101 @@ inline kernel::AttentionHead attention_head(const Block& block, ConstView projec
 /// out = dropout(x W^T + b) + residual
 template <class Arch, class Precisions>
 void linear_with_residual(const Linear& layer, const ParameterBlock& values, ConstView x, ConstView residual, const Dropout& dropout, View out,
-                          kernel::LoweredRows& rows) {
+                          kernel::LoweredRows& rows, const Workers& workers) {
   const float* bias = values.slice(layer.bias);
-  if (dropout.active()) return linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<true>{out, residual, bias, dropout}, rows);
-  linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<false>{out, residual, bias, dropout}, rows);
+  if (dropout.active()) return linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<true>{out, residual, bias, dropout}, rows, workers);
+  linear<Arch, Precisions>(layer, values, x, kernel::AddResidual<false>{out, residual, bias, dropout}, rows, workers);
 }
 
 /// The first half of the feed-forward layer; only the usual activation is fused into the product.
 template <class Arch, class Precisions>
-void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner, kernel::LoweredRows& rows) {
+void activate_linear(const Block& block, const ParameterBlock& values, ConstView x, View before, View inner, kernel::LoweredRows& rows, const Workers& workers) {
   const float* bias = values.slice(block.intermediate.bias);
   if (block.activation == ActivationKind::gelu) {
-    if (before.empty()) return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, false>{inner, before, bias}, rows);
-    return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, true>{inner, before, bias}, rows);
+    if (before.empty()) return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, false>{inner, before, bias}, rows, workers);
+    return linear<Arch, Precisions>(block.intermediate, values, x, kernel::Activate<kernel::Gelu, true>{inner, before, bias}, rows, workers);
   }
   const View sum = before.empty() ? inner : before;
-  linear<Arch, Precisions>(block.intermediate, values, x, kernel::AddBias{sum, bias}, rows);
+  linear<Arch, Precisions>(block.intermediate, values, x, kernel::AddBias{sum, bias}, rows, workers);
   if (block.activation == ActivationKind::relu) return kernel::activate<Arch, kernel::Relu>(sum, inner);
   kernel::activate<Arch, kernel::GeluTanh>(sum, inner);
+}
+
+/// y = normalized x; workers share the rows.
+template <class Arch>
+void normalize(const Norm& norm, const ParameterBlock& values, View x, View y, View statistics, const Workers& workers) {
+  share(x.rows(), 8, workers, [&](index_t first, index_t count) {
+    kernel::layer_norm<Arch>(x.row_range(first, count), values.slice(norm.gain), values.slice(norm.bias), norm.epsilon, y.row_range(first, count),
+                             statistics.row_range(first, count));
+  });
 }
 
 /// Feed-forward layer, by blocks of rows whose wide intermediate stays in the second-level cache.
 template <class Arch, class Precisions>
 void feed_forward(const Block& block, const ParameterBlock& values, const BlockActivations<View>& a, index_t begin, index_t rows,
-                  const BlockDropout& dropout, kernel::LoweredRows& lowered) {
+                  const BlockDropout& dropout, kernel::LoweredRows& lowered, const Workers& workers) {
   constexpr index_t most = feed_forward_rows;
   const bool keep = !a.before.empty();
   for (index_t first = begin; first < begin + rows; first += most) {
     const index_t count = std::min(most, begin + rows - first);
     const View inner = a.inner.row_range(keep ? first : 0, count), before = keep ? a.before.row_range(first, count) : View();
     const View sum = a.output_sum.row_range(first, count), middle = a.middle.row_range(first, count);
-    activate_linear<Arch, Precisions>(block, values, middle, before, inner, lowered);
-    linear_with_residual<Arch, Precisions>(block.output, values, inner, middle, dropout.output().from_row(first), sum, lowered);
-    kernel::layer_norm<Arch>(sum, values.slice(block.output_norm.gain), values.slice(block.output_norm.bias), block.output_norm.epsilon,
-                             a.output.row_range(first, count), a.output_statistics.row_range(first, count));
+    activate_linear<Arch, Precisions>(block, values, middle, before, inner, lowered, workers);
+    linear_with_residual<Arch, Precisions>(block.output, values, inner, middle, dropout.output().from_row(first), sum, lowered, workers);
+    normalize<Arch>(block.output_norm, values, sum, a.output.row_range(first, count), a.output_statistics.row_range(first, count), workers);
   }
 }
 
-/// context of all heads of all texts
+/// context of all heads of all texts; workers share them
 template <class Arch>
-void attend(const Block& block, TextRange texts, const BlockActivations<View>& a, const BlockDropout& dropout, kernel::AttentionScratch& scratch) {
+void attend(const Block& block, TextRange texts, const BlockActivations<View>& a, const BlockDropout& dropout, std::span<BlockScratch> scratch,
+            const Workers& workers) {
   const index_t size = block.head_width();
-  for (index_t t = 0; t < texts.count(); ++t)
-    for (index_t h = 0; h < block.heads; ++h) {
-      const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
-      kernel::attention<Arch>(attention_head(block, a.projections, h, first, last, dropout),
-                              a.context.row_range(first, last - first).col_range(h * size, size), scratch);
-    }
+  workers.for_each(texts.count() * block.heads, [&](index_t task, index_t worker) {
+    const index_t t = task / block.heads, h = task % block.heads, first = texts.offsets[t], last = texts.offsets[t + 1];
+    kernel::attention<Arch>(attention_head(block, a.projections, h, first, last, dropout),
+                            a.context.row_range(first, last - first).col_range(h * size, size), scratch[worker].attention);
+  });
 }
 
 /// The same with products in bf16, without dropout.
 template <class Arch>
-void attend_bf16(const Block& block, TextRange texts, const BlockActivations<View>& a, BlockScratch& scratch) {
+void attend_bf16(const Block& block, TextRange texts, const BlockActivations<View>& a, std::span<BlockScratch> scratch, const Workers& workers) {
   const index_t width = block.width(), size = block.head_width();
   const ConstView all = ConstView(a.projections).row_range(texts.begin(), texts.rows());
-  scratch.lanes.assign<Arch>(all);
+  kernel::AttentionLanes& shared = scratch.front().lanes;
+  shared.assign<Arch>(all);
   for (index_t t = 0; t < texts.count(); ++t) {
     const index_t first = texts.offsets[t] - texts.begin(), length = texts.offsets[t + 1] - texts.offsets[t];
-    const ConstView values = scratch.lanes.pair_values<Arch>(all.row_range(first, length).col_range(2 * width, width));
-    const ConstView lanes = scratch.lanes.query_key().row_range(first, length);
-    for (index_t h = 0; h < block.heads; ++h)
+    const ConstView values = shared.pair_values<Arch>(all.row_range(first, length).col_range(2 * width, width));
+    const ConstView lanes = shared.query_key().row_range(first, length);
+    workers.for_each(block.heads, [&](index_t h, index_t worker) {
       kernel::attention_bf16<Arch>({lanes.col_range(h * size / 2, size / 2), lanes.col_range((width + h * size) / 2, size / 2),
                                     values.col_range(h * size, size), 1.0f / std::sqrt(static_cast<float>(size))},
-                                   a.context.row_range(texts.offsets[t], length).col_range(h * size, size), scratch.attention);
+                                   a.context.row_range(texts.offsets[t], length).col_range(h * size, size), scratch[worker].attention);
+    });
   }
 }
 
 }  // namespace detail
 
-/// Runs the block on some texts; a.input holds their rows, a.output receives the result.
+/// Runs the block on some texts; a.input holds their rows, a.output receives the result. One scratch a worker. The bits do
+/// not depend on how many workers share the block.
 template <class Arch, class Precisions>
 void block_forward(const Block& block, const ParameterBlock& values, TextRange texts, const BlockActivations<View>& a,
-                   const BlockDropout& dropout, BlockScratch& scratch) {
+                   const BlockDropout& dropout, std::span<BlockScratch> scratch, const Workers& workers) {
   const index_t begin = texts.begin(), rows = texts.rows();
+  kernel::LoweredRows& lowered = scratch.front().rows;
   const auto part = [&](View view) { return view.row_range(begin, rows); };
-  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias{part(a.projections), values.slice(block.projections.bias)}, scratch.rows);
+  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias{part(a.projections), values.slice(block.projections.bias)}, lowered, workers);
   if (values.precision() != Precision::fp32 && kernel::native_bf16<Arch>() && a.before.empty() && !dropout.probabilities.active() && block.head_width() % 2 == 0)
-    detail::attend_bf16<Arch>(block, texts, a, scratch);
+    detail::attend_bf16<Arch>(block, texts, a, scratch, workers);
   else
-    detail::attend<Arch>(block, texts, a, dropout, scratch.attention);
+    detail::attend<Arch>(block, texts, a, dropout, scratch, workers);
   detail::linear_with_residual<Arch, Precisions>(block.attention_output, values, part(a.context), part(a.input),
-                                                 dropout.attention_output().from_row(begin), part(a.attention_sum), scratch.rows);
-  kernel::layer_norm<Arch>(part(a.attention_sum), values.slice(block.attention_norm.gain), values.slice(block.attention_norm.bias),
-                           block.attention_norm.epsilon, part(a.middle), part(a.attention_statistics));
-  detail::feed_forward<Arch, Precisions>(block, values, a, begin, rows, dropout, scratch.rows);
+                                                 dropout.attention_output().from_row(begin), part(a.attention_sum), lowered, workers);
+  detail::normalize<Arch>(block.attention_norm, values, part(a.attention_sum), part(a.middle), part(a.attention_statistics), workers);
+  detail::feed_forward<Arch, Precisions>(block, values, a, begin, rows, dropout, lowered, workers);
 }
 
 }  // namespace knnbert

@@ -31,26 +31,40 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, View
   linear<Arch>(layer, values, x, kernel::AddBias{y, values.slice(layer.bias)});
 }
 
-/// The same with lanes of a reduced precision on both sides: x [M, lanes of inputs], meanings [M] of its rows (int8).
-template <class Arch, class Dot, class Epilogue>
-void linear_of_lanes(const Linear& layer, const ParameterBlock& values, ConstView x, const kernel::Int8Row* meanings, const Epilogue& epilogue) {
-  const LoweredWeight& w = values.lowered(layer.weight);
-  KNNBERT_ASSERT(x.cols() == kernel::lanes_of<Dot>(layer.inputs));
-  if constexpr (Dot::precision == Precision::int8)
-    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, kernel::Dequantize<Epilogue>{epilogue, meanings, w.scales.data(), w.sums.data()});
-  else
-    kernel::product<Arch, Dot>(x, w.panels.data(), layer.outputs, epilogue);
+/// f(first, count) for nearly equal parts of [0, size), one for a single worker, else two a worker; a part is a multiple of
+/// `unit`, but for the last.
+template <class F>
+void share(index_t size, index_t unit, const Workers& workers, F&& f) {
+  if (workers.size() == 1) return f(index_t{0}, size);
+  const index_t units = (size + unit - 1) / unit, parts = std::min(units, 2 * workers.size());
+  workers.for_each(parts, [&](index_t part, index_t) {
+    const index_t first = units * part / parts * unit, last = std::min(size, units * (part + 1) / parts * unit);
+    f(first, last - first);
+  });
 }
 
-/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form, if it has one.  x [M, inputs]; rows: scratch.
+/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form, if it has one; workers share the outputs.
+/// x [M, inputs]; rows: scratch.
 template <class Arch, class Precisions, class Epilogue>
-void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows) {
+void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
+  KNNBERT_ASSERT(x.cols() == layer.inputs);
+  constexpr index_t tile = 2 * panel_width;
   Precisions::with(values.precision(), [&](auto dot) {
     using Products = decltype(dot);
-    if constexpr (Products::precision == Precision::fp32) return linear<Arch>(layer, values, x, epilogue);
+    const auto product = [&](ConstView left, const float* panels, const auto& finish) {
+      share(layer.outputs, tile, workers, [&](index_t first, index_t count) {
+        kernel::product<Arch, Products>(left, panels, first + count, finish, first);
+      });
+    };
+    if constexpr (Products::precision == Precision::fp32) return product(x, values.slice(layer.weight), epilogue);
     else {
-      rows.assign<Arch, Products>(x);
-      linear_of_lanes<Arch, Products>(layer, values, rows.lanes(), rows.meanings(), epilogue);
+      const LoweredWeight& w = values.lowered(layer.weight);
+      rows.resize<Products>(x);
+      share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
+      if constexpr (Products::precision == Precision::int8)
+        product(rows.lanes(), w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, rows.meanings(), w.scales.data(), w.sums.data()});
+      else
+        product(rows.lanes(), w.panels.data(), epilogue);
     }
   });
 }
