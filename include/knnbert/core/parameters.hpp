@@ -97,7 +97,7 @@ class ParameterBlock {
   index_t size() const { return floats_.size(); }
   /// Weights lowered from these values are stale from then on.
   float* data() {
-    fresh_ = false;
+    if (fresh_) fresh_ = false;  // threads that share a block of gradients only read it
     return floats_.data();
   }
   const float* data() const { return floats_.data(); }
