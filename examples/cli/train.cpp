@@ -154,7 +154,7 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--batch-size", t.batch_size, "examples of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
   verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_flag("--recompute", t.recompute, "keep fewer activations and compute them again: less memory, a third more time, the same result");
+  verb.add_flag("--recompute", t.recompute, "keep fewer activations and compute them again: less memory, one forward pass more, the same result");
   verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--schedule", o.schedule, "of the learning rate")->capture_default_str()->check(CLI::IsMember({"linear", "cosine", "constant"}));

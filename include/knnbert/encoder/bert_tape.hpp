@@ -16,7 +16,7 @@ struct ForwardOptions {
   index_t first_example = 0;     ///< number of the batch's first text within its step: the parts of a step that is split
                                  ///< into several batches then get the masks of the whole
   bool recompute = false;        ///< keep only the blocks' inputs; the backward pass runs each block forward again, with the
-                                 ///< same bits: a third more time, a sixth of the memory at six layers
+                                 ///< same bits: one forward pass more, a quarter of the memory at six layers
 };
 
 /// Activations of a block that its backward pass reads, of all rows of a batch.
@@ -34,7 +34,7 @@ struct BlockTape {
 };
 
 /// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without
-/// allocating again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with ForwardOptions::recompute.
+/// allocating again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with ForwardOptions::recompute, where one block's rest is shared by all.
 class BertTape {
  public:
   const Batch& batch() const { return batch_; }

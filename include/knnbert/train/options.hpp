@@ -18,7 +18,7 @@ struct TrainerOptions {
   index_t batch_size = 32;           ///< examples of a step
   index_t part_size = 0;             ///< examples of a forward and backward pass; 0: the whole step
   bool recompute = false;            ///< keep only the inputs of the encoder's blocks and compute the rest again for the
-                                     ///< backward pass: the same bits, less memory, a third more time
+                                     ///< backward pass: the same bits, less memory, one forward pass more
   float learning_rate = 5e-5f;
   float head_learning_rate = 0;      ///< of both heads; 0: the same
   ScheduleKind schedule = ScheduleKind::linear;
