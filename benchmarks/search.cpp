@@ -1,6 +1,7 @@
 // Exact search of one core: the ten closest of N keys for batches of queries.
 //   search [--benchmark_filter=...]
 //   search turns KEYS N D QUERIES B     serves benchmarks/peers/search.py: raw float32 files
+// bf16: keys read in bf16, what may be near scored again; the same neighbors.
 // Counters: share of the read bandwidth and of the multiply-add peak measured in the same run; queries a second.
 // "naive" is the plain double loop with a partial sort.
 #include <benchmark/benchmark.h>
@@ -31,10 +32,12 @@ Matrix random_rows(index_t rows, index_t cols, std::uint32_t seed) {
 }
 
 /// A store that is filled once for all benchmarks of its shape, which come one after another.
-const FlatDatastore<Cosine>& store_of(index_t size, index_t width) {
-  static std::unique_ptr<FlatDatastore<Cosine>> store;
+template <class Precisions>
+const FlatDatastore<Cosine, Precisions>& store_of(index_t size, index_t width) {
+  static std::unique_ptr<FlatDatastore<Cosine, Precisions>> store;
   if (store && store->size() == size && store->width() == width) return *store;
-  store = std::make_unique<FlatDatastore<Cosine>>(width);
+  store = std::make_unique<FlatDatastore<Cosine, Precisions>>(width);
+  if constexpr (requires { store->lower(); }) store->lower();
   constexpr index_t piece = 4096;
   for (index_t first = 0; first < size; first += piece) {
     const index_t count = std::min(piece, size - first);
@@ -56,9 +59,10 @@ void report(benchmark::State& state, double seconds, index_t batch, index_t size
   state.SetLabel(DefaultArch::name());
 }
 
+template <class Precisions>
 void search(benchmark::State& state) {
   const index_t batch = state.range(0), size = state.range(1), width = state.range(2);
-  const auto& store = store_of(size, width);
+  const auto& store = store_of<Precisions>(size, width);
   const Matrix queries = random_rows(batch, width, 77);
   const double start = cpu_seconds();
   for (auto _ : state) benchmark::DoNotOptimize(store.search(queries, neighbors));
@@ -90,7 +94,8 @@ void shapes(benchmark::internal::Benchmark* b) {
       for (const index_t batch : {1, 16, 256}) b->Args({batch, size, width});
 }
 
-BENCHMARK(search)->Apply(shapes);
+BENCHMARK(search<OnlyFp32>)->Name("search")->Apply(shapes);
+BENCHMARK(search<AnyPrecision>)->Name("bf16")->Apply(shapes);
 BENCHMARK(naive)->ArgNames({"batch", "N", "D"})->Args({1, 100000, 384})->Args({16, 100000, 384})->Unit(benchmark::kMillisecond);
 
 Matrix read_rows(std::ifstream& file, index_t rows, index_t cols) {
@@ -101,19 +106,25 @@ Matrix read_rows(std::ifstream& file, index_t rows, index_t cols) {
   return m;
 }
 
-/// Prints the ids of all neighbors, read bandwidth and peak; then, for every line of input, searches once and prints the
-/// seconds that took.
+/// Prints the ids of all neighbors; then, for every line of input, searches once in fp32 and once with keys in bf16, and
+/// prints the seconds that took, read bandwidth and peak.
 int take_turns(char** argument) {
   const index_t size = std::atol(argument[1]), width = std::atol(argument[2]), batch = std::atol(argument[4]);
   std::ifstream key_file(argument[0], std::ios::binary), query_file(argument[3], std::ios::binary);
   FlatDatastore<Dot> store(width);
+  FlatDatastore<Dot, AnyPrecision> lowered(width);
+  lowered.lower();
   constexpr index_t piece = 4096;
   for (index_t first = 0; first < size; first += piece) {
     const index_t count = std::min(piece, size - first);
-    store.add(read_rows(key_file, count, width), std::vector<label_t>(static_cast<std::size_t>(count)));
+    const Matrix keys = read_rows(key_file, count, width);
+    const std::vector<label_t> labels(static_cast<std::size_t>(count));
+    store.add(keys, labels);
+    lowered.add(keys, labels);
   }
   const Matrix queries = read_rows(query_file, batch, width);
   const auto lists = store.search(queries, neighbors);
+  if (!(lowered.search(queries, neighbors) == lists)) raise<Error>("search turns: other neighbors with keys in bf16");
   for (index_t q = 0; q < batch; ++q)
     for (const Neighbor& n : lists[q]) std::cout << n.id << ' ';
   const Matrix memory = random_rows(100000, 384, 1);
@@ -121,8 +132,9 @@ int take_turns(char** argument) {
   for (std::string line; std::getline(std::cin, line);) {
     const double start = cpu_seconds();
     benchmark::DoNotOptimize(store.search(queries, neighbors));
-    const double seconds = cpu_seconds() - start;
-    std::cout << seconds << ' ' << read_bandwidth_once<DefaultArch>(memory.data(), memory.rows() * memory.stride()) << ' '
+    const double between = cpu_seconds();
+    benchmark::DoNotOptimize(lowered.search(queries, neighbors));
+    std::cout << between - start << ' ' << cpu_seconds() - between << ' ' << read_bandwidth_once<DefaultArch>(memory.data(), memory.rows() * memory.stride()) << ' '
               << peak<DefaultArch>() << std::endl;
   }
   return 0;

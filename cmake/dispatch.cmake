@@ -15,7 +15,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND CMAKE_OBJCOPY AND CMAKE_LIN
     string(APPEND avx512 " && __builtin_cpu_supports(\"avx512${part}\")")
   endforeach()
   set(dot "__builtin_cpu_supports(\"avx512vnni\") && __builtin_cpu_supports(\"avx512bf16\")")
-  list(APPEND knnbert_units "avx512bf16|${avx512} && ${dot}|-march=x86-64-v4 -mavx512vnni -mavx512bf16"
+  set(dots "-march=x86-64-v4 -mavx512vnni -mavx512bf16")
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")  # which processes have to ask for matrix registers there
+    list(APPEND knnbert_units "amx|${avx512} && ${dot} && matrix_registers()|${dots} -mamx-tile -mamx-bf16 -mamx-int8")
+  endif()
+  list(APPEND knnbert_units "avx512bf16|${avx512} && ${dot}|${dots}"
        "avx512|${avx512}|-march=x86-64-v4" "avx2|${avx2}|-march=x86-64-v3" "sse2|true|-march=x86-64")
 else()
   list(APPEND knnbert_units "native|true|")

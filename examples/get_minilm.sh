@@ -21,6 +21,7 @@ if ! "$python" -m pip --version >/dev/null 2>&1; then
 fi
 
 # On the file system of the target, so that the last step is one rename.
+mkdir -p "$(dirname "$folder")"
 work=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM

@@ -41,6 +41,27 @@ def parser(description, sets, rounds, programs):
     return result
 
 
+class Turns:
+    """A program of ours that works once for every line that it is sent, and answers with numbers."""
+
+    def __init__(self, *arguments):
+        import subprocess
+        self.process = subprocess.Popen(list(map(str, arguments)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def words(self):
+        """Of its next line."""
+        return self.process.stdout.readline().split()
+
+    def turn(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return [float(word) for word in self.words()]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 # --- data ----------------------------------------------------------------------------------------
 
 def read(name, part, data):

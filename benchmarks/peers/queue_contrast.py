@@ -8,7 +8,6 @@ time of the thread, the best of several turns.
 """
 import argparse
 import os
-import subprocess
 import tempfile
 import time
 
@@ -16,6 +15,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
+
+import common
 
 torch.set_num_threads(1)
 BATCH, MOST, LEAST, TEMPERATURE = 16, 100, 1, 0.07
@@ -63,27 +64,20 @@ def problem(size, width, classes):
     return queries, keys[:len(labels)], labels, torch.arange(BATCH) % classes
 
 
-class Knnbert:
+class Knnbert(common.Turns):
     """The C++ program, which contrasts once for every line that it is sent."""
 
     def __init__(self, program, queries, keys, labels, anchors):
         self.folder = tempfile.TemporaryDirectory()
         for name, values in (("queries", queries), ("keys", keys), ("labels", labels.int()), ("anchors", anchors.int())):
             values.numpy().tofile(os.path.join(self.folder.name, name))
-        self.process = subprocess.Popen([program, "turns", self.folder.name, str(len(keys)), str(keys.shape[1])],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.loss = float(self.process.stdout.readline())
-        self.process.stdout.readline()
+        super().__init__(program, "turns", self.folder.name, len(keys), keys.shape[1])
+        self.loss = float(self.words()[0])
+        self.words()
         self.gradient = np.fromfile(os.path.join(self.folder.name, "gradient"), np.float32).reshape(queries.shape)
 
-    def turn(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return [float(x) for x in self.process.stdout.readline().split()]
-
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        super().close()
         self.folder.cleanup()
 
 

@@ -7,7 +7,6 @@ Times are processor time of the thread, the best of several turns. Faiss: the be
 """
 import argparse
 import os
-import subprocess
 import tempfile
 import time
 
@@ -17,6 +16,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import faiss
 import hnswlib
 import numpy as np
+
+import common
 
 NEIGHBORS = 10
 
@@ -54,24 +55,15 @@ def numpy_flat(keys):
     return {"numpy": search}
 
 
-class Knnbert:
+class Knnbert(common.Turns):
     """The C++ program, which searches once for every line that it is sent."""
 
     def __init__(self, program, keys, queries, folder):
         queries.tofile(os.path.join(folder, "queries"))
         arguments = [program, "turns", os.path.join(folder, "keys"), str(keys.shape[0]), str(keys.shape[1]),
                      os.path.join(folder, "queries"), str(len(queries))]
-        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ids = np.array(self.process.stdout.readline().split(), np.int64).reshape(len(queries), NEIGHBORS)
-
-    def turn(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return [float(x) for x in self.process.stdout.readline().split()]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        super().__init__(*arguments)
+        self.ids = np.array(self.words(), np.int64).reshape(len(queries), NEIGHBORS)
 
 
 def agree(queries, keys, ours, theirs):
@@ -89,15 +81,15 @@ def measure(program, keys, queries, peers, folder, rounds):
             if not agree(queries, keys, us.ids, search(queries)):
                 raise SystemExit(f"{name} finds other neighbors")
         best = {name: float("inf") for name in peers}
-        ours, bandwidth, peak = float("inf"), 0, 0
+        ours, lowered, bandwidth, peak = float("inf"), float("inf"), 0, 0
         for _ in range(rounds):
-            seconds, read, operations = us.turn()
-            ours, bandwidth, peak = min(ours, seconds), max(bandwidth, read), max(peak, operations)
+            seconds, in_bf16, read, operations = us.turn()
+            ours, lowered, bandwidth, peak = min(ours, seconds), min(lowered, in_bf16), max(bandwidth, read), max(peak, operations)
             for name, search in peers.items():
                 start = time.thread_time()
                 search(queries)
                 best[name] = min(best[name], time.thread_time() - start)
-        return ours, best, bandwidth, peak
+        return ours, lowered, best, bandwidth, peak
     finally:
         us.close()
 
@@ -112,9 +104,9 @@ def main():
     parser.add_argument("--folder", help="for the keys, 3 GB at most; default: a temporary folder")
     options = parser.parse_args()
     print(f"faiss {faiss.__version__}, hnswlib {getattr(hnswlib, '__version__', '0.8')}, numpy {np.__version__}\n")
-    print("| N x D | batch | ms | of bandwidth | of peak | " + " | ".join(
+    print("| N x D | batch | ms | of bandwidth | of peak | keys in bf16, ms (ratio) | " + " | ".join(
         f"{name}, ms (ratio)" for name in ("Faiss flat", "Faiss flat, BLAS", "hnswlib brute force", "numpy")) + " |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for size in options.sizes:
         for width in options.widths:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -125,10 +117,10 @@ def main():
                 peers = {**faiss_flat(keys), **hnswlib_flat(keys), **numpy_flat(keys)}
                 for batch in options.batches:
                     queries = random.standard_normal((batch, width), np.float32)
-                    ours, best, bandwidth, peak = measure(options.program, keys, queries, peers, folder, options.rounds)
+                    ours, lowered, best, bandwidth, peak = measure(options.program, keys, queries, peers, folder, options.rounds)
                     cells = [f"{best[name] * 1e3:.1f} ({best[name] / ours:.2f})" for name in peers]
                     print(f"| {size} x {width} | {batch} | {ours * 1e3:.2f} | {4 * size * width / ours / bandwidth:.0%} | "
-                          f"{2 * size * width * batch / ours / peak:.0%} | " + " | ".join(cells) + " |", flush=True)
+                          f"{2 * size * width * batch / ours / peak:.0%} | {lowered * 1e3:.2f} ({ours / lowered:.2f}) | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 // Which kernels are called: the table of the best instruction set that the processor has.
 #include <array>
 #include <cstdlib>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/kernel/table.hpp"
@@ -13,6 +16,15 @@ namespace knnbert::kernel {
 #undef KNNBERT_UNIT
 
 namespace {
+
+#if defined(__x86_64__)
+/// Whether the processor multiplies bf16 and int8 in matrix registers, and the system lets this process use them.
+bool matrix_registers() {
+  constexpr unsigned needed = 1u << 22 | 1u << 24 | 1u << 25;  // AMX-BF16, AMX-TILE, AMX-INT8
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed && matrix_registers_permitted();
+}
+#endif
 
 struct Unit {
   std::string_view name;

@@ -23,6 +23,8 @@ struct SelectedVoting {
 struct Stack : DefaultStack {
   using encoder_type = BasicBert<DefaultArch, AnyPrecision>;
   using voting_type = SelectedVoting;
+  template <class Metric>
+  using datastore_type = FlatDatastore<Metric, AnyPrecision>;
 };
 using Model = Classifier<Stack>;
 

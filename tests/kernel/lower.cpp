@@ -64,9 +64,9 @@ TEST_CASE("lower: numbers become the nearest bf16 in rows, weights and pairs of 
 }
 
 TEST_CASE("lower: products of bf16 are those of the rounded factors") {
-  for (const index_t rows : {1, 5, 14, 29})
+  for (const index_t rows : {1, 5, 14, 29, 70})
     for (const index_t columns : {1, 16, 33})
-      for (const index_t depth : {1, 7, 32, 65}) {
+      for (const index_t depth : {1, 7, 32, 65, 96}) {
         CAPTURE(rows, columns, depth);
         const Matrix a = random_matrix(rows, depth, 1), w = random_matrix(columns, depth, 2);
         const LoweredWeight weight = lowered<kernel::Bf16>(Panels(w), columns, depth);
@@ -74,7 +74,7 @@ TEST_CASE("lower: products of bf16 are those of the rounded factors") {
         left.assign<DefaultArch, kernel::Bf16>(a);
         Matrix out(rows, columns), narrow(rows, columns);
         kernel::product<DefaultArch, kernel::Bf16>(left.lanes(), weight.panels.data(), columns, kernel::Store{out});
-        kernel::product<Narrow, kernel::BasicBf16<false>>(left.lanes(), weight.panels.data(), columns, kernel::Store{narrow});
+        kernel::product<Narrow, kernel::BasicBf16<kernel::Instructions::plain>>(left.lanes(), weight.panels.data(), columns, kernel::Store{narrow});
         const auto expected = [&](index_t m, index_t n) {
           double sum = 0;
           for (index_t k = 0; k < depth; ++k) sum += bf16(a(m, k)) * bf16(w(n, k));
@@ -86,9 +86,9 @@ TEST_CASE("lower: products of bf16 are those of the rounded factors") {
 }
 
 TEST_CASE("lower: products of int8 are exact in integers, rows of one sign use the whole range") {
-  for (const index_t rows : {1, 5, 14, 29})
+  for (const index_t rows : {1, 5, 14, 29, 70})
     for (const index_t columns : {1, 16, 33})
-      for (const index_t depth : {1, 3, 32, 70}) {
+      for (const index_t depth : {1, 3, 32, 70, 128}) {
         CAPTURE(rows, columns, depth);
         Matrix a = random_matrix(rows, depth, 1);
         for (index_t c = 0; c < depth; ++c) a(0, c) = std::fabs(a(0, c));
@@ -103,7 +103,7 @@ TEST_CASE("lower: products of int8 are exact in integers, rows of one sign use t
                                      kernel::Dequantize<kernel::Store>{store, left.meanings(), weight.scales.data(), weight.sums.data()});
         };
         run(DefaultArch{}, kernel::Int8{}, out);
-        run(Narrow{}, kernel::BasicInt8<false>{}, narrow);
+        run(Narrow{}, kernel::BasicInt8<kernel::Instructions::plain>{}, narrow);
         CHECK(same_bits(out, narrow));
         const auto expected = [&](index_t m, index_t n) {
           float least = 0, most = 0, largest = 0;
@@ -120,26 +120,26 @@ TEST_CASE("lower: products of int8 are exact in integers, rows of one sign use t
 }
 
 TEST_CASE("lower: gradients of weights from pairs of rows, also of an odd number") {
-  for (const index_t rows : {1, 2, 7, 30}) {
-    CAPTURE(rows);
-    const index_t depth = 19, columns = 35;
-    const Matrix x = random_matrix(rows, depth, 3), y = random_matrix(rows, columns, 4);
-    const index_t pairs = (rows + 1) / 2;
-    Matrix px(pairs, depth), py(pairs, columns);
-    kernel::pair_rows<DefaultArch>(x, 0, pairs, px);
-    kernel::pair_rows<DefaultArch>(y, 0, pairs, py);
-    const Panels gradient(Matrix(columns, depth));
-    AlignedBuffer<float> copy(pairs * 2 * panel_width);
-    kernel::add_weight_gradient<DefaultArch, kernel::Bf16>(px, py, gradient.data(), 0, round_up(columns, panel_width) / panel_width, copy.data());
-    Matrix out(columns, depth);
-    for (index_t n = 0; n < columns; ++n)
-      for (index_t k = 0; k < depth; ++k) out(n, k) = gradient.at(n, k);
-    CHECK(largest_error(out, [&](index_t n, index_t k) {
-            double sum = 0;
-            for (index_t m = 0; m < rows; ++m) sum += bf16(x(m, k)) * bf16(y(m, n));
-            return sum;
-          }) < 1e-5);
-    for (index_t n = columns; n < round_up(columns, panel_width); ++n)
-      for (index_t k = 0; k < depth; ++k) CHECK(gradient.at(n, k) == 0.0f);
-  }
+  for (const auto& [depth, columns] : {std::pair<index_t, index_t>{19, 35}, {70, 48}})
+    for (const index_t rows : {1, 2, 7, 30, 75}) {
+      CAPTURE(rows, depth, columns);
+      const Matrix x = random_matrix(rows, depth, 3), y = random_matrix(rows, columns, 4);
+      const index_t pairs = (rows + 1) / 2;
+      Matrix px(pairs, depth), py(pairs, columns);
+      kernel::pair_rows<DefaultArch>(x, 0, pairs, px);
+      kernel::pair_rows<DefaultArch>(y, 0, pairs, py);
+      const Panels gradient(Matrix(columns, depth));
+      AlignedBuffer<float> copy(kernel::weight_gradient_scratch(pairs));
+      kernel::add_weight_gradient<DefaultArch, kernel::Bf16>(px, py, gradient.data(), 0, round_up(columns, panel_width) / panel_width, copy.data());
+      Matrix out(columns, depth);
+      for (index_t n = 0; n < columns; ++n)
+        for (index_t k = 0; k < depth; ++k) out(n, k) = gradient.at(n, k);
+      CHECK(largest_error(out, [&](index_t n, index_t k) {
+              double sum = 0;
+              for (index_t m = 0; m < rows; ++m) sum += bf16(x(m, k)) * bf16(y(m, n));
+              return sum;
+            }) < 1e-5);
+      for (index_t n = columns; n < round_up(columns, panel_width); ++n)
+        for (index_t k = 0; k < depth; ++k) CHECK(gradient.at(n, k) == 0.0f);
+    }
 }

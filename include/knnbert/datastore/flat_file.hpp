@@ -56,8 +56,8 @@ struct DatastoreEntries {
   example_id next_id = 0;
 };
 
-template <Metric M>
-DatastoreEntries entries_of(const FlatSnapshot<M>& store, example_id next_id) {
+template <Metric M, class Precisions>
+DatastoreEntries entries_of(const FlatSnapshot<M, Precisions>& store, example_id next_id) {
   DatastoreEntries entries;
   entries.width = store.width(), entries.next_id = next_id;
   store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text) {

@@ -5,7 +5,7 @@
 #include "knnbert/datastore/chunk.hpp"
 #include "knnbert/datastore/filter.hpp"
 #include "knnbert/datastore/neighbor.hpp"
-#include "knnbert/kernel/row_pairs.hpp"
+#include "knnbert/kernel/near_pairs.hpp"
 #include "knnbert/metric/concept.hpp"
 
 namespace knnbert::detail {
@@ -16,6 +16,7 @@ struct KeyBlock {
   index_t first, count;
 
   ConstView keys() const { return chunk->keys().row_range(first, count); }
+  ConstView lowered() const { return chunk->lowered().row_range(first, count); }
 };
 
 /// Which entries may be found, and the best k of them for each of a group of queries.
@@ -76,9 +77,9 @@ class ScoredQueries {
   ConstView queries_;
 };
 
-/// The same for metrics that are inner products: scores are compared with the k-th best in registers, and few of them
+/// The same for inner products: scores are compared with the k-th best in registers, and few of them
 /// are ever written. The values are those of kernel::scores().
-template <ProductMetric M>
+template <CompiledProductMetric M>
 class ScoredQueries<M> {
   using Arch = typename ProductArch<M>::type;
   static constexpr index_t lanes_a_query = kernel::quad;
@@ -128,9 +129,40 @@ class ScoredQueries<M> {
   kernel::PackedRows<Arch> packed_;
 };
 
-/// Exact search: every key is scored. Work is split into groups of queries and ranges of keys; the best k of a union do
+/// The same neighbors from keys in bf16: a pair is scored if its approximate score may reach the k-th best.
+template <ProductMetric M>
+class RefinedQueries {
+  using Arch = typename ProductArch<M>::type;
+
+ public:
+  RefinedQueries(const M& metric, ConstView queries) : queries_(queries), exact_(metric, queries), near_(queries) {}
+
+  /// Every block's chunk is lowered.
+  template <class S>
+  void scan(std::span<const KeyBlock> blocks, S& selection) const {
+    if (blocks.empty()) return;
+    exact_.scan(blocks.first(1), selection);  // a first guess of the k best
+    std::vector<float> limits(static_cast<std::size_t>(near_.padded()), std::numeric_limits<float>::infinity());
+    std::vector<kernel::NearPair> found;
+    for (const KeyBlock& block : blocks.subspan(1)) {
+      for (index_t q = 0; q < queries_.rows(); ++q)
+        limits[static_cast<std::size_t>(q)] = selection.threshold(q) - kernel::near_error(near_.length(q), block.chunk->longest, queries_.cols());
+      found.clear();
+      near_.near_pairs(block.lowered(), limits.data(), found);
+      for (const auto& [query, key] : found)
+        selection.offer(query, block, key, kernel::pair_score<Arch>(queries_.row(query).data(), block.keys().row(key).data(), queries_.cols()));
+    }
+  }
+
+ private:
+  ConstView queries_;
+  ScoredQueries<M> exact_;
+  kernel::NearQueries<Arch> near_;
+};
+
+/// Exact search: every key is scored, or those that may be near. Work is split into groups of queries and ranges of keys; the best k of a union do
 /// not depend on the split.
-template <Metric M, EntryFilter Filter>
+template <Metric M, EntryFilter Filter, class Queries = ScoredQueries<M>>
 class ExactSearch {
  public:
   ExactSearch(const M& metric, std::span<const ChunkView> chunks, const Filter& filter)
@@ -145,7 +177,7 @@ class ExactSearch {
     const index_t most = ScoredQueries<M>::group(queries.cols()), groups = (queries.rows() + most - 1) / most;
     const index_t parts = parts_of(groups, workers.size());
     const auto first_of = [&](index_t group) { return groups == 0 ? 0 : queries.rows() * group / groups; };
-    std::vector<ScoredQueries<M>> packed;
+    std::vector<Queries> packed;
     for (index_t g = 0; g < groups; ++g)
       packed.emplace_back(metric_, queries.row_range(first_of(g), first_of(g + 1) - first_of(g)));
     std::vector<std::vector<TopK>> found(static_cast<std::size_t>(groups * parts));

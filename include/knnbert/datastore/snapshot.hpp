@@ -9,7 +9,7 @@ namespace knnbert {
 
 /// A datastore as it was at one moment: neighbors, labels and texts that belong together while others add and remove.
 /// Copies are cheap and share the keys.  Thread safety: const, always.
-template <Metric M>
+template <Metric M, class Precisions = OnlyFp32>
 class FlatSnapshot {
  public:
   FlatSnapshot(index_t width, M metric) : metric_(std::move(metric)), width_(width) {}
@@ -30,10 +30,9 @@ class FlatSnapshot {
     Matrix prepared(queries.rows(), width_);
     copy(queries, prepared);
     metric_.prepare(prepared);
-    const detail::ExactSearch<M, Filter> exact(metric_, chunks_, filter);
     NeighborLists lists;
     std::vector<Neighbor> found;
-    for (const auto& best : exact(prepared, std::min(k, rows_), workers)) {
+    for (const auto& best : closest(prepared, std::min(k, rows_), filter, workers)) {
       found.clear();
       for (const Scored& item : best) {
         const auto [chunk, row] = locate(item.index);
@@ -71,14 +70,23 @@ class FlatSnapshot {
     return all;
   }
 
+  static constexpr bool may_be_lowered = ProductMetric<M> && Precisions::include(Precision::bf16);
+
  private:
-  template <Metric>
+  template <Metric, class>
   friend class FlatDatastore;
 
   struct Place {
     const detail::ChunkView* chunk;
     index_t row;
   };
+
+  template <EntryFilter Filter>
+  std::vector<std::vector<Scored>> closest(ConstView prepared, index_t k, const Filter& filter, const Workers& workers) const {
+    if constexpr (may_be_lowered)
+      if (lanes_ > 0) return detail::ExactSearch<M, Filter, detail::RefinedQueries<M>>(metric_, chunks_, filter)(prepared, k, workers);
+    return detail::ExactSearch<M, Filter>(metric_, chunks_, filter)(prepared, k, workers);
+  }
 
   Place locate(index_t position) const {
     const auto after = std::upper_bound(chunks_.begin(), chunks_.end(), position,
@@ -102,7 +110,7 @@ class FlatSnapshot {
   }
 
   M metric_;
-  index_t width_ = 0;
+  index_t width_ = 0, lanes_ = 0;          // of a key, and of the same in bf16 if that is kept
   std::vector<detail::ChunkView> chunks_;  // none empty
   index_t rows_ = 0, removed_ = 0;         // removed ones are counted in rows_
 };

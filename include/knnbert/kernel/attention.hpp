@@ -19,8 +19,8 @@ class AttentionScratch {
   void fit(index_t length, index_t width, bool backward) {
     stride_ = round_up(length, tile_alignment);
     transposed_.reserve(width * stride_ + tile_alignment);
-    rows_.reserve((backward ? length : index_t{16}) * stride_ + tile_alignment);
-    if (!backward) return lanes_.reserve(16 * stride_ + tile_alignment), void();
+    rows_.reserve((backward ? length : most_rows) * stride_ + tile_alignment);
+    if (!backward) return lanes_.reserve(most_rows * stride_ + tile_alignment), void();
     kept_.reserve(length * stride_ + tile_alignment);
     gradient_.reserve(length * stride_ + tile_alignment);
   }
@@ -32,6 +32,7 @@ class AttentionScratch {
 
  private:
   static constexpr index_t tile_alignment = 2 * panel_width;
+  static constexpr index_t most_rows = 32;  // of a tile, in any kind of registers
   AlignedBuffer<float> transposed_, rows_, lanes_, kept_, gradient_;
   index_t stride_ = 0;
 };

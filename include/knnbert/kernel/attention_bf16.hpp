@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/kernel/attention.hpp"
 #include "knnbert/kernel/lower.hpp"
+#include "knnbert/kernel/matrix_tile.hpp"
 
 /// Attention whose products run in bf16, for passes without gradients: half the time of its products in fp32.
 namespace knnbert::kernel {
@@ -13,12 +14,14 @@ class AttentionLanes {
   void assign(ConstView projections) {
     query_key_.assign<Arch, Bf16>(projections.col_range(0, projections.cols() / 3 * 2));
   }
-  /// Values of one text: [(L + 1) / 2, H], two rows a lane.
+  /// Values of one text: [(L + 1) / 2, H], two rows a lane; behind them rows of zeros that complete a matrix register.
   template <class Arch>
   ConstView pair_values(ConstView values) {
-    pairs_.resize((values.rows() + 1) / 2, values.cols());
-    pair_rows<Arch>(values, 0, pairs_.rows(), pairs_);
-    return pairs_;
+    const index_t pairs = (values.rows() + 1) / 2;
+    pairs_.resize(round_up(pairs, matrix_lanes), values.cols());
+    pair_rows<Arch>(values, 0, pairs, pairs_);
+    for (index_t i = pairs; i < pairs_.rows(); ++i) std::fill_n(pairs_.row(i).data(), pairs_.cols(), 0.0f);
+    return ConstView(pairs_).row_range(0, pairs);
   }
   ConstView query_key() const { return query_key_.lanes(); }
 
@@ -30,7 +33,7 @@ class AttentionLanes {
 /// One head as lanes.
 struct AttentionHeadLanes {
   ConstView query, key;  // [L, E / 2]
-  ConstView value;       // [(L + 1) / 2, E]
+  ConstView value;       // [(L + 1) / 2, E], see AttentionLanes::pair_values
   float scale;
 };
 
@@ -47,6 +50,37 @@ KNNBERT_INLINE float softmax_lanes(float* s, index_t size, float scale, float* l
   return normalize;
 }
 
+#if defined(__AMX_TILE__)
+/// By matrix registers: heads of 32 columns or a multiple, blocks of up to 32 queries.
+template <class Arch>
+void attention_in_matrices(const AttentionHeadLanes& head, View context, View keys, AttentionScratch& scratch) {
+  const index_t length = head.query.rows(), depth = head.query.cols(), pairs = round_up(head.value.rows(), matrix_lanes);
+  const MatrixRows rows(0, length);
+  const MatrixRegisters registers(rows.upper, rows.lower());
+  float normalize[2 * matrix_lanes];
+  const auto product = [&](LeftFactor left, ConstView right, index_t lanes_deep, index_t skipped, const auto& epilogue) {
+    LateEpilogue<Arch, std::decay_t<decltype(epilogue)>> late(epilogue);
+    for (index_t c = 0; c < right.cols(); c += 2 * panel_width) {
+      const index_t width = right.cols() - c > panel_width ? 2 * panel_width : panel_width;
+      const RightFactor columns{right.data() + c, right.stride(), panel_width};
+      with_matrix_block<Bf16>(rows.lower() > 0, width > panel_width, [&](auto block) {
+        late.run(block, rows, 0, skipped, c, width, lanes_deep / matrix_lanes,
+                 [&](auto b, auto&& between) { b.add(left, rows.upper, columns, lanes_deep, between); });
+      });
+    }
+  };
+  rows.for_each([&](index_t row, index_t skipped) {
+    const View p = scratch.rows(rows.height, length), p_lanes = scratch.lanes(rows.height, pairs);
+    product({head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, depth, 0, Store{p});
+    for (index_t r = 0; r < rows.height; ++r) {
+      normalize[r] = softmax_lanes<Arch>(p.row(r).data(), length, head.scale, p_lanes.row(r).data());
+      std::fill_n(p_lanes.row(r).data() + head.value.rows(), pairs - head.value.rows(), 0.0f);
+    }
+    product({p_lanes.data(), p_lanes.stride(), 1}, head.value, pairs, skipped, StoreScaled{context.row_range(row, rows.height), normalize});
+  });
+}
+#endif
+
 }  // namespace detail
 
 /// context [L, E] = softmax(Q K^T * scale) V.  Scratch as for attention().
@@ -56,6 +90,10 @@ void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScrat
   scratch.fit(length, 2 * lanes_wide, false);
   const View keys = scratch.transposed(lanes_wide, length);
   transpose<Arch>(head.key, keys);
+#if defined(__AMX_TILE__)
+  if (Bf16::matrix && lanes_wide % matrix_lanes == 0 && matrix_registers_permitted())
+    return detail::attention_in_matrices<Arch>(head, context, keys, scratch);
+#endif
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length), p_lanes = scratch.lanes(height, (length + 1) / 2);
     float normalize[tile_rows<Arch>];

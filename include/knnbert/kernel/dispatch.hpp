@@ -18,7 +18,7 @@ struct Entry<Result(Arguments...)> {
 };
 
 /// The function of an entry for the instruction set in use: the best one of the processor, or the one that the environment
-/// variable KNNBERT_ISA names (sse2, avx2, avx512, avx512bf16).  Errors: OptionError, at the first call, for one that is
+/// variable KNNBERT_ISA names (sse2, avx2, avx512, avx512bf16, amx).  Errors: OptionError, at the first call, for one that is
 /// not there. Defined by knnbert::dispatch, as the next one.
 template <class E>
 typename E::type* chosen();

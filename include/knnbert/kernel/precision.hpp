@@ -11,23 +11,32 @@
 /// four int8. So one tile, one panel layout and one set of strides serve all three; only the step differs.
 namespace knnbert::kernel {
 
-/// Instructions of this translation unit; written as assembly below, because GCC 12 copies the register of the sum around
-/// the intrinsics (a third of the speed). They are part of the policies' names: units with other flags instantiate
+/// With which instructions a reduced precision multiplies: with floats and integers, with dot products of vector registers,
+/// or with matrix registers where a product's shape allows.
+enum class Instructions { plain, dot, matrix };
+
+/// Those of this translation unit. The dot products are written as assembly below, because GCC 12 copies the register of the
+/// sum around the intrinsics (a third of the speed). They are part of the policies' names: units with other flags instantiate
 /// other functions.
-#if defined(__AVX512BF16__)
-inline constexpr bool bf16_instructions = true;
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__)
+inline constexpr Instructions bf16_instructions = Instructions::matrix;
+#elif defined(__AVX512BF16__)
+inline constexpr Instructions bf16_instructions = Instructions::dot;
 #else
-inline constexpr bool bf16_instructions = false;
+inline constexpr Instructions bf16_instructions = Instructions::plain;
 #endif
-#if defined(__AVX512VNNI__)
-inline constexpr bool int8_instructions = true;
+#if defined(__AMX_INT8__) && defined(__AVX512VNNI__)
+inline constexpr Instructions int8_instructions = Instructions::matrix;
+#elif defined(__AVX512VNNI__)
+inline constexpr Instructions int8_instructions = Instructions::dot;
 #else
-inline constexpr bool int8_instructions = false;
+inline constexpr Instructions int8_instructions = Instructions::plain;
 #endif
 
 /// sum += a * b
 struct Fp32 {
   static constexpr Precision precision = Precision::fp32;
+  static constexpr bool matrix = false;
   static constexpr index_t lane_elements = 1;
   template <class Arch>
   using sums = Floats<Arch>;
@@ -38,17 +47,17 @@ struct Fp32 {
 };
 
 /// sum += a.low * b.low + a.high * b.high, bf16 in the halves of a lane. Without the instruction the halves become floats.
-template <bool Native>
+template <Instructions With>
 struct BasicBf16 {
   static constexpr Precision precision = Precision::bf16;
-  static constexpr bool native = Native;
+  static constexpr bool native = With != Instructions::plain, matrix = With == Instructions::matrix;
   static constexpr index_t lane_elements = 2;
   template <class Arch>
   using sums = Floats<Arch>;
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
 #if defined(__AVX512BF16__)
-    if constexpr (Native && lanes<Arch> == 16) {
+    if constexpr (native && lanes<Arch> == 16) {
       __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
       return sum;
     }
@@ -69,16 +78,17 @@ struct BasicBf16 {
 using Bf16 = BasicBf16<bf16_instructions>;
 
 /// sum += sum over four bytes of a.unsigned * b.signed: exact, with and without the instruction.
-template <bool Native>
+template <Instructions With>
 struct BasicInt8 {
   static constexpr Precision precision = Precision::int8;
+  static constexpr bool native = With != Instructions::plain, matrix = With == Instructions::matrix;
   static constexpr index_t lane_elements = 4;
   template <class Arch>
   using sums = Integers<Arch>;
   template <class Arch>
   static KNNBERT_INLINE Integers<Arch> step(Integers<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
 #if defined(__AVX512VNNI__)
-    if constexpr (Native && lanes<Arch> == 16) {
+    if constexpr (native && lanes<Arch> == 16) {
       __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
       return sum;
     }

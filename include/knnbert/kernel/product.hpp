@@ -1,5 +1,5 @@
 #pragma once
-#include "knnbert/kernel/tile.hpp"
+#include "knnbert/kernel/matrix_tile.hpp"
 
 /// Products of activations [M, K] with weights in panels [N / 16][K][16].
 namespace knnbert::kernel {
@@ -41,6 +41,13 @@ void product(ConstView a, const float* panels, index_t columns, const Epilogue& 
   const index_t block = detail::rows_per_block<Arch>(a.rows(), depth);
   for (index_t first = 0; first < a.rows(); first += block) {
     const index_t last = std::min(a.rows(), first + block);
+#if defined(__AMX_TILE__)
+    if constexpr (Dot::matrix)
+      if (depth % matrix_lanes == 0 && matrix_registers_permitted()) {
+        detail::matrix_product<Arch, Dot>(a, first, last, panels, columns, epilogue, first_column);
+        continue;
+      }
+#endif
     for (index_t n = first_column, width; n < padded; n += width) {
       width = padded - n >= tile_columns<Arch> ? tile_columns<Arch> : lanes<Arch>;
       const index_t next = n + width < padded ? (n + width) / panel_width * panel_width : first_column;
@@ -100,6 +107,10 @@ void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t firs
   constexpr index_t width = std::max(tile_columns<Arch>, panel_width);
   const index_t depth = x.cols();
   const AddToPanel epilogue{d_panels, depth};
+#if defined(__AMX_TILE__)
+  if constexpr (Dot::matrix)
+    if (y.cols() % panel_width == 0 && matrix_registers_permitted()) return add_matrix_weight_gradient<Arch, Dot>(x, y, epilogue, first, last, copy);
+#endif
   for (index_t n = first * panel_width; n < last * panel_width; n += width) {
     const index_t columns = std::min(width, last * panel_width - n);
     copy_columns(y, n, columns, width, copy);
@@ -120,9 +131,12 @@ void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t firs
 template <Precision P>
 struct AddWeightGradient;
 
+/// Floats of scratch that add_weight_gradient() wants for factors of so many rows.
+constexpr index_t weight_gradient_scratch(index_t rows) { return (padded_stride(rows) + panel_width) * 2 * panel_width; }
+
 /// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
 /// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
-/// copy: scratch of M * tile_columns floats. With Bf16 both factors are lanes of two rows, see pair_rows.
+/// copy: see weight_gradient_scratch(). With Bf16 both factors are lanes of two rows, see pair_rows.
 template <class Arch, class Dot = Fp32>
 void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
   if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<AddWeightGradient<Dot::precision>>(x, y, d_panels, first, last, copy);

@@ -8,6 +8,7 @@
 #include "knnbert/kernel/lower.hpp"
 #include "knnbert/kernel/masked_softmax.hpp"
 #include "knnbert/kernel/mean_rows.hpp"
+#include "knnbert/kernel/near_pairs.hpp"
 #include "knnbert/kernel/peak.hpp"
 #include "knnbert/kernel/product.hpp"
 #include "knnbert/kernel/transpose.hpp"
@@ -52,7 +53,7 @@ using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, A
 using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>,
                         PairRows, TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
 using Heads = Entries<Attention, AttentionBackward, AttentionBf16>;
-using Keys = Entries<Scores, SquaredDistances, DotOfRows, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
+using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>, PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
                      ExponentiateIncluded, ScaleRow>;
 
 using AllEntries = decltype(ForwardProducts<Precision::fp32>() + BackwardProducts<Precision::fp32>() + ForwardProducts<Precision::bf16>() +

@@ -30,14 +30,18 @@ concept DifferentiableMetric = Metric<M> &&
   metric.backward(queries, keys, scores, d_scores, d_queries);
 };
 
-/// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so: such metrics are
-/// searched without writing scores to memory, where the instruction set is known when this is compiled. A specialization names exactly one metric, nothing derived from it.
+/// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so. A specialization names
+/// exactly one metric, nothing derived from it.
 template <class M>
 struct ProductArch;
 
+/// Metrics that are inner products: they can be searched with keys in bf16.
 template <class M>
-concept ProductMetric =
-    Metric<M> && requires { typename ProductArch<M>::type; } && !std::same_as<typename ProductArch<M>::type, kernel::Dispatched>;
+concept ProductMetric = Metric<M> && requires { typename ProductArch<M>::type; };
+
+/// Those whose instruction set is known when this is compiled: they are searched without writing scores to memory.
+template <class M>
+concept CompiledProductMetric = ProductMetric<M> && !std::same_as<typename ProductArch<M>::type, kernel::Dispatched>;
 
 /// What files call the metric.
 template <Metric M>

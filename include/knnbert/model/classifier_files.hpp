@@ -177,6 +177,7 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   detail::read_policy(json, where, model.fusion_);
   detail::read_policy(json, where, model.voting_);
   model.datastore_ = datastore_type::load(directory / "datastore.safetensors", complete ? fingerprint(std::as_const(model.network_).values()) : *named, names);
+  model.lower_datastore();
   return model;
 }
 

@@ -12,7 +12,8 @@ namespace knnbert {
 
 /// The policies of a classifier in one bundle. Derive and redefine what you want to change; what depends on it follows:
 ///   struct MyStack : DefaultStack { using metric_type = Pairwise<Manhattan>; };   // queue and datastore follow
-///   template <class Arch> struct Small : BasicStack<Arch> { using encoder_type = BasicBert<Arch, AnyPrecision>; };  // bf16, int8
+///   template <class Arch> struct Small : BasicStack<Arch> { using encoder_type = BasicBert<Arch, AnyPrecision>; };  // bf16, int8;
+///                                                                       the same for FlatDatastore<Metric, AnyPrecision>
 /// The instruction set is part of the name, so that units compiled for different ones may be linked together.
 template <class Arch = DefaultArch>
 struct BasicStack {

@@ -162,13 +162,13 @@ class PairedFactors {
 };
 
 /// Adds task `task` of d_y^T x and of the column sums of d_y to the layer's gradients; the product in bf16 where `paired`
-/// is given.  x [M, inputs], d_y [M, outputs]; scratch grows to M * 32 floats.
+/// is given.  x [M, inputs], d_y [M, outputs]; scratch grows to 32 floats a row.
 template <class Arch, class Dot = kernel::Fp32>
 void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradients& gradients, index_t task, AlignedBuffer<float>& scratch,
                          const PairedFactors* paired = nullptr) {
   const index_t panels = round_up(layer.outputs, panel_width) / panel_width;
   const index_t first = task * gradient_panels, last = std::min(panels, first + gradient_panels);
-  scratch.reserve(d_y.rows() * 2 * panel_width);
+  scratch.reserve(kernel::weight_gradient_scratch(d_y.rows()));
   float* d_weight = gradients.slice(layer.weight);
   if constexpr (Dot::precision == Precision::bf16)
     kernel::add_weight_gradient<Arch, Dot>(paired->x(), paired->d_y(), d_weight, first, last, scratch.data());

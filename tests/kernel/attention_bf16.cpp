@@ -1,0 +1,97 @@
+#include "knnbert/kernel/attention_bf16.hpp"
+
+#include "kernel/values.hpp"
+
+using namespace knnbert_test;
+
+namespace {
+
+using Arch = DefaultArch;
+
+/// Queries, keys and values of two heads side by side, the second one of which is looked at.
+struct Heads {
+  index_t length, width;
+  Matrix projections, context;
+
+  Heads(index_t l, index_t e) : length(l), width(e), projections(l, 6 * e), context(l, 2 * e) {
+    copy(random_matrix(l, 6 * e, static_cast<std::uint64_t>(l)), projections);
+    context.fill(-7);
+  }
+  ConstView part(index_t i) const { return ConstView(projections).col_range((2 * i + 1) * width, width); }
+
+  void run(kernel::AttentionLanes& lanes, kernel::AttentionScratch& scratch) {
+    lanes.assign<Arch>(projections);
+    const ConstView values = lanes.pair_values<Arch>(ConstView(projections).col_range(4 * width, 2 * width));
+    kernel::attention_bf16<Arch>({lanes.query_key().col_range(width / 2, width / 2), lanes.query_key().col_range(3 * width / 2, width / 2),
+                                  values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))},
+                                 View(context).col_range(width, width), scratch);
+  }
+  void run() {
+    kernel::AttentionLanes lanes;
+    kernel::AttentionScratch scratch;
+    run(lanes, scratch);
+  }
+  bool other_head_untouched() const {
+    for (index_t r = 0; r < length; ++r)
+      for (index_t c = 0; c < width; ++c)
+        if (context(r, c) != -7) return false;
+    return true;
+  }
+};
+
+float rounded(float x) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(kernel::detail::bf16_bits(x)) << 16;
+  return std::bit_cast<float>(bits);
+}
+
+double exact(const Heads& heads, index_t row, index_t column) {
+  const ConstView q = heads.part(0), k = heads.part(1), v = heads.part(2);
+  double total = 0, sum = 0;
+  for (index_t c = 0; c < heads.length; ++c) {
+    double s = 0;
+    for (index_t x = 0; x < heads.width; ++x) s += static_cast<double>(rounded(q(row, x))) * rounded(k(c, x));
+    const double p = std::exp(s / std::sqrt(static_cast<double>(heads.width)));
+    total += p;
+    sum += p * rounded(v(c, column));
+  }
+  return sum / total;
+}
+
+}  // namespace
+
+TEST_CASE("attention_bf16: lengths 1 to 40 and longer, every head width: within the rounding of the probabilities") {
+  for (const index_t width : {4, 16, 20, 32, 64, 96})
+    for (index_t length = 1; length <= 110; length += length < 40 ? 1 : 23) {
+      CAPTURE(width, length);
+      Heads heads(length, width);
+      heads.run();
+      CHECK(largest_error(View(heads.context).col_range(width, width), [&](index_t r, index_t c) { return exact(heads, r, c); }) < 8e-3);
+      CHECK(heads.other_head_untouched());
+    }
+}
+
+TEST_CASE("attention_bf16: scratch that served a longer text changes nothing") {
+  for (const index_t width : {20, 32}) {
+    Heads fresh(9, width), reused(9, width), longer(61, width);
+    for (index_t c = 0; c < 6 * width; ++c) longer.projections(60, c) = std::numeric_limits<float>::quiet_NaN();
+    kernel::AttentionLanes lanes;
+    kernel::AttentionScratch scratch;
+    longer.run(lanes, scratch);
+    reused.run(lanes, scratch);
+    fresh.run();
+    CHECK(same_bits(fresh.context, reused.context));
+  }
+}
+
+TEST_CASE("attention_bf16: a row depends on its query alone, not on how many others there are") {
+  Heads all(45, 32);
+  all.run();
+  for (const index_t row : {0, 16, 31, 44}) {
+    Heads one(45, 32);
+    copy(ConstView(all.projections).row_range(row, 1), View(one.projections).row_range(0, 1));
+    for (index_t r = 1; r < 45; ++r) one.projections(r, 32) += 1;  // other queries
+    copy(ConstView(all.projections).col_range(64, 128), View(one.projections).col_range(64, 128));
+    one.run();
+    CHECK(same_bits(ConstView(one.context).row_range(0, 1).col_range(32, 32), ConstView(all.context).row_range(row, 1).col_range(32, 32)));
+  }
+}
