@@ -61,6 +61,7 @@ class ThreadCommunicator {
 
   index_t rank() const { return rank_; }
   index_t size() const { return meeting_.size(); }
+  index_t started() const { return std::ssize(started_); }  ///< since the last wait()
 
   void all_reduce(std::span<float> values) {
     std::vector<float> sums(values.size());

@@ -12,18 +12,16 @@ namespace knnbert {
 /// the lookup table follow, those that any process touched.
 class GradientReducer final : public GradientListener {
  public:
-  /// Floats a piece: long enough that its latency does not count, short enough that a layer has several.
-  static constexpr index_t piece = index_t{1} << 19;
-
-  GradientReducer(Gradients& gradients, Team team) : gradients_(gradients), team_(team) {}
+  /// `piece`: floats; long enough that its latency does not count, short enough that a layer has several.
+  GradientReducer(Gradients& gradients, Team team, index_t piece = index_t{1} << 19) : gradients_(gradients), team_(team), piece_(piece) {}
 
   /// A step begins: nothing has been summed.
   void start() { summed_from_ = gradients_.table().dense_size(); }
 
   /// Dense gradients at and behind an offset are complete on this process.
   void settled(index_t offset) override {
-    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece) >= offset) {
-      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece));
+    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece_) >= offset) {
+      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece_));
       team_.start_all_reduce({gradients_.data() + summed_from_, static_cast<std::size_t>(end - summed_from_)});
     }
   }
@@ -61,7 +59,7 @@ class GradientReducer final : public GradientListener {
 
   Gradients& gradients_;
   Team team_;
-  index_t summed_from_ = 0;
+  index_t piece_, summed_from_ = 0;
   std::vector<float> rows_;
 };
 
