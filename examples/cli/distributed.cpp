@@ -32,7 +32,6 @@ void leave(int) {
 }
 
 void run_with_mpi(const DistributedOptions& o, const std::function<void(const Team&)>& work) {
-  ::setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "3", 0);  // Rabenseifner's: for few processes Open MPI takes a tree, twice the data
   MpiCommunicator communicator({.patience = o.patience});
   const Team team(communicator);
   const std::string who = format("knnbert: rank {} of {}: ", team.rank(), team.size());
@@ -62,10 +61,6 @@ void add_distributed(CLI::App& verb, DistributedOptions& options) {
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "mpi", "none"}));
   verb.add_option("--patience-seconds", options.patience, "how long a process waits for the others before the run fails")->capture_default_str()->check(CLI::PositiveNumber);
-}
-
-void require_alone(const std::string& verb) {
-  if (launched() > 1) raise<OptionError>("{}: {} processes started, 1 expected; train and embed share their work", verb, launched());
 }
 
 void with_team(const DistributedOptions& options, const std::function<void(const Team&)>& work) {

@@ -17,7 +17,4 @@ void add_distributed(CLI::App& verb, DistributedOptions& options);
 /// its rank and ends all of them.
 void with_team(const DistributedOptions& options, const std::function<void(const Team&)>& work);
 
-/// Errors: OptionError, if a launcher started several processes: a verb that knows no team would do its work in each.
-void require_alone(const std::string& verb);
-
 }  // namespace knnbert::cli

@@ -5,7 +5,6 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
-#include "distributed.hpp"
 #include "options.hpp"
 
 namespace {
@@ -28,8 +27,6 @@ int main(int argc, char** argv) {
   for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize, cli::add_index, cli::add_add,
                          cli::add_remove, cli::add_report})
     add(app);
-  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
-    if (!verb->get_option_no_throw("--distributed")) verb->preparse_callback([name = verb->get_name()](std::size_t) { cli::require_alone(name); });
   try {
     app.parse(argc, argv);
     std::fflush(stdout);

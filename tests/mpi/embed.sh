@@ -30,6 +30,3 @@ cmp "$work/one.npy" "$work/alone.npy"
 # shellcheck disable=SC2086
 if $launch -n 2 "$program" embed --model "$work/tiny" --output "$work/x.npy" </dev/null 2>"$work/err"; then fail "standard input is refused for several"; fi
 grep -q "a file that all can read expected" "$work/err" || fail "$(cat "$work/err")"
-# shellcheck disable=SC2086
-if $launch -n 2 "$program" tokenize --model "$work/tiny" "$work/texts" >"$work/out" 2>"$work/err"; then fail "a verb without a team runs twice"; fi
-grep -q "tokenize: 2 processes started, 1 expected" "$work/err" || fail "$(cat "$work/err")"
