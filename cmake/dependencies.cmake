@@ -107,6 +107,16 @@ macro(knnbert_find_xtensor)
     SHA256 32d5d9fd23998c57e746c375a544edf544b74f0a18ad6bc3c38cbba968d5e6c7)
 endmacro()
 
+# Only from the system: an MPI belongs to the machine's network and launcher.
+macro(knnbert_find_mpi)
+  set(MPI_CXX_SKIP_MPICXX TRUE)
+  if(KNNBERT_MPI STREQUAL "AUTO")
+    find_package(MPI QUIET COMPONENTS CXX)
+  elseif(KNNBERT_MPI)
+    find_package(MPI REQUIRED COMPONENTS CXX)
+  endif()
+endmacro()
+
 macro(knnbert_find_cli11)
   knnbert_dependency(CLI11 TARGET CLI11::CLI11 VERSION 2.1 DEBIAN libcli11-dev HEADERS include
     URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz

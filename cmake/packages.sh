@@ -26,6 +26,7 @@ missing_packages() {
 missing_test_packages() {
   has git || echo git
   has_header xtensor/xtensor_config.hpp || echo libxtensor-dev
+  has mpirun && has mpicxx || echo libopenmpi-dev openmpi-bin
   has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || echo catch2
 }
 

@@ -1,5 +1,7 @@
 // The verbs embed and tokenize: they need no head, so an encoder directory serves as well as a model directory.
-#include "knnbert/io/npy.hpp"
+#include "distributed.hpp"
+#include "knnbert/distributed/parts.hpp"
+#include "knnbert/train/checkpoint.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -9,8 +11,9 @@ namespace {
 
 struct EmbedOptions {
   CommonOptions common;
+  DistributedOptions distributed;
   std::string model, input = "-", output, feature = "mean";
-  index_t max_length = 0;
+  index_t max_length = 0, part_texts = 0;
 };
 
 /// A model directory's network, or an encoder's with heads that nobody will ask.
@@ -40,16 +43,35 @@ Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
   return all;
 }
 
-void embed(const EmbedOptions& o) {
+/// All that rows depend on: the files of the model, the tokens and the options.
+std::string identity_of_rows(const EmbedOptions& o, const Batch& batch) {
+  std::string text = format("{} {} {}", o.feature, o.common.precision, identity_of(batch, std::span<const label_t>()));
+  for (const char* name : {"model.safetensors", "knnbert.safetensors"})
+    if (const auto file = std::filesystem::path(o.model) / name; std::filesystem::exists(file)) text += " " + detail::hash_of_file(file);
+  return text;
+}
+
+/// Writes rows(batch), as a whole or in parts.
+template <class Rows>
+void write_rows(const EmbedOptions& o, const Batch& batch, const Team& team, Rows&& rows) {
+  constexpr index_t usual = 4096;
+  if (team.size() == 1 && o.part_texts == 0) return write_npy(o.output, rows(batch));
+  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual, team.first() ? identity_of_rows(o, batch) : std::string(), team);
+  parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
+}
+
+void embed(const EmbedOptions& o, const Team& team) {
+  if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
     const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
-    return write_npy(o.output, model.features(read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length)));
+    const Batch batch = read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length);
+    return write_rows(o, batch, team, [&](const Batch& texts) { return model.features(texts); });
   }
   const auto network = load_network(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
   const index_t longest = o.max_length ? o.max_length : std::min<index_t>(network.encoder().max_length(), 512);
-  write_npy(o.output, embed_in_groups(network, read_texts(o, tokenizer, longest)));
+  write_rows(o, read_texts(o, tokenizer, longest), team, [&](const Batch& texts) { return embed_in_groups(network, texts); });
 }
 
 struct TokenizeOptions {
@@ -83,8 +105,14 @@ void add_embed(CLI::App& app) {
   verb.add_option("--output", o->output, ".npy file to write")->required();
   verb.add_option("--feature", o->feature, "what represents a text")->capture_default_str()->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
   verb.add_option("--max-length", o->max_length, "tokens of a text; 0: what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--part-texts", o->part_texts,
+                  "write parts of this many texts beside the output first, so that the same command continues a run that was cut short; 0: no parts, or parts of 4096 "
+                  "for several processes")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 28));
   add_common(verb, o->common);
-  verb.callback([o] { embed(*o); });
+  add_distributed(verb, o->distributed);
+  verb.callback([o] { with_team(o->distributed, [&](const Team& team) { embed(*o, team); }); });
 }
 
 void add_tokenize(CLI::App& app) {

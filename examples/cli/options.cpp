@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -12,7 +13,7 @@
 namespace knnbert::cli {
 
 void add_common(CLI::App& verb, CommonOptions& options) {
-  verb.add_option("--threads", options.threads, "threads; 0: all of the machine")->capture_default_str()->check(CLI::Range(0, 1024));
+  verb.add_option("--threads", options.threads, "threads of a process; 0: all of the machine, shared by the processes that mpirun starts on it")->capture_default_str()->check(CLI::Range(0, 1024));
   verb.add_option("--precision", options.precision, "numbers that the encoder's products multiply; default: fp32, or as the model was saved")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   verb.add_flag("--json", options.json, "print JSON");
@@ -35,7 +36,10 @@ void add_data(CLI::App& verb, DataOptions& options) {
 
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
-  return std::max<index_t>(1, static_cast<index_t>(std::thread::hardware_concurrency()));
+  const auto usable = static_cast<index_t>(std::thread::hardware_concurrency());
+  const char* neighbors = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");  // processes of one launcher that share the machine
+  const bool bound = usable < ::sysconf(_SC_NPROCESSORS_ONLN);        // the launcher has shared it out already
+  return std::max<index_t>(1, usable / (neighbors && !bound ? std::max(1, std::atoi(neighbors)) : 1));
 }
 
 std::optional<Precision> precision_of(const CommonOptions& options) {

@@ -13,17 +13,20 @@ namespace knnbert::cli {
 /// Set by SIGINT and SIGTERM: finish the step, save, leave.
 inline volatile std::sig_atomic_t stop_signal = 0;
 
-/// Writes metrics.jsonl, a progress bar on a terminal, and a line an epoch on standard output.
+/// Writes metrics.jsonl, a progress bar on a terminal, and a line an epoch on standard output; without a path nothing.
 class TrainingLog {
  public:
-  TrainingLog(const std::filesystem::path& path, bool append, bool json) : file_(std::fopen(path.c_str(), append ? "ab" : "wb")), json_(json) {
-    if (!file_) raise<IoError>("{}: cannot open for writing", path.string());
+  TrainingLog(const std::filesystem::path& path, bool append, bool json) : file_(path.empty() ? nullptr : std::fopen(path.c_str(), append ? "ab" : "wb")), json_(json) {
+    if (!file_ && !path.empty()) raise<IoError>("{}: cannot open for writing", path.string());
   }
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
-  ~TrainingLog() { std::fclose(file_); }
+  ~TrainingLog() {
+    if (file_) std::fclose(file_);
+  }
 
   void step(const StepReport& s) {
+    if (!file_) return;
     OrderedJson loss{{"total", s.loss}};
     for (const auto& [name, value] : s.terms) loss[std::string(name)] = value ? OrderedJson(*value) : OrderedJson(nullptr);
     OrderedJson row{{"step", s.step}, {"epoch", s.epoch}, {"loss", loss}, {"learning_rate", s.learning_rate}, {"gradient_norm", s.gradient_norm}};
@@ -35,6 +38,7 @@ class TrainingLog {
   }
 
   void epoch(const EpochReport& e) {
+    if (!file_) return;
     OrderedJson row{{"epoch", e.epoch}, {"mean_loss", e.mean_loss}};
     std::string line = format("epoch {}: mean loss {}", e.epoch, shorten(e.mean_loss));
     if (e.dev) {

@@ -3,6 +3,7 @@
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/train/trainer.hpp"
+#include "distributed.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "stack.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 struct TrainOptions {
   CommonOptions common;
+  DistributedOptions distributed;
   DataOptions data;
   ClassifierOptions classifier;
   TrainerOptions trainer;
@@ -58,13 +60,13 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
 }
 
 /// Trains; with --store queue, the datastore then holds what the queue held.
-FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const Dataset& dev, TrainingLog& log) {
+FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
-  if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log);
+  if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log, team);
   const auto options = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
   Trainer trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self}));
-  const FitReport report = trainer.fit(train, dev, log);
+  const FitReport report = trainer.fit(train, dev, log, team);
   const auto& queue = trainer.term<QueueContrastive>().queue();
   if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
   return report;
@@ -85,7 +87,13 @@ OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& 
 
 void stop(int) { stop_signal = 1; }
 
-void train(const TrainOptions& o) {
+/// In a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to all processes.
+void stop_by_signals(const Team& team) {
+  std::signal(SIGINT, stop);
+  std::signal(team.size() > 1 ? SIGUSR1 : SIGTERM, stop);
+}
+
+void train(const TrainOptions& o, const Team& team) {
   if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   const auto reading = dataset_options(o.data);
@@ -95,21 +103,21 @@ void train(const TrainOptions& o) {
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
-  std::filesystem::create_directories(o.output);
+  if (team.first()) std::filesystem::create_directories(o.output);
   const std::filesystem::path output(o.output);
   FitReport report;
   {
-    TrainingLog log(output / "metrics.jsonl", o.trainer.resume, o.common.json);
-    std::signal(SIGINT, stop);
-    std::signal(SIGTERM, stop);
-    report = fit(o, model, data, dev, log);
-    if (o.profile) log.print_profile(threads_of(o.common));
+    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), o.trainer.resume, o.common.json);
+    stop_by_signals(team);
+    report = fit(o, model, data, dev, log, team);
+    if (o.profile && team.first()) log.print_profile(threads_of(o.common));
   }
   if (report.interrupted) {
-    std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
+    if (team.first()) std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
     return;
   }
-  if (o.store == "rebuilt") model.index(data);
+  if (o.store == "rebuilt") model.index(data, team);
+  if (!team.first()) return;
   model.save(output);
   write_json(output / "training.json", summary(o, model, report, data.size()));
   remove_old_checkpoints(output, -1, 0);
@@ -185,8 +193,9 @@ void add_train(CLI::App& app) {
   add_model_options(verb, *o);
   add_trainer_options(verb, *o);
   add_common(verb, o->common);
+  add_distributed(verb, o->distributed);
   add_data(verb, o->data);
-  verb.callback([o] { train(*o); });
+  verb.callback([o] { with_team(o->distributed, [&](const Team& team) { train(*o, team); }); });
 }
 
 }  // namespace knnbert::cli

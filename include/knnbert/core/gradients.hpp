@@ -1,10 +1,20 @@
 #pragma once
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "knnbert/core/parameters.hpp"
 
 namespace knnbert {
+
+/// Learns how far a backward pass is.
+struct GradientListener {
+  /// The pass adds nothing more at and behind an offset of the dense part.
+  virtual void settled(index_t offset) = 0;
+
+ protected:
+  ~GradientListener() = default;
+};
 
 /// The gradient twin of a parameter block. Rows of the token embeddings are tracked: a row whose gradient was never
 /// set has zero moments, so skipping it in every pass over the block is exact (unless weight decay moves it).
@@ -27,6 +37,16 @@ class Gradients {
     if (row_state_[row] == untouched) rows_sorted_ = false, rows_.push_back(row);
     row_state_[row] = current;
     step_rows_.push_back(row);
+  }
+
+  /// Rows declared in this step, in the order of their first declaration.
+  std::span<const index_t> step_rows() const { return step_rows_; }
+
+  /// Who learns that gradients are complete while a backward pass still runs; null: nobody.
+  void set_listener(GradientListener* listener) { listener_ = listener; }
+  /// To be called by backward passes, which go from the last layer to the first.
+  void settle(index_t offset) const {
+    if (listener_) listener_->settled(offset);
   }
 
   /// Sets all gradients to zero; rows stay active.
@@ -91,6 +111,7 @@ class Gradients {
   std::vector<index_t> step_rows_;
   std::vector<index_t> rows_;
   bool rows_sorted_ = true;
+  GradientListener* listener_ = nullptr;
 };
 
 }  // namespace knnbert

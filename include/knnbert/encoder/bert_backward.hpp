@@ -80,8 +80,10 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
       if (tape.options_.recompute) block_forward<Arch, Precisions>(block, values, {own}, again, sites, std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.blocks[worker]);
     });
-    if (gradients.parameters)
+    if (gradients.parameters) {
       add_block_gradients<Arch, Precisions>(block, activations, sites.hidden.active(), g, values.precision(), *gradients.parameters, workspace.gradient, workers);
+      gradients.parameters->settle(values.table()[block.projections.weight].offset);
+    }
     std::swap(g.d_output, g.d_input);
     detail::add_hidden_gradient(gradients.d_hidden, l, g.d_output);
   }

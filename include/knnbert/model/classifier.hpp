@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/distributed/team.hpp"
 #include "knnbert/fwd.hpp"
 #include "knnbert/loss/softmax.hpp"
 #include "knnbert/model/class_names.hpp"
@@ -67,18 +68,19 @@ class Classifier {
 
   /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.
   Matrix embed(const Batch& texts) const;
-  /// What the datastore compares, [N, D].
-  Matrix features(const Batch& texts) const;
+  /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all.
+  Matrix features(const Batch& texts, const Team& team = {}) const;
 
   Prediction predict(std::string_view text, std::string_view pair = {}) const;
   std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
   /// The three distributions of tokenized texts.
   Distributions distributions(const Batch& texts) const;
 
-  /// Fills the datastore with labeled examples, replacing what it held.
-  void index(const Dataset& data) {
+  /// Fills the datastore with labeled examples, replacing what it held. With a team, which shares the encoding, all
+  /// processes do so.
+  void index(const Dataset& data, const Team& team = {}) {
     const Dataset own = data.with_classes(*classes());
-    const Matrix keys = features(tokenize(own.texts(), own.pairs()));
+    const Matrix keys = features(tokenize(own.texts(), own.pairs()), team);
     replace_examples(keys, own.labels(), own.texts());
   }
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
@@ -174,10 +176,12 @@ Matrix Classifier<Stack>::embed(const Batch& texts) const {
 }
 
 template <class Stack>
-Matrix Classifier<Stack>::features(const Batch& texts) const {
-  const Matrix embedding = embed(texts);
-  Matrix features(embedding.rows(), network_.feature_width());
-  network_.features_of(embedding, features);
+Matrix Classifier<Stack>::features(const Batch& texts, const Team& team) const {
+  const Range own = team.share(texts.size());
+  const Matrix embedding = embed(texts.slice(own.begin, own.end - own.begin));
+  Matrix features(texts.size(), network_.feature_width());
+  network_.features_of(embedding, View(features).row_range(own.begin, embedding.rows()));
+  gather_rows(team, features);
   return features;
 }
 

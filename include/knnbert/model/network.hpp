@@ -67,18 +67,19 @@ class Network {
     return 0;
   }
 
-  /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers.
-  void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding) const {
+  /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers. The batch may be a part of
+  /// a larger one, where its first text has number first_example: then it gets the masks of the whole.
+  void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding, index_t first_example = 0) const {
     const auto workspace = workspaces_->lend();
-    encoder_.encode(values, batch, {.pooling = options_.pooling, .dropout = dropout}, embedding, *workspace, *workers_);
+    encoder_.encode(values, batch, {.pooling = options_.pooling, .dropout = dropout, .first_example = first_example}, embedding, *workspace, *workers_);
   }
 
   /// Projected features [B, D] of each text by the given parameters, prepared by the metric.
-  void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features) const {
+  void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features, index_t first_example = 0) const {
     const auto scratch = projections_->lend();
     scratch->embedding.resize(batch.size(), width());
-    embed(values, batch, dropout, scratch->embedding);
-    projection_.forward(values, scratch->embedding, dropout, 0, scratch->tape, features);
+    embed(values, batch, dropout, scratch->embedding, first_example);
+    projection_.forward(values, scratch->embedding, dropout, first_example, scratch->tape, features);
     metric_.prepare(features);
   }
 

@@ -52,6 +52,9 @@ using TermValue = std::optional<float>;
 
 /// A training term is a small object with a name, a member `TermValue add(StepContext&)` that adds its gradient, and any
 /// of these members, called where they exist:
+///   join(team)                    once, first: the processes that train together, distributed/team.hpp. add() is called for
+///                                 the examples of this process; the other members see the whole step on every process
+///                                 and may share out what they encode
 ///   prepare(model, data)          once: check options, allocate
 ///   start(model, data)            before the first step of a run that is not resumed
 ///   begin_step(StepStart&)        before the parts of a step

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/momentum.hpp"
 #include "knnbert/nn/head.hpp"
 #include "knnbert/queue/fifo.hpp"
@@ -23,7 +24,8 @@ struct QueueContrastiveOptions {
 /// KNN-BERT's momentum-contrastive loss against a queue of labeled keys.  arXiv 2110.02523, Eq. 3.
 /// Each step: the key encoder follows the model; R same-class examples of every query are encoded by it and enqueued;
 /// the projected query is pulled to its most and least similar same-class keys and pushed from all others.
-/// Cost of a step: R forward passes more. State: a second parameter block and the queue.
+/// Cost of a step: R forward passes more. State: a second parameter block and the queue. Processes that train together
+/// share the encoding; each has the whole queue.
 template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
 class BasicQueueContrastive : public QueueContrastiveOptions {
  public:
@@ -37,6 +39,8 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   const Q& queue() const { return *queue_; }
   Q& queue() { return *queue_; }
   const ParameterBlock& key_values() const { return keys_; }
+
+  void join(Team team) { team_ = team; }
 
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
@@ -89,9 +93,15 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 
   template <class Sink>
   void measure(Sink&& sink) const {
-    sink("valid_anchors", static_cast<double>(total_.valid_anchors));
-    sink("positive_similarity", total_.mean_positive);
-    sink("negative_similarity", total_.mean_negative);
+    double anchors = static_cast<double>(total_.valid_anchors), positive = total_.mean_positive, negative = total_.mean_negative;
+    if (team_.size() > 1) {
+      float sums[] = {static_cast<float>(anchors), static_cast<float>(positive), static_cast<float>(negative)};
+      team_.all_reduce(sums);
+      anchors = sums[0], positive = sums[1], negative = sums[2];
+    }
+    sink("valid_anchors", anchors);
+    sink("positive_similarity", positive);
+    sink("negative_similarity", negative);
     sink("queue_fill", static_cast<double>(queue_->size()) / static_cast<double>(queue_->capacity()));
   }
 
@@ -131,13 +141,15 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     push(start.model, start.data, chosen, key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
   }
 
-  /// Encodes examples with the key encoder and enqueues them.
+  /// Encodes examples with the key encoder, every process its share, and enqueues them.
   template <class Model, class Data>
   void push(const Model& model, const Data& data, std::span<const index_t> examples, const std::optional<Rng>& dropout) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
-    const Batch batch = data.tokens().select(examples);
-    model.project(keys_, batch, dropout, new_keys_);
+    const Range own = team_.share(std::ssize(examples));
+    const Batch batch = data.tokens().select(examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
+    if (batch.size() > 0) model.project(keys_, batch, dropout, View(new_keys_).row_range(own.begin, batch.size()), own.begin);
     operations_ += model.operations(batch);
+    gather_rows(team_, new_keys_);
     queue_->push(new_keys_, data.labels_of(examples));
   }
 
@@ -149,6 +161,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   }
 
   Sampler sampler_;
+  Team team_;
   std::shared_ptr<Q> queue_;
   ParameterBlock keys_;
   ContrastOptions step_contrast_;

@@ -38,6 +38,13 @@ struct Batch {
     offsets.push_back(std::ssize(ids));
   }
 
+  /// Texts [first, first + count).
+  Batch slice(index_t first, index_t count) const {
+    Batch part;
+    for (index_t text = first; text < first + count; ++text) part.append(*this, text);
+    return part;
+  }
+
   /// The chosen texts, in the given order.
   Batch select(std::span<const index_t> texts) const {
     Batch chosen;

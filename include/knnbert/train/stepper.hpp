@@ -2,6 +2,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "knnbert/distributed/gradient_reducer.hpp"
 #include "knnbert/nn/head.hpp"
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/optimizer/clip.hpp"
@@ -23,8 +24,22 @@ class Stepper {
       : network_(network), data_(data), options_(options), terms_(std::move(terms)...), gradients_(network.values().shared_table()),
         optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()) {
     network_.values().require_complete("Stepper");
+    join({});
     each_term([&](auto& term) {
       if constexpr (requires { term.prepare(network_, data_); }) term.prepare(network_, data_);
+    });
+  }
+
+  Stepper(const Stepper&) = delete;
+
+  /// From now on processes train together: each computes its share of the examples of every step, gradients and losses
+  /// are summed. All must make the same calls with the same numbers.
+  void join(Team team) {
+    team_ = team;
+    if (team.size() > 1) reducer_.emplace(gradients_, team);
+    else reducer_.reset();
+    each_term([&](auto& term) {
+      if constexpr (requires { term.join(team); }) term.join(team);
     });
   }
 
@@ -36,11 +51,15 @@ class Stepper {
     report.examples = std::ssize(examples);
     const float idle_weight = begin(clock, examples, report);
     report.time("clear gradients", {}, [&] { gradients_.clear(); });
-    const index_t part = options_.part_size ? options_.part_size : std::ssize(examples);
-    for (index_t first = 0; first < std::ssize(examples); first += part) {
-      const auto own = examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(part, std::ssize(examples) - first)));
-      run_part(clock, own, first, std::ssize(examples), idle_weight, report);
+    if (reducer_) reducer_->start();
+    const auto [begin_own, end_own] = team_.share(std::ssize(examples));
+    const index_t part = options_.part_size ? options_.part_size : end_own - begin_own;
+    for (index_t first = begin_own; first < end_own; first += part) {
+      const index_t count = std::min(part, end_own - first);
+      last_part_ = first + count == end_own;
+      run_part(clock, examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), first, std::ssize(examples), idle_weight, report);
     }
+    if (reducer_) combine(report);
     finish(report, learning_rate);
     return report;
   }
@@ -128,10 +147,12 @@ class Stepper {
     report.phase("forward").operations += operations;
     context_type context{network_, data_, clock, dropout, examples, labels, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
     add_terms(context, report);
+    if (reducer_ && last_part_) gradients_.set_listener(&*reducer_);
     report.time("backward", {}, [&] {
       network_.head().backward(network_.values(), head_tape_, d_logits_, gradients_, d_embedding_, network_.workers());
       network_.encoder().backward(network_.values(), tape_, {.d_embedding = d_embedding_, .parameters = &gradients_}, *workspace, network_.workers());
     });
+    gradients_.set_listener(nullptr);
     report.phase("backward").operations += 2 * operations;
     report.tokens += batch.tokens();
   }
@@ -158,6 +179,22 @@ class Stepper {
     });
   }
 
+  /// Gradients and values of all processes; a process without examples has heard of no term yet.
+  void combine(StepReport& report) {
+    report.time("all-reduce", {}, [&] { reducer_->finish(); });
+    if (report.terms.empty()) each_term([&](auto& term) { report.terms.emplace_back(term.name, std::nullopt); });
+    std::vector<float> sums{static_cast<float>(report.tokens)};
+    for (const auto& [name, value] : report.terms) sums.insert(sums.end(), {value ? 1.0f : 0.0f, value.value_or(0)});
+    report.time("all-reduce", {}, [&] { team_.all_reduce(sums); });
+    report.tokens = static_cast<index_t>(sums.front());
+    report.loss = 0;
+    for (std::size_t i = 0; i < report.terms.size(); ++i) {
+      const float present = sums[2 * i + 1], value = sums[2 * i + 2];
+      report.terms[i].second = present > 0 ? TermValue(value) : std::nullopt;
+      report.loss += value;
+    }
+  }
+
   void finish(StepReport& report, float learning_rate) {
     report.learning_rate = learning_rate;
     report.time("clip", {}, [&] { report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers()); });
@@ -176,7 +213,9 @@ class Stepper {
     });
   }
 
-  bool started_ = false;
+  bool started_ = false, last_part_ = false;
+  Team team_;
+  std::optional<GradientReducer> reducer_;
   Network& network_;
   const TrainingData& data_;
   TrainerOptions options_;

@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/distributed/broadcast_archive.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/train/checkpoint.hpp"
@@ -17,7 +18,8 @@ struct FitReport {
 /// Fine-tunes a classifier under any training terms:
 ///   Trainer(model, {.epochs = 3}, CrossEntropy{0.9f}, QueueContrastive({.weight = 0.1f})).fit(train);
 /// Afterwards fill the datastore with model.index(train).  Memory: O(batch + queue + data), flat over the run.
-/// The same data, options and seed give the same bits for any number of threads, and across interruptions.
+/// The same data, options and seed give the same bits for any number of threads, and across interruptions. Processes that
+/// train as a team give the results of one process but for the rounding of sums; each needs the same data and options.
 template <class Stack, class... Terms>
 class Trainer {
  public:
@@ -30,9 +32,11 @@ class Trainer {
   /// Errors: FormatError for a class the model does not have; IoError for checkpoints.
   FitReport fit(const Dataset& train) { return fit(train, Dataset(), SilentObserver{}); }
   FitReport fit(const Dataset& train, const Dataset& dev) { return fit(train, dev, SilentObserver{}); }
+  /// With a team, all processes call it and end with the same model; the first one reads and writes checkpoints. Observers
+  /// of all processes hear the same; one that asks to stop stops all.  Errors: also CommunicationError.
   template <class Observer>
-  FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer) {
-    const auto run = [&](auto... terms) { return Run(*this, train, dev, std::move(terms)...).finish(observer); };
+  FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer, const Team& team = {}) {
+    const auto run = [&](auto... terms) { return Run(*this, train, dev, team, std::move(terms)...).finish(observer); };
     return std::apply(run, terms_);
   }
 
@@ -46,16 +50,13 @@ class Trainer {
   /// One call of fit().
   class Run {
    public:
-    Run(Trainer& trainer, const Dataset& train, const Dataset& dev, Terms... terms)
-        : trainer_(trainer), model_(trainer.model_), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
+    Run(Trainer& trainer, const Dataset& train, const Dataset& dev, const Team& team, Terms... terms)
+        : trainer_(trainer), model_(trainer.model_), team_(team), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
           dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)), dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())),
           stepper_(model_.network(), data_, options_, std::move(terms)...) {
       if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-      if (options_.checkpoints.empty()) return;
-      if (const auto newest = options_.resume ? newest_checkpoint(options_.checkpoints) : std::nullopt) {
-        read_checkpoint(options_.checkpoints, *newest, identity(), [&](auto& ar) { archive(ar); });
-        checkpointed_ = *newest;
-      }
+      if (team_.size() > 1) stepper_.join(team_), require_same(team_, "Trainer::fit: data and options", hash_of(identity()));
+      if (options_.resume && !options_.checkpoints.empty()) resume();
     }
 
     template <class Observer>
@@ -68,6 +69,16 @@ class Trainer {
     }
 
    private:
+    void resume() {
+      const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints) : std::nullopt;
+      checkpointed_ = broadcast_value(team_, newest.value_or(-1));
+      if (checkpointed_ < 0) return;
+      if (team_.first()) read_checkpoint(options_.checkpoints, checkpointed_, identity(), [&](auto& ar) { archive(ar); });
+      if (team_.size() == 1) return;
+      BroadcastArchive to_all(team_);
+      archive(to_all);
+    }
+
     index_t steps_an_epoch() const { return ShuffledBatches::count(data_.size(), options_.batch_size); }
     index_t steps() const { return options_.epochs * steps_an_epoch(); }
     bool out_of_patience() const { return options_.patience > 0 && report_.best_epoch && epoch_ - report_.best_epoch >= options_.patience; }
@@ -84,7 +95,7 @@ class Trainer {
     void run_epoch(Observer& observer) {
       const ShuffledBatches batches(data_.size(), options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
       while (batch_ < batches.count()) {
-        if (observer.stop_requested()) return interrupt();
+        if (team_.any(observer.stop_requested())) return interrupt();
         const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_)};
         StepReport step = stepper_.step(clock, batches[batch_], rate(step_));
         ++batch_, ++step_;
@@ -98,6 +109,7 @@ class Trainer {
 
     template <class Observer>
     void close_epoch(Observer& observer) {
+      require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
       EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
       if (dev_.size() > 0) epoch.dev = scores();
       if (epoch.dev && (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_)) {
@@ -114,19 +126,22 @@ class Trainer {
 
     /// Accuracy on the dev data; the store is rebuilt from the training data.
     Scores scores() {
-      if (options_.rebuild_store) model_.index(train_);
-      const Distributions found = model_.distributions(dev_tokens_);
-      Scores scores{.head = accuracy(found.head)};
-      if (options_.rebuild_store) scores.knn = accuracy(found.knn), scores.combined = accuracy(found.combined);
+      if (options_.rebuild_store) model_.index(train_, team_);
+      const auto [begin, end] = team_.share(dev_.size());
+      const Distributions found = model_.distributions(dev_tokens_.slice(begin, end - begin));
+      Scores scores{.head = accuracy(found.head, begin)};
+      if (options_.rebuild_store) scores.knn = accuracy(found.knn, begin), scores.combined = accuracy(found.combined, begin);
       return scores;
     }
-    double accuracy(const Matrix& probabilities) const {
+    /// Of all dev data, from the probabilities of this process' share, which begins with example `first`.
+    double accuracy(const Matrix& probabilities, index_t first) const {
       index_t right = 0;
       for (index_t i = 0; i < probabilities.rows(); ++i) {
         const auto row = probabilities.row(i);
-        right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(i);
+        right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(first + i);
       }
-      return static_cast<double>(right) / static_cast<double>(probabilities.rows());
+      const auto all = gather_values(team_, std::span<const index_t>(&right, 1));
+      return static_cast<double>(std::accumulate(all.begin(), all.end(), index_t{0})) / static_cast<double>(dev_.size());
     }
 
     void interrupt() {
@@ -136,8 +151,9 @@ class Trainer {
     void checkpoint() {
       if (options_.checkpoints.empty() || checkpointed_ == step_) return;
       stepper_.start();
-      write_checkpoint(options_.checkpoints, step_, identity(), [&](auto& ar) { archive(ar); });
       checkpointed_ = step_;
+      if (!team_.first()) return;
+      write_checkpoint(options_.checkpoints, step_, identity(), [&](auto& ar) { archive(ar); });
       remove_old_checkpoints(options_.checkpoints, step_, options_.checkpoints_kept);
     }
 
@@ -173,6 +189,12 @@ class Trainer {
       ar("best_values", std::span<float>(best_.data(), static_cast<std::size_t>(best_.size())));
     }
 
+    static std::uint64_t hash_of(const std::string& text) { return detail::mix_bytes(0, std::as_bytes(std::span(text))); }
+    std::uint64_t hash_of(const ParameterBlock& values) const {
+      if (team_.size() == 1) return 0;
+      return detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
+    }
+
     // Numbers pass an archive as their bits, so that a resumed run compares what the first one compared.
     static std::int64_t bits(double value) { return std::bit_cast<std::int64_t>(value); }
     static double number(std::int64_t bits) { return std::bit_cast<double>(bits); }
@@ -189,6 +211,7 @@ class Trainer {
 
     Trainer& trainer_;
     Classifier<Stack>& model_;
+    Team team_;
     const TrainerOptions& options_;
     Dataset train_, dev_;
     TrainingData data_;

@@ -5,3 +5,4 @@
 #include "knnbert/knnbert.hpp"
 #include "knnbert/config.hpp"
 #include <zlib.h>
+#include <mpi.h>

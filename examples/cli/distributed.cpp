@@ -1,0 +1,71 @@
+#include "distributed.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#ifdef KNNBERT_WITH_MPI
+#include "knnbert/distributed/mpi.hpp"
+#endif
+
+namespace knnbert::cli {
+
+namespace {
+
+/// Processes that an MPI launcher says it started; 1 without one.
+int launched() {
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (const char* value = std::getenv(variable)) return std::atoi(value);
+  return 1;
+}
+
+#ifdef KNNBERT_WITH_MPI
+char farewell[200];
+std::size_t farewell_size = 0;
+
+/// The launcher ends the other processes by SIGTERM when one has failed; they hang in a call that nobody will answer.
+void leave(int) {
+  (void)!::write(STDERR_FILENO, farewell, farewell_size);
+  ::_exit(1);
+}
+
+void run_with_mpi(const DistributedOptions& o, const std::function<void(const Team&)>& work) {
+  MpiCommunicator communicator({.patience = o.patience});
+  const Team team(communicator);
+  const std::string who = format("knnbert: rank {} of {}: ", team.rank(), team.size());
+  farewell_size = format("{}ended by the launcher, because another rank failed or the job was stopped\n", who).copy(farewell, sizeof farewell);
+  std::signal(SIGTERM, leave);
+  try {
+    work(team);
+    team.barrier();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s%s\n", who.c_str(), error.what());
+    std::fflush(nullptr);
+    communicator.abort(dynamic_cast<const OptionError*>(&error) ? 2 : 1);
+  }
+}
+#else
+void run_with_mpi(const DistributedOptions&, const std::function<void(const Team&)>&) {
+  raise<OptionError>("--distributed: {} processes were started by an MPI launcher, but this program is compiled without MPI (KNNBERT_MPI)", launched());
+}
+#endif
+
+}  // namespace
+
+void add_distributed(CLI::App& verb, DistributedOptions& options) {
+  verb.add_option("--distributed", options.mode,
+                  "whether processes work together; automatic: those that `mpirun -n N` (Open MPI or a PMI launcher) started; mpi: those of any MPI launcher; "
+                  "none: this process works alone")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "mpi", "none"}));
+  verb.add_option("--patience-seconds", options.patience, "how long a process waits for the others before the run fails")->capture_default_str()->check(CLI::PositiveNumber);
+}
+
+void with_team(const DistributedOptions& options, const std::function<void(const Team&)>& work) {
+  if (options.mode == "mpi" || (options.mode == "automatic" && launched() > 1)) return run_with_mpi(options, work);
+  work({});
+}
+
+}  // namespace knnbert::cli

@@ -1,0 +1,35 @@
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/core/types.hpp"
+
+namespace knnbert {
+
+/// Other processes do not answer, or do not do the same as this one.
+struct CommunicationError : Error { using Error::Error; };
+
+/// One of size() processes that work on one task, the one with number rank().
+/// All members but these two are collective: every process calls the same ones in the same order with the same sizes.
+/// all_reduce(values) replaces values by their sums over the processes: the same bits on all of them, and each time.
+/// start_all_reduce(values) does so in the background; nobody touches the values before wait(), which ends all that
+/// were started. broadcast(bytes, root) copies the root's bytes. all_gather(all, ends): process r has filled bytes
+/// [ends[r - 1], ends[r]) of `all`, afterwards everybody has all of them. barrier() returns when all have called it.
+/// When a process dies or falls silent, the others' calls end with a CommunicationError, or their processes do.
+/// Check yours with testing/communicator_laws.hpp.
+template <class C>
+concept Communicator = requires(C& communicator, const C& constant, std::span<float> values, std::span<std::byte> bytes, index_t root,
+                                std::span<const index_t> ends) {
+  { constant.rank() } -> std::convertible_to<index_t>;
+  { constant.size() } -> std::convertible_to<index_t>;
+  communicator.all_reduce(values);
+  communicator.start_all_reduce(values);
+  communicator.wait();
+  communicator.broadcast(bytes, root);
+  communicator.all_gather(bytes, ends);
+  communicator.barrier();
+};
+
+}  // namespace knnbert

@@ -1,0 +1,66 @@
+#pragma once
+#include <algorithm>
+#include <utility>
+
+#include "knnbert/core/gradients.hpp"
+#include "knnbert/distributed/team.hpp"
+
+namespace knnbert {
+
+/// Sums the gradients of all processes. The dense part of the block is cut into pieces, the last one first: as the backward
+/// pass goes from the last layer to the first, a piece travels while the layers before it are still at work. The rows of
+/// the lookup table follow, those that any process touched.
+class GradientReducer final : public GradientListener {
+ public:
+  /// `piece`: floats; long enough that its latency does not count, short enough that a layer has several.
+  GradientReducer(Gradients& gradients, Team team, index_t piece = index_t{1} << 19) : gradients_(gradients), team_(team), piece_(piece) {}
+
+  /// A step begins: nothing has been summed.
+  void start() { summed_from_ = gradients_.table().dense_size(); }
+
+  /// Dense gradients at and behind an offset are complete on this process.
+  void settled(index_t offset) override {
+    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece_) >= offset) {
+      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece_));
+      team_.start_all_reduce({gradients_.data() + summed_from_, static_cast<std::size_t>(end - summed_from_)});
+    }
+  }
+
+  /// All gradients of this process are complete: sums what is left and waits for the rest.
+  void finish() {
+    settled(0);
+    const auto rows = rows_of_all();
+    const index_t width = gradients_.table().has_lookup() ? gradients_.table().lookup().cols : 0;
+    rows_.resize(rows.size() * static_cast<std::size_t>(width));
+    exchange(rows, width, [](float* row, float* packed, index_t count) { std::copy_n(row, count, packed); });
+    team_.start_all_reduce(rows_);
+    team_.wait();
+    exchange(rows, width, [](float* row, const float* packed, index_t count) { std::copy_n(packed, count, row); });
+  }
+
+ private:
+  /// Rows that any process touched, ascending; from here on all have touched them.
+  std::vector<index_t> rows_of_all() {
+    auto rows = gather_values(team_, gradients_.step_rows());
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    for (const index_t row : rows) gradients_.touch(row);
+    return rows;
+  }
+
+  template <class Copy>
+  void exchange(const std::vector<index_t>& rows, index_t width, Copy&& copy) {
+    float* packed = rows_.data();
+    for (const index_t row : rows) {
+      copy(gradients_.data() + gradients_.table().lookup().offset + row * width, packed, width);
+      packed += width;
+    }
+  }
+
+  Gradients& gradients_;
+  Team team_;
+  index_t piece_, summed_from_ = 0;
+  std::vector<float> rows_;
+};
+
+}  // namespace knnbert

@@ -1,0 +1,121 @@
+#pragma once
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "knnbert/core/matrix.hpp"
+#include "knnbert/core/parameters.hpp"
+#include "knnbert/distributed/concept.hpp"
+
+namespace knnbert {
+
+/// Refers to a communicator of any type, so that trainers and terms need no parameter for it. Without one, or with one
+/// of a single process, every call returns at once. The communicator must live as long.
+class Team {
+ public:
+  Team() = default;
+  template <Communicator C>
+    requires(!std::same_as<C, Team>)
+  Team(C& communicator) : rank_(communicator.rank()), size_(communicator.size()) {
+    if (size_ > 1) object_ = &communicator, calls_ = &calls_of<C>;
+  }
+
+  index_t rank() const { return rank_; }
+  index_t size() const { return size_; }
+  bool first() const { return rank_ == 0; }  ///< the process that writes and prints
+
+  void all_reduce(std::span<float> values) const { call(&Calls::all_reduce, values); }
+  void start_all_reduce(std::span<float> values) const { call(&Calls::start_all_reduce, values); }
+  void wait() const { call(&Calls::wait); }
+  void broadcast(std::span<std::byte> bytes, index_t root = 0) const { call(&Calls::broadcast, bytes, root); }
+  void all_gather(std::span<std::byte> all, std::span<const index_t> ends) const { call(&Calls::all_gather, all, ends); }
+  void barrier() const { call(&Calls::barrier); }
+
+  /// Which of `count` items a process works on: contiguous, sizes differ by at most one.
+  Range share(index_t count, index_t rank) const { return {count * rank / size_, count * (rank + 1) / size_}; }
+  Range share(index_t count) const { return share(count, rank_); }
+
+  /// Whether any process says so.
+  bool any(bool mine) const {
+    float sum = mine ? 1 : 0;
+    all_reduce({&sum, 1});
+    return sum > 0;
+  }
+
+ private:
+  struct Calls {
+    void (*all_reduce)(void*, std::span<float>);
+    void (*start_all_reduce)(void*, std::span<float>);
+    void (*wait)(void*);
+    void (*broadcast)(void*, std::span<std::byte>, index_t);
+    void (*all_gather)(void*, std::span<std::byte>, std::span<const index_t>);
+    void (*barrier)(void*);
+  };
+  template <class C>
+  static constexpr Calls calls_of{
+      [](void* c, std::span<float> values) { static_cast<C*>(c)->all_reduce(values); },
+      [](void* c, std::span<float> values) { static_cast<C*>(c)->start_all_reduce(values); },
+      [](void* c) { static_cast<C*>(c)->wait(); },
+      [](void* c, std::span<std::byte> bytes, index_t root) { static_cast<C*>(c)->broadcast(bytes, root); },
+      [](void* c, std::span<std::byte> all, std::span<const index_t> ends) { static_cast<C*>(c)->all_gather(all, ends); },
+      [](void* c) { static_cast<C*>(c)->barrier(); },
+  };
+
+  template <class Member, class... Arguments>
+  void call(Member member, Arguments... arguments) const {
+    if (object_) (calls_->*member)(object_, arguments...);
+  }
+
+  index_t rank_ = 0, size_ = 1;
+  void* object_ = nullptr;
+  const Calls* calls_ = nullptr;
+};
+
+/// A value of process 0, everywhere.
+template <class T>
+T broadcast_value(const Team& team, T value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  team.broadcast(std::as_writable_bytes(std::span(&value, 1)));
+  return value;
+}
+
+/// The values of all processes, one process behind the other; each may have another number of them.
+template <class T>
+std::vector<T> gather_values(const Team& team, std::span<const T> own) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const auto processes = static_cast<std::size_t>(team.size()), rank = static_cast<std::size_t>(team.rank());
+  std::vector<index_t> bytes(processes), ends(processes);
+  for (std::size_t r = 0; r < processes; ++r) ends[r] = static_cast<index_t>((r + 1) * sizeof(index_t));
+  bytes[rank] = static_cast<index_t>(own.size_bytes());
+  team.all_gather(std::as_writable_bytes(std::span(bytes)), ends);
+  index_t end = 0;
+  for (std::size_t r = 0; r < processes; ++r) ends[r] = end += bytes[r];
+  std::vector<T> all(static_cast<std::size_t>(end) / sizeof(T));
+  if (!own.empty()) std::memcpy(reinterpret_cast<std::byte*>(all.data()) + (ends[rank] - bytes[rank]), own.data(), own.size_bytes());
+  team.all_gather(std::as_writable_bytes(std::span(all)), ends);
+  return all;
+}
+
+/// Completes a matrix of which every process has filled its share() of the rows.
+inline void gather_rows(const Team& team, View rows) {
+  if (team.size() == 1) return;
+  std::vector<float> dense(static_cast<std::size_t>(rows.rows() * rows.cols()));
+  const View all(dense.data(), rows.rows(), rows.cols());
+  const Range own = team.share(rows.rows());
+  copy(rows.row_range(own.begin, own.end - own.begin), all.row_range(own.begin, own.end - own.begin));
+  std::vector<index_t> ends;
+  for (index_t r = 0; r < team.size(); ++r) ends.push_back(team.share(rows.rows(), r).end * rows.cols() * static_cast<index_t>(sizeof(float)));
+  team.all_gather(std::as_writable_bytes(std::span(dense)), ends);
+  copy(all, rows);
+}
+
+/// Throws CommunicationError unless all processes give the same number.
+inline void require_same(const Team& team, std::string_view what, std::uint64_t number) {
+  if (team.size() == 1) return;
+  const auto all = gather_values(team, std::span<const std::uint64_t>(&number, 1));
+  for (std::size_t r = 0; r < all.size(); ++r)
+    if (all[r] != all.front()) raise<CommunicationError>("{}: rank {} has others than rank 0, the same expected", what, r);
+}
+
+}  // namespace knnbert

@@ -1,0 +1,3 @@
+#include "model/tiny_model.hpp"
+
+template class knnbert::Classifier<knnbert::DefaultStack>;

@@ -1,0 +1,32 @@
+# Embeddings of several processes have the bytes of one process, also after a part was lost.
+. "$(dirname "$0")/common.sh"
+
+cut -f 1 "$checkout/examples/data/train.tsv" >"$work/texts"
+"$program" embed --model "$work/tiny" --input "$work/texts" --output "$work/one.npy" --max-length 12 --threads 1
+# shellcheck disable=SC2086
+embed() { $launch -n "$1" "$program" embed --model "$work/tiny" --input "$work/texts" --output "$2" --max-length 12 --threads 1 --part-texts 50; }
+for n in 2 3; do
+  embed $n "$work/$n.npy"
+  cmp "$work/one.npy" "$work/$n.npy"
+  [ ! -e "$work/$n.npy.parts" ] || fail "parts are left"
+done
+
+# A run that dies leaves its parts: here a place that cannot be joined to.
+mkdir "$work/again.npy"
+if embed 2 "$work/again.npy" 2>"$work/err"; then fail "success where nothing can be written"; fi
+grep -q "rank 0 of 2: .*not a regular file" "$work/err" || fail "$(cat "$work/err")"
+rmdir "$work/again.npy"
+[ "$(ls "$work/again.npy.parts" | wc -l)" -eq 14 ] || fail "13 parts and their note expected"
+rm "$work/again.npy.parts/5.npy"
+newest=$work/again.npy.parts/6.npy
+before=$(stat -c %Y%i "$newest")
+ln "$newest" "$work/kept"
+embed 2 "$work/again.npy"
+cmp "$work/one.npy" "$work/again.npy"
+[ "$(stat -c %Y%i "$work/kept")" = "$before" ] || fail "a finished part was written again"
+
+"$program" embed --model "$work/tiny" --input "$work/texts" --output "$work/alone.npy" --max-length 12 --threads 1 --part-texts 50
+cmp "$work/one.npy" "$work/alone.npy"
+# shellcheck disable=SC2086
+if $launch -n 2 "$program" embed --model "$work/tiny" --output "$work/x.npy" </dev/null 2>"$work/err"; then fail "standard input is refused for several"; fi
+grep -q "a file that all can read expected" "$work/err" || fail "$(cat "$work/err")"
