@@ -5,18 +5,20 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct EmbedOptions {
   CommonOptions common;
   std::string model, input = "-", output, feature = "mean";
   index_t max_length = 0;
 };
 
+namespace {
+
 /// A model directory's network, or an encoder's with heads that nobody will ask.
-Network<Stack> load_network(const EmbedOptions& o, Pooling pooling) {
+template <class S>
+Network<S> load_network(const EmbedOptions& o, Pooling pooling) {
   const BertCheckpoint checkpoint(o.model);
-  Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common), .precision = precision_of(o.common).value_or(Precision::fp32)});
+  Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
+                                              .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
   read_encoder(checkpoint, o.model, Loading::predictions, network);
   return network;
 }
@@ -28,7 +30,8 @@ Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t long
   return batch;
 }
 
-Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
+template <class S>
+Matrix embed_in_groups(const Network<S>& network, const Batch& batch) {
   constexpr index_t group = 256;
   Matrix all(batch.size(), network.width());
   std::vector<index_t> chosen;
@@ -40,17 +43,27 @@ Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
   return all;
 }
 
+}  // namespace
+
+template <class S>
 void embed(const EmbedOptions& o) {
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
-    const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
+    const auto model = load_model<S>(o.model, o.common, Loading::predictions);
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     return write_npy(o.output, model.features(read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length)));
   }
-  const auto network = load_network(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
+  const auto network = load_network<S>(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
   const index_t longest = o.max_length ? o.max_length : std::min<index_t>(network.encoder().max_length(), 512);
   write_npy(o.output, embed_in_groups(network, read_texts(o, tokenizer, longest)));
 }
+
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void embed<TorchProgram>(const EmbedOptions&);
+#else
+extern template void embed<TorchProgram>(const EmbedOptions&);
+
+namespace {
 
 struct TokenizeOptions {
   std::string model, input = "-";
@@ -84,7 +97,7 @@ void add_embed(CLI::App& app) {
   verb.add_option("--feature", o->feature, "what represents a text")->capture_default_str()->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
   verb.add_option("--max-length", o->max_length, "tokens of a text; 0: what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   add_common(verb, o->common);
-  verb.callback([o] { embed(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { embed<S>(*o); }); });
 }
 
 void add_tokenize(CLI::App& app) {
@@ -96,5 +109,6 @@ void add_tokenize(CLI::App& app) {
   verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
   verb.callback([o] { tokenize(*o); });
 }
+#endif
 
 }  // namespace knnbert::cli

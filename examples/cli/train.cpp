@@ -9,8 +9,6 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct TrainOptions {
   CommonOptions common;
   DataOptions data;
@@ -23,6 +21,8 @@ struct TrainOptions {
   bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
 };
 
+namespace {
+
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
   const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method == "knn-bert");
@@ -32,6 +32,7 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   c.threads = threads_of(o.common);
   c.seed = o.trainer.seed;
   c.precision = precision_of(o.common).value_or(Precision::fp32);
+  c.device = o.common.device;
   if (c.precision == Precision::int8 && o.trainer.epochs > 0)
     raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used with them");
   return c;
@@ -58,19 +59,22 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
 }
 
 /// Trains; with --store queue, the datastore then holds what the queue held.
-FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const Dataset& dev, TrainingLog& log) {
+template <class S>
+FitReport fit(const TrainOptions& o, Classifier<S>& model, const Dataset& train, const Dataset& dev, TrainingLog& log) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
   if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log);
   const auto options = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
-  Trainer trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self}));
+  using Contrastive = BasicQueueContrastive<typename S::template queue_type<typename S::metric_type>>;
+  Trainer trainer(model, trainer_options(o), rest, Contrastive(options, {.exclude_self = o.exclude_self}));
   const FitReport report = trainer.fit(train, dev, log);
-  const auto& queue = trainer.term<QueueContrastive>().queue();
+  const auto& queue = trainer.template term<Contrastive>().queue();
   if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
   return report;
 }
 
-OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& report, index_t examples) {
+template <class S>
+OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples) {
   OrderedJson json{{"method", o.method}, {"encoder", std::filesystem::path(o.encoder).filename().string()}, {"examples", examples},
                    {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
@@ -85,13 +89,16 @@ OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& 
 
 void stop(int) { stop_signal = 1; }
 
+}  // namespace
+
+template <class S>
 void train(const TrainOptions& o) {
   if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   const auto reading = dataset_options(o.data);
   const Dataset data = Dataset::read(o.train, reading);
   const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
-  Model model(o.encoder, data.classes(), classifier_options(o));
+  Classifier<S> model(o.encoder, data.classes(), classifier_options(o));
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
@@ -114,6 +121,13 @@ void train(const TrainOptions& o) {
   write_json(output / "training.json", summary(o, model, report, data.size()));
   remove_old_checkpoints(output, -1, 0);
 }
+
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void train<TorchProgram>(const TrainOptions&);
+#else
+extern template void train<TorchProgram>(const TrainOptions&);
+
+namespace {
 
 void add_method_options(CLI::App& verb, TrainOptions& o) {
   auto& c = o.contrastive;
@@ -186,7 +200,8 @@ void add_train(CLI::App& app) {
   add_trainer_options(verb, *o);
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { train(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { train<S>(*o); }); });
 }
+#endif
 
 }  // namespace knnbert::cli
