@@ -21,6 +21,21 @@ train_options() {
 train() { # shellcheck disable=SC2046
   "$program" $(train_options "$@") >/dev/null
 }
+# start_together PROCESSES PATTERN [options]: a run into $work/run in the background, until a checkpoint matches the pattern;
+# sets job, launcher (mpirun) and second (the process of a rank that is not the first).
+start_together() {
+  processes=$1 pattern=$2
+  shift 2
+  train_together "$processes" "$work/run" "$@" >"$work/out" 2>"$work/err" &
+  job=$!
+  for _ in $(seq 600); do
+    ls "$work/run" 2>/dev/null | grep -q "$pattern" && break
+    sleep 0.05
+  done
+  launcher=$(pgrep -P $job -f -- "-n $processes" || echo $job)
+  second=$(pgrep -P "$launcher" -f "$work/run" | sed -n 2p)
+  [ -n "$second" ] || fail "no second process found: $(cat "$work/err")"
+}
 train_together() { # processes output [options]
   processes=$1
   shift
