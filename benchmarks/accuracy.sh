@@ -4,7 +4,8 @@
 # the same examples, written by benchmarks/peers/export_data.py. One JSON line a run in WORK/ours.jsonl and
 # WORK/torch.jsonl; a run that is there already is not repeated. benchmarks/accuracy_table.py WORK makes the table.
 # PYTHON names an interpreter with torch and transformers; without it only the program runs, and with KNNBERT given as -
-# only PyTorch. SEEDS (1 2 3), METHODS (ce knn-bert), THREADS (1).
+# only PyTorch. SEEDS (1 2 3), METHODS (ce knn-bert), THREADS (1); MATMUL_PRECISION (medium) of PyTorch: highest is faster on
+# an AMD processor with benchmarks/peers/mkl_intel.c preloaded. MALLOC_MMAP_MAX_=0 spares it a fifth of the time.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 work=$4
@@ -31,7 +32,7 @@ run_ours() {
 run_torch() {
   # shellcheck disable=SC2086
   "$PYTHON" "$here/peers/train_torch.py" --encoder "$encoder" --data "$data" --dataset "$set" --method "$method" --epochs 3 \
-    --lr 1e-4 --head-lr "$rate" --batch 32 --pooling mean --threads "$threads" --matmul-precision medium --k 10 \
+    --lr 1e-4 --head-lr "$rate" --batch 32 --pooling mean --threads "$threads" --matmul-precision "${MATMUL_PRECISION:-medium}" --k 10 \
     --seed "$seed" ${extra:+--queue 5000} $extra >>"$work/torch.jsonl"
 }
 

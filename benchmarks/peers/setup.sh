@@ -4,11 +4,11 @@
 # the peers read in place of ENCODER, a Hugging Face directory: plain ONNX graphs and their int8 versions, CTranslate2
 # models, OpenVINO models. DATA is the folder of the data sets: OpenVINO's int8 is calibrated on 300 sentences of SST-2.
 # The comparisons then run as FOLDER/venv/bin/python encode.py ...; what exists already is not made again.
-# PYTHON (python3), PYTORCH_INDEX (https://download.pytorch.org/whl/cpu; empty: whatever pip finds), CC.
+# PYTHON (python3), CC, and PYTORCH_INDEX: a further package index for PyTorch, where the usual one has only its CUDA build.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 encoder=$2 data=$3
-index=${PYTORCH_INDEX-https://download.pytorch.org/whl/cpu}
+index=${PYTORCH_INDEX-}
 mkdir -p "$folder/models"
 python=$folder/venv/bin/python
 

@@ -21,7 +21,7 @@ from torch import nn
 
 import datasets
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 8
 CLIP = 1.0
 
 
@@ -126,10 +126,11 @@ class Model(nn.Module):
     def device(self):
         return self.classifier.dense.weight.device
 
-    def embed(self, texts, indices):
-        """[B, H], in the order of indices."""
+    def embed(self, texts, indices, words=None):
+        """[B, H], in the order of indices; words [B, L or more, H] replaces the look-up of their tokens."""
         ids, mask = (tensor.to(self.device) for tensor in texts.padded(indices))
-        output = self.encoder(input_ids=ids, attention_mask=mask)
+        inputs = {"input_ids": ids} if words is None else {"inputs_embeds": words[:, :ids.shape[1]]}
+        output = self.encoder(**inputs, attention_mask=mask)
         if self.pooling == "pooler":
             return output.pooler_output
         if self.pooling == "cls":
@@ -140,7 +141,9 @@ class Model(nn.Module):
     def embed_in_parts(self, texts, indices):
         """[B, H] of a training batch; texts of about one length go together, which spares half of the padding."""
         parts = texts.by_length(indices)
-        embedding = torch.cat([self.embed(texts, [indices[place] for place in places]) for places in parts])
+        ids, _ = texts.padded(indices)
+        words = self.encoder.embeddings.word_embeddings(ids.to(self.device))  # once: its gradient is as large as the table
+        embedding = torch.cat([self.embed(texts, [indices[place] for place in places], words[places]) for places in parts])
         return embedding[torch.tensor([place for places in parts for place in places]).argsort()]
 
     def project(self, embedding):
