@@ -17,7 +17,7 @@ if(NOT dispatch)
   set(any_machine ARCH_INDEPENDENT)
 endif()
 write_basic_package_version_file(knnbertConfigVersion.cmake COMPATIBILITY SameMinorVersion ${any_machine})
-install(FILES "${PROJECT_BINARY_DIR}/knnbertConfig.cmake" "${PROJECT_BINARY_DIR}/knnbertConfigVersion.cmake"
+install(FILES "${PROJECT_BINARY_DIR}/knnbertConfig.cmake" "${PROJECT_BINARY_DIR}/knnbertConfigVersion.cmake" cmake/torch.cmake
         DESTINATION ${knnbert_config_dir} COMPONENT knnbert_development)
 
 if(TARGET knnbert_program)

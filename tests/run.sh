@@ -56,7 +56,7 @@ if [ -z "${KNNBERT_SHARED_DATA:-}" ] && [ ! -d ../shared/data ]; then
 fi
 
 say "configuring $build"
-cmake --preset "$preset" -B "$build" "-DKNNBERT_PYTHON=$python" || { say "CMake failed"; finish 0 1 0; }
+cmake --preset "$preset" -B "$build" "-DKNNBERT_PYTHON=$python" "-DKNNBERT_TORCH_PYTHON=$python" || { say "CMake failed"; finish 0 1 0; }
 
 say "building with $jobs jobs"
 build_failed=0

@@ -7,8 +7,6 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct EmbedOptions {
   CommonOptions common;
   DistributedOptions distributed;
@@ -16,10 +14,14 @@ struct EmbedOptions {
   index_t max_length = 0, part_texts = 0;
 };
 
+namespace {
+
 /// A model directory's network, or an encoder's with heads that nobody will ask.
-Network<Stack> load_network(const EmbedOptions& o, Pooling pooling) {
+template <class S>
+Network<S> load_network(const EmbedOptions& o, Pooling pooling) {
   const BertCheckpoint checkpoint(o.model);
-  Network<Stack> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common), .precision = precision_of(o.common).value_or(Precision::fp32)});
+  Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
+                                              .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
   read_encoder(checkpoint, o.model, Loading::predictions, network);
   return network;
 }
@@ -31,7 +33,8 @@ Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t long
   return batch;
 }
 
-Matrix embed_in_groups(const Network<Stack>& network, const Batch& batch) {
+template <class S>
+Matrix embed_in_groups(const Network<S>& network, const Batch& batch) {
   constexpr index_t group = 256;
   Matrix all(batch.size(), network.width());
   std::vector<index_t> chosen;
@@ -60,19 +63,29 @@ void write_rows(const EmbedOptions& o, const Batch& batch, const Team& team, Row
   parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
 }
 
+}  // namespace
+
+template <class S>
 void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
-    const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
+    const auto model = load_model<S>(o.model, o.common, Loading::predictions);
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     const Batch batch = read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length);
     return write_rows(o, batch, team, [&](const Batch& texts) { return model.features(texts); });
   }
-  const auto network = load_network(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
+  const auto network = load_network<S>(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
   const index_t longest = o.max_length ? o.max_length : std::min<index_t>(network.encoder().max_length(), 512);
   write_rows(o, read_texts(o, tokenizer, longest), team, [&](const Batch& texts) { return embed_in_groups(network, texts); });
 }
+
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void embed<TorchProgram>(const EmbedOptions&, const Team&);
+#else
+extern template void embed<TorchProgram>(const EmbedOptions&, const Team&);
+
+namespace {
 
 struct TokenizeOptions {
   std::string model, input = "-";
@@ -112,7 +125,9 @@ void add_embed(CLI::App& app) {
       ->check(CLI::Range(0, 1 << 28));
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
-  verb.callback([o] { with_team(o->distributed, [&](const Team& team) { embed(*o, team); }); });
+  verb.callback([o] {
+    with_team(o->distributed, [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
+  });
 }
 
 void add_tokenize(CLI::App& app) {
@@ -124,5 +139,6 @@ void add_tokenize(CLI::App& app) {
   verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
   verb.callback([o] { tokenize(*o); });
 }
+#endif
 
 }  // namespace knnbert::cli

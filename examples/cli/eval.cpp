@@ -4,8 +4,6 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct EvalOptions {
   CommonOptions common;
   DataOptions data;
@@ -13,6 +11,8 @@ struct EvalOptions {
   index_t neighbors = 0;
   float phi = -1;
 };
+
+namespace {
 
 std::string percent(double value) {
   char text[32];
@@ -38,8 +38,11 @@ std::string table(const Evaluation& e) {
   return out;
 }
 
+}  // namespace
+
+template <class S>
 void eval(const EvalOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
+  auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   if (o.phi >= 0) model.fusion().phi = o.phi;
   const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
@@ -47,7 +50,10 @@ void eval(const EvalOptions& o) {
   else print(table(judged.evaluation));
 }
 
-}  // namespace
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void eval<TorchProgram>(const EvalOptions&);
+#else
+extern template void eval<TorchProgram>(const EvalOptions&);
 
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();
@@ -58,7 +64,8 @@ void add_eval(CLI::App& app) {
   verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")->capture_default_str()->check(CLI::Range(-1.0, 1.0));
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { eval(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { eval<S>(*o); }); });
 }
+#endif
 
 }  // namespace knnbert::cli

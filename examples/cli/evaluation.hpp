@@ -11,7 +11,8 @@ struct Judged {
   Evaluation evaluation;
 };
 
-inline Judged judge(const Model& model, const Dataset& read) {
+template <class S>
+Judged judge(const Classifier<S>& model, const Dataset& read) {
   Judged judged{read.with_classes(*model.classes()), {}, {}};
   if (judged.data.size() == 0) raise<FormatError>("no labeled examples to evaluate");
   judged.distributions = model.distributions(model.tokenize(judged.data.texts(), judged.data.pairs()));

@@ -6,6 +6,7 @@
 #include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
 #include "options.hpp"
+#include "stack.hpp"
 
 namespace {
 
@@ -19,8 +20,10 @@ int main(int argc, char** argv) {
   CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
   app.name("knnbert");
   app.set_version_flag("--version", [] {
-    return format("knnbert {}.{}.{} (native backend, instruction set {})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH,
-                  kernel::instruction_set<DefaultArch>());
+    std::string backends = format("native backend, instruction set {}", kernel::instruction_set<DefaultArch>());
+    if constexpr (cli::has_torch) backends += "; " + cli::torch_description();
+    else backends += "; without LibTorch";
+    return format("knnbert {}.{}.{} ({})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH, backends);
   });
   app.require_subcommand(1);
   app.fallthrough(false);

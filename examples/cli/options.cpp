@@ -16,6 +16,10 @@ void add_common(CLI::App& verb, CommonOptions& options) {
   verb.add_option("--threads", options.threads, "threads of a process; 0: all of the machine, shared by the processes that mpirun starts on it")->capture_default_str()->check(CLI::Range(0, 1024));
   verb.add_option("--precision", options.precision, "numbers that the encoder's products multiply; default: fp32, or as the model was saved")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+  verb.add_option("--backend", options.backend, "what computes: this library's own kernels, or LibTorch if the program was built with it")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"native", "torch"}));
+  verb.add_option("--device", options.device, "where LibTorch computes: cpu, cuda or cuda:N")->capture_default_str();
   verb.add_flag("--json", options.json, "print JSON");
   verb.set_config("--config", "", "read options from a TOML or INI file");
 }

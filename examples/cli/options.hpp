@@ -16,6 +16,7 @@ struct CommonOptions {
   index_t threads = 0;  ///< 0: as many as the machine has
   std::string precision;  ///< empty: the model's own
   bool json = false;
+  std::string backend = "native", device = "cpu";
 };
 
 struct DataOptions {

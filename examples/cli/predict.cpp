@@ -3,14 +3,14 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct PredictOptions {
   CommonOptions common;
   std::string model, input = "-";
   index_t neighbors = 0;
   bool plain = false;
 };
+
+namespace {
 
 OrderedJson distribution(const std::vector<float>& values, const std::vector<std::string>& names) {
   OrderedJson json = OrderedJson::object();
@@ -44,9 +44,12 @@ std::string in_words(const std::string& text, const Prediction& p) {
   return out;
 }
 
+}  // namespace
+
+template <class S>
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
+  auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   LineSource lines(o.input);
   std::vector<std::string> texts;
@@ -66,7 +69,10 @@ void predict(const PredictOptions& o) {
   flush();
 }
 
-}  // namespace
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void predict<TorchProgram>(const PredictOptions&);
+#else
+extern template void predict<TorchProgram>(const PredictOptions&);
 
 void add_predict(CLI::App& app) {
   const auto o = std::make_shared<PredictOptions>();
@@ -76,7 +82,8 @@ void add_predict(CLI::App& app) {
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
-  verb.callback([o] { predict(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { predict<S>(*o); }); });
 }
+#endif
 
 }  // namespace knnbert::cli

@@ -8,14 +8,14 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct ReportOptions {
   CommonOptions common;
   DataOptions data;
   std::string model, file, output, title = "knnbert report";
   index_t examples = 12;
 };
+
+namespace {
 
 std::vector<Curve> read_curves(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return {};
@@ -38,7 +38,8 @@ std::vector<std::pair<std::string, std::string>> read_settings(const std::filesy
   return settings;
 }
 
-void add_map(const Model& model, const Judged& judged, ReportData& report) {
+template <class S>
+void add_map(const Classifier<S>& model, const Judged& judged, ReportData& report) {
   const Matrix features = model.features(model.tokenize(judged.data.texts(), judged.data.pairs()));
   const PlaneProjection plane = fit_plane(features);
   const Matrix points = plane(features);
@@ -49,7 +50,8 @@ void add_map(const Model& model, const Judged& judged, ReportData& report) {
 }
 
 /// Examples with their neighbors: mistakes first, for they teach most.
-void add_examples(const Model& model, const Judged& judged, index_t count, ReportData& report) {
+template <class S>
+void add_examples(const Classifier<S>& model, const Judged& judged, index_t count, ReportData& report) {
   const auto predicted = argmax_rows(judged.distributions.combined);
   std::vector<index_t> order;
   for (const bool wrong : {true, false})
@@ -63,8 +65,11 @@ void add_examples(const Model& model, const Judged& judged, index_t count, Repor
   }
 }
 
+}  // namespace
+
+template <class S>
 void report(const ReportOptions& o) {
-  const Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common), Loading::predictions);
+  const auto model = load_model<S>(o.model, o.common, Loading::predictions);
   const std::filesystem::path directory(o.model);
   ReportData data;
   data.title = o.title;
@@ -83,7 +88,10 @@ void report(const ReportOptions& o) {
   print(output.string() + "\n");
 }
 
-}  // namespace
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void report<TorchProgram>(const ReportOptions&);
+#else
+extern template void report<TorchProgram>(const ReportOptions&);
 
 void add_report(CLI::App& app) {
   const auto o = std::make_shared<ReportOptions>();
@@ -95,7 +103,8 @@ void add_report(CLI::App& app) {
   verb.add_option("--examples", o->examples, "predictions to show with their neighbors")->capture_default_str()->check(CLI::Range(0, 1000));
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { report(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { report<S>(*o); }); });
 }
+#endif
 
 }  // namespace knnbert::cli

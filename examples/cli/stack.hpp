@@ -1,6 +1,10 @@
 #pragma once
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/voting/softmax_weighted.hpp"
+#include "options.hpp"
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+#include "knnbert/torch/stack.hpp"
+#endif
 
 namespace knnbert::cli {
 
@@ -26,7 +30,41 @@ struct Stack : DefaultStack {
   template <class Metric>
   using datastore_type = FlatDatastore<Metric, AnyPrecision>;
 };
-using Model = Classifier<Stack>;
+
+/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with
+/// KNNBERT_PROGRAM_TORCH_UNIT for this stack alone.
+struct TorchProgram;
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+struct TorchProgram : TorchStack {
+  using voting_type = SelectedVoting;
+};
+#endif
+#ifdef KNNBERT_PROGRAM_HAS_TORCH
+inline constexpr bool has_torch = true;
+#else
+inline constexpr bool has_torch = false;
+#endif
+
+/// LibTorch's threads, in torch.cpp.
+void set_torch_threads(index_t threads);
+std::string torch_description();
+
+/// verb<S>() for the stack that --backend names.  Errors: OptionError, if the program was built without it.
+template <class Verb>
+void with_stack(const CommonOptions& o, Verb&& verb) {
+  if (o.backend == "native") return verb.template operator()<Stack>();
+  if constexpr (has_torch) {
+    set_torch_threads(threads_of(o));
+    verb.template operator()<TorchProgram>();
+  } else {
+    raise<OptionError>("--backend torch: this program was built without LibTorch, native expected");
+  }
+}
+
+template <class S>
+Classifier<S> load_model(const std::string& directory, const CommonOptions& o, Loading loading = Loading::complete) {
+  return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);
+}
 
 }  // namespace knnbert::cli
 

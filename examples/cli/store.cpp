@@ -4,8 +4,6 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct StoreOptions {
   CommonOptions common;
   DataOptions data;
@@ -13,12 +11,15 @@ struct StoreOptions {
   std::vector<example_id> ids;
 };
 
+template <class S>
 void index(const StoreOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  auto model = load_model<S>(o.model, o.common);
   model.index(Dataset::read(o.file, dataset_options(o.data)));
   model.save(o.model);
   print(format("{} examples\n", model.datastore().size()));
 }
+
+namespace {
 
 std::vector<std::string> read_lines_of(const std::string& path) {
   LineSource lines(path);
@@ -27,8 +28,11 @@ std::vector<std::string> read_lines_of(const std::string& path) {
   return texts;
 }
 
+}  // namespace
+
+template <class S>
 void add(const StoreOptions& o) {
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  auto model = load_model<S>(o.model, o.common);
   std::vector<example_id> ids;
   if (!o.class_name.empty()) {
     ids = model.add(read_lines_of(o.file), o.class_name);
@@ -45,6 +49,7 @@ void add(const StoreOptions& o) {
   print(out);
 }
 
+template <class S>
 void remove(StoreOptions o) {
   if (!o.ids_file.empty())
     for (const auto& line : read_lines_of(o.ids_file)) {
@@ -54,11 +59,22 @@ void remove(StoreOptions o) {
       o.ids.push_back(id);
     }
   if (o.ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
-  Model model = Model::load(o.model, threads_of(o.common), precision_of(o.common));
+  auto model = load_model<S>(o.model, o.common);
   const index_t removed = model.remove(o.ids);
   model.save(o.model);
   print(format("{} removed, {} left\n", removed, model.datastore().size()));
 }
+
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void index<TorchProgram>(const StoreOptions&);
+template void add<TorchProgram>(const StoreOptions&);
+template void remove<TorchProgram>(StoreOptions);
+#else
+extern template void index<TorchProgram>(const StoreOptions&);
+extern template void add<TorchProgram>(const StoreOptions&);
+extern template void remove<TorchProgram>(StoreOptions);
+
+namespace {
 
 CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const std::string& name, const std::string& what) {
   auto& verb = *app.add_subcommand(name, what);
@@ -74,7 +90,7 @@ void add_index(CLI::App& app) {
   auto& verb = declare(app, o, "index", "rebuild a model's datastore from labeled data");
   verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
   add_data(verb, o->data);
-  verb.callback([o] { index(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { index<S>(*o); }); });
 }
 
 void add_add(CLI::App& app) {
@@ -83,7 +99,7 @@ void add_add(CLI::App& app) {
   verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")->required();
   verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
   add_data(verb, o->data);
-  verb.callback([o] { add(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { add<S>(*o); }); });
 }
 
 void add_remove(CLI::App& app) {
@@ -91,7 +107,8 @@ void add_remove(CLI::App& app) {
   auto& verb = declare(app, o, "remove", "remove examples by id");
   verb.add_option("--id", o->ids, "ids");
   verb.add_option("--ids", o->ids_file, "file of ids, one a line, - for standard input");
-  verb.callback([o] { remove(*o); });
+  verb.callback([o] { with_stack(o->common, [&]<class S>() { remove<S>(*o); }); });
 }
+#endif
 
 }  // namespace knnbert::cli

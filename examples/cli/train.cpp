@@ -10,8 +10,6 @@
 
 namespace knnbert::cli {
 
-namespace {
-
 struct TrainOptions {
   CommonOptions common;
   DistributedOptions distributed;
@@ -25,6 +23,8 @@ struct TrainOptions {
   bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
 };
 
+namespace {
+
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
   const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method == "knn-bert");
@@ -34,6 +34,7 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   c.threads = threads_of(o.common);
   c.seed = o.trainer.seed;
   c.precision = precision_of(o.common).value_or(Precision::fp32);
+  c.device = o.common.device;
   if (c.precision == Precision::int8 && o.trainer.epochs > 0)
     raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used with them");
   return c;
@@ -60,19 +61,22 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
 }
 
 /// Trains; with --store queue, the datastore then holds what the queue held.
-FitReport fit(const TrainOptions& o, Model& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
+template <class S>
+FitReport fit(const TrainOptions& o, Classifier<S>& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
   if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log, team);
   const auto options = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
-  Trainer trainer(model, trainer_options(o), rest, QueueContrastive(options, {.exclude_self = o.exclude_self}));
+  using Contrastive = BasicQueueContrastive<typename S::template queue_type<typename S::metric_type>>;
+  Trainer trainer(model, trainer_options(o), rest, Contrastive(options, {.exclude_self = o.exclude_self}));
   const FitReport report = trainer.fit(train, dev, log, team);
-  const auto& queue = trainer.term<QueueContrastive>().queue();
+  const auto& queue = trainer.template term<Contrastive>().queue();
   if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
   return report;
 }
 
-OrderedJson summary(const TrainOptions& o, const Model& model, const FitReport& report, index_t examples) {
+template <class S>
+OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples) {
   OrderedJson json{{"method", o.method}, {"encoder", std::filesystem::path(o.encoder).filename().string()}, {"examples", examples},
                    {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
@@ -93,13 +97,16 @@ void stop_by_signals(const Team& team) {
   std::signal(team.size() > 1 ? SIGUSR1 : SIGTERM, stop);
 }
 
+}  // namespace
+
+template <class S>
 void train(const TrainOptions& o, const Team& team) {
   if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   const auto reading = dataset_options(o.data);
   const Dataset data = Dataset::read(o.train, reading);
   const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
-  Model model(o.encoder, data.classes(), classifier_options(o));
+  Classifier<S> model(o.encoder, data.classes(), classifier_options(o));
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
@@ -122,6 +129,13 @@ void train(const TrainOptions& o, const Team& team) {
   write_json(output / "training.json", summary(o, model, report, data.size()));
   remove_old_checkpoints(output, -1, 0);
 }
+
+#ifdef KNNBERT_PROGRAM_TORCH_UNIT
+template void train<TorchProgram>(const TrainOptions&, const Team&);
+#else
+extern template void train<TorchProgram>(const TrainOptions&, const Team&);
+
+namespace {
 
 void add_method_options(CLI::App& verb, TrainOptions& o) {
   auto& c = o.contrastive;
@@ -195,7 +209,10 @@ void add_train(CLI::App& app) {
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
   add_data(verb, o->data);
-  verb.callback([o] { with_team(o->distributed, [&](const Team& team) { train(*o, team); }); });
+  verb.callback([o] {
+    with_team(o->distributed, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
+  });
 }
+#endif
 
 }  // namespace knnbert::cli

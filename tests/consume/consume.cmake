@@ -1,4 +1,4 @@
-# In: way, programs, checkout, build, version, binary_dir, generator, compiler, launcher, fetched.
+# In: way, programs, checkout, build, version, binary_dir, generator, compiler, launcher, fetched, torch.
 cmake_policy(VERSION 3.24)
 
 function(run)
@@ -11,9 +11,9 @@ endfunction()
 
 file(REMOVE_RECURSE "${binary_dir}")
 set(prefix "${binary_dir}/prefix")
-if(way STREQUAL find_package)
+if(way MATCHES "^(find_package|torch)$")
   run("${CMAKE_COMMAND}" --install "${build}" --prefix "${prefix}" --component knnbert_development)
-  set(where "-Dknnbert_ROOT=${prefix}")
+  set(where "-Dknnbert_ROOT=${prefix}" "-DTorch_ROOT=${torch}")
 else()
   set(where "-DKNNBERT_CHECKOUT=${checkout}" ${fetched})
 endif()

@@ -30,6 +30,7 @@ class Gradients {
   float* slice(index_t parameter) { return block_.slice(parameter); }
   const float* slice(index_t parameter) const { return block_.slice(parameter); }
   const ParameterBlock& block() const { return block_; }
+  ParameterBlock& block() { return block_; }
 
   /// Declares that the row of the lookup table receives a gradient in this step.
   void touch(index_t row) {
@@ -51,11 +52,11 @@ class Gradients {
 
   /// Sets all gradients to zero; rows stay active.
   void clear() {
-    std::fill_n(data(), table().dense_size(), 0.0f);
-    for (const index_t row : step_rows_) {
-      std::fill_n(lookup_row(row), table().lookup().cols, 0.0f);
-      row_state_[row] = active;
+    if (!block_.clear_mirror()) {
+      std::fill_n(data(), table().dense_size(), 0.0f);
+      for (const index_t row : step_rows_) std::fill_n(lookup_row(row), table().lookup().cols, 0.0f);
     }
+    for (const index_t row : step_rows_) row_state_[row] = active;
     step_rows_.clear();
   }
 

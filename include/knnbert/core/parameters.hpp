@@ -5,6 +5,7 @@
 
 #include "knnbert/core/lowered_weight.hpp"
 #include "knnbert/core/matrix.hpp"
+#include "knnbert/core/mirror.hpp"
 
 namespace knnbert {
 
@@ -18,6 +19,7 @@ struct Parameter {
   index_t rows = 0, cols = 0;  // as checkpoints show it: [rows, cols], or [cols] when it is a vector
   Layout layout = Layout::row_major;
   bool vector = false;   // one-dimensional in checkpoints
+  bool weight = false;   // a factor of products: the one kind whose layout a table chooses
   bool decays = true;    // subject to weight decay
   index_t offset = 0, size = 0;
 
@@ -37,15 +39,21 @@ struct Range {
 /// rows, comes last; everything before it is dense.
 class ParameterTable {
  public:
-  /// A weight [rows, cols] in panels.  Returns its number.
+  /// weights: how they lie; this library's own kernels read panels.
+  explicit ParameterTable(Layout weights = Layout::panels) : weights_(weights) {}
+
+  Layout weights() const { return weights_; }
+
+  /// A weight [rows, cols].  Returns its number.
   index_t add_weight(std::string name, index_t rows, index_t cols) {
-    return add({std::move(name), rows, cols, Layout::panels, false, true}, round_up(rows, panel_width) * cols);
+    const index_t stored = weights_ == Layout::panels ? round_up(rows, panel_width) : rows;
+    return add({std::move(name), rows, cols, weights_, false, true, true}, stored * cols);
   }
   index_t add_vector(std::string name, index_t size, bool decays = false) {
-    return add({std::move(name), 1, size, Layout::row_major, true, decays}, round_up(size, panel_width));
+    return add({std::move(name), 1, size, Layout::row_major, true, false, decays}, round_up(size, panel_width));
   }
   index_t add_rows(std::string name, index_t rows, index_t cols) {
-    return add({std::move(name), rows, cols, Layout::row_major, false, true}, rows * cols);
+    return add({std::move(name), rows, cols, Layout::row_major, false, false, true}, rows * cols);
   }
   /// The token embeddings; nothing can be added after them.
   index_t add_lookup(std::string name, index_t rows, index_t cols) {
@@ -81,6 +89,7 @@ class ParameterTable {
     return count() - 1;
   }
 
+  Layout weights_;
   std::vector<Parameter> parameters_;
   index_t size_ = 0, lookup_ = -1;
 };
@@ -98,9 +107,13 @@ class ParameterBlock {
   /// Weights lowered from these values are stale from then on.
   float* data() {
     if (fresh_) fresh_ = false;  // threads that share a block of gradients only read it
+    mirror_.write_host(floats_.data());
     return floats_.data();
   }
-  const float* data() const { return floats_.data(); }
+  const float* data() const {
+    mirror_.read_host(floats_.data());
+    return floats_.data();
+  }
   float* slice(index_t parameter) { return data() + table()[parameter].offset; }
   const float* slice(index_t parameter) const { return data() + table()[parameter].offset; }
 
@@ -119,6 +132,27 @@ class ParameterBlock {
     for (index_t r = 0; r < p.rows; ++r)
       for (index_t c = 0; c < p.cols; ++c) to[p.at(r, c)] = in(r, c);
   }
+
+  /// Whether the values also lie in another device's memory.
+  bool mirrored() const { return mirror_.occupied(); }
+  /// The values there, up to date; make() -> std::unique_ptr<Mirror> gives the memory at first. Between a call and the next
+  /// use of data() nobody else may write.
+  template <class Make>
+  const Mirror& mirror(Make&& make) const { return mirror_.read(floats_.data(), make); }
+  /// The same to be written: the values here are older from then on, and weights lowered from them stale.
+  template <class Make>
+  Mirror& mirror_to_write(Make&& make) {
+    fresh_ = false;
+    return mirror_.write(floats_.data(), make);
+  }
+  /// The same of a block that has been there.  Errors: OptionError.
+  const Mirror& mirror() const { return mirror_.read(floats_.data(), nowhere); }
+  Mirror& mirror_to_write() {
+    fresh_ = false;
+    return mirror_.write(floats_.data(), nowhere);
+  }
+  /// Zeros the values there; false if there are none.
+  bool clear_mirror() { return mirror_.clear(); }
 
   /// The precision in which an encoder multiplies its weights: fp32 unless these were lowered.
   Precision precision() const { return precision_; }
@@ -155,7 +189,10 @@ class ParameterBlock {
   }
 
  private:
+  static std::unique_ptr<Mirror> nowhere() { raise<OptionError>("ParameterBlock::mirror: a block in main memory only given, one on a device expected"); }
+
   std::shared_ptr<const ParameterTable> table_;
+  MirrorSlot mirror_;  // copied before the floats: what a reader brings up to date meanwhile is not lost
   AlignedBuffer<float> floats_;
   std::vector<LoweredWeight> lowered_;
   Precision precision_ = Precision::fp32;

@@ -51,6 +51,11 @@ class FlatSnapshot {
   /// The prepared key.  Valid and errors as text().
   std::span<const float> key(example_id id) const { return at(id).chunk->keys().row(at(id).row); }
 
+  /// The rows as they lie in memory, removed ones included, for searches elsewhere.
+  std::span<const detail::ChunkView> chunks() const { return chunks_; }
+  /// Their number.
+  index_t rows() const { return rows_; }
+
   /// Calls visit(id, label, key, text) for every entry, ids ascending.
   template <class Visit>
   void for_each(Visit&& visit) const {

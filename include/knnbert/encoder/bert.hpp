@@ -3,6 +3,7 @@
 #include "knnbert/encoder/bert_tape.hpp"
 #include "knnbert/encoder/chunks.hpp"
 #include "knnbert/encoder/operations.hpp"
+#include "knnbert/encoder/require_batch.hpp"
 #include "knnbert/nn/embedding.hpp"
 
 namespace knnbert {
@@ -89,7 +90,6 @@ class BasicBert {
       raise<OptionError>("BasicBert::lower: precision {} given, but this encoder is not compiled for it: BasicBert<Arch, AnyPrecision> expected", name_of(precision));
   }
   void require_fresh(const ParameterBlock& values) const;
-  void require_batch(const Batch& batch, const ForwardOptions& options) const;
   void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
   void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
   void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, std::span<BlockScratch> scratch, const Workers& workers,

@@ -28,27 +28,8 @@ void BasicBert<Arch, Precisions>::require_fresh(const ParameterBlock& values) co
 }
 
 template <class Arch, class Precisions>
-void BasicBert<Arch, Precisions>::require_batch(const Batch& batch, const ForwardOptions& options) const {
-  if (batch.size() < 1) raise<ShapeError>("BasicBert::forward: 0 texts given, at least 1 expected");
-  if (batch.offsets.front() != 0 || std::ssize(batch.ids) != batch.tokens() || std::ssize(batch.segments) != batch.tokens())
-    raise<ShapeError>("BasicBert::forward: {} ids, {} segments and offsets {} to {} given, offsets from 0 to the number of both expected",
-                      batch.ids.size(), batch.segments.size(), batch.offsets.front(), batch.offsets.back());
-  if (options.pooling == Pooling::pooler && !config_.pooler)
-    raise<OptionError>("BasicBert::forward: Pooling::pooler given, but the encoder has no pooler: Pooling::mean or cls expected");
-  for (index_t i = 0; i < batch.size(); ++i)
-    if (batch.length(i) < 1 || batch.length(i) > config_.max_position_embeddings)
-      raise<ShapeError>("BasicBert::forward: text {} of {} tokens given, 1 to {} expected", i, batch.length(i), config_.max_position_embeddings);
-  for (index_t t = 0; t < batch.tokens(); ++t) {
-    if (batch.ids[t] < 0 || batch.ids[t] >= config_.vocab_size)
-      raise<ShapeError>("BasicBert::forward: token {} given, 0 to {} expected", batch.ids[t], config_.vocab_size - 1);
-    if (batch.segments[t] >= config_.type_vocab_size)
-      raise<ShapeError>("BasicBert::forward: segment {} given, below {} expected", index_t{batch.segments[t]}, config_.type_vocab_size);
-  }
-}
-
-template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const {
-  require_batch(batch, options);
+  require_batch("BasicBert::forward", config_, batch, options.pooling);
   if (&batch != &tape.batch_) tape.batch_ = batch;
   tape.options_ = options;
   tape.from_input_ = from_input;
@@ -129,7 +110,7 @@ template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding,
                              BertWorkspace& workspace, const Workers& workers) const {
   require_fresh(values);
-  require_batch(batch, options);
+  require_batch("BasicBert::forward", config_, batch, options.pooling);
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
   const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers), workspace.chunk_ends);

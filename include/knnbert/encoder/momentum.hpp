@@ -9,6 +9,8 @@ namespace knnbert {
 inline void follow(const ParameterBlock& source, ParameterBlock& target, float momentum, std::span<const Range> ranges, const Workers& workers) {
   if (source.size() != target.size()) raise<ShapeError>("follow: blocks of {} and {} floats given, equal ones expected", source.size(), target.size());
   const float rate = 1 - momentum;
+  if (source.mirrored() && target.mirrored())  // one pass where the values are, over all of them
+    return target.mirror_to_write().follow(source.mirror(), rate);
   workers.for_each(std::ssize(ranges), [&](index_t i, index_t) {
     const float* from = source.data();
     float* to = target.data();

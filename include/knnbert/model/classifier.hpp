@@ -38,7 +38,8 @@ class Classifier {
   /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no fp32
   /// values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one that the
   /// files name.
-  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading = Loading::complete);
+  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading = Loading::complete,
+                         const std::string& device = "cpu");
   /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError.
   void save(const std::filesystem::path& directory) const;
 
@@ -105,6 +106,7 @@ class Classifier {
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
       : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)), datastore_(network_.feature_width()),
         neighbors_(network_.options().neighbors) {
+    place_datastore();
     set_neighbors(neighbors_);
     lower_datastore();
     const index_t most = network_.encoder().max_length();
@@ -127,6 +129,10 @@ class Classifier {
     datastore_.add(keys, labels, texts);
     datastore_.remove(old);
     if constexpr (requires { datastore_.compact(); }) datastore_.compact();
+  }
+  /// A datastore that can search on a device does so on the network's.
+  void place_datastore() {
+    if constexpr (requires { datastore_.set_device(options().device); }) datastore_.set_device(options().device);
   }
   void combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
   /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label

@@ -123,7 +123,9 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
   const std::string print = fingerprint(network_.values());
   write_directory_atomically(directory, [&](const std::filesystem::path& folder) {
     detail::write_weights(network_, print, folder);
-    if (options().precision != Precision::fp32) write_lowered(network_.encoder().layers(), network_.values(), print, folder / lowered_file);
+    if constexpr (LowersWeights<typename Stack::encoder_type>) {
+      if (options().precision != Precision::fp32) write_lowered(network_.encoder().layers(), network_.values(), print, folder / lowered_file);
+    }
     write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
     tokenizer_.save(folder);
     OrderedJson json{{"schema", model_schema},
@@ -146,7 +148,7 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
 }
 
 template <class Stack>
-Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading) {
+Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading, const std::string& device) {
   const auto path = directory / "knnbert.json";
   const Json json = read_json(path);
   const std::string where = path.string();
@@ -160,7 +162,8 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
                                   .max_length = require<index_t>(json, "max_length", where),
                                   .threads = threads,
                                   .precision = precision ? *precision : precision_from(optional_value<std::string>(json, "precision", "fp32", where)),
-                                  .seed = require<std::uint64_t>(json, "seed", where)};
+                                  .seed = require<std::uint64_t>(json, "seed", where),
+                                  .device = device};
   auto names = require<std::vector<std::string>>(json, "classes", where);
   const auto head_classes = require<index_t>(json, "head_classes", where);
   if (head_classes < 1 || head_classes > std::ssize(names))
@@ -177,6 +180,7 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   detail::read_policy(json, where, model.fusion_);
   detail::read_policy(json, where, model.voting_);
   model.datastore_ = datastore_type::load(directory / "datastore.safetensors", complete ? fingerprint(std::as_const(model.network_).values()) : *named, names);
+  model.place_datastore();
   model.lower_datastore();
   return model;
 }

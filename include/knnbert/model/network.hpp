@@ -21,8 +21,8 @@ class Network {
 
   /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
   Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
-      : options_(options), encoder_(config), workers_(std::make_unique<Workers>(options.threads)) {
-    ParameterTable table;
+      : options_(options), encoder_(make_encoder(config, options)), workers_(std::make_unique<Workers>(options.threads)) {
+    ParameterTable table(weight_layout());
     encoder_.declare_dense(table);
     const float dropout = config.hidden_dropout_prob;
     head_ = head_type::declare(table, "classifier", width(), {.outputs = classes, .hidden_layer = options.head_hidden_layer, .dropout = dropout});
@@ -33,6 +33,7 @@ class Network {
     const Rng rng(options.seed, Stream::initialize);
     head_.initialize(values_, rng);
     projection_.initialize(values_, rng);
+    if constexpr (requires { encoder_.place(values_); }) encoder_.place(values_);
   }
 
   const ClassifierOptions& options() const { return options_; }
@@ -97,9 +98,30 @@ class Network {
     head_.forward(values_, embedding, std::nullopt, 0, tape, logits);
   }
 
+  /// An empty queue of projected features, on the device of the options if it is one that chooses.
+  template <class Queue>
+  std::shared_ptr<Queue> make_queue(index_t capacity) const {
+    if constexpr (requires { Queue(capacity, index_t{1}, metric_, options_.device); })
+      return std::make_shared<Queue>(capacity, projection_width(), metric_, options_.device);
+    else return std::make_shared<Queue>(capacity, projection_width(), metric_);
+  }
+
   auto lend_workspace() const { return workspaces_->lend(); }
 
  private:
+  /// Encoders of this library compute in main memory; one that knows devices takes the name of one.
+  static encoder_type make_encoder(const typename encoder_type::config_type& config, const ClassifierOptions& options) {
+    if constexpr (requires { encoder_type(config, options.device); }) return encoder_type(config, options.device);
+    else {
+      if (options.device != "cpu") raise<OptionError>("ClassifierOptions::device: '{}' given, but this stack's encoder knows 'cpu' only", options.device);
+      return encoder_type(config);
+    }
+  }
+  static constexpr Layout weight_layout() {
+    if constexpr (requires { encoder_type::weight_layout; }) return encoder_type::weight_layout;
+    else return Layout::panels;
+  }
+
   struct ProjectionScratch {
     Matrix embedding;
     HeadTape tape;

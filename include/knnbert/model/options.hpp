@@ -22,6 +22,8 @@ struct ClassifierOptions {
   index_t threads = 1;
   Precision precision = Precision::fp32;  ///< of the encoder's large products; the stack's encoder has to be compiled for it
   std::uint64_t seed = 42;           ///< of the heads' first values
+  std::string device = "cpu";        ///< where encoder, heads, queue and datastore compute; others than "cpu": a stack of
+                                     ///< another backend, which knows their names
 };
 
 }  // namespace knnbert

@@ -86,7 +86,7 @@ class BasicMlpHead {
       for (index_t c = 0; c < d_x.cols(); ++c) d_x(b, c) += d_last(b, c);
   }
 
- private:
+ protected:
   void assign_keys(index_t rows, const std::optional<Rng>& dropout, index_t first_example, std::vector<std::uint64_t>& keys) const {
     keys.clear();
     if (!dropout || options_.dropout <= 0) return;

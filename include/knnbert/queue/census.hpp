@@ -42,10 +42,11 @@ inline constexpr bool brings_positives = requires(const Positives& p) {
   p.keys.rows();
 };
 
-/// Counts candidates and negatives of every anchor.  Cost: O(distinct anchor labels * N).
-template <class Mask, class Positives>
-Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors,
-                   const ContrastOptions& options, const Positives& positives) {
+/// The census of anchors; count(label) -> Census::Anchor tells the candidates and negatives of those with a label, and is
+/// called once for each distinct one.
+template <class Count, class Positives>
+Census take_census(std::span<const label_t> anchors, const ContrastOptions& options, const Positives& positives,
+                   Count&& count) {
   Census census;
   census.anchors.resize(anchors.size());
   constexpr auto most = std::numeric_limits<index_t>::max();
@@ -60,10 +61,7 @@ Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<co
     if (twin < i)
       anchor = census.anchors[twin];
     else
-      for (const label_t key : keys) {
-        anchor.candidates += mask.positive(anchors[i], key);
-        anchor.negatives += mask.negative(anchors[i], key);
-      }
+      anchor = count(anchors[i]);
     if (!can(anchor)) continue;
     fewest_candidates = std::min(fewest_candidates, anchor.candidates);
     fewest_negatives = std::min(fewest_negatives, anchor.negatives);
@@ -80,6 +78,20 @@ Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<co
   census.fewest_candidates = fewest_candidates;
   census.fewest_negatives = fewest_negatives;
   return census;
+}
+
+/// Counts candidates and negatives of every anchor.  Cost: O(distinct anchor labels * N).
+template <class Mask, class Positives>
+Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors,
+                   const ContrastOptions& options, const Positives& positives) {
+  return take_census(anchors, options, positives, [&](label_t label) {
+    Census::Anchor anchor;
+    for (const label_t key : keys) {
+      anchor.candidates += mask.positive(label, key);
+      anchor.negatives += mask.negative(label, key);
+    }
+    return anchor;
+  });
 }
 
 }  // namespace knnbert

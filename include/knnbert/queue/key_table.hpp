@@ -7,6 +7,32 @@
 
 namespace knnbert {
 
+namespace detail {
+
+/// Throws unless the keys may enter a queue of this width.
+inline void require_keys(std::string_view where, ConstView keys, std::span<const label_t> labels, index_t width) {
+  if (keys.rows() != std::ssize(labels))
+    raise<ShapeError>("{}: {} keys but {} labels", where, keys.rows(), labels.size());
+  require_shape(where, keys, keys.rows(), width);
+  for (const label_t label : labels)
+    if (label < 0) raise<ShapeError>("{}: label {} given, labels count from 0", where, label);
+  require_finite(where, keys);
+}
+
+/// Throws FormatError unless they can be the content of a queue.
+inline void require_archived(std::span<const float> keys, std::span<const std::int64_t> labels, index_t capacity,
+                             index_t width) {
+  if (std::ssize(labels) > capacity || std::ssize(keys) != std::ssize(labels) * width)
+    raise<FormatError>("queue archive: {} numbers and {} labels, at most {} keys of width {} expected", keys.size(),
+                       labels.size(), capacity, width);
+  for (const auto label : labels)
+    if (label < 0 || label > std::numeric_limits<label_t>::max())
+      raise<FormatError>("queue archive: label {} out of range", label);
+  require_finite("queue archive", ConstView(keys.data(), std::ssize(labels), width));
+}
+
+}  // namespace detail
+
 /// What all queues in main memory share: keys with labels in slots 0..size-1, and the contrast over them. A derived
 /// queue decides which slot a new key takes. Ties between keys are broken by slot. Thread safety: const members may run
 /// concurrently.
@@ -75,12 +101,7 @@ class KeyTable {
 
   /// Throws unless the keys may enter the queue; changes nothing.
   void require_keys(std::string_view where, ConstView keys, std::span<const label_t> labels) const {
-    if (keys.rows() != std::ssize(labels))
-      raise<ShapeError>("{}: {} keys but {} labels", where, keys.rows(), labels.size());
-    require_shape(where, keys, keys.rows(), width());
-    for (const label_t label : labels)
-      if (label < 0) raise<ShapeError>("{}: label {} given, labels count from 0", where, label);
-    require_finite(where, keys);
+    detail::require_keys(where, keys, labels, width());
   }
 
   void write(index_t slot, std::span<const float> key, label_t label) {
@@ -100,13 +121,7 @@ class KeyTable {
     for (index_t i = 0; i < size_; ++i) keys.insert(keys.end(), key(i).begin(), key(i).end());
     ar("keys", keys);
     ar("labels", labels);
-    if (std::ssize(labels) > capacity() || std::ssize(keys) != std::ssize(labels) * width())
-      raise<FormatError>("queue archive: {} numbers and {} labels, at most {} keys of width {} expected", keys.size(),
-                         labels.size(), capacity(), width());
-    for (const auto label : labels)
-      if (label < 0 || label > std::numeric_limits<label_t>::max())
-        raise<FormatError>("queue archive: label {} out of range", label);
-    require_finite("queue archive", ConstView(keys.data(), std::ssize(labels), width()));
+    detail::require_archived(keys, labels, capacity(), width());
     accept(std::span<const std::int64_t>(labels));
     forget();
     for (std::size_t i = 0; i < labels.size(); ++i)

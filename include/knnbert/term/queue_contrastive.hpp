@@ -48,7 +48,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     if (!(weight >= 0) || !std::isfinite(weight)) raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
     if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
     contrast.validate();
-    queue_ = std::make_shared<Q>(capacity, model.projection_width(), model.metric());
+    queue_ = model.template make_queue<Q>(capacity);
     keys_ = model.values();
   }
 

@@ -36,9 +36,9 @@ inline std::string identity_of(const Batch& tokens, std::span<const label_t> lab
   return std::to_string(hash);
 }
 
-/// A number that changes with any name or shape of the parameters.
+/// A number that changes with any name or shape of the parameters and with the layout of weights.
 inline std::string identity_of(const ParameterTable& table) {
-  std::uint64_t hash = 0;
+  std::uint64_t hash = table.weights() == Layout::panels ? 0 : 1;
   for (const Parameter& p : table.all()) {
     const index_t shape[] = {p.rows, p.cols};
     hash = detail::mix_bytes(detail::mix_bytes(hash, std::as_bytes(std::span(p.name))), std::as_bytes(std::span(shape)));

@@ -11,6 +11,17 @@
 
 namespace knnbert {
 
+namespace detail {
+
+/// Parameters that lie with an encoder of another backend are moved by an optimizer of its own.
+template <class Encoder>
+struct OptimizerOf { using type = AdamW; };
+template <class Encoder>
+  requires requires { typename Encoder::optimizer_type; }
+struct OptimizerOf<Encoder> { using type = typename Encoder::optimizer_type; };
+
+}  // namespace detail
+
 /// One optimization step of a network under any set of terms: forward, every term adds its gradient, one backward,
 /// clip, optimizer. It names no method.
 template <class Network, class... Terms>
@@ -197,13 +208,9 @@ class Stepper {
 
   void finish(StepReport& report, float learning_rate) {
     report.learning_rate = learning_rate;
-    report.time("clip", {}, [&] { report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers()); });
-    report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
     const auto ranges = moved_ranges();
-    if (report.finite) {
-      report.time("optimizer", {}, [&] { optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_); });
-      report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
-    }
+    update(report, learning_rate);
+    if (report.finite) report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
         if (report.finite) report.time("after update", term.name, [&] { term.after_update(network_, ranges); });
@@ -211,6 +218,23 @@ class Stepper {
       if constexpr (requires { term.measure([](std::string_view, double) {}); })
         term.measure([&](std::string_view name, double value) { report.measures.emplace_back(name, value); });
     });
+  }
+
+  /// Clips and moves the parameters, unless loss or gradient is not finite. Where the optimizer can, it clips, judges and
+  /// moves in one go, and the norm is read when all of that is under way.
+  void update(StepReport& report, float learning_rate) {
+    const auto judge = [&] { report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm); };
+    if constexpr (requires { optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, multipliers_, true); }) {
+      report.time("optimizer", {}, [&] {
+        report.gradient_norm = optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, multipliers_, std::isfinite(report.loss));
+      });
+      return judge();
+    } else {
+      report.time("clip", {}, [&] { report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers()); });
+      judge();
+      if (report.finite)
+        report.time("optimizer", {}, [&] { optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_); });
+    }
   }
 
   bool started_ = false, last_part_ = false;
@@ -221,7 +245,7 @@ class Stepper {
   TrainerOptions options_;
   std::tuple<Terms...> terms_;
   Gradients gradients_;
-  AdamW optimizer_;
+  typename detail::OptimizerOf<typename Network::encoder_type>::type optimizer_;
   std::vector<float> multipliers_;
   typename Network::tape_type tape_;
   HeadTape head_tape_;

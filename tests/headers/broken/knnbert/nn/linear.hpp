@@ -2,3 +2,4 @@
 #include <torch/torch.h>
 
 using Fast = DefaultArch;
+inline at::Tensor another_library();

@@ -1,0 +1,55 @@
+#pragma once
+#include "knnbert/nn/block.hpp"
+#include "knnbert/torch/dropout.hpp"
+#include "knnbert/torch/packed_batch.hpp"
+
+/// The layers of BERT on packed rows. weights(number) gives the tensor of a parameter in the type of the computation.
+namespace knnbert::detail {
+
+template <class Weights>
+at::Tensor torch_linear(const Linear& layer, const Weights& weights, const at::Tensor& x) {
+  return at::linear(x, weights(layer.weight), weights(layer.bias));
+}
+
+template <class Weights>
+at::Tensor torch_norm(const Norm& norm, const Weights& weights, const at::Tensor& x) {
+  return at::layer_norm(x, {norm.width}, weights(norm.gain), weights(norm.bias), norm.epsilon);
+}
+
+inline at::Tensor torch_activation(ActivationKind kind, const at::Tensor& x) {
+  switch (kind) {
+    case ActivationKind::gelu: return at::gelu(x);
+    case ActivationKind::gelu_tanh: return at::gelu(x, "tanh");
+    case ActivationKind::relu: return at::relu(x);
+  }
+  raise<OptionError>("TorchBert: an unknown activation given, gelu, gelu_tanh or relu expected");
+}
+
+/// context [T, H] of projections [T, 3H].
+inline at::Tensor torch_attention(const Block& block, const PackedBatch& batch, const at::Tensor& projections, double dropout) {
+  const index_t heads = block.heads, width = block.head_width();
+  std::vector<at::Tensor> contexts;
+  for (const auto& bucket : batch.buckets) {
+    at::Tensor own = projections.narrow(0, bucket.first, bucket.rows);
+    std::optional<at::Tensor> kept;
+    if (bucket.padded()) own = own.index_select(0, bucket.row_of_slot), kept = bucket.kept;
+    const auto parts = own.view({bucket.texts, bucket.length, 3, heads, width}).permute({2, 0, 3, 1, 4}).unbind(0);  // [texts, heads, length, width]
+    const auto context = at::scaled_dot_product_attention(parts[0], parts[1], parts[2], kept, dropout)
+                             .transpose(1, 2)
+                             .reshape({bucket.texts * bucket.length, heads * width});
+    contexts.push_back(bucket.padded() ? context.index_select(0, bucket.slot_of_row) : context);
+  }
+  return contexts.size() == 1 ? contexts.front() : at::cat(contexts);
+}
+
+/// Output [T, H] of a transformer block of rows x [T, H].
+template <class Weights>
+at::Tensor torch_block(const Block& block, float hidden_rate, float attention_rate, const Weights& weights, const PackedBatch& batch, const SeededDropout& dropout,
+                       const at::Tensor& x) {
+  const auto context = torch_attention(block, batch, torch_linear(block.projections, weights, x), dropout.rate(attention_rate));
+  const auto middle = torch_norm(block.attention_norm, weights, dropout(torch_linear(block.attention_output, weights, context), hidden_rate) + x);
+  const auto inner = torch_activation(block.activation, torch_linear(block.intermediate, weights, middle));
+  return torch_norm(block.output_norm, weights, dropout(torch_linear(block.output, weights, inner), hidden_rate) + middle);
+}
+
+}  // namespace knnbert::detail

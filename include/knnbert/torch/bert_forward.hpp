@@ -1,0 +1,103 @@
+#pragma once
+// Forward passes of TorchBert, declared in bert.hpp.
+#include "knnbert/encoder/chunks.hpp"
+#include "knnbert/torch/bert.hpp"
+
+namespace knnbert {
+
+inline void TorchBert::lower(ParameterBlock& values, Precision precision, const Workers&) const {
+  if (precision == Precision::int8) raise<OptionError>("TorchBert::lower: precision int8 given, fp32 or bf16 expected");
+  place(values);
+  if (precision == Precision::bf16) detail::on_device_to_write(values, device_).lower();
+  values.start_lowering(precision);
+}
+
+inline void TorchBert::start(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, bool from_input, TorchTape& tape) const {
+  place(values);
+  tape = TorchTape();
+  tape.batch_ = batch, tape.options_ = options, tape.from_input_ = from_input;
+  tape.lowered_ = values.precision() == Precision::bf16;
+  tape.packed_ = detail::PackedBatch(batch, options_.padding, device_);
+  const at::Tensor floats = detail::on_device(values, device_).floats();
+  tape.leaves_.resize(static_cast<std::size_t>(values.table().count()));
+  const auto add = [&](const std::vector<index_t>& numbers) {
+    for (const index_t n : numbers) tape.leaves_[static_cast<std::size_t>(n)] = detail::parameter_view(floats, values.table()[n]).detach().requires_grad_();
+  };
+  if (!from_input) add(embedding_numbers());
+  for (const Block& b : layers_.blocks) add(numbers_of(b));
+  if (options.pooling == Pooling::pooler) add({layers_.pooler.weight, layers_.pooler.bias});
+}
+
+inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, const ConstView* input, TorchTape& tape) const {
+  require_fresh(values);
+  require_batch("TorchBert::forward", config_, batch, options.pooling);
+  const auto pass = [&] {
+    const at::AutoGradMode with_graph(true);
+    start(values, batch, options, input != nullptr, tape);
+    const auto kind = type(tape.lowered_);
+    const auto master = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
+    const auto lowered = [&](index_t n) { return master(n).to(kind); };
+    detail::SeededDropout dropout(device_, options.dropout, options.first_example);
+    const auto keep = [&](const at::Tensor& output) {
+      tape.outputs_.push_back(output);
+      tape.hidden_.push_back(output.detach().requires_grad_());
+    };
+    if (input) keep(detail::to_device(*input, device_).index_select(0, tape.packed_.token_of_row).to(kind));
+    else keep(embed(master, tape.packed_, dropout).to(kind));
+    for (index_t l = 0; l < std::ssize(layers_.blocks); ++l) {
+      const at::AutoGradMode graph(!options.recompute);
+      keep(block(l, lowered, tape.packed_, dropout, tape.hidden_.back()));
+      if (options.recompute) tape.outputs_.back() = at::Tensor();
+    }
+    tape.pooled_ = pool(options.pooling, master, tape.packed_, tape.hidden_.back());
+    tape.embedding_.resize(batch.size(), width());
+    detail::to_host(tape.pooled_, tape.embedding_);
+    tape.host_.resize(tape.hidden_.size());
+  };
+  try {
+    detail::guarded("TorchBert::forward", pass);
+  } catch (...) {
+    tape = TorchTape();  // gives the device its memory back
+    throw;
+  }
+}
+
+inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, index_t first) const {
+  const bool low = values.precision() == Precision::bf16;
+  const detail::PackedBatch packed(batch, options_.padding, device_);
+  const auto view = [&](const at::Tensor& flat) {
+    return [&values, &flat](index_t n) { return detail::parameter_view(flat, values.table()[n]); };
+  };
+  const auto master = view(floats.floats()), computed = view(low ? floats.lowered() : floats.floats());
+  detail::SeededDropout dropout(device_, options.dropout, options.first_example + first);
+  at::Tensor x = embed(master, packed, dropout).to(type(low));
+  for (index_t l = 0; l < std::ssize(layers_.blocks); ++l) x = block(l, computed, packed, dropout, x);
+  return pool(options.pooling, master, packed, x);
+}
+
+inline void TorchBert::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, TorchWorkspace&, const Workers&) const {
+  require_fresh(values);
+  require_batch("TorchBert::encode", config_, batch, options.pooling);
+  require_shape("TorchBert::encode: embedding", embedding, batch.size(), width());
+  place(values);
+  detail::guarded("TorchBert::encode", [&] {
+    const at::NoGradGuard no_graph;
+    const TorchFloats& floats = detail::on_device(values, device_);
+    std::vector<index_t> order(static_cast<std::size_t>(batch.size())), ends;
+    std::iota(order.begin(), order.end(), index_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return batch.length(a) < batch.length(b); });
+    const Batch sorted = batch.select(order);
+    std::vector<at::Tensor> passes;
+    index_t first = 0;
+    for (const index_t last : chunk_ends(sorted.offsets, options_.tokens_a_pass, ends)) {
+      const std::span<const index_t> texts(order.data() + first, static_cast<std::size_t>(last - first));
+      passes.push_back(encode_pass(floats, values, batch.select(texts), options, first));
+      first = last;
+    }
+    std::vector<std::int64_t> place_of(order.size());
+    for (std::size_t i = 0; i < order.size(); ++i) place_of[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+    detail::to_host(at::cat(passes).index_select(0, detail::to_device(std::span<const std::int64_t>(place_of), device_)), embedding);
+  });
+}
+
+}  // namespace knnbert

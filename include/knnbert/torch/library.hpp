@@ -1,0 +1,4 @@
+#pragma once
+// The parts of LibTorch that this folder uses. torch/torch.h would triple the compile time.
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
