@@ -80,17 +80,18 @@ double largest_of(const Team& team, double mine) {
 
 int measure_sums(MpiCommunicator& communicator, const Arguments& arguments) {
   const Team team(communicator);
+  constexpr index_t warm_up = 2;
   const index_t largest = arguments.number("--largest", index_t{1} << 22), repeats = arguments.number("--repeats", 21);
   for (index_t size = 1; size <= largest; size *= 4) {
     std::vector<float> values(static_cast<std::size_t>(size), 1.0f);
     std::vector<double> times;
-    for (index_t i = 0; i < repeats + 2; ++i) {
+    for (index_t i = -warm_up; i < repeats; ++i) {
       communicator.barrier();
       const double start = seconds();
       communicator.all_reduce(values);
-      times.push_back(largest_of(team, seconds() - start));
+      const double slowest = largest_of(team, seconds() - start);
+      if (i >= 0) times.push_back(slowest);
     }
-    times.erase(times.begin(), times.begin() + 2);
     std::sort(times.begin(), times.end());
     if (team.first())
       std::printf("{\"measure\":\"all-reduce\",\"processes\":%td,\"cores\":%u,\"bytes\":%td,\"seconds\":%.9f,\"fastest\":%.9f}\n", team.size(),

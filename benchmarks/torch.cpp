@@ -12,6 +12,7 @@
 #include "clock.hpp"
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/jsonl.hpp"
+#include "knnbert/model/network.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/torch/stack.hpp"
 #include "knnbert/train/stepper.hpp"

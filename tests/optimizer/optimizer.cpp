@@ -65,6 +65,26 @@ TEST_CASE("AdamW follows the paper, with decay where parameters decay", "[optimi
   CHECK(worst < 2e-6);
 }
 
+TEST_CASE("AdamW::clipped_step is clip_global_norm and a step, to the bit", "[optimizer]") {
+  const double limit = GENERATE(0.0, 0.5, 1e6);
+  SmallModel apart, together;
+  AdamW one({.weight_decay = 0.1f}), two({.weight_decay = 0.1f});
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    apart.draw_gradients(step, std::vector<index_t>{2, 5});
+    together.draw_gradients(step, std::vector<index_t>{2, 5});
+    const double norm = clip_global_norm(apart.gradients, limit);
+    one.step(apart.values, apart.gradients, 0.01f);
+    CHECK(two.clipped_step(together.values, together.gradients, limit, 0.01f, Workers(3)) == norm);
+  }
+  CHECK(testing::same_bits(apart.all(), together.all()));
+  const SmallModel before = together;
+  two.clipped_step(together.values, together.gradients, limit, 0.01f, Workers(), {}, false);
+  together.gradients.data()[3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_FALSE(std::isfinite(two.clipped_step(together.values, together.gradients, limit, 0.01f)));
+  CHECK(testing::same_bits(together.all(), before.all()));
+  CHECK(two.updates() == 3);
+}
+
 TEST_CASE("untouched rows of the lookup table: skipped without decay, decayed exactly with it", "[optimizer]") {
   const float decay = GENERATE(0.0f, 0.3f);
   SmallModel sparse, dense;

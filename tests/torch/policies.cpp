@@ -154,7 +154,7 @@ TEST_CASE("torch adamw: steps, clipping and state are those of AdamW") {
         a.draw_gradients(step, rows), b.draw_gradients(step, rows);
         const double norm = clip_global_norm(a.gradients, limit);
         native.step(a.values, a.gradients, 0.01f, Workers(), multipliers);
-        CHECK(torch.clipped_step(b.values, b.gradients, static_cast<float>(limit), 0.01f, multipliers) == approx(norm).epsilon(1e-5));
+        CHECK(torch.clipped_step(b.values, b.gradients, limit, 0.01f, Workers(), multipliers) == approx(norm).epsilon(1e-5));
         CHECK(difference(b.all(), a.all()) < 1e-5);
         if (step == 3) {  // each goes on with the other's state
           testing::MemoryArchive from_native, from_torch;
@@ -177,7 +177,7 @@ TEST_CASE("torch adamw: a gradient or loss that is not finite moves nothing") {
   model.gradients.data()[7] = std::numeric_limits<float>::infinity();
   CHECK_FALSE(std::isfinite(optimizer.clipped_step(model.values, model.gradients, 1, 0.1f)));
   model.draw_gradients(2, rows);
-  optimizer.clipped_step(model.values, model.gradients, 1, 0.1f, {}, false);
+  optimizer.clipped_step(model.values, model.gradients, 1, 0.1f, Workers(), {}, false);
   CHECK(same_bits(model.all(), before.all()));
   CHECK(optimizer.updates() == 1);
 }

@@ -8,6 +8,7 @@ namespace knnbert::kernel {
 
 /// Numbers of one AdamW step; rates and corrections are already multiplied out.
 struct AdamWStep {
+  float clip;  ///< factor of the gradient
   float one_minus_beta1, beta2, one_minus_beta2;
   float step_size;        ///< rate / (1 - beta1^t)
   float root_correction;  ///< 1 / sqrt(1 - beta2^t)
@@ -15,14 +16,14 @@ struct AdamWStep {
   float keep;  ///< 1 - rate * weight decay
 };
 
-/// m += (1 - beta1)(g - m); v = beta2 v + (1 - beta2) g^2; p = keep p - step_size m / (sqrt(v) root_correction +
-/// epsilon).
+/// g = clip times the gradient; m += (1 - beta1)(g - m); v = beta2 v + (1 - beta2) g^2;
+/// p = keep p - step_size m / (sqrt(v) root_correction + epsilon).
 template <class Arch>
 void adamw_update(float* p, const float* g, float* m, float* v, index_t size, const AdamWStep& s) {
   using F = Floats<Arch>;
   index_t i = 0;
   for (; i + lanes<Arch> <= size; i += lanes<Arch>) {
-    const F gradient = load<Arch>(g + i), old = load<Arch>(m + i);
+    const F gradient = F(s.clip) * load<Arch>(g + i), old = load<Arch>(m + i);
     const F first = xsimd::fma(F(s.one_minus_beta1), gradient - old, old);
     const F second = xsimd::fma(F(s.one_minus_beta2) * gradient, gradient, F(s.beta2) * load<Arch>(v + i));
     const F denominator = xsimd::fma(xsimd::sqrt(second), F(s.root_correction), F(s.epsilon));
@@ -31,8 +32,9 @@ void adamw_update(float* p, const float* g, float* m, float* v, index_t size, co
     store<Arch>(p + i, load<Arch>(p + i) * F(s.keep) - F(s.step_size) * first / denominator);
   }
   for (; i < size; ++i) {
-    m[i] += s.one_minus_beta1 * (g[i] - m[i]);
-    v[i] = s.beta2 * v[i] + s.one_minus_beta2 * g[i] * g[i];
+    const float gradient = s.clip * g[i];
+    m[i] += s.one_minus_beta1 * (gradient - m[i]);
+    v[i] = s.beta2 * v[i] + s.one_minus_beta2 * gradient * gradient;
     p[i] = p[i] * s.keep - s.step_size * m[i] / (std::sqrt(v[i]) * s.root_correction + s.epsilon);
   }
 }

@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "knnbert/kernel/update.hpp"
+#include "knnbert/optimizer/clip.hpp"
 #include "knnbert/optimizer/concept.hpp"
 #include "knnbert/optimizer/moments.hpp"
-#include "knnbert/optimizer/sweep.hpp"
 
 namespace knnbert {
 
@@ -39,21 +39,19 @@ class BasicAdamW {
   void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers = Workers(),
             std::span<const float> multipliers = {}) {
     detail::require_step("AdamW::step", parameters, gradients, multipliers);
-    first_.require("AdamW::step", parameters.size());
-    second_.require("AdamW::step", parameters.size());
-    ++updates_;
-    const auto& table = parameters.table();
-    const auto corrections = bias_corrections();
-    detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
-      detail::for_each_parameter(table, range, [&](index_t number, Range part) {
-        const float factor = detail::multiplier(multipliers, number);
-        if (factor == 0) return;  // frozen; a rate of 0 still feeds the moments
-        update(parameters.data(), gradients.data(), part, corrections, rate * factor,
-               keep(table[number], rate * factor));
-      });
-    });
-    if (options_.weight_decay > 0 && table.has_lookup())
-      decay_inactive(parameters, gradients, rate, workers, multipliers);
+    update_all(parameters, gradients, gradients.ranges(), 1, rate, workers, multipliers);
+  }
+
+  /// A step with the gradients clipped to a global norm (0: not), which are read for it once and not written; none
+  /// unless their norm and `finite` say that there is a gradient. Returns the norm before clipping.  Errors: as step().
+  double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate,
+                      const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
+    detail::require_step("AdamW::clipped_step", parameters, gradients, multipliers);
+    const auto ranges = gradients.ranges();
+    const double norm = global_norm<Arch>(gradients, ranges, workers);
+    if (finite && std::isfinite(norm))
+      update_all(parameters, gradients, ranges, clip_factor(norm, max_norm), rate, workers, multipliers);
+    return norm;
   }
 
   /// Errors: FormatError; then nothing changed.
@@ -84,8 +82,29 @@ class BasicAdamW {
     return parameter.decays ? static_cast<float>(1 - static_cast<double>(rate) * options_.weight_decay) : 1.0f;
   }
 
-  void update(float* p, const float* g, Range part, const Corrections& corrections, float rate, float keep) {
-    const kernel::AdamWStep numbers{1 - options_.beta1,
+  void update_all(ParameterBlock& parameters, Gradients& gradients, std::span<const Range> ranges, float clip, float rate,
+                  const Workers& workers, std::span<const float> multipliers) {
+    first_.require("AdamW::step", parameters.size());
+    second_.require("AdamW::step", parameters.size());
+    ++updates_;
+    const auto& table = parameters.table();
+    const auto corrections = bias_corrections();
+    float* p = parameters.data();
+    const float* g = gradients.data();
+    detail::sweep(ranges, workers, [&](std::size_t, Range range) {
+      detail::for_each_parameter(table, range, [&](index_t number, Range part) {
+        const float factor = detail::multiplier(multipliers, number);
+        if (factor == 0) return;  // frozen; a rate of 0 still feeds the moments
+        update(p, g, part, corrections, clip, rate * factor, keep(table[number], rate * factor));
+      });
+    });
+    if (options_.weight_decay > 0 && table.has_lookup())
+      decay_inactive(parameters, gradients, rate, workers, multipliers);
+  }
+
+  void update(float* p, const float* g, Range part, const Corrections& corrections, float clip, float rate, float keep) {
+    const kernel::AdamWStep numbers{clip,
+                                    1 - options_.beta1,
                                     options_.beta2,
                                     1 - options_.beta2,
                                     static_cast<float>(rate / corrections.first),

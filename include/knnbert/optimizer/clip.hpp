@@ -6,23 +6,35 @@
 
 namespace knnbert {
 
-/// Scales all gradients by max_norm / (norm + 1e-6) if their common Euclidean norm exceeds max_norm > 0; returns the
-/// norm before. A norm that is not finite leaves the gradients alone: skip the step. The same bits for any number of
-/// workers.
+/// Euclidean norm of all gradients. The same bits for any number of workers.
 template <class Arch = DefaultArch>
-double clip_global_norm(Gradients& gradients, double max_norm, const Workers& workers = Workers()) {
-  const auto ranges = gradients.ranges();
+double global_norm(const Gradients& gradients, std::span<const Range> ranges, const Workers& workers = Workers()) {
   std::vector<double> squares(ranges.size());
-  float* g = gradients.data();
+  const float* g = gradients.data();
   detail::sweep(ranges, workers, [&](std::size_t i, Range r) {
     squares[i] = kernel::sum_of_squares<Arch>(g + r.begin, r.end - r.begin);
   });
   double total = 0;
   for (const double part : squares) total += part;
-  const double norm = std::sqrt(total);
-  if (!std::isfinite(norm) || !(max_norm > 0) || norm <= max_norm) return norm;
-  const auto factor = static_cast<float>(max_norm / (norm + 1e-6));
-  if (factor >= 1) return norm;
+  return std::sqrt(total);
+}
+
+/// max_norm / (norm + 1e-6) where the norm exceeds max_norm > 0, else 1; a norm that is not finite clips nothing: skip
+/// the step.
+inline float clip_factor(double norm, double max_norm) {
+  if (!std::isfinite(norm) || !(max_norm > 0) || norm <= max_norm) return 1;
+  return std::min(1.0f, static_cast<float>(max_norm / (norm + 1e-6)));
+}
+
+/// Scales all gradients to a common norm of at most max_norm; returns the norm before. AdamW::clipped_step does so on its
+/// way.
+template <class Arch = DefaultArch>
+double clip_global_norm(Gradients& gradients, double max_norm, const Workers& workers = Workers()) {
+  const auto ranges = gradients.ranges();
+  const double norm = global_norm<Arch>(gradients, ranges, workers);
+  const float factor = clip_factor(norm, max_norm);
+  if (factor == 1) return norm;
+  float* g = gradients.data();
   detail::sweep(ranges, workers,
                 [&](std::size_t, Range r) { kernel::scale<Arch>(g + r.begin, r.end - r.begin, factor); });
   return norm;

@@ -32,7 +32,8 @@ class TorchAdamW {
 
   /// Clips to a global norm (0: not), moves the parameters unless norm or `finite` say that there is no gradient, and returns the
   /// norm before clipping: the host waits for the device once, when all of it is under way.  Errors: as step().
-  double clipped_step(ParameterBlock& parameters, Gradients& gradients, float max_norm, float rate, std::span<const float> multipliers = {}, bool finite = true) {
+  double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
+                      std::span<const float> multipliers = {}, bool finite = true) {
     return detail::guarded("TorchAdamW::clipped_step", [&] {
       const at::NoGradGuard no_graph;
       place(parameters);

@@ -88,6 +88,7 @@ class Stepper {
   std::tuple<Terms...>& terms() { return terms_; }
   template <class T>
   T& term() { return std::get<T>(terms_); }
+  /// Of the last step, not clipped.
   const Gradients& gradients() const { return gradients_; }
 
   template <class Archive>
@@ -220,21 +221,20 @@ class Stepper {
     });
   }
 
-  /// Clips and moves the parameters, unless loss or gradient is not finite. Where the optimizer can, it clips, judges and
-  /// moves in one go, and the norm is read when all of that is under way.
+  /// Clips and moves the parameters, unless loss or gradient is not finite; where the optimizer can, in one go.
   void update(StepReport& report, float learning_rate) {
-    const auto judge = [&] { report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm); };
-    if constexpr (requires { optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, multipliers_, true); }) {
-      report.time("optimizer", {}, [&] {
-        report.gradient_norm = optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, multipliers_, std::isfinite(report.loss));
-      });
-      return judge();
-    } else {
-      report.time("clip", {}, [&] { report.gradient_norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers()); });
-      judge();
-      if (report.finite)
-        report.time("optimizer", {}, [&] { optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_); });
-    }
+    const auto move = [&] {
+      const bool finite = std::isfinite(report.loss);
+      if constexpr (requires { optimizer_.clipped_step(network_.values(), gradients_, 1.0f, learning_rate, network_.workers(), multipliers_, finite); }) {
+        return optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, network_.workers(), multipliers_, finite);
+      } else {
+        const double norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
+        if (finite && std::isfinite(norm)) optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
+        return norm;
+      }
+    };
+    report.time("optimizer", {}, [&] { report.gradient_norm = move(); });
+    report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
   }
 
   bool started_ = false, last_part_ = false;
