@@ -22,7 +22,7 @@ struct ReplaySampler {
   std::shared_ptr<index_t> used = std::make_shared<index_t>(0);
 
   std::vector<index_t> order(const TrainingData&, const Rng&) const { return {warm_up.begin(), warm_up.end()}; }
-  void draw(const TrainingData&, std::span<const index_t>, index_t, index_t count, const Rng&, std::vector<index_t>& chosen) const {
+  void draw(const TrainingData&, std::span<const index_t>, index_t, index_t count, const Rng&, std::vector<index_t>&, std::vector<index_t>& chosen) const {
     for (index_t i = 0; i < count; ++i) chosen.push_back(positives[static_cast<std::size_t>((*used)++)]);
   }
 };

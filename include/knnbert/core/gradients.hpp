@@ -35,7 +35,7 @@ class Gradients {
   /// Declares that the row of the lookup table receives a gradient in this step.
   void touch(index_t row) {
     if (row_state_[row] == current) return;
-    if (row_state_[row] == untouched) rows_sorted_ = false, rows_.push_back(row);
+    if (row_state_[row] == untouched) rows_changed(), rows_.push_back(row);
     row_state_[row] = current;
     step_rows_.push_back(row);
   }
@@ -81,7 +81,7 @@ class Gradients {
     clear();
     std::fill(row_state_.begin(), row_state_.end(), untouched);
     rows_.assign(rows.begin(), rows.end());
-    rows_sorted_ = false;
+    rows_changed();
     for (const index_t row : rows_) row_state_[static_cast<std::size_t>(row)] = active;
   }
 
@@ -97,21 +97,44 @@ class Gradients {
     for (const index_t row : active_rows())
       visit(Range{lookup.offset + row * lookup.cols, lookup.offset + (row + 1) * lookup.cols});
   }
-  std::vector<Range> ranges() {
-    std::vector<Range> all;
-    for_each_range([&](Range range) { all.push_back(range); });
-    return all;
+  const std::vector<Range>& ranges() {
+    if (ranges_.empty()) for_each_range([&](Range range) { ranges_.push_back(range); });
+    return ranges_;
+  }
+  /// The rest of a block: rows of the lookup table that never received a gradient, in pieces.
+  const std::vector<Range>& inactive_ranges() {
+    if (!inactive_known_ && table().has_lookup()) find_inactive();
+    inactive_known_ = true;
+    return inactive_;
   }
 
  private:
   enum RowState : std::uint8_t { untouched, active, current };
+  void rows_changed() {
+    rows_sorted_ = inactive_known_ = false;
+    ranges_.clear();
+    inactive_.clear();
+  }
+  void find_inactive() {
+    const Parameter& lookup = table().lookup();
+    constexpr index_t piece = 128;  // rows
+    index_t next = 0;
+    const auto close = [&](index_t row) {
+      for (; next < row; next = std::min(row, next + piece))
+        inactive_.push_back({lookup.offset + next * lookup.cols, lookup.offset + std::min(row, next + piece) * lookup.cols});
+      next = row + 1;
+    };
+    for (const index_t row : active_rows()) close(row);
+    close(lookup.rows);
+  }
   float* lookup_row(index_t row) { return data() + table().lookup().offset + row * table().lookup().cols; }
 
   ParameterBlock block_;
   std::vector<RowState> row_state_;
   std::vector<index_t> step_rows_;
   std::vector<index_t> rows_;
-  bool rows_sorted_ = true;
+  bool rows_sorted_ = true, inactive_known_ = false;
+  std::vector<Range> ranges_, inactive_;  // kept until there is another active row
   GradientListener* listener_ = nullptr;
 };
 

@@ -13,6 +13,17 @@ struct CrossEntropyLoss {
   float operator()(ConstView logits,                 // [B, C]
                    std::span<const label_t> labels,  // [B]
                    View d_logits) const {            // [B, C]
+    return all(logits, labels, d_logits, [](float& d, float gradient) { d = gradient; });
+  }
+
+  /// The same value; adds `weight` times the gradient to d_logits.
+  float add(ConstView logits, std::span<const label_t> labels, float weight, View d_logits) const {
+    return all(logits, labels, d_logits, [weight](float& d, float gradient) { d += weight * gradient; });
+  }
+
+ private:
+  template <class Put>
+  float all(ConstView logits, std::span<const label_t> labels, View d_logits, Put&& put) const {
     detail::require_labels("CrossEntropyLoss", logits, labels);
     require_shape("CrossEntropyLoss: d_logits", d_logits, logits.rows(), logits.cols());
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
@@ -23,12 +34,12 @@ struct CrossEntropyLoss {
     double total = 0;
     for (index_t i = 0; i < logits.rows(); ++i)
       total += row(logits.row(i), static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]), d_logits.row(i),
-                   static_cast<double>(logits.rows()));
+                   static_cast<double>(logits.rows()), put);
     return static_cast<float>(total / static_cast<double>(logits.rows()));
   }
 
- private:
-  double row(std::span<const float> logits, std::size_t label, std::span<float> d_logits, double batch) const {
+  template <class Put>
+  double row(std::span<const float> logits, std::size_t label, std::span<float> d_logits, double batch, Put&& put) const {
     const double normalizer = log_sum_exp(logits),
                  spread = static_cast<double>(label_smoothing) / static_cast<double>(logits.size());
     double loss = 0;
@@ -36,7 +47,7 @@ struct CrossEntropyLoss {
       const double log_p = logits[c] - normalizer,
                    q = spread + (c == label ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
       if (q != 0) loss -= q * log_p;
-      d_logits[c] = static_cast<float>((std::exp(log_p) - q) / batch);
+      put(d_logits[c], static_cast<float>((std::exp(log_p) - q) / batch));
     }
     return loss;
   }

@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+
 #include "knnbert/nn/block.hpp"
 
 namespace knnbert {
@@ -108,8 +110,8 @@ void add_block_gradients(const Block& block, const BlockActivations<ConstView>& 
       {block.output_norm, a.output_sum, a.output_statistics, g.d_output},
       {block.attention_norm, a.attention_sum, a.attention_statistics, g.d_middle},
   };
-  std::vector<index_t> ends;  // of the tasks of each layer
-  for (const auto& item : layers) ends.push_back((ends.empty() ? 0 : ends.back()) + gradient_tasks(item.layer));
+  std::array<index_t, 4> ends;  // of the tasks of each layer
+  for (std::size_t i = 0; i < ends.size(); ++i) ends[i] = (i ? ends[i - 1] : 0) + gradient_tasks(layers[i].layer);
   Precisions::with(precision, [&](auto dot) {
     using Products = decltype(dot);
     if constexpr (Products::precision == Precision::bf16)

@@ -39,7 +39,7 @@ class BasicAdamW {
   void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers = Workers(),
             std::span<const float> multipliers = {}) {
     detail::require_step("AdamW::step", parameters, gradients, multipliers);
-    update_all(parameters, gradients, gradients.ranges(), 1, rate, workers, multipliers);
+    update_all(parameters, gradients, 1, rate, workers, multipliers);
   }
 
   /// A step with the gradients clipped to a global norm (0: not), which are read for it once and not written; none
@@ -47,10 +47,9 @@ class BasicAdamW {
   double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate,
                       const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
     detail::require_step("AdamW::clipped_step", parameters, gradients, multipliers);
-    const auto ranges = gradients.ranges();
-    const double norm = global_norm<Arch>(gradients, ranges, workers);
+    const double norm = global_norm<Arch>(gradients, workers, squares_);
     if (finite && std::isfinite(norm))
-      update_all(parameters, gradients, ranges, clip_factor(norm, max_norm), rate, workers, multipliers);
+      update_all(parameters, gradients, clip_factor(norm, max_norm), rate, workers, multipliers);
     return norm;
   }
 
@@ -82,16 +81,16 @@ class BasicAdamW {
     return parameter.decays ? static_cast<float>(1 - static_cast<double>(rate) * options_.weight_decay) : 1.0f;
   }
 
-  void update_all(ParameterBlock& parameters, Gradients& gradients, std::span<const Range> ranges, float clip, float rate,
-                  const Workers& workers, std::span<const float> multipliers) {
+  void update_all(ParameterBlock& parameters, Gradients& gradients, float clip, float rate, const Workers& workers,
+                  std::span<const float> multipliers) {
     first_.require("AdamW::step", parameters.size());
     second_.require("AdamW::step", parameters.size());
     ++updates_;
     const auto& table = parameters.table();
     const auto corrections = bias_corrections();
     float* p = parameters.data();
-    const float* g = gradients.data();
-    detail::sweep(ranges, workers, [&](std::size_t, Range range) {
+    const float* g = std::as_const(gradients).data();
+    detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
       detail::for_each_parameter(table, range, [&](index_t number, Range part) {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen; a rate of 0 still feeds the moments
@@ -121,7 +120,7 @@ class BasicAdamW {
     const Parameter& lookup = parameters.table().lookup();
     const float factor = keep(lookup, rate * detail::multiplier(multipliers, parameters.table().count() - 1));
     if (factor == 1) return;
-    detail::sweep(detail::inactive_ranges(gradients), workers, [&](std::size_t, Range r) {
+    detail::sweep(gradients.inactive_ranges(), workers, [&](std::size_t, Range r) {
       kernel::scale<Arch>(parameters.data() + r.begin, r.end - r.begin, factor);
     });
   }
@@ -129,6 +128,7 @@ class BasicAdamW {
   AdamWOptions options_;
   detail::Moments first_, second_;
   index_t updates_ = 0;
+  std::vector<double> squares_;  // scratch
 };
 
 using AdamW = BasicAdamW<>;

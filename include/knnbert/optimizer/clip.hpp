@@ -1,16 +1,19 @@
 #pragma once
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "knnbert/kernel/update.hpp"
 #include "knnbert/optimizer/sweep.hpp"
 
 namespace knnbert {
 
-/// Euclidean norm of all gradients. The same bits for any number of workers.
+/// Euclidean norm of all gradients. The same bits for any number of workers. squares: scratch.
 template <class Arch = DefaultArch>
-double global_norm(const Gradients& gradients, std::span<const Range> ranges, const Workers& workers = Workers()) {
-  std::vector<double> squares(ranges.size());
-  const float* g = gradients.data();
+double global_norm(Gradients& gradients, const Workers& workers, std::vector<double>& squares) {
+  const auto& ranges = gradients.ranges();
+  squares.resize(ranges.size());
+  const float* g = std::as_const(gradients).data();
   detail::sweep(ranges, workers, [&](std::size_t i, Range r) {
     squares[i] = kernel::sum_of_squares<Arch>(g + r.begin, r.end - r.begin);
   });
@@ -30,12 +33,12 @@ inline float clip_factor(double norm, double max_norm) {
 /// way.
 template <class Arch = DefaultArch>
 double clip_global_norm(Gradients& gradients, double max_norm, const Workers& workers = Workers()) {
-  const auto ranges = gradients.ranges();
-  const double norm = global_norm<Arch>(gradients, ranges, workers);
+  std::vector<double> squares;
+  const double norm = global_norm<Arch>(gradients, workers, squares);
   const float factor = clip_factor(norm, max_norm);
   if (factor == 1) return norm;
   float* g = gradients.data();
-  detail::sweep(ranges, workers,
+  detail::sweep(gradients.ranges(), workers,
                 [&](std::size_t, Range r) { kernel::scale<Arch>(g + r.begin, r.end - r.begin, factor); });
   return norm;
 }

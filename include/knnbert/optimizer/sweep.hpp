@@ -7,20 +7,14 @@
 /// Parallel passes over the ranges of a parameter block.
 namespace knnbert::detail {
 
-/// Calls visit(number, range) for every range, in tasks of several short ranges.
+/// Calls visit(number, range) for every range, in tasks of several: rows of a lookup table are short.
 template <class Visit>
 void sweep(std::span<const Range> ranges, const Workers& workers, Visit&& visit) {
-  constexpr index_t least = index_t{1} << 15;  // floats a task
-  std::vector<std::size_t> starts;
-  index_t floats = least;
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    if (floats >= least) starts.push_back(i), floats = 0;
-    floats += ranges[i].end - ranges[i].begin;
-  }
-  starts.push_back(ranges.size());
-  workers.for_each(std::ssize(starts) - 1, [&](index_t task, index_t) {
-    const auto t = static_cast<std::size_t>(task);
-    for (std::size_t i = starts[t]; i < starts[t + 1]; ++i) visit(i, ranges[i]);
+  constexpr index_t group = 4;
+  const auto count = std::ssize(ranges);
+  workers.for_each((count + group - 1) / group, [&](index_t task, index_t) {
+    for (index_t i = task * group; i < std::min(count, (task + 1) * group); ++i)
+      visit(static_cast<std::size_t>(i), ranges[static_cast<std::size_t>(i)]);
   });
 }
 
@@ -36,23 +30,6 @@ void for_each_parameter(const ParameterTable& table, Range range, Visit&& visit)
     visit(parameter - all.begin(), Range{begin, end});
     begin = end;
   }
-}
-
-/// Rows of the lookup table that never received a gradient, in pieces: what a pass over gradients.ranges() leaves out.
-inline std::vector<Range> inactive_ranges(Gradients& gradients) {
-  std::vector<Range> gaps;
-  if (!gradients.table().has_lookup()) return gaps;
-  const Parameter& lookup = gradients.table().lookup();
-  constexpr index_t piece = 128;  // rows
-  index_t next = 0;
-  const auto close = [&](index_t row) {
-    for (; next < row; next = std::min(row, next + piece))
-      gaps.push_back({lookup.offset + next * lookup.cols, lookup.offset + std::min(row, next + piece) * lookup.cols});
-    next = row + 1;
-  };
-  for (const index_t row : gradients.active_rows()) close(row);
-  close(lookup.rows);
-  return gaps;
 }
 
 /// Rate factor of a parameter.

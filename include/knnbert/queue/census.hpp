@@ -43,12 +43,13 @@ inline constexpr bool brings_positives = requires(const Positives& p) {
 };
 
 /// The census of anchors; count(label) -> Census::Anchor tells the candidates and negatives of those with a label, and is
-/// called once for each distinct one.
+/// called once for each distinct one. `census` is overwritten.
 template <class Count, class Positives>
-Census take_census(std::span<const label_t> anchors, const ContrastOptions& options, const Positives& positives,
-                   Count&& count) {
-  Census census;
-  census.anchors.resize(anchors.size());
+void take_census(std::span<const label_t> anchors, const ContrastOptions& options, const Positives& positives,
+                 Count&& count, Census& census) {
+  auto kept = std::move(census.anchors);
+  kept.assign(anchors.size(), {});
+  census = {std::move(kept)};
   constexpr auto most = std::numeric_limits<index_t>::max();
   index_t fewest_candidates = most, fewest_negatives = most;
   const auto can = [](const Census::Anchor& a) {
@@ -74,24 +75,24 @@ Census take_census(std::span<const label_t> anchors, const ContrastOptions& opti
     census.valid_anchors += anchor.positives > 0;
     census.positive_pairs += anchor.positives;
   }
-  if (census.valid_anchors == 0) return census;
+  if (census.valid_anchors == 0) return;
   census.fewest_candidates = fewest_candidates;
   census.fewest_negatives = fewest_negatives;
-  return census;
 }
 
 /// Counts candidates and negatives of every anchor.  Cost: O(distinct anchor labels * N).
 template <class Mask, class Positives>
-Census take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors,
-                   const ContrastOptions& options, const Positives& positives) {
-  return take_census(anchors, options, positives, [&](label_t label) {
+void take_census(const Mask& mask, std::span<const label_t> keys, std::span<const label_t> anchors,
+                 const ContrastOptions& options, const Positives& positives, Census& census) {
+  const auto count = [&](label_t label) {
     Census::Anchor anchor;
     for (const label_t key : keys) {
       anchor.candidates += mask.positive(label, key);
       anchor.negatives += mask.negative(label, key);
     }
     return anchor;
-  });
+  };
+  take_census(anchors, options, positives, count, census);
 }
 
 }  // namespace knnbert

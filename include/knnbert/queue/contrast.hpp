@@ -18,6 +18,8 @@ struct ContrastScratch {
   };
   Matrix scores, d_scores;      // [group, N]; the gradient replaces the scores where the metric allows it
   std::vector<Anchor> anchors;  // one a worker
+  Census census;
+  std::vector<detail::AnchorOutcome> outcomes;  // of the anchors of the batch
 };
 
 /// Contrast of a batch with a queue of labeled keys (methods: KNN-BERT Eq. 3, MoCo): value and gradient.
@@ -30,12 +32,12 @@ class QueueContrast {
  public:
   QueueContrast(const M& metric, const Mask& mask, LabeledRows keys, const ContrastOptions& options,
                 const Positives& positives, ContrastScratch& scratch)
-      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives), scratch_(scratch) {}
+      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives), scratch_(scratch), census_(scratch.census), outcomes_(scratch.outcomes) {}
 
   /// Adds dL/dz to d_queries.  Errors: ShapeError, OptionError.
   ContrastReport operator()(LabeledRows anchors, const Rng& rng, View d_queries, const Workers& workers) {
     check(anchors, d_queries);
-    census_ = take_census(mask_, keys_.labels, anchors.labels, options_, positives_);
+    take_census(mask_, keys_.labels, anchors.labels, options_, positives_, census_);
     outcomes_.assign(anchors.labels.size(), {});
     scratch_.anchors.resize(static_cast<std::size_t>(workers.size()));
     if (census_.valid_anchors > 0)
@@ -200,9 +202,9 @@ class QueueContrast {
   LabeledRows keys_;
   const ContrastOptions& options_;
   const Positives& positives_;
-  Census census_;
   ContrastScratch& scratch_;
-  std::vector<detail::AnchorOutcome> outcomes_;
+  Census& census_;
+  std::vector<detail::AnchorOutcome>& outcomes_;
 };
 
 }  // namespace knnbert

@@ -55,24 +55,24 @@ class KeyTable {
   template <PositivePolicy P = DefaultPositives>
   index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {},
                       const P& positives = {}) const {
-    return take_census(mask_, labels(), anchors, options, positives).valid_anchors;
+    return census(anchors, options, positives)->census.valid_anchors;
   }
   /// (anchor, positive) pairs that they would form.
   template <PositivePolicy P = DefaultPositives>
   index_t count_pairs(std::span<const label_t> anchors, const ContrastOptions& options = {},
                       const P& positives = {}) const {
-    return take_census(mask_, labels(), anchors, options, positives).positive_pairs;
+    return census(anchors, options, positives)->census.positive_pairs;
   }
 
   /// The options with what a part of a batch needs to know of the whole, whose labels these are: then the parts' losses
   /// and gradients are exactly shares of the whole's. The caller sets first_anchor of each part.
   template <PositivePolicy P = DefaultPositives>
   ContrastOptions for_batch(std::span<const label_t> anchors, ContrastOptions options, const P& positives = {}) const {
-    const Census census = take_census(mask_, labels(), anchors, options, positives);
-    options.valid_anchors = census.valid_anchors;
-    options.positive_pairs = census.positive_pairs;
-    options.fewest_candidates = census.fewest_candidates;
-    options.fewest_negatives = census.fewest_negatives;
+    const auto scratch = census(anchors, options, positives);
+    options.valid_anchors = scratch->census.valid_anchors;
+    options.positive_pairs = scratch->census.positive_pairs;
+    options.fewest_candidates = scratch->census.fewest_candidates;
+    options.fewest_negatives = scratch->census.fewest_negatives;
     return options;
   }
 
@@ -131,6 +131,14 @@ class KeyTable {
   }
 
  private:
+  /// Scratch with the census of these anchors in it.
+  template <class P>
+  auto census(std::span<const label_t> anchors, const ContrastOptions& options, const P& positives) const {
+    auto scratch = scratch_->lend();
+    take_census(mask_, labels(), anchors, options, positives, scratch->census);
+    return scratch;
+  }
+
   M metric_;
   Mask mask_;
   Matrix keys_;                  // [capacity, D]

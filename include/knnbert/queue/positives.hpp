@@ -71,17 +71,16 @@ struct MostAndLeastSimilar {
   }
 
  private:
-  /// Both ends of the ranking without the ranking.
+  /// Both ends of the ranking, without what lies between them: closest first, then farthest first.
   static void choose_ends(const Candidates& c, const ContrastOptions& o, std::vector<Scored>& chosen) {
-    const bool all = std::ssize(c.slots) <= o.most_similar + o.least_similar;
-    TopK most(all ? std::ssize(c.slots) : o.most_similar), least(all ? 0 : o.least_similar);
-    for (std::size_t i = 0; i < c.slots.size(); ++i) {
-      const Scored item = c.candidate(i);
-      if (most.admits(item.score)) most.offer(item);
-      if (least.admits(-item.score)) least.offer({-item.score, -item.index});  // the reversed ranking
-    }
-    for (const Scored& item : most.take()) chosen.push_back(item);
-    for (const Scored& item : least.take()) chosen.push_back({-item.score, -item.index});
+    const auto before = std::ssize(chosen), count = std::ssize(c.slots);
+    for (std::size_t i = 0; i < c.slots.size(); ++i) chosen.push_back(c.candidate(i));
+    const auto first = chosen.begin() + before;
+    if (count <= o.most_similar + o.least_similar) return std::sort(first, chosen.end(), ranks_before);
+    const auto farther = [](const Scored& a, const Scored& b) { return ranks_before(b, a); };
+    std::partial_sort(first, first + o.most_similar, chosen.end(), ranks_before);
+    std::partial_sort(first + o.most_similar, first + o.most_similar + o.least_similar, chosen.end(), farther);
+    chosen.resize(static_cast<std::size_t>(before + o.most_similar + o.least_similar));
   }
 };
 

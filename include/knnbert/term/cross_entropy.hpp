@@ -1,5 +1,4 @@
 #pragma once
-#include "knnbert/core/matrix.hpp"
 #include "knnbert/loss/cross_entropy.hpp"
 #include "knnbert/term/context.hpp"
 
@@ -16,11 +15,7 @@ struct CrossEntropy {
   template <class Context>
   TermValue add(Context& context) const {
     const float scale = (weight + context.idle_weight) * context.share();
-    Matrix d(context.logits.rows(), context.logits.cols());
-    const float value = CrossEntropyLoss{label_smoothing}(context.logits, context.labels, d);
-    for (index_t b = 0; b < d.rows(); ++b)
-      for (index_t c = 0; c < d.cols(); ++c) context.d_logits(b, c) += scale * d(b, c);
-    return scale * value;
+    return scale * CrossEntropyLoss{label_smoothing}.add(context.logits, context.labels, scale, context.d_logits);
   }
 };
 

@@ -135,10 +135,10 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   template <class Start>
   void enqueue(const Start& start) {
     const Rng rng = start.clock.rng(Stream::positives);
-    std::vector<index_t> chosen;
+    chosen_.clear();
     for (index_t query = 0; query < std::ssize(start.examples); ++query)
-      sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), chosen);
-    push(start.model, start.data, chosen, key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
+      sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), pool_, chosen_);
+    push(start.model, start.data, chosen_, key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
   }
 
   /// Encodes examples with the key encoder, every process its share, and enqueues them.
@@ -146,11 +146,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void push(const Model& model, const Data& data, std::span<const index_t> examples, const std::optional<Rng>& dropout) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
     const Range own = team_.share(std::ssize(examples));
-    const Batch batch = data.tokens().select(examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
-    if (batch.size() > 0) model.project(keys_, batch, dropout, View(new_keys_).row_range(own.begin, batch.size()), own.begin);
-    operations_ += model.operations(batch);
+    batch_.assign(data.tokens(), examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
+    if (batch_.size() > 0) model.project(keys_, batch_, dropout, View(new_keys_).row_range(own.begin, batch_.size()), own.begin);
+    operations_ += model.operations(batch_);
     gather_rows(team_, new_keys_);
-    queue_->push(new_keys_, data.labels_of(examples));
+    data.labels_of(examples, labels_);
+    queue_->push(new_keys_, labels_);
   }
 
   void gather(const ContrastReport& report) {
@@ -167,6 +168,9 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   ContrastOptions step_contrast_;
   ContrastReport total_;
   double operations_ = 0;
+  std::vector<index_t> pool_, chosen_;  // scratch, as all that follows
+  std::vector<label_t> labels_;
+  Batch batch_;
   HeadTape tape_;
   Matrix new_keys_, raw_, queries_, d_queries_;
 };

@@ -48,8 +48,14 @@ struct Batch {
   /// The chosen texts, in the given order.
   Batch select(std::span<const index_t> texts) const {
     Batch chosen;
-    for (const index_t text : texts) chosen.append(*this, text);
+    chosen.assign(*this, texts);
     return chosen;
+  }
+
+  /// Becomes the chosen texts of another batch.
+  void assign(const Batch& other, std::span<const index_t> texts) {
+    clear();
+    for (const index_t text : texts) append(other, text);
   }
 };
 

@@ -30,8 +30,13 @@ class TrainingData {
 
   std::vector<label_t> labels_of(std::span<const index_t> examples) const {
     std::vector<label_t> found;
-    for (const index_t example : examples) found.push_back(label(example));
+    labels_of(examples, found);
     return found;
+  }
+  /// The same, replacing what `found` held.
+  void labels_of(std::span<const index_t> examples, std::vector<label_t>& found) const {
+    found.clear();
+    for (const index_t example : examples) found.push_back(label(example));
   }
 
  private:
@@ -48,11 +53,12 @@ struct SameClassSampler {
   std::vector<index_t> order(const TrainingData& data, const Rng& rng) const { return rng.permutation(data.size()); }
 
   /// Appends `count` examples of the class of examples[query]: without replacement while the class suffices, the rest
-  /// drawn again.
-  void draw(const TrainingData& data, std::span<const index_t> examples, index_t query, index_t count, const Rng& rng, std::vector<index_t>& chosen) const {
+  /// drawn again. pool: scratch.
+  void draw(const TrainingData& data, std::span<const index_t> examples, index_t query, index_t count, const Rng& rng, std::vector<index_t>& pool,
+            std::vector<index_t>& chosen) const {
     const index_t example = examples[static_cast<std::size_t>(query)];
     const auto all = data.of_class(data.label(example));
-    std::vector<index_t> pool(all.begin(), all.end());
+    pool.assign(all.begin(), all.end());
     if (exclude_self && pool.size() > 1) std::erase(pool, example);
     const auto below = [&](index_t i, index_t bound) { return rng.below(static_cast<std::uint64_t>(i), bound); };
     const index_t distinct = std::min(count, std::ssize(pool));

@@ -150,11 +150,14 @@ class TorchQueue {
   }
 
   Census census(std::span<const label_t> anchors, const ContrastOptions& options, const MostAndLeastSimilar& positives) const {
-    return take_census(anchors, options, positives, [&](label_t label) {
+    Census census;
+    const auto count = [&](label_t label) {
       const auto found = counts_.find(label);
       const index_t candidates = found == counts_.end() ? 0 : found->second;
       return Census::Anchor{.candidates = candidates, .negatives = size() - candidates};
-    });
+    };
+    take_census(anchors, options, positives, count, census);
+    return census;
   }
 
   void run(ConstView queries, std::span<const label_t> labels, const ContrastOptions& options, const Census& c, View d_queries, ContrastReport& report) const {

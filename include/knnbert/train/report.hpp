@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,14 @@ struct StepReport {
   bool finite = true;            ///< false: loss or gradient was not finite and the parameters stayed as they were
   index_t examples = 0, tokens = 0;
   std::vector<PhaseTime> phases;  ///< in the order of their first time
+
+  /// As it was at first, but for memory.
+  void clear() {
+    auto kept = std::tuple(std::move(terms), std::move(measures), std::move(phases));
+    *this = {};
+    std::tie(terms, measures, phases) = std::move(kept);
+    terms.clear(), measures.clear(), phases.clear();
+  }
 
   PhaseTime& phase(std::string_view name, std::string_view term = {}) {
     for (PhaseTime& p : phases)

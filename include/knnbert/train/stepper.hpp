@@ -54,11 +54,12 @@ class Stepper {
     });
   }
 
-  /// Trains on the given examples.
-  StepReport step(const StepClock& clock, std::span<const index_t> examples, float learning_rate) {
+  /// Trains on the given examples. The report is good until the next step.
+  StepReport& step(const StepClock& clock, std::span<const index_t> examples, float learning_rate) {
     if (!network_.values().fresh()) network_.lower(network_.values());  // restored or changed by the caller
     start();
-    StepReport report;
+    StepReport& report = report_;
+    report.clear();
     report.examples = std::ssize(examples);
     const float idle_weight = begin(clock, examples, report);
     report.time("clear gradients", {}, [&] { gradients_.clear(); });
@@ -124,18 +125,18 @@ class Stepper {
   }
 
   /// Where parameters may have left their pretrained values: weight decay reaches rows that never had a gradient.
-  std::vector<Range> moved_ranges() {
-    auto ranges = gradients_.ranges();
+  std::span<const Range> moved_ranges() {
+    const auto& ranges = gradients_.ranges();
     if (options_.weight_decay == 0) return ranges;
-    const auto rest = detail::inactive_ranges(gradients_);
-    ranges.insert(ranges.end(), rest.begin(), rest.end());
-    return ranges;
+    const auto& rest = gradients_.inactive_ranges();
+    moved_.assign(ranges.begin(), ranges.end());
+    moved_.insert(moved_.end(), rest.begin(), rest.end());
+    return moved_;
   }
 
   float begin(const StepClock& clock, std::span<const index_t> examples, StepReport& report) {
-    const auto labels = data_.labels_of(examples);
-    const auto ranges = moved_ranges();
-    StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels, ranges};
+    data_.labels_of(examples, labels_);
+    StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels_, moved_ranges()};
     each_term([&](auto& term) {
       if constexpr (requires { term.begin_step(start); }) report.time("begin", term.name, [&] { term.begin_step(start); });
       if constexpr (requires { term.operations(); }) report.phase("begin", term.name).operations += term.operations();
@@ -146,8 +147,9 @@ class Stepper {
   void run_part(const StepClock& clock, std::span<const index_t> examples, index_t first, index_t step_examples, float idle_weight, StepReport& report) {
     const auto dropout = options_.dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt;
     const auto workspace = network_.lend_workspace();
-    const auto labels = data_.labels_of(examples);
-    const Batch batch = data_.tokens().select(examples);
+    data_.labels_of(examples, labels_);
+    batch_.assign(data_.tokens(), examples);
+    const Batch& batch = batch_;
     const double operations = network_.operations(batch);
     report.time("forward", {}, [&] {
       network_.encoder().forward(network_.values(), batch,
@@ -157,7 +159,7 @@ class Stepper {
       network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);
     });
     report.phase("forward").operations += operations;
-    context_type context{network_, data_, clock, dropout, examples, labels, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
+    context_type context{network_, data_, clock, dropout, examples, labels_, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
     add_terms(context, report);
     if (reducer_ && last_part_) gradients_.set_listener(&*reducer_);
     report.time("backward", {}, [&] {
@@ -209,8 +211,8 @@ class Stepper {
 
   void finish(StepReport& report, float learning_rate) {
     report.learning_rate = learning_rate;
-    const auto ranges = moved_ranges();
     update(report, learning_rate);
+    const auto ranges = moved_ranges();
     if (report.finite) report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
@@ -247,6 +249,10 @@ class Stepper {
   Gradients gradients_;
   typename detail::OptimizerOf<typename Network::encoder_type>::type optimizer_;
   std::vector<float> multipliers_;
+  StepReport report_;
+  std::vector<label_t> labels_;
+  std::vector<Range> moved_;
+  Batch batch_;
   typename Network::tape_type tape_;
   HeadTape head_tape_;
   Matrix logits_, d_logits_, d_embedding_;

@@ -97,7 +97,7 @@ class Trainer {
       while (batch_ < batches.count()) {
         if (team_.any(observer.stop_requested())) return interrupt();
         const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_)};
-        StepReport step = stepper_.step(clock, batches[batch_], rate(step_));
+        StepReport& step = stepper_.step(clock, batches[batch_], rate(step_));
         ++batch_, ++step_;
         step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
         if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples), epoch_examples_ += step.examples;

@@ -1,0 +1,14 @@
+"""Writes an encoder of BERT-base's shape with random weights: what encode and train read as ENCODER_DIR.
+
+FOLDER/venv/bin/python random_encoder.py DIR     (FOLDER: see setup.sh)
+"""
+
+import sys
+
+sys.path.append(sys.path.pop(0))  # behind the others: modules here are named like some of the standard library
+
+import torch
+import transformers
+
+torch.manual_seed(1)
+transformers.BertModel(transformers.BertConfig()).save_pretrained(sys.argv[1])
