@@ -21,7 +21,8 @@ from torch import nn
 
 import datasets
 
-ROWS_AT_ONCE = 8
+TEXTS_PADDED = 8  # to one length, in attention
+TEXTS_AT_ONCE = 64  # where no gradient is needed
 CLIP = 1.0
 
 
@@ -83,9 +84,8 @@ class Texts:
         return torch.from_numpy(ids), (torch.arange(ids.shape[1]) < lengths[:, None]).long()
 
     def by_length(self, indices):
-        """Positions in `indices`, in batches of texts of about one length."""
-        order = sorted(range(len(indices)), key=lambda place: len(self.rows[indices[place]]))
-        return [order[first:first + ROWS_AT_ONCE] for first in range(0, len(order), ROWS_AT_ONCE)]
+        """Positions in `indices`, shortest text first."""
+        return sorted(range(len(indices)), key=lambda place: len(self.rows[indices[place]]))
 
 
 def load_tokenizer(folder, max_length):
@@ -111,6 +111,22 @@ class Head(nn.Module):
         return self.out_proj(self.dropout(torch.tanh(self.dense(self.dropout(features)))))
 
 
+def packed_layer(layer, x, groups):
+    """A BertLayer on texts end to end, [T, H]; groups of them: tokens, their places [texts * longest], texts, mask."""
+    attention = layer.attention.self
+    query, key, value = (part(x) for part in (attention.query, attention.key, attention.value))
+    contexts = []
+    for tokens, place, count, mask in groups:
+        def heads(rows):
+            padded = rows.new_zeros(count * mask.shape[-1], rows.shape[1]).index_copy(0, place, rows[tokens])
+            return padded.view(count, mask.shape[-1], attention.num_attention_heads, -1).transpose(1, 2)
+        context = nn.functional.scaled_dot_product_attention(
+            heads(query), heads(key), heads(value), attn_mask=mask, dropout_p=attention.dropout.p if layer.training else 0.0)
+        contexts.append(context.transpose(1, 2).flatten(2).flatten(0, 1)[place])
+    x = layer.attention.output(torch.cat(contexts), x)
+    return layer.output(layer.intermediate(x), x)
+
+
 class Model(nn.Module):
     def __init__(self, options, classes):
         super().__init__()
@@ -126,11 +142,10 @@ class Model(nn.Module):
     def device(self):
         return self.classifier.dense.weight.device
 
-    def embed(self, texts, indices, words=None):
-        """[B, H], in the order of indices; words [B, L or more, H] replaces the look-up of their tokens."""
+    def embed(self, texts, indices):
+        """[B, H], in the order of indices, as transformers computes it: padded to the longest."""
         ids, mask = (tensor.to(self.device) for tensor in texts.padded(indices))
-        inputs = {"input_ids": ids} if words is None else {"inputs_embeds": words[:, :ids.shape[1]]}
-        output = self.encoder(**inputs, attention_mask=mask)
+        output = self.encoder(input_ids=ids, attention_mask=mask)
         if self.pooling == "pooler":
             return output.pooler_output
         if self.pooling == "cls":
@@ -138,13 +153,35 @@ class Model(nn.Module):
         kept = mask[..., None].to(output.last_hidden_state.dtype)
         return (output.last_hidden_state * kept).sum(1) / kept.sum(1)
 
-    def embed_in_parts(self, texts, indices):
-        """[B, H] of a training batch; texts of about one length go together, which spares half of the padding."""
-        parts = texts.by_length(indices)
-        ids, _ = texts.padded(indices)
-        words = self.encoder.embeddings.word_embeddings(ids.to(self.device))  # once: its gradient is as large as the table
-        embedding = torch.cat([self.embed(texts, [indices[place] for place in places], words[places]) for places in parts])
-        return embedding[torch.tensor([place for places in parts for place in places]).argsort()]
+    def embed_packed(self, texts, indices):
+        """The same with the same modules, but texts lie end to end, shortest first: only attention pads, a few texts of
+        about one length at a time."""
+        order = texts.by_length(indices)
+        rows = [texts.rows[indices[place]] for place in order]
+        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        starts = lengths.cumsum(0) - lengths
+        text_of_token = torch.repeat_interleave(torch.arange(len(rows), device=self.device), lengths)
+        positions = torch.arange(int(lengths.sum()), device=self.device) - starts[text_of_token]
+        groups = []
+        for first in range(0, len(rows), TEXTS_PADDED):
+            of_group = slice(first, first + TEXTS_PADDED)
+            longest, count = int(lengths[of_group][-1]), len(rows[of_group])
+            tokens = slice(int(starts[first]), int(starts[of_group][-1] + lengths[of_group][-1]))
+            place = (text_of_token[tokens] - first) * longest + positions[tokens]
+            mask = torch.arange(longest, device=self.device) < lengths[of_group, None]
+            groups.append((tokens, place, count, mask[:, None, None, :]))
+        inner = self.encoder.embeddings
+        ids = torch.tensor([token for row in rows for token in row], device=self.device)
+        x = inner.word_embeddings(ids) + inner.position_embeddings(positions) + inner.token_type_embeddings.weight[0]
+        x = inner.dropout(inner.LayerNorm(x))
+        for layer in self.encoder.encoder.layer:
+            x = packed_layer(layer, x, groups)
+        back = torch.tensor(order, device=self.device).argsort()
+        if self.pooling != "mean":
+            first = x[starts[back]]
+            return first if self.pooling == "cls" else self.encoder.pooler(first[:, None])
+        sums = torch.zeros(len(rows), x.shape[1], dtype=x.dtype, device=self.device).index_add(0, text_of_token, x)
+        return (sums / lengths[:, None])[back]
 
     def project(self, embedding):
         return nn.functional.normalize(self.projection(embedding), dim=-1)
@@ -153,8 +190,10 @@ class Model(nn.Module):
     def embed_all(self, texts, indices, project):
         """Embeddings, or projections, [len(indices), H] computed in micro-batches of similar length."""
         result = torch.empty(len(indices), self.classifier.dense.in_features, device=self.device)
-        for places in texts.by_length(indices):
-            embedding = self.embed(texts, [indices[place] for place in places])
+        order = texts.by_length(indices)
+        for first in range(0, len(order), TEXTS_AT_ONCE):
+            places = order[first:first + TEXTS_AT_ONCE]
+            embedding = self.embed_packed(texts, [indices[place] for place in places])
             result[places] = self.project(embedding) if project else embedding
         return result
 
@@ -235,7 +274,7 @@ class Keys:
 
 def loss_of(model, keys, texts, batch, options):
     labels = texts.labels[batch].to(model.device)
-    embedding = model.embed_in_parts(texts, batch)
+    embedding = model.embed_packed(texts, batch)
     cross_entropy = nn.functional.cross_entropy(model.classifier(embedding), labels)
     if keys is None:
         return cross_entropy

@@ -95,6 +95,8 @@ TEST_CASE("tanh: absolute error below 2e-7, small arguments to the last digits, 
 TEST_CASE("activations: values and derivatives against the formulas in double") {
   CHECK(worst_on_grid(-10, 10, value<kernel::Gelu>, gelu, mixed) < 1e-6);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::Gelu>, gelu_slope, absolute) < 5e-7);
+  CHECK(worst_on_grid(-10, 10, value<kernel::CoarseGelu>, gelu, absolute) < 3e-4);
+  CHECK(worst_on_grid(0.001, 10, value<kernel::CoarseGelu>, gelu, relative) < 5e-4);
   CHECK(worst_on_grid(-10, 10, value<kernel::GeluTanh>, gelu_tanh, mixed) < 5e-7);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::GeluTanh>, gelu_tanh_slope, absolute) < 3e-6);
   CHECK(worst_on_grid(-10, 10, value<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
@@ -113,6 +115,8 @@ TEST_CASE("activations: large arguments neither overflow nor lose their limit") 
   for (const float x : {20.0f, 1e4f, 1e18f}) {
     CHECK(apply(value<kernel::Gelu>, x) == approx(x));
     CHECK(std::fabs(apply(value<kernel::Gelu>, -x)) <= 2e-7f * x);
+    CHECK(apply(value<kernel::CoarseGelu>, x) == approx(x));
+    CHECK(std::fabs(apply(value<kernel::CoarseGelu>, -x)) <= 1e-6f * x);
     CHECK(apply(derivative<kernel::Gelu>, x) == approx(1));
   }
   for (const float x : {20.0f, 1000.0f}) {
@@ -129,6 +133,7 @@ TEST_CASE("a NaN stays a NaN: a diverged model must not look sound") {
   CHECK(std::isnan(apply(vector_erf, nan_value)));
   CHECK(std::isnan(apply(vector_tanh, nan_value)));
   CHECK(std::isnan(apply(value<kernel::Gelu>, nan_value)));
+  CHECK(std::isnan(apply(value<kernel::CoarseGelu>, nan_value)));
   CHECK(std::isnan(apply(value<kernel::GeluTanh>, nan_value)));
   CHECK(std::isnan(apply(value<kernel::Relu>, nan_value)));
   CHECK(std::isnan(apply(derivative<kernel::Gelu>, nan_value)));

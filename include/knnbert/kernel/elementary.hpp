@@ -85,6 +85,19 @@ struct Gelu {  // erf form
   }
 };
 
+/// Gelu's value within 3e-4, and within 5e-4 of it where it is positive: for values that are rounded to bf16 or int8 next.
+/// An odd polynomial of x on [-3.8, 3.8], where it reaches 1/2; no division: a third of the time.
+struct CoarseGelu {
+  template <class Arch>
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    using F = Floats<Arch>;
+    const F inner = xsimd::max(F(-3.8f), xsimd::min(F(3.8f), x));
+    const F p = polynomial<Arch>(inner * inner, 3.99532493e-1f, -6.66715253e-2f, 9.68735342e-3f, -9.99983735e-4f, 6.72034279e-5f,
+                                 -2.58239306e-6f, 4.24831905e-8f);
+    return x * xsimd::fma(inner, p, F(0.5f));
+  }
+};
+
 struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkpoints
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {

@@ -93,6 +93,11 @@ struct Activate {
   }
 };
 
+/// What finishes a product in place of an epilogue where its result is lowered next.
+template <class Epilogue>
+const Epilogue& coarse(const Epilogue& epilogue) { return epilogue; }
+inline Activate<CoarseGelu, false> coarse(const Activate<Gelu, false>& epilogue) { return {epilogue.out, epilogue.before, epilogue.bias}; }
+
 /// out = sum * Activation'(before)
 template <class Activation>
 struct ActivateBackward {

@@ -40,12 +40,14 @@ template <class... A, class... B>
 Entries<A..., B...> operator+(Entries<A...>, Entries<B...>);
 
 template <Precision P>
-using ForwardProducts = Entries<WeightProduct<P, AddBias>, WeightProduct<P, Activate<Gelu, false>>, WeightProduct<P, Activate<Gelu, true>>,
+using ActivateOnly = std::conditional_t<P == Precision::fp32, Activate<Gelu, false>, Activate<CoarseGelu, false>>;
+template <Precision P>
+using ForwardProducts = Entries<WeightProduct<P, AddBias>, WeightProduct<P, ActivateOnly<P>>, WeightProduct<P, Activate<Gelu, true>>,
                                 WeightProduct<P, AddResidual<false>>, WeightProduct<P, AddResidual<true>>>;
 template <Precision P>
 using BackwardProducts = Entries<WeightProduct<P, Store>, WeightProduct<P, StoreSum>, WeightProduct<P, ActivateBackward<Gelu>>, AddWeightGradient<P>>;
 using Int8Products =
-    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<Activate<Gelu, false>>>,
+    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
             WeightProduct<Precision::int8, Dequantize<Activate<Gelu, true>>>, WeightProduct<Precision::int8, Dequantize<AddResidual<false>>>,
             WeightProduct<Precision::int8, Dequantize<AddResidual<true>>>>;
 using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, ActivateRows<Tanh>, ActivateRowsBackward<Relu>,

@@ -61,10 +61,11 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, cons
       const LoweredWeight& w = values.lowered(layer.weight);
       rows.resize<Products>(x);
       share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
+      const auto& finish = kernel::coarse(epilogue);
       if constexpr (Products::precision == Precision::int8)
-        product(rows.lanes(), w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, rows.meanings(), w.scales.data(), w.sums.data()});
+        product(rows.lanes(), w.panels.data(), kernel::Dequantize<std::decay_t<decltype(finish)>>{finish, rows.meanings(), w.scales.data(), w.sums.data()});
       else
-        product(rows.lanes(), w.panels.data(), epilogue);
+        product(rows.lanes(), w.panels.data(), finish);
     }
   });
 }
