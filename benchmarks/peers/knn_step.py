@@ -2,8 +2,8 @@
 
 released: as the authors' code does it (../shared/methods.md, 1): all texts padded to 128, keys in one batch, a copy of the
 queue for each query, full sorts of positives and negatives, the negatives repeated for every positive, cross entropy.
-rewrite: the best we know in PyTorch (train_torch.py): micro-batches of one length, padded to their longest text;
-top-k selection and log-sum-exp. Our program takes turns with both. Prints Markdown tables.
+rewrite: the best we know in PyTorch (train_torch.py): texts end to end, padded in attention only; top-k selection and
+log-sum-exp. Our program takes turns with both. Prints Markdown tables.
 
 FOLDER/venv/bin/python knn_step.py --encoder DIR --data DIR --knn-step PROGRAM     (FOLDER: see setup.sh)
 """
@@ -57,7 +57,7 @@ def new_keys(model, texts, options, draw):
 
         def push(self, examples):
             parts = common.by_length(texts.rows, examples, KEYS_AT_ONCE)
-            keys = torch.cat([self.model.project(self.model.embed(texts, part)).float() for part in parts])
+            keys = torch.cat([self.model.project(self.model.embed_packed(texts, part)).float() for part in parts])
             self.queue.push(keys, texts.labels[[index for part in parts for index in part]])
     return Keys()
 

@@ -1,5 +1,5 @@
 """Fine-tuning steps with cross entropy: batches of 32, dropout on, AdamW, clipping, one thread, the recipe and the model of
-train_torch.py. PyTorch pads a shuffled batch to its longest text, or encodes it in four parts of about one length, or
+train_torch.py. PyTorch pads a shuffled batch to its longest text, or lays its texts end to end (train_torch.py), or
 takes batches of one length from the start; our program, which does not pad, has shuffled batches in every row. Both train
 on the same texts once. Prints Markdown tables.
 
@@ -18,7 +18,6 @@ import common
 
 SETS = ["sst2", "ag_news"]
 BATCH = 32
-PART = 8
 RATE = 1e-5
 Setting = namedtuple("Setting", "precision matmul environment", defaults=("fp32", "highest", {}))
 
@@ -30,7 +29,7 @@ SETTINGS = {
     "fast MKL, page reuse": Setting(environment={**common.FAST_MKL, **common.PAGE_REUSE}),
     "bf16 autocast, fast MKL, page reuse": Setting("bf16", environment={**common.FAST_MKL, **common.PAGE_REUSE}),
 }
-MODES = {"padded": "shuffled, padded to the longest", "parts": "shuffled, in parts of one length", "grouped": "grouped by length"}
+MODES = {"padded": "shuffled, padded to the longest", "packed": "shuffled, end to end", "grouped": "grouped by length"}
 
 
 # --- PyTorch's process ---------------------------------------------------------------------------
@@ -104,11 +103,9 @@ class Training:
 
     def step(self, mode, batch):
         import torch
-        parts = common.by_length(self.texts.rows, batch, PART) if mode == "parts" else [batch]
+        embed = self.model.embed_packed if mode == "packed" else self.model.embed
         with self.context():
-            embedding = torch.cat([self.model.embed(self.texts, part) for part in parts])
-            labels = self.texts.labels[[index for part in parts for index in part]]
-            loss = torch.nn.functional.cross_entropy(self.model.classifier(embedding), labels)
+            loss = torch.nn.functional.cross_entropy(self.model.classifier(embed(self.texts, batch)), self.texts.labels[batch])
         update(self.model, self.optimizer, loss)
         return loss.item()
 

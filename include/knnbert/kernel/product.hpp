@@ -27,8 +27,9 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
   for_each_row_tile<Arch>(first, last, [&](index_t row, index_t height) {
     const LeftFactor left{a.data() + row * a.stride(), a.stride(), 1};
     const RightFactor right{start, panel_width, vector};
-    // The first row tiles of a column each fetch one panel of the next column.
-    const float* ahead = tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : start;
+    // The first row tiles of a column each fetch one panel of the next column, the others what lies behind their rows: keys
+    // of a datastore come from memory.
+    const float* ahead = tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : left.data + height * left.row;
     ++tiles_done;
     if (width == tile_columns<Arch>) return run_tile<Arch, tile_vectors, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
     run_tile<Arch, 1, Dot>(height, left, right, depth, row, column, epilogue, {ahead});

@@ -47,8 +47,10 @@ void tile(LeftFactor a, RightFactor b, index_t depth, Ahead ahead, Touched touch
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) sums[i][j] = typename Dot::template sums<Arch>(0);
-  for (int i = 0; i < Rows; ++i)  // these lines arrive while the loop runs: + 15 points of peak
-    for (index_t j = 0; j < Vectors * lanes<Arch>; j += panel_width) __builtin_prefetch(touched.written.data + i * touched.written.stride + j, 1);
+  // These lines arrive while the loop runs: + 15 points of peak.
+  if (touched.written.data)
+    for (int i = 0; i < Rows; ++i)
+      for (index_t j = 0; j < Vectors * lanes<Arch>; j += panel_width) __builtin_prefetch(touched.written.data + i * touched.written.stride + j, 1);
   if (touched.read.data)
     for (int i = 0; i < Rows; ++i)
       for (index_t j = 0; j < Vectors * lanes<Arch>; j += panel_width) __builtin_prefetch(touched.read.data + i * touched.read.stride + j);
@@ -75,14 +77,15 @@ void tile(LeftFactor a, RightFactor b, index_t depth, Ahead ahead, Touched touch
 template <class Arch, class Dot, int Vectors>
 struct Tiles {
   using Function = void (*)(LeftFactor, RightFactor, index_t, Ahead, Touched, TileSums);
-  static constexpr int most = Vectors == tile_vectors ? tile_rows<Arch> : tile_rows<Arch> >= 8 ? 8 : 4;
+  static constexpr int most = tile_rows<Arch>;
 
   static index_t height(index_t rows) {
     if constexpr (Vectors == tile_vectors) return rows;
-    return rows >= most ? most : rows >= 4 ? 4 : 1;
+    return rows == most ? most : most > 8 && rows >= 8 ? 8 : rows >= 4 ? 4 : 1;
   }
   static Function of(index_t height) {
     if constexpr (Vectors == tile_vectors) return by_height(std::make_integer_sequence<int, most>{})[height - 1];
+    if (most > 8 && height == 8) return tile<Arch, Dot, std::min(most, 8), Vectors>;
     return height == most ? tile<Arch, Dot, most, Vectors> : height == 4 ? tile<Arch, Dot, 4, Vectors> : tile<Arch, Dot, 1, Vectors>;
   }
 
@@ -129,8 +132,7 @@ void run_tile(index_t height, LeftFactor a, RightFactor b, index_t depth, index_
       function(a, b, depth, ahead, {{out.data, out.stride}, {}}, out);
     } else {
       alignas(64) float sums[tile_rows<Arch> * tile_columns<Arch>];
-      const auto [written, read] = epilogue.touches(row, column);
-      function(a, b, depth, ahead, {written.data ? written : Lines(sums, 0), read}, {sums, tile_columns<Arch>});
+      function(a, b, depth, ahead, epilogue.touches(row, column), {sums, tile_columns<Arch>});
       detail::finish_tile<Arch>(sums, rows, Vectors * lanes<Arch>, row, column, epilogue);
     }
   }
