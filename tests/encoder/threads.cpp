@@ -176,17 +176,24 @@ TEST_CASE("concurrent encoders share values, each with its workspace") {
   CHECK(different == 0);
 }
 
-TEST_CASE("chunks: every text is in exactly one, about as many tokens as asked for") {
-  for (const index_t tokens : {1, 24, 25, 100, 10000}) {
-    const std::vector<index_t> offsets{0, 3, 27, 28, 45, 69};
+TEST_CASE("chunks: every text is in exactly one, all have about as many tokens, workers have as many each") {
+  const std::vector<index_t> offsets{0, 3, 27, 28, 45, 69};
+  constexpr index_t longest = 24;
+  for (const index_t count : {1, 2, 3, 5, 9}) {
     std::vector<index_t> memory;
-    const auto ends = chunk_ends(offsets, tokens, memory);
+    const auto ends = chunk_ends(offsets, count, memory);
+    CHECK(std::ssize(ends) <= count);
     index_t first = 0;
     for (const index_t end : ends) {
       CHECK(end > first);
-      if (end > first + 1) CHECK(offsets[static_cast<std::size_t>(end)] - offsets[static_cast<std::size_t>(first)] <= tokens);
+      CHECK(offsets[static_cast<std::size_t>(end)] - offsets[static_cast<std::size_t>(first)] <= 69 / count + longest);
       first = end;
     }
     CHECK(first == 5);
   }
+  const Workers one, two(2);
+  CHECK(chunk_count(1, two) == 1);
+  CHECK(chunk_count(1400, one) == 3);
+  CHECK(chunk_count(1400, two) == 4);
+  CHECK(chunk_count(130, two) == 2);
 }

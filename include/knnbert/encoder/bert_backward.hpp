@@ -66,7 +66,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   pool_backward(values, tape, gradients, workspace, workers);
   detail::add_hidden_gradient(gradients.d_hidden, tape.layers(), g.d_output);
   const std::span<const index_t> offsets = tape.batch().offsets;
-  const auto ends = chunk_ends(offsets, chunk_tokens(rows, workers), workspace.chunk_ends);
+  const auto ends = chunk_ends(offsets, chunk_count(rows, workers), workspace.chunk_ends);
   const Workers alone;
   for (index_t l = tape.layers() - 1; l >= 0; --l) {
     const Block& block = layers_.blocks[l];

@@ -74,7 +74,7 @@ void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertT
   require_fresh(values);
   workspace.fit(workers.size());
   const std::span<const index_t> offsets = tape.batch_.offsets;
-  const auto ends = chunk_ends(offsets, chunk_tokens(tape.batch_.tokens(), workers), workspace.chunk_ends);
+  const auto ends = chunk_ends(offsets, chunk_count(tape.batch_.tokens(), workers), workspace.chunk_ends);
   if (tape.options_.recompute) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
   each_chunk(ends, workspace, workers, [&](index_t first, index_t last, index_t, std::span<BlockScratch> scratch, const Workers& team) {
     const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
@@ -113,7 +113,7 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Bat
   require_batch("BasicBert::forward", config_, batch, options.pooling);
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
-  const auto ends = chunk_ends(batch.offsets, chunk_tokens(batch.tokens(), workers), workspace.chunk_ends);
+  const auto ends = chunk_ends(batch.offsets, chunk_count(batch.tokens(), workers), workspace.chunk_ends);
   each_chunk(ends, workspace, workers, [&](index_t first, index_t last, index_t worker, std::span<BlockScratch> scratch, const Workers& team) {
     auto& chunk = workspace.chunks[worker];
     chunk.batch.clear();

@@ -7,21 +7,25 @@
 
 namespace knnbert {
 
-/// Cuts a batch into runs of texts of about `tokens` tokens, at least one text each: the ends of the runs, in `ends`.
-inline std::span<const index_t> chunk_ends(std::span<const index_t> offsets, index_t tokens, std::vector<index_t>& ends) {
-  ends.clear();
-  const index_t texts = std::ssize(offsets) - 1;
-  for (index_t first = 0, last; first < texts; first = last) {
-    for (last = first + 1; last < texts && offsets[last + 1] - offsets[first] <= tokens; ++last) {}
-    ends.push_back(last);
-  }
-  return ends;
+/// How many chunks a batch is cut into: as many for each worker, small enough that activations stay in the second-level
+/// cache, large enough that weights are read rarely.
+inline index_t chunk_count(index_t tokens, const Workers& workers) {
+  constexpr index_t least = 64, most = 512;
+  const index_t enough = (tokens + most - 1) / most, even = (enough + workers.size() - 1) / workers.size() * workers.size();
+  return std::clamp<index_t>(even, 1, std::max<index_t>(1, tokens / least));
 }
 
-/// Tokens of a chunk: small enough that every worker gets some, large enough that weights are read rarely.
-inline index_t chunk_tokens(index_t tokens, const Workers& workers) {
-  constexpr index_t least = 96, most = 512;
-  return std::clamp((tokens + workers.size() - 1) / workers.size(), least, most);
+/// Cuts a batch into at most `count` runs of texts of nearly equal numbers of tokens: the ends of the runs, in `ends`.
+inline std::span<const index_t> chunk_ends(std::span<const index_t> offsets, index_t count, std::vector<index_t>& ends) {
+  ends.clear();
+  const index_t texts = std::ssize(offsets) - 1, begin = offsets.front(), tokens = offsets.back() - begin;
+  for (index_t chunk = 1, last = 0; chunk <= count; ++chunk) {
+    const index_t target = begin + tokens * chunk / count;
+    index_t end = chunk == count ? texts : std::lower_bound(offsets.begin(), offsets.end() - 1, target) - offsets.begin();
+    if (end > 0 && chunk < count && target - offsets[end - 1] < offsets[end] - target) --end;  // the nearer border
+    if (end > last) ends.push_back(last = end);
+  }
+  return ends;
 }
 
 }  // namespace knnbert

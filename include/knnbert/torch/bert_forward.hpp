@@ -89,7 +89,7 @@ inline void TorchBert::encode(const ParameterBlock& values, const Batch& batch, 
     const Batch sorted = batch.select(order);
     std::vector<at::Tensor> passes;
     index_t first = 0;
-    for (const index_t last : chunk_ends(sorted.offsets, options_.tokens_a_pass, ends)) {
+    for (const index_t last : chunk_ends(sorted.offsets, (sorted.tokens() + options_.tokens_a_pass - 1) / options_.tokens_a_pass, ends)) {
       const std::span<const index_t> texts(order.data() + first, static_cast<std::size_t>(last - first));
       passes.push_back(encode_pass(floats, values, batch.select(texts), options, first));
       first = last;
