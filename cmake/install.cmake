@@ -22,4 +22,7 @@ install(FILES "${PROJECT_BINARY_DIR}/knnbertConfig.cmake" "${PROJECT_BINARY_DIR}
 
 if(TARGET knnbert_program)
   install(TARGETS knnbert_program DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT knnbert_program)
+  if(TARGET knnbert_program_torch)
+    install(TARGETS knnbert_program_torch LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT knnbert_program)
+  endif()
 endif()

@@ -81,9 +81,10 @@ void embed(const EmbedOptions& o, const Team& team) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void embed<TorchProgram>(const EmbedOptions&, const Team&);
+extern "C" void knnbert_torch_embed(const EmbedOptions& o, const Team& team) { embed<TorchProgram>(o, team); }
 #else
-extern template void embed<TorchProgram>(const EmbedOptions&, const Team&);
+template <>
+void embed<TorchProgram>(const EmbedOptions& o, const Team& team) { call_torch("knnbert_torch_embed", o, team); }
 
 namespace {
 

@@ -51,9 +51,10 @@ void eval(const EvalOptions& o) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void eval<TorchProgram>(const EvalOptions&);
+extern "C" void knnbert_torch_eval(const EvalOptions& o) { eval<TorchProgram>(o); }
 #else
-extern template void eval<TorchProgram>(const EvalOptions&);
+template <>
+void eval<TorchProgram>(const EvalOptions& o) { call_torch("knnbert_torch_eval", o); }
 
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();

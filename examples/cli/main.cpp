@@ -21,8 +21,13 @@ int main(int argc, char** argv) {
   app.name("knnbert");
   app.set_version_flag("--version", [] {
     std::string backends = format("native backend, instruction set {}", kernel::instruction_set<DefaultArch>());
-    if constexpr (cli::has_torch) backends += "; " + cli::torch_description();
-    else backends += "; without LibTorch";
+    if (cli::has_torch()) {
+      std::string torch;
+      reinterpret_cast<void (*)(std::string&)>(cli::torch_function("knnbert_torch_description"))(torch);
+      backends += "; " + torch;
+    } else {
+      backends += "; without LibTorch";
+    }
     return format("knnbert {}.{}.{} ({})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH, backends);
   });
   app.require_subcommand(1);

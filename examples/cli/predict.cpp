@@ -70,9 +70,10 @@ void predict(const PredictOptions& o) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void predict<TorchProgram>(const PredictOptions&);
+extern "C" void knnbert_torch_predict(const PredictOptions& o) { predict<TorchProgram>(o); }
 #else
-extern template void predict<TorchProgram>(const PredictOptions&);
+template <>
+void predict<TorchProgram>(const PredictOptions& o) { call_torch("knnbert_torch_predict", o); }
 
 void add_predict(CLI::App& app) {
   const auto o = std::make_shared<PredictOptions>();

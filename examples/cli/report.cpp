@@ -89,9 +89,10 @@ void report(const ReportOptions& o) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void report<TorchProgram>(const ReportOptions&);
+extern "C" void knnbert_torch_report(const ReportOptions& o) { report<TorchProgram>(o); }
 #else
-extern template void report<TorchProgram>(const ReportOptions&);
+template <>
+void report<TorchProgram>(const ReportOptions& o) { call_torch("knnbert_torch_report", o); }
 
 void add_report(CLI::App& app) {
   const auto o = std::make_shared<ReportOptions>();

@@ -31,34 +31,31 @@ struct Stack : DefaultStack {
   using datastore_type = FlatDatastore<Metric, AnyPrecision>;
 };
 
-/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with
-/// KNNBERT_PROGRAM_TORCH_UNIT for this stack alone.
+/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with KNNBERT_PROGRAM_TORCH_UNIT for this
+/// stack alone, into a library beside the program: LibTorch takes longer to load than a prediction takes.
 struct TorchProgram;
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 struct TorchProgram : TorchStack {
   using voting_type = SelectedVoting;
 };
 #endif
-#ifdef KNNBERT_PROGRAM_HAS_TORCH
-inline constexpr bool has_torch = true;
-#else
-inline constexpr bool has_torch = false;
-#endif
 
-/// LibTorch's threads, in torch.cpp.
-void set_torch_threads(index_t threads);
-std::string torch_description();
+/// A function of that library.  Errors: OptionError, if it is not there or does not load.
+void* torch_function(const char* name);
+bool has_torch();
+
+/// Calls knnbert_torch_<name>(arguments).
+template <class... A>
+void call_torch(const char* name, const A&... arguments) {
+  reinterpret_cast<void (*)(const A&...)>(torch_function(name))(arguments...);
+}
 
 /// verb<S>() for the stack that --backend names.  Errors: OptionError, if the program was built without it.
 template <class Verb>
 void with_stack(const CommonOptions& o, Verb&& verb) {
   if (o.backend == "native") return verb.template operator()<Stack>();
-  if constexpr (has_torch) {
-    set_torch_threads(threads_of(o));
-    verb.template operator()<TorchProgram>();
-  } else {
-    raise<OptionError>("--backend torch: this program was built without LibTorch, native expected");
-  }
+  call_torch("knnbert_torch_threads", threads_of(o));
+  verb.template operator()<TorchProgram>();
 }
 
 template <class S>

@@ -66,13 +66,16 @@ void remove(StoreOptions o) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void index<TorchProgram>(const StoreOptions&);
-template void add<TorchProgram>(const StoreOptions&);
-template void remove<TorchProgram>(StoreOptions);
+extern "C" void knnbert_torch_index(const StoreOptions& o) { index<TorchProgram>(o); }
+extern "C" void knnbert_torch_add(const StoreOptions& o) { add<TorchProgram>(o); }
+extern "C" void knnbert_torch_remove(const StoreOptions& o) { remove<TorchProgram>(o); }
 #else
-extern template void index<TorchProgram>(const StoreOptions&);
-extern template void add<TorchProgram>(const StoreOptions&);
-extern template void remove<TorchProgram>(StoreOptions);
+template <>
+void index<TorchProgram>(const StoreOptions& o) { call_torch("knnbert_torch_index", o); }
+template <>
+void add<TorchProgram>(const StoreOptions& o) { call_torch("knnbert_torch_add", o); }
+template <>
+void remove<TorchProgram>(StoreOptions o) { call_torch("knnbert_torch_remove", o); }
 
 namespace {
 

@@ -131,9 +131,10 @@ void train(const TrainOptions& o, const Team& team) {
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-template void train<TorchProgram>(const TrainOptions&, const Team&);
+extern "C" void knnbert_torch_train(const TrainOptions& o, const Team& team) { train<TorchProgram>(o, team); }
 #else
-extern template void train<TorchProgram>(const TrainOptions&, const Team&);
+template <>
+void train<TorchProgram>(const TrainOptions& o, const Team& team) { call_torch("knnbert_torch_train", o, team); }
 
 namespace {
 

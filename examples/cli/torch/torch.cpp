@@ -7,11 +7,11 @@
 
 namespace knnbert::cli {
 
-void set_torch_threads(index_t threads) { at::set_num_threads(static_cast<int>(threads)); }
+extern "C" void knnbert_torch_threads(const index_t& threads) { at::set_num_threads(static_cast<int>(threads)); }
 
-std::string torch_description() {
+extern "C" void knnbert_torch_description(std::string& text) {
   const auto devices = at::hasCUDA() ? static_cast<index_t>(at::detail::getCUDAHooks().deviceCount()) : 0;
-  return format("LibTorch {}, {} CUDA devices", TORCH_VERSION, devices);
+  text = format("LibTorch {}, {} CUDA devices", TORCH_VERSION, devices);
 }
 
 }  // namespace knnbert::cli
