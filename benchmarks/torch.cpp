@@ -1,6 +1,6 @@
 // The LibTorch backend on a device; benchmarks/peers/torch_table.py runs it beside others and makes the table.
-//   torch train  --device cuda --shape base --precision bf16 --batch 32 --length 128 --steps 30 [--ragged 1] [--padding 0.15] [--recompute 1]
-//   torch encode --device cuda --shape minilm --precision bf16 --texts 4096 [--padding 0.15]
+//   torch train  --device cuda --shape base --precision bf16 --batch 32 --length 128 --steps 30 [--ragged 1] [--recompute 1]
+//   torch encode --device cuda --shape minilm --precision bf16 --texts 4096 [--padding 0]
 //   torch knn    --device cuda --shape base --precision bf16 --batch 16 --keys 100000 --positives 16 --steps 10 [--length 128]
 //   torch contrast --device cuda --width 768 --batch 16 --keys 100000 --steps 20
 //   torch search --device cuda --width 768 --keys 1000000 --queries 1000 --neighbors 10
@@ -154,7 +154,7 @@ OrderedJson knn(const Arguments& a) {
 OrderedJson encode(const Arguments& a) {
   const Setting s(a);
   const Batch texts = random_texts(s.config, a.number("--texts", 1024), a.number("--length", 128), true);
-  TorchBert encoder(s.config, TorchBertOptions{.device = s.options.device, .padding = std::stod(a.text("--padding", "0.15")), .tokens_a_pass = a.number("--tokens", 0)});
+  TorchBert encoder(s.config, TorchBertOptions{.device = s.options.device, .padding = std::stod(a.text("--padding", "0")), .tokens_a_pass = a.number("--tokens", 0)});
   ParameterTable table(Layout::row_major);
   encoder.declare_dense(table);
   encoder.declare_lookup(table);

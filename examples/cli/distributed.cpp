@@ -68,4 +68,13 @@ void with_team(const DistributedOptions& options, const std::function<void(const
   work({});
 }
 
+void refuse_teams(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands(nullptr)) {
+    if (verb->get_option_no_throw("--distributed")) continue;
+    verb->parse_complete_callback([name = verb->get_name()] {
+      if (launched() > 1) raise<OptionError>("{}: {} processes given by an MPI launcher, one expected: only train and embed share their work", name, launched());
+    });
+  }
+}
+
 }  // namespace knnbert::cli

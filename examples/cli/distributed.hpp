@@ -17,4 +17,8 @@ void add_distributed(CLI::App& verb, DistributedOptions& options);
 /// its rank and ends all of them.
 void with_team(const DistributedOptions& options, const std::function<void(const Team&)>& work);
 
+/// Verbs without these options work alone: started several times by a launcher, they would all write to the same places.
+/// They end with an OptionError then.
+void refuse_teams(CLI::App& app);
+
 }  // namespace knnbert::cli

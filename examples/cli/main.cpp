@@ -5,6 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
+#include "distributed.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
   for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize, cli::add_index, cli::add_add,
                          cli::add_remove, cli::add_report})
     add(app);
+  cli::refuse_teams(app);
   try {
     app.parse(argc, argv);
     std::fflush(stdout);

@@ -30,3 +30,9 @@ cmp "$work/one.npy" "$work/alone.npy"
 # shellcheck disable=SC2086
 if $launch -n 2 "$program" embed --model "$work/tiny" --output "$work/x.npy" </dev/null 2>"$work/err"; then fail "standard input is refused for several"; fi
 grep -q "a file that all can read expected" "$work/err" || fail "$(cat "$work/err")"
+
+# Verbs that work alone do not run several times.
+# shellcheck disable=SC2086
+if $launch -n 2 "$program" tokenize --model "$work/tiny" "$work/texts" >"$work/out" 2>"$work/err"; then fail "tokenize ran in several processes"; fi
+grep -q "tokenize: 2 processes given by an MPI launcher, one expected" "$work/err" || fail "$(cat "$work/err")"
+[ ! -s "$work/out" ] || fail "tokenize printed: $(head -1 "$work/out")"

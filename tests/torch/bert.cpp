@@ -55,13 +55,27 @@ double lowest_cosine(ConstView a, ConstView b) {
 TEST_CASE("torch bert: hidden states and gradients are those of the native encoder") {
   for (const auto activation : {ActivationKind::gelu, ActivationKind::gelu_tanh, ActivationKind::relu})
     for (const auto pooling : {Pooling::mean, Pooling::cls, Pooling::pooler})
-      for (const double padding : {0.0, 0.3, 1.0}) {
-        Twins t = Twins::random(twin_config(activation), {.padding = padding});
+      for (const TorchBertOptions& buckets : {TorchBertOptions{.padding = 0}, {.padding = 0.3}, {.padding = 1}, {.padding = 0, .smallest_bucket = 20}}) {
+        Twins t = Twins::random(twin_config(activation), buckets);
         const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = pooling});
         CHECK(p.hidden_difference() < 1e-5);
         CHECK(difference(p.torch_d_input, p.d_input) < 1e-4 * magnitude(p.d_input));
         CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
       }
+}
+
+TEST_CASE("torch bert: texts of another length share a bucket while little of it is padding or it is small") {
+  const Batch batch = twin_batch(twin_config(), {10, 4, 4, 9, 10, 12});
+  const auto buckets = [&](double padding, index_t smallest) {
+    std::vector<index_t> rows;
+    for (const auto& b : knnbert::detail::PackedBatch(batch, {padding, smallest}, at::kCPU).buckets) rows.push_back(b.rows);
+    return rows;
+  };
+  CHECK(buckets(0, 1) == std::vector<index_t>{8, 9, 20, 12});
+  CHECK(buckets(0.1, 1) == std::vector<index_t>{8, 29, 12});
+  CHECK(buckets(0, 27) == std::vector<index_t>{17, 20, 12});
+  CHECK(buckets(1, 1) == std::vector<index_t>{49});
+  CHECK(buckets(0, 1000) == std::vector<index_t>{49});
 }
 
 TEST_CASE("torch bert: on MiniLM hidden states are within 1e-4 and gradients within 1e-3 of the native encoder") {

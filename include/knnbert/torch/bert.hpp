@@ -10,13 +10,15 @@ namespace knnbert {
 
 struct TorchBertOptions {
   std::string device = "cpu";   ///< "cpu", "cuda" or "cuda:N"
-  double padding = 0.15;        ///< largest share of a bucket of texts that may be padding in attention: 0 has a bucket for every
+  double padding = 0;           ///< largest share of a bucket of texts that may be padding in attention: 0 has a bucket for every
                                 ///< length, 1 one bucket for all
+  index_t smallest_bucket = 0;  ///< slots that a bucket may reach however padded, since its own launches cost as much; 0: what suits the device
   index_t tokens_a_pass = 0;    ///< of encode(), which goes through many texts by length; 0: what suits the device
 
   /// Errors: OptionError.
   void validate() const {
     if (!(padding >= 0 && padding <= 1)) raise<OptionError>("TorchBertOptions::padding: {} given, 0 to 1 expected", padding);
+    if (smallest_bucket < 0) raise<OptionError>("TorchBertOptions::smallest_bucket: {} given, at least 0 expected", smallest_bucket);
     if (tokens_a_pass < 0) raise<OptionError>("TorchBertOptions::tokens_a_pass: {} given, at least 0 expected", tokens_a_pass);
   }
 };
@@ -39,6 +41,7 @@ class TorchBert {
   TorchBert(const BertConfig& config, const TorchBertOptions& options) : config_(config), options_(options), device_(torch_device(options.device)) {
     validate(config_);
     options_.validate();
+    if (options_.smallest_bucket == 0) options_.smallest_bucket = device_.is_cpu() ? 1 : 16384;
     if (options_.tokens_a_pass == 0) options_.tokens_a_pass = device_.is_cpu() ? 2048 : 65536;
   }
 
@@ -83,6 +86,7 @@ class TorchBert {
  private:
   static constexpr index_t embedding_site = 0, first_block_site = 1;
 
+  detail::BucketLimits bucket_limits() const { return {options_.padding, options_.smallest_bucket}; }
   at::ScalarType type(bool lowered) const { return lowered ? at::kBFloat16 : at::kFloat; }
   void require_fresh(const ParameterBlock& values) const {
     if (!values.fresh()) raise<OptionError>("TorchBert: parameters that changed after they were lowered to {} given, lower() expected", name_of(values.precision()));

@@ -8,26 +8,14 @@ namespace knnbert {
 /// `input`, where that is.
 inline at::Tensor TorchBert::pull(const TorchTape& tape, const at::Tensor& output, const at::Tensor& d_output, const at::Tensor& input,
                                   std::span<const index_t> numbers, const ParameterTable& table, const at::Tensor& gradients) const {
-  if (!gradients.defined()) return torch::autograd::grad({output}, {input}, {d_output}, true).front();
   std::vector<at::Tensor> ends;
-  for (const index_t n : numbers) {
-    ends.push_back(tape.leaves_[static_cast<std::size_t>(n)]);
-    ends.back().mutable_grad() = detail::parameter_view(gradients, table[n]);  // autograd adds to it in place
-  }
+  if (gradients.defined())
+    for (const index_t n : numbers) ends.push_back(tape.leaves_[static_cast<std::size_t>(n)]);
+  const std::size_t parameters = ends.size();
   if (input.defined()) ends.push_back(input);
-  const auto release = [&] {
-    for (auto& end : ends) end.mutable_grad() = at::Tensor();
-  };
-  at::Tensor d_input;
-  try {
-    torch::autograd::backward({output}, {d_output}, true, false, ends);
-    if (input.defined()) d_input = input.grad();
-  } catch (...) {
-    release();
-    throw;
-  }
-  release();
-  return d_input;
+  const auto found = torch::autograd::grad({output}, ends, {d_output}, true);
+  for (std::size_t i = 0; i < parameters; ++i) detail::parameter_view(gradients, table[numbers[i]]).add_(found[i]);
+  return input.defined() ? found.back() : at::Tensor();
 }
 
 inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& tape, const EncoderGradients& gradients, TorchWorkspace&, const Workers&) const {
@@ -41,7 +29,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     const at::AutoGradMode with_graph(true);
     const at::Tensor flat = gradients.parameters ? detail::on_device_to_write(gradients.parameters->block(), device_).floats() : at::Tensor();
     const auto kind = type(tape.lowered_);
-    const auto lowered = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)].to(kind); };
+    const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
     detail::SeededDropout dropout(device_, tape.options_.dropout, tape.options_.first_example);
     at::Tensor d;
     const auto add_hidden = [&](index_t layer) {
@@ -57,7 +45,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     for (index_t l = layers - 1; l >= 0; --l) {
       const auto at = static_cast<std::size_t>(l);
       if (d.defined()) {
-        const auto output = tape.options_.recompute ? block(l, lowered, tape.packed_, dropout, tape.hidden_[at]) : tape.outputs_[at + 1];
+        const auto output = tape.options_.recompute ? block(l, leaf, tape.packed_, dropout, tape.hidden_[at]) : tape.outputs_[at + 1];
         d = pull(tape, output, d, tape.hidden_[at], numbers_of(layers_.blocks[at]), table, flat);
       }
       add_hidden(l);

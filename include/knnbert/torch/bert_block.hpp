@@ -28,9 +28,13 @@ inline at::Tensor torch_activation(ActivationKind kind, const at::Tensor& x) {
 /// context [T, H] of projections [T, 3H].
 inline at::Tensor torch_attention(const Block& block, const PackedBatch& batch, const at::Tensor& projections, double dropout) {
   const index_t heads = block.heads, width = block.head_width();
+  std::vector<std::int64_t> rows;
+  for (const auto& b : batch.buckets) rows.push_back(b.rows);
+  const auto own_rows = at::split_with_sizes(projections, rows);  // its gradient is put together once; that of narrow() is as large as the whole
   std::vector<at::Tensor> contexts;
-  for (const auto& bucket : batch.buckets) {
-    at::Tensor own = projections.narrow(0, bucket.first, bucket.rows);
+  for (std::size_t i = 0; i < batch.buckets.size(); ++i) {
+    const auto& bucket = batch.buckets[i];
+    at::Tensor own = own_rows[i];
     std::optional<at::Tensor> kept;
     if (bucket.padded()) own = own.index_select(0, bucket.row_of_slot), kept = bucket.kept;
     const auto parts = own.view({bucket.texts, bucket.length, 3, heads, width}).permute({2, 0, 3, 1, 4}).unbind(0);  // [texts, heads, length, width]

@@ -17,15 +17,15 @@ inline void TorchBert::start(const ParameterBlock& values, const Batch& batch, c
   tape = TorchTape();
   tape.batch_ = batch, tape.options_ = options, tape.from_input_ = from_input;
   tape.lowered_ = values.precision() == Precision::bf16;
-  tape.packed_ = detail::PackedBatch(batch, options_.padding, device_);
-  const at::Tensor floats = detail::on_device(values, device_).floats();
+  tape.packed_ = detail::PackedBatch(batch, bucket_limits(), device_);
+  const TorchFloats& floats = detail::on_device(values, device_);
   tape.leaves_.resize(static_cast<std::size_t>(values.table().count()));
-  const auto add = [&](const std::vector<index_t>& numbers) {
-    for (const index_t n : numbers) tape.leaves_[static_cast<std::size_t>(n)] = detail::parameter_view(floats, values.table()[n]).detach().requires_grad_();
+  const auto add = [&](const std::vector<index_t>& numbers, const at::Tensor& flat) {
+    for (const index_t n : numbers) tape.leaves_[static_cast<std::size_t>(n)] = detail::parameter_view(flat, values.table()[n]).detach().requires_grad_();
   };
-  if (!from_input) add(embedding_numbers());
-  for (const Block& b : layers_.blocks) add(numbers_of(b));
-  if (options.pooling == Pooling::pooler) add({layers_.pooler.weight, layers_.pooler.bias});
+  if (!from_input) add(embedding_numbers(), floats.floats());
+  for (const Block& b : layers_.blocks) add(numbers_of(b), tape.lowered_ ? floats.lowered() : floats.floats());
+  if (options.pooling == Pooling::pooler) add({layers_.pooler.weight, layers_.pooler.bias}, floats.floats());
 }
 
 inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, const ConstView* input, TorchTape& tape) const {
@@ -35,21 +35,20 @@ inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, con
     const at::AutoGradMode with_graph(true);
     start(values, batch, options, input != nullptr, tape);
     const auto kind = type(tape.lowered_);
-    const auto master = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
-    const auto lowered = [&](index_t n) { return master(n).to(kind); };
+    const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
     detail::SeededDropout dropout(device_, options.dropout, options.first_example);
     const auto keep = [&](const at::Tensor& output) {
       tape.outputs_.push_back(output);
       tape.hidden_.push_back(output.detach().requires_grad_());
     };
     if (input) keep(detail::to_device(*input, device_).index_select(0, tape.packed_.token_of_row).to(kind));
-    else keep(embed(master, tape.packed_, dropout).to(kind));
+    else keep(embed(leaf, tape.packed_, dropout).to(kind));
     for (index_t l = 0; l < std::ssize(layers_.blocks); ++l) {
       const at::AutoGradMode graph(!options.recompute);
-      keep(block(l, lowered, tape.packed_, dropout, tape.hidden_.back()));
+      keep(block(l, leaf, tape.packed_, dropout, tape.hidden_.back()));
       if (options.recompute) tape.outputs_.back() = at::Tensor();
     }
-    tape.pooled_ = pool(options.pooling, master, tape.packed_, tape.hidden_.back());
+    tape.pooled_ = pool(options.pooling, leaf, tape.packed_, tape.hidden_.back());
     tape.embedding_.resize(batch.size(), width());
     detail::to_host(tape.pooled_, tape.embedding_);
     tape.host_.resize(tape.hidden_.size());
@@ -64,7 +63,7 @@ inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, con
 
 inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, index_t first) const {
   const bool low = values.precision() == Precision::bf16;
-  const detail::PackedBatch packed(batch, options_.padding, device_);
+  const detail::PackedBatch packed(batch, bucket_limits(), device_);
   const auto view = [&](const at::Tensor& flat) {
     return [&values, &flat](index_t n) { return detail::parameter_view(flat, values.table()[n]); };
   };

@@ -33,7 +33,7 @@ class TorchTape {
   ForwardOptions options_;
   bool from_input_ = false, lowered_ = false;
   detail::PackedBatch packed_;
-  std::vector<at::Tensor> leaves_;   // by number of the parameter: views of the values
+  std::vector<at::Tensor> leaves_;   // by number of the parameter: views of the values, of blocks in the type of the computation
   std::vector<at::Tensor> hidden_;   // [T, H] leaves, before the first block and behind each
   std::vector<at::Tensor> outputs_;  // their graphs; undefined where they are computed again
   at::Tensor pooled_;                // [B, H] with its graph

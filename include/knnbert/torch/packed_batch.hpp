@@ -7,6 +7,12 @@
 
 namespace knnbert::detail {
 
+/// When texts of another length want a bucket of their own: once padding would take more than its share of so many slots.
+struct BucketLimits {
+  double padding;
+  index_t smallest;
+};
+
 /// A batch on a device. Tokens stay packed, [T, ...] without padding, in all layers but attention; texts are ordered by length,
 /// and attention runs over buckets of texts of similar lengths, which alone are padded.
 struct PackedBatch {
@@ -24,8 +30,7 @@ struct PackedBatch {
   std::vector<Bucket> buckets;
 
   PackedBatch() = default;
-  /// padding: the largest share of a bucket's slots that may be padding.
-  PackedBatch(const Batch& batch, double padding, at::Device device) : texts(batch.size()) {
+  PackedBatch(const Batch& batch, const BucketLimits& limits, at::Device device) : texts(batch.size()) {
     const index_t tokens = batch.tokens();
     std::vector<index_t> order(static_cast<std::size_t>(texts));
     std::iota(order.begin(), order.end(), index_t{0});
@@ -43,7 +48,7 @@ struct PackedBatch {
         part(3)[row] = text, part(4)[row] = token, part(5)[token] = row;
       }
     }
-    for (index_t first = 0; first < texts;) first = add_bucket(batch, order, first, padding, all);
+    for (index_t first = 0; first < texts;) first = add_bucket(batch, order, first, limits, all);
     const at::Tensor there = to_device(std::span<const std::int64_t>(all), device);
     index_t at = 0;
     const auto take = [&](index_t count) { return there.narrow(0, std::exchange(at, at + count), count); };
@@ -60,13 +65,13 @@ struct PackedBatch {
 
  private:
   /// A bucket from text order[first] on; returns where the next one starts.
-  index_t add_bucket(const Batch& batch, std::span<const index_t> order, index_t first, double padding, std::vector<std::int64_t>& all) {
+  index_t add_bucket(const Batch& batch, std::span<const index_t> order, index_t first, const BucketLimits& limits, std::vector<std::int64_t>& all) {
     Bucket b;
     if (!buckets.empty()) b.first = buckets.back().first + buckets.back().rows;
     index_t last = first;
     for (; last < std::ssize(order); ++last) {
       const index_t longest = batch.length(order[static_cast<std::size_t>(last)]), slots = (last - first + 1) * longest, rows = b.rows + longest;
-      if (last > first && static_cast<double>(slots - rows) > padding * static_cast<double>(slots)) break;
+      if (last > first && slots > limits.smallest && static_cast<double>(slots - rows) > limits.padding * static_cast<double>(slots)) break;
       b.rows = rows, b.length = longest;
     }
     b.texts = last - first;
