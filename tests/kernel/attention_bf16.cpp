@@ -19,17 +19,18 @@ struct Heads {
   }
   ConstView part(index_t i) const { return ConstView(projections).col_range((2 * i + 1) * width, width); }
 
-  void run(kernel::AttentionLanes& lanes, kernel::AttentionScratch& scratch) {
-    lanes.assign<Arch>(projections);
-    const ConstView values = lanes.pair_values<Arch>(ConstView(projections).col_range(4 * width, 2 * width));
-    kernel::attention_bf16<Arch>({lanes.query_key().col_range(width / 2, width / 2), lanes.query_key().col_range(3 * width / 2, width / 2),
-                                  values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))},
+  void run(kernel::PairedValues& paired, kernel::AttentionScratch& scratch) {
+    kernel::LoweredRows rows;
+    rows.assign<Arch, kernel::Bf16>(projections);
+    const auto lanes = [&](index_t first, index_t count) { return rows.lanes().col_range(first * width / 2, count * width / 2); };
+    const ConstView values = paired.assign<Arch>(lanes(4, 2));
+    kernel::attention_bf16<Arch>({lanes(1, 1), lanes(3, 1), values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))},
                                  View(context).col_range(width, width), scratch);
   }
   void run() {
-    kernel::AttentionLanes lanes;
+    kernel::PairedValues paired;
     kernel::AttentionScratch scratch;
-    run(lanes, scratch);
+    run(paired, scratch);
   }
   bool other_head_untouched() const {
     for (index_t r = 0; r < length; ++r)
@@ -74,10 +75,10 @@ TEST_CASE("attention_bf16: scratch that served a longer text changes nothing") {
   for (const index_t width : {20, 32}) {
     Heads fresh(9, width), reused(9, width), longer(61, width);
     for (index_t c = 0; c < 6 * width; ++c) longer.projections(60, c) = std::numeric_limits<float>::quiet_NaN();
-    kernel::AttentionLanes lanes;
+    kernel::PairedValues paired;
     kernel::AttentionScratch scratch;
-    longer.run(lanes, scratch);
-    reused.run(lanes, scratch);
+    longer.run(paired, scratch);
+    reused.run(paired, scratch);
     fresh.run();
     CHECK(same_bits(fresh.context, reused.context));
   }

@@ -52,7 +52,7 @@ struct StoreScaled {
 
 /// One row tile of a product with a right factor whose `columns` need not fill a tile.
 template <class Arch, class Dot = Fp32, class Epilogue>
-void tile_row(index_t height, LeftFactor left, ConstView right, index_t depth, index_t row, const Epilogue& epilogue) {
+void tile_row(index_t height, const LeftFactor& left, const ConstView& right, index_t depth, index_t row, const Epilogue& epilogue) {
   index_t c = 0;
   for (; c + lanes<Arch> < right.cols(); c += tile_columns<Arch>)
     run_tile<Arch, tile_vectors, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});

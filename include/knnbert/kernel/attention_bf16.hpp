@@ -6,47 +6,44 @@
 /// Attention whose products run in bf16, for passes without gradients: half the time of its products in fp32.
 namespace knnbert::kernel {
 
-/// Projections of a chunk of texts as bf16 lanes; scratch of one thread, grows only.
-class AttentionLanes {
+/// Values of one text by pairs of rows; scratch of one thread, grows only.
+class PairedValues {
  public:
-  /// Queries and keys of all heads: [T, H lanes], two neighboring columns a lane.  projections [T, 3 H]
+  /// [(L + 1) / 2, H], two rows a lane; behind them rows of zeros that complete a matrix register.  values [L, lanes of H] in bf16
   template <class Arch>
-  void assign(ConstView projections) {
-    query_key_.assign<Arch, Bf16>(projections.col_range(0, projections.cols() / 3 * 2));
-  }
-  /// Values of one text: [(L + 1) / 2, H], two rows a lane; behind them rows of zeros that complete a matrix register.
-  template <class Arch>
-  ConstView pair_values(ConstView values) {
+  ConstView assign(ConstView values) {
     const index_t pairs = (values.rows() + 1) / 2;
-    pairs_.resize(round_up(pairs, matrix_lanes), values.cols());
-    pair_rows<Arch>(values, 0, pairs, pairs_);
+    pairs_.resize(round_up(pairs, matrix_lanes), 2 * values.cols());
+    const View real = View(pairs_).row_range(0, pairs);
+    pair_lowered_rows<Arch>(values, real);
     for (index_t i = pairs; i < pairs_.rows(); ++i) std::fill_n(pairs_.row(i).data(), pairs_.cols(), 0.0f);
-    return ConstView(pairs_).row_range(0, pairs);
+    return real;
   }
-  ConstView query_key() const { return query_key_.lanes(); }
 
  private:
-  LoweredRows query_key_;
   Matrix pairs_;
 };
 
 /// One head as lanes.
 struct AttentionHeadLanes {
   ConstView query, key;  // [L, E / 2]
-  ConstView value;       // [(L + 1) / 2, E], see AttentionLanes::pair_values
+  ConstView value;       // [(L + 1) / 2, E], see PairedValues
   float scale;
 };
 
 namespace detail {
 
-/// Numerators of a row of scores as bf16 lanes, zero behind the last; returns 1 / sum of the rounded ones, so that the
-/// weights of a row sum up to 1.
+/// Numerators of a row of scores as bf16 lanes, zero behind the last; returns 1 / their sum before rounding.
 template <class Arch>
 KNNBERT_INLINE float softmax_lanes(float* s, index_t size, float scale, float* lanes_out) {
+#if defined(__AVX512BF16__)
+  if constexpr (Bf16::native && lanes<Arch> == 16)
+    return softmax_numerators<Arch>(s, size, scale, [lanes_out](index_t j, Floats<Arch> p) {
+      store_bf16<Arch>(lanes_out + j / 2, p);
+    });
+#endif
   const float normalize = softmax_numerators<Arch>(s, size, scale);
-  const index_t even = round_up(size, 2);
-  if (even > size) s[size] = 0.0f;
-  bf16_row<Arch, Bf16::native>(s, even, lanes_out);
+  bf16_row<Arch, Bf16::native>(s, round_up(size, 2), lanes_out);  // an odd last one is followed by a zero
   return normalize;
 }
 

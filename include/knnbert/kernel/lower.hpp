@@ -45,9 +45,15 @@ KNNBERT_INLINE void bf16_row(const float* from, index_t size, float* to) {
   auto* out = reinterpret_cast<unsigned char*>(to);
   index_t c = 0;
 #if defined(__AVX512BF16__)
-  if constexpr (Native && lanes<Arch> == 16)
+  if constexpr (Native && lanes<Arch> == 16) {
     for (; c + 32 <= size; c += 32)
       _mm512_storeu_si512(out + 2 * c, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + c + 16), _mm512_loadu_ps(from + c))));
+    if (c == size) return;
+    const std::uint32_t rest = (std::uint32_t{1} << (size - c)) - 1;  // of up to 31 elements
+    const auto low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(rest), from + c), high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(rest >> 16), from + c + 16);
+    _mm512_mask_storeu_epi16(out + 2 * c, rest | rest << size % 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+    return;
+  }
 #endif
   for (; c < size; ++c) {
     const std::uint16_t bits = bf16_bits(from[c]);
@@ -55,6 +61,29 @@ KNNBERT_INLINE void bf16_row(const float* from, index_t size, float* to) {
   }
   if (size % 2) std::memset(out + 2 * size, 0, 2);
 }
+
+/// A vector of bf16, at half its size.
+template <class Arch>
+KNNBERT_INLINE void store_bf16(float* to, Floats<Arch> v) {
+#if defined(__AVX512BF16__)
+  if constexpr (Bf16::native && lanes<Arch> == 16) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
+    return;
+  }
+#endif
+  alignas(64) float all[lanes<Arch>];
+  store<Arch>(all, v);
+  bf16_row<Arch, false>(all, lanes<Arch>, to);
+}
+
+#if defined(__AVX512BF16__)
+/// Words 0 to 15 as the lower halves of 16 lanes, words 16 to 31 as the upper ones.
+KNNBERT_INLINE void store_pairs(float* to, __m512i words) {
+  const __m512i numbers = _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a, 0x00190009, 0x00180008, 0x00170007,
+                                           0x00160006, 0x00150005, 0x00140004, 0x00130003, 0x00120002, 0x00110001, 0x00100000);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(numbers, words));
+}
+#endif
 
 /// Smallest and largest element of a row and 0.
 template <class Arch>
@@ -144,16 +173,58 @@ class LoweredRows {
 
 /// Two rows of bf16 a lane, for sums over rows: to(m, c) = from(2m, c) | from(2m + 1, c) << 16, pairs [first, last); an
 /// odd last row is paired with zeros.  from [M, N], to [(M + 1) / 2, N]
-template <class Arch>
+template <class Arch, class Dot = Bf16>
 void pair_rows(ConstView from, index_t first, index_t last, View to) {
   using F = Floats<Arch>;
   for (index_t m = first; m < last; ++m)
     for (index_t c = 0; c < from.cols(); c += lanes<Arch>) {
-      const auto low = detail::round_to_bf16<Arch>(load_at<Arch>(from, 2 * m, c));
-      const auto high = detail::round_to_bf16<Arch>(2 * m + 1 < from.rows() ? load_at<Arch>(from, 2 * m + 1, c) : F(0.0f));
+      const F even = load_at<Arch>(from, 2 * m, c), odd = 2 * m + 1 < from.rows() ? load_at<Arch>(from, 2 * m + 1, c) : F(0.0f);
+#if defined(__AVX512BF16__)
+      if constexpr (Dot::native && lanes<Arch> == 16) {
+        detail::store_pairs(to.data() + m * to.stride() + c, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd, even)));
+        continue;
+      }
+#endif
+      const auto low = detail::round_to_bf16<Arch>(even), high = detail::round_to_bf16<Arch>(odd);
       store_at<Arch>(to, m, c, xsimd::bitwise_cast<F>(high | ((low >> 16) & Integers<Arch>(0xffff))));
     }
 }
+
+/// The same of rows that are bf16 already.  from [M, lanes of N], to [(M + 1) / 2, N]
+template <class Arch, class Dot = Bf16>
+void pair_lowered_rows(ConstView from, View to) {
+  for (index_t m = 0; m < to.rows(); ++m) {
+    const bool both = 2 * m + 1 < from.rows();
+    const auto* even = reinterpret_cast<const unsigned char*>(from.data() + 2 * m * from.stride());
+    const auto* odd = reinterpret_cast<const unsigned char*>(from.data() + (2 * m + both) * from.stride());
+    index_t c = 0;
+#if defined(__AVX512BF16__)
+    if constexpr (Dot::native && lanes<Arch> == 16)
+      for (; c + 16 <= to.cols(); c += 16) {
+        const auto low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(even + 2 * c));
+        const auto high = both ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd + 2 * c)) : _mm256_setzero_si256();
+        detail::store_pairs(to.data() + m * to.stride() + c, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+      }
+#endif
+    auto* out = reinterpret_cast<unsigned char*>(to.data() + m * to.stride());
+    for (; c < to.cols(); ++c) {
+      std::memcpy(out + 4 * c, even + 2 * c, 2);
+      if (both) std::memcpy(out + 4 * c + 2, odd + 2 * c, 2);
+      else std::memset(out + 4 * c + 2, 0, 2);
+    }
+  }
+}
+
+/// out = bf16(sum + bias), two neighboring columns a lane: out [M, lanes of N]
+struct AddBiasLowered {
+  View out;
+  const float* bias;
+  Touched touches(index_t r, index_t c) const { return {{out, r, c / 2}, {}}; }
+  template <class Arch>
+  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
+    detail::store_bf16<Arch>(out.data() + r * out.stride() + c / 2, sum + load<Arch>(bias + c));
+  }
+};
 
 namespace detail {
 
@@ -214,7 +285,13 @@ struct PairRows : Entry<void(ConstView, index_t, index_t, View)> {
   static constexpr type* function = pair_rows<Arch>;
 };
 template <>
-inline void pair_rows<Dispatched>(ConstView from, index_t first, index_t last, View to) { dispatch<PairRows>(from, first, last, to); }
+inline void pair_rows<Dispatched, Bf16>(ConstView from, index_t first, index_t last, View to) { dispatch<PairRows>(from, first, last, to); }
+struct PairLoweredRows : Entry<void(ConstView, View)> {
+  template <class Arch>
+  static constexpr type* function = pair_lowered_rows<Arch>;
+};
+template <>
+inline void pair_lowered_rows<Dispatched, Bf16>(ConstView from, View to) { dispatch<PairLoweredRows>(from, to); }
 
 /// epilogue((sum - zero * sum of w) * row scale * weight scale): what an int8 product means.
 template <class Epilogue>

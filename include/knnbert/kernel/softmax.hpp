@@ -7,10 +7,9 @@
 
 namespace knnbert::kernel {
 
-/// Replaces a row by e^(scale (s - max)) and returns 1 / sum, which the caller multiplies into whatever it computes
-/// from the row. Lanes past `size` become 0.
-template <class Arch>
-KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
+/// put(column, numerators) for whole vectors of e^(scale (s - max)), zeros past `size`; returns 1 / their sum.
+template <class Arch, class Put>
+KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, Put&& put) {
   using F = Floats<Arch>;
   const F lowest(std::numeric_limits<float>::lowest());
   F best = lowest;
@@ -24,14 +23,20 @@ KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
   for (j = 0; j + lanes<Arch> <= size; j += lanes<Arch>) {
     const F p = numerator(j);
     total = total + p;
-    store<Arch>(s + j, p);
+    put(j, p);
   }
   if (j < size) {
     const F p = first_lanes<Arch>(numerator(j), size - j, F(0.0f));
     total = total + p;
-    store<Arch>(s + j, p);
+    put(j, p);
   }
   return 1.0f / sum<Arch>(total);
+}
+
+/// Replaces a row by its numerators; the caller multiplies the result into whatever it computes from the row.
+template <class Arch>
+KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
+  return softmax_numerators<Arch>(s, size, scale, [s](index_t j, Floats<Arch> p) { store<Arch>(s + j, p); });
 }
 
 /// d_s = scale * (d_p p - p * sum(d_p p)), in place over d_p; kept = p with dropout, so that d_p kept = d_dropped p.

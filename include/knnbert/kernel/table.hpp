@@ -47,13 +47,13 @@ using ForwardProducts = Entries<WeightProduct<P, AddBias>, WeightProduct<P, Acti
 template <Precision P>
 using BackwardProducts = Entries<WeightProduct<P, Store>, WeightProduct<P, StoreSum>, WeightProduct<P, ActivateBackward<Gelu>>, AddWeightGradient<P>>;
 using Int8Products =
-    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
+    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<AddBiasLowered>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
             WeightProduct<Precision::int8, Dequantize<Activate<Gelu, true>>>, WeightProduct<Precision::int8, Dequantize<AddResidual<false>>>,
             WeightProduct<Precision::int8, Dequantize<AddResidual<true>>>>;
 using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, ActivateRows<Tanh>, ActivateRowsBackward<Relu>,
                      ActivateRowsBackward<GeluTanh>, LayerNorm, LayerNormBackward, AddLayerNormGradient, AddColumnSums, MeanRows, AddMeanRowsBackward, Peak>;
 using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>,
-                        PairRows, TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
+                        PairRows, PairLoweredRows, WeightProduct<Precision::bf16, AddBiasLowered>, TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
 using Heads = Entries<Attention, AttentionBackward, AttentionBf16>;
 using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>, PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
                      ExponentiateIncluded, ScaleRow>;

@@ -35,11 +35,13 @@ KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float*
 #endif
 
 #if defined(__AVX512F__)
-/// The same of 16 x 16, half the instructions an element.
-KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride) {
+/// The same of 16 x 16, half the instructions an element; of fewer rows, i < rows, where they are not Whole: the last one is read
+/// in place of those behind it, and nothing is written for them.
+template <bool Whole>
+KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride, index_t rows = 16) {
   __m512 r[16], t[16];
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + i * from_stride);
+  for (index_t i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + (Whole ? i : std::min(i, rows - 1)) * from_stride);
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
@@ -59,12 +61,16 @@ KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, floa
     t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
     t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xDD);
   }
+  const auto put = [&](int row, __m512 v) {
+    if constexpr (Whole) _mm512_storeu_ps(to + row * to_stride, v);
+    else _mm512_mask_storeu_ps(to + row * to_stride, static_cast<__mmask16>((1u << rows) - 1), v);
+  };
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    _mm512_storeu_ps(to + i * to_stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
-    _mm512_storeu_ps(to + (i + 8) * to_stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0xDD));
-    _mm512_storeu_ps(to + (i + 4) * to_stride, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88));
-    _mm512_storeu_ps(to + (i + 12) * to_stride, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xDD));
+    put(i, _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
+    put(i + 8, _mm512_shuffle_f32x4(t[i], t[i + 8], 0xDD));
+    put(i + 4, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88));
+    put(i + 12, _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xDD));
   }
 }
 #endif
@@ -75,10 +81,15 @@ void transpose(ConstView from, View to) {
   index_t r = 0;
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16) {
-    if (from.cols() % 16 == 0)
+    if (from.cols() % 16 == 0) {
+      const auto block = [&](auto whole, index_t c) {
+        transpose_16x16<whole>(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r, to.stride(), from.rows() - r);
+      };
       for (; r + 16 <= from.rows(); r += 16)
-        for (index_t c = 0; c < from.cols(); c += 16)
-          transpose_16x16(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r, to.stride());
+        for (index_t c = 0; c < from.cols(); c += 16) block(std::true_type(), c);
+      for (index_t c = 0; r < from.rows() && c < from.cols(); c += 16) block(std::false_type(), c);
+      return;
+    }
   }
 #endif
 #if defined(__AVX__)

@@ -43,30 +43,37 @@ void share(index_t size, index_t unit, const Workers& workers, F&& f) {
   });
 }
 
-/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form, if it has one; workers share the outputs.
-/// x [M, inputs]; rows: scratch.
+namespace detail {
+
+/// The product of rows and a layer's panels by outputs, which workers share.
+template <class Arch, class Products, class Epilogue>
+void share_product(const Linear& layer, ConstView left, const float* panels, const Epilogue& epilogue, const Workers& workers) {
+  share(layer.outputs, 2 * panel_width, workers,
+        [&](index_t first, index_t count) { kernel::product<Arch, Products>(left, panels, first + count, epilogue, first); });
+}
+
+}  // namespace detail
+
+/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers share the outputs.  x [M, inputs]; rows: scratch.
+template <class Arch, class Products, class Epilogue>
+void lowered_linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
+  KNNBERT_ASSERT(x.cols() == layer.inputs);
+  const LoweredWeight& w = values.lowered(layer.weight);
+  rows.resize<Products>(x);
+  share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
+  if constexpr (Products::precision == Precision::int8)
+    detail::share_product<Arch, Products>(layer, rows.lanes(), w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, rows.meanings(), w.scales.data(), w.sums.data()}, workers);
+  else
+    detail::share_product<Arch, Products>(layer, rows.lanes(), w.panels.data(), epilogue, workers);
+}
+
+/// The same in the precision that the block was lowered to, if it was.
 template <class Arch, class Precisions, class Epilogue>
 void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
-  KNNBERT_ASSERT(x.cols() == layer.inputs);
-  constexpr index_t tile = 2 * panel_width;
   Precisions::with(values.precision(), [&](auto dot) {
     using Products = decltype(dot);
-    const auto product = [&](ConstView left, const float* panels, const auto& finish) {
-      share(layer.outputs, tile, workers, [&](index_t first, index_t count) {
-        kernel::product<Arch, Products>(left, panels, first + count, finish, first);
-      });
-    };
-    if constexpr (Products::precision == Precision::fp32) return product(x, values.slice(layer.weight), epilogue);
-    else {
-      const LoweredWeight& w = values.lowered(layer.weight);
-      rows.resize<Products>(x);
-      share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
-      const auto& finish = kernel::coarse(epilogue);
-      if constexpr (Products::precision == Precision::int8)
-        product(rows.lanes(), w.panels.data(), kernel::Dequantize<std::decay_t<decltype(finish)>>{finish, rows.meanings(), w.scales.data(), w.sums.data()});
-      else
-        product(rows.lanes(), w.panels.data(), finish);
-    }
+    if constexpr (Products::precision == Precision::fp32) detail::share_product<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
+    else lowered_linear<Arch, Products>(layer, values, x, kernel::coarse(epilogue), rows, workers);
   });
 }
 
