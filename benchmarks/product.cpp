@@ -6,7 +6,7 @@
 #include <Eigen/Core>
 
 #include "knnbert/core/rng.hpp"
-#include "knnbert/kernel/lower.hpp"
+#include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"
 #include "clock.hpp"
 

@@ -1,6 +1,7 @@
 #include "knnbert/kernel/lower.hpp"
 
 #include "kernel/values.hpp"
+#include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"
 
 using namespace knnbert_test;

@@ -33,18 +33,10 @@ struct AttentionHeadLanes {
 
 namespace detail {
 
-/// Numerators of a row of scores as bf16 lanes, zero behind the last; returns 1 / their sum before rounding.
+/// Numerators of a row of scores as bf16 lanes, zeros to the end of the last vector; returns 1 / their sum before rounding.
 template <class Arch>
-KNNBERT_INLINE float softmax_lanes(float* s, index_t size, float scale, float* lanes_out) {
-#if defined(__AVX512BF16__)
-  if constexpr (Bf16::native && lanes<Arch> == 16)
-    return softmax_numerators<Arch>(s, size, scale, [lanes_out](index_t j, Floats<Arch> p) {
-      store_bf16<Arch>(lanes_out + j / 2, p);
-    });
-#endif
-  const float normalize = softmax_numerators<Arch>(s, size, scale);
-  bf16_row<Arch, Bf16::native>(s, round_up(size, 2), lanes_out);  // an odd last one is followed by a zero
-  return normalize;
+KNNBERT_INLINE float softmax_lanes(const float* s, index_t size, float scale, float* lanes_out) {
+  return softmax_numerators<Arch>(s, size, scale, [lanes_out](index_t j, Floats<Arch> p) { store_bf16<Arch>(lanes_out + j / 2, p); });
 }
 
 #if defined(__AMX_TILE__)

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "knnbert/kernel/dot.hpp"
-#include "knnbert/kernel/lower.hpp"
+#include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"
 
 /// Pairs of rows whose inner product may be large, found with keys in bf16: half the memory to read, and the processor's

@@ -6,6 +6,7 @@
 #include "knnbert/kernel/attention_bf16.hpp"
 #include "knnbert/kernel/layer_norm.hpp"
 #include "knnbert/kernel/lower.hpp"
+#include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/masked_softmax.hpp"
 #include "knnbert/kernel/mean_rows.hpp"
 #include "knnbert/kernel/near_pairs.hpp"

@@ -43,7 +43,7 @@ struct Ahead {
 template <class Arch, class Dot, int Rows, int Vectors>
 void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, const Touched& touched, TileSums out) {
   using F = Floats<Arch>;
-  const LeftFactor a = left;
+  const LeftFactor a = left;  // copies: through the references GCC keeps the sums in memory
   const RightFactor b = right;
   typename Dot::template sums<Arch> sums[Rows][Vectors];
 #pragma GCC unroll 16

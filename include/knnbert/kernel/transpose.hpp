@@ -2,6 +2,8 @@
 #if defined(__AVX__)
 #include <immintrin.h>
 #endif
+#include <algorithm>
+#include <type_traits>
 
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/kernel/arch.hpp"

@@ -2,7 +2,7 @@
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/kernel/epilogue.hpp"
-#include "knnbert/kernel/lower.hpp"
+#include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"
 #include "knnbert/kernel/transpose.hpp"
 
