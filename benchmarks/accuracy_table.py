@@ -1,6 +1,6 @@
 """Prints the results of accuracy.sh as a Markdown table: mean accuracy over the seeds that both sides have run.
 
-usage: accuracy_table.py FOLDER   (with ours.jsonl and torch.jsonl)
+usage: accuracy_table.py OURS.jsonl THEIRS.jsonl [NAME OF THEM]
 """
 
 import json
@@ -22,15 +22,15 @@ def read(path):
 
 
 def main():
-    folder = Path(sys.argv[1])
-    ours, torch = read(folder / "ours.jsonl"), read(folder / "torch.jsonl")
-    print("| data, method | seeds | " + " | ".join(f"{name}: here / PyTorch" for name in PREDICTORS) + " | largest lag |")
+    ours, theirs = read(Path(sys.argv[1])), read(Path(sys.argv[2]))
+    other = sys.argv[3] if len(sys.argv) > 3 else "PyTorch"
+    print("| data, method | seeds | " + " | ".join(f"{name}: here / {other}" for name in PREDICTORS) + " | largest lag |")
     print("|---|---|" + "---|" * (len(PREDICTORS) + 1))
-    for key in sorted(set(ours) & set(torch)):
-        seeds = sorted(set(ours[key]) & set(torch[key]))
+    for key in sorted(set(ours) & set(theirs)):
+        seeds = sorted(set(ours[key]) & set(theirs[key]))
         if not seeds:
             continue
-        means = [[sum(side[key][seed][name] for seed in seeds) / len(seeds) for side in (ours, torch)] for name in PREDICTORS]
+        means = [[sum(side[key][seed][name] for seed in seeds) / len(seeds) for side in (ours, theirs)] for name in PREDICTORS]
         cells = " | ".join(f"{a:.1f} / {b:.1f}" for a, b in means)
         lag = max(b - a for a, b in means)
         print(f"| {key[0]}, {key[1]} | {', '.join(map(str, seeds))} | {cells} | {max(lag, 0):.1f} |")

@@ -51,6 +51,8 @@ double gelu_tanh_slope(double x) {
 }
 
 const auto vector_exp = [](auto x) { return kernel::exp<Arch>(x); };
+const auto vector_exp2 = [](auto x) { return kernel::exp2_of_negative<Arch>(x); };
+const auto coarse_exp2 = [](auto x) { return kernel::coarse_exp2_of_negative<Arch>(x); };
 const auto vector_erf = [](auto x) { return kernel::erf<Arch>(x); };
 const auto vector_tanh = [](auto x) { return kernel::tanh<Arch>(x); };
 
@@ -58,6 +60,8 @@ template <class Activation>
 constexpr auto value = [](auto x) { return Activation::template value<Arch>(x); };
 template <class Activation>
 constexpr auto derivative = [](auto x) { return Activation::template derivative<Arch>(x); };
+using ForBf16 = kernel::CoarseGelu<Precision::bf16>;
+using ForInt8 = kernel::CoarseGelu<Precision::int8>;
 
 }  // namespace
 
@@ -70,6 +74,19 @@ TEST_CASE("exp: relative error below 1.5e-7 from -87 to 88, clamped outside, exa
   CHECK(relative(apply(vector_exp, infinity), std::exp(88.0)) < 1.5e-7);
   CHECK(relative(apply(vector_exp, 1e30f), std::exp(88.0)) < 1.5e-7);
   CHECK(relative(apply(vector_exp, -infinity), std::exp(-87.0)) < 1.5e-7);
+}
+
+TEST_CASE("2^x for x <= 0: relative error below 3e-7 and, coarse, 1e-4; far below it vanishes; a NaN stays") {
+  const auto exact = [](double x) { return std::exp2(x); };
+  CHECK(worst_on_grid(-125, 0, vector_exp2, exact, relative) < 3e-7);
+  CHECK(worst_on_grid(-125, 0, coarse_exp2, exact, relative) < 1e-4);
+  CHECK(worst_on_grid(-1, 0, coarse_exp2, exact, relative) < 1e-4);
+  for (const float x : {-127.5f, -1000.0f, -1e30f}) {
+    CHECK(apply(vector_exp2, x) < 2e-38f);
+    CHECK(std::fabs(apply(coarse_exp2, x)) < 2e-38f);
+  }
+  CHECK(std::isnan(apply(vector_exp2, nan_value)));
+  CHECK(std::isnan(apply(coarse_exp2, nan_value)));
 }
 
 TEST_CASE("erf: absolute error below 4e-7 everywhere, small arguments to the last digits") {
@@ -95,8 +112,10 @@ TEST_CASE("tanh: absolute error below 2e-7, small arguments to the last digits, 
 TEST_CASE("activations: values and derivatives against the formulas in double") {
   CHECK(worst_on_grid(-10, 10, value<kernel::Gelu>, gelu, mixed) < 1e-6);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::Gelu>, gelu_slope, absolute) < 5e-7);
-  CHECK(worst_on_grid(-10, 10, value<kernel::CoarseGelu>, gelu, absolute) < 3e-4);
-  CHECK(worst_on_grid(0.001, 10, value<kernel::CoarseGelu>, gelu, relative) < 5e-4);
+  CHECK(worst_on_grid(-10, 10, value<ForBf16>, gelu, absolute) < 3e-4);
+  CHECK(worst_on_grid(0.001, 10, value<ForBf16>, gelu, relative) < 5e-4);
+  CHECK(worst_on_grid(-10, 10, value<ForInt8>, gelu, absolute) < 1.2e-3);
+  CHECK(worst_on_grid(0.001, 10, value<ForInt8>, gelu, relative) < 2e-3);
   CHECK(worst_on_grid(-10, 10, value<kernel::GeluTanh>, gelu_tanh, mixed) < 5e-7);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::GeluTanh>, gelu_tanh_slope, absolute) < 3e-6);
   CHECK(worst_on_grid(-10, 10, value<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
@@ -115,8 +134,10 @@ TEST_CASE("activations: large arguments neither overflow nor lose their limit") 
   for (const float x : {20.0f, 1e4f, 1e18f}) {
     CHECK(apply(value<kernel::Gelu>, x) == approx(x));
     CHECK(std::fabs(apply(value<kernel::Gelu>, -x)) <= 2e-7f * x);
-    CHECK(apply(value<kernel::CoarseGelu>, x) == approx(x));
-    CHECK(std::fabs(apply(value<kernel::CoarseGelu>, -x)) <= 1e-6f * x);
+    CHECK(apply(value<ForBf16>, x) == approx(x));
+    CHECK(std::fabs(apply(value<ForBf16>, -x)) <= 1e-6f * x);
+    CHECK(apply(value<ForInt8>, x) == approx(x));
+    CHECK(std::fabs(apply(value<ForInt8>, -x)) <= 1e-6f * x);
     CHECK(apply(derivative<kernel::Gelu>, x) == approx(1));
   }
   for (const float x : {20.0f, 1000.0f}) {
@@ -133,7 +154,8 @@ TEST_CASE("a NaN stays a NaN: a diverged model must not look sound") {
   CHECK(std::isnan(apply(vector_erf, nan_value)));
   CHECK(std::isnan(apply(vector_tanh, nan_value)));
   CHECK(std::isnan(apply(value<kernel::Gelu>, nan_value)));
-  CHECK(std::isnan(apply(value<kernel::CoarseGelu>, nan_value)));
+  CHECK(std::isnan(apply(value<ForBf16>, nan_value)));
+  CHECK(std::isnan(apply(value<ForInt8>, nan_value)));
   CHECK(std::isnan(apply(value<kernel::GeluTanh>, nan_value)));
   CHECK(std::isnan(apply(value<kernel::Relu>, nan_value)));
   CHECK(std::isnan(apply(derivative<kernel::Gelu>, nan_value)));

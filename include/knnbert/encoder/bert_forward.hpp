@@ -100,8 +100,16 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   embed_tokens<Arch>(tables(), values, chunk.batch, 0, chunk.batch.size(), embedding_dropout(chunk.row_keys), chunk.sum, chunk.statistics, chunk.hidden);
   const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
                                  View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
-  for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
-    block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch, workers);
+  if (runs_lowered<Arch>(layers_.blocks.front(), values, block_dropout(chunk.row_keys, 0)))
+    Precisions::with(values.precision(), [&](auto dot) {
+      if constexpr (decltype(dot)::precision != Precision::fp32) {
+        lower_shared<Arch, decltype(dot)>(chunk.hidden, scratch.front().rows, workers);
+        for (const Block& block : layers_.blocks) block_forward_lowered<Arch, decltype(dot)>(block, values, {chunk.batch.offsets}, a, scratch, workers);
+      }
+    });
+  else
+    for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
+      block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch, workers);
   pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
   copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
 }

@@ -6,6 +6,7 @@
 #include "knnbert/encoder/bert_config.hpp"
 #include "knnbert/encoder/pooling.hpp"
 #include "knnbert/nn/block_backward.hpp"
+#include "knnbert/nn/block_lowered.hpp"
 
 namespace knnbert {
 

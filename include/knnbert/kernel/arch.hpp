@@ -6,6 +6,7 @@
 #include "knnbert/kernel/dispatch.hpp"
 
 #define KNNBERT_INLINE inline __attribute__((always_inline))
+#define KNNBERT_INLINE_CALL __attribute__((always_inline))  // behind the parameters of a lambda
 
 namespace knnbert {
 

@@ -45,8 +45,8 @@ struct StoreScaled {
   const float* factors;
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    StoreWithin{out}.put<Arch>(r, c, sum * Floats<Arch>(factors[r]));
+  auto column(index_t c) const {
+    return [put = StoreWithin{out}.column<Arch>(c), f = factors](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { put(r, sum * Floats<Arch>(f[r])); };
   }
 };
 

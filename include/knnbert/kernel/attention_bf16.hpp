@@ -36,12 +36,36 @@ namespace detail {
 /// Numerators of a row of scores as bf16 lanes, zeros to the end of the last vector; returns 1 / their sum before rounding.
 template <class Arch>
 KNNBERT_INLINE float softmax_lanes(const float* s, index_t size, float scale, float* lanes_out) {
-  return softmax_numerators<Arch>(s, size, scale, [lanes_out](index_t j, Floats<Arch> p) { store_bf16<Arch>(lanes_out + j / 2, p); });
+  return softmax_numerators<Arch>(
+      s, size, scale, [](Floats<Arch> x) { return coarse_exp2_of_negative<Arch>(x); },
+      [lanes_out](index_t j, Floats<Arch> p) { store_bf16<Arch>(lanes_out + j / 2, p); });
 }
+
+/// out = bf16(sum * factors[row]), never past the last column of out: lanes of a head between others
+struct StoreScaledLowered {
+  View out;
+  const float* factors;
+  Touched touches(index_t, index_t) const { return {}; }
+  template <class Arch>
+  auto column(index_t c) const {
+    return [o = out, f = factors, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      float* to = o.data() + r * o.stride() + c / 2;
+      const Floats<Arch> v = sum * Floats<Arch>(f[r]);
+      const index_t rest = 2 * o.cols() - c;
+      if (rest >= lanes<Arch>) return store_bf16<Arch>(to, v);
+      if (rest <= 0) return;
+      alignas(64) float all[lanes<Arch>];
+      store<Arch>(all, v);
+      bf16_row<Arch, Bf16::native>(all, rest, to);
+    };
+  }
+};
+template <bool Lowered>
+using StoreContext = std::conditional_t<Lowered, StoreScaledLowered, StoreScaled>;
 
 #if defined(__AMX_TILE__)
 /// By matrix registers: heads of 32 columns or a multiple, blocks of up to 32 queries.
-template <class Arch>
+template <class Arch, bool Lowered>
 void attention_in_matrices(const AttentionHeadLanes& head, View context, View keys, AttentionScratch& scratch) {
   const index_t length = head.query.rows(), depth = head.query.cols(), pairs = round_up(head.value.rows(), matrix_lanes);
   const MatrixRows rows(0, length);
@@ -65,15 +89,12 @@ void attention_in_matrices(const AttentionHeadLanes& head, View context, View ke
       normalize[r] = softmax_lanes<Arch>(p.row(r).data(), length, head.scale, p_lanes.row(r).data());
       std::fill_n(p_lanes.row(r).data() + head.value.rows(), pairs - head.value.rows(), 0.0f);
     }
-    product({p_lanes.data(), p_lanes.stride(), 1}, head.value, pairs, skipped, StoreScaled{context.row_range(row, rows.height), normalize});
+    product({p_lanes.data(), p_lanes.stride(), 1}, head.value, pairs, skipped, StoreContext<Lowered>{context.row_range(row, rows.height), normalize});
   });
 }
 #endif
 
-}  // namespace detail
-
-/// context [L, E] = softmax(Q K^T * scale) V.  Scratch as for attention().
-template <class Arch>
+template <class Arch, bool Lowered>
 void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScratch& scratch) {
   const index_t length = head.query.rows(), lanes_wide = head.query.cols();
   scratch.fit(length, 2 * lanes_wide, false);
@@ -81,26 +102,34 @@ void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScrat
   transpose<Arch>(head.key, keys);
 #if defined(__AMX_TILE__)
   if (Bf16::matrix && lanes_wide % matrix_lanes == 0 && matrix_registers_permitted())
-    return detail::attention_in_matrices<Arch>(head, context, keys, scratch);
+    return attention_in_matrices<Arch, Lowered>(head, context, keys, scratch);
 #endif
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length), p_lanes = scratch.lanes(height, (length + 1) / 2);
     float normalize[tile_rows<Arch>];
-    detail::tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, lanes_wide, 0, Store{p});
+    tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, lanes_wide, 0, Store{p});
     for (index_t r = 0; r < height; ++r)
-      normalize[r] = detail::softmax_lanes<Arch>(p.row(r).data(), length, head.scale, p_lanes.row(r).data());
-    detail::tile_row<Arch, Bf16>(height, {p_lanes.data(), p_lanes.stride(), 1}, head.value, p_lanes.cols(), 0,
-                                 detail::StoreScaled{context.row_range(row, height), normalize});
+      normalize[r] = softmax_lanes<Arch>(p.row(r).data(), length, head.scale, p_lanes.row(r).data());
+    tile_row<Arch, Bf16>(height, {p_lanes.data(), p_lanes.stride(), 1}, head.value, p_lanes.cols(), 0,
+                         StoreContext<Lowered>{context.row_range(row, height), normalize});
   });
 }
 
+}  // namespace detail
+
+template <bool Lowered>
+struct AttentionBf16;
+
+/// context = softmax(Q K^T * scale) V, [L, E] or, Lowered, [L, E / 2] lanes of bf16.  Scratch as for attention().
+template <class Arch, bool Lowered = false>
+void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScratch& scratch) {
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<AttentionBf16<Lowered>>(head, context, scratch);
+  else detail::attention_bf16<Arch, Lowered>(head, context, scratch);
+}
+template <bool Lowered>
 struct AttentionBf16 : Entry<void(const AttentionHeadLanes&, View, AttentionScratch&)> {
   template <class Arch>
-  static constexpr type* function = attention_bf16<Arch>;
+  static constexpr auto* function = &attention_bf16<Arch, Lowered>;
 };
-template <>
-inline void attention_bf16<Dispatched>(const AttentionHeadLanes& head, View context, AttentionScratch& scratch) {
-  dispatch<AttentionBf16>(head, context, scratch);
-}
 
 }  // namespace knnbert::kernel

@@ -5,8 +5,9 @@
 #include "knnbert/kernel/dropout.hpp"
 #include "knnbert/kernel/elementary.hpp"
 
-/// What happens to the sums of a tile: put(row, column, vector of sums) of an epilogue receives them, and touches() says
-/// which rows of memory it will need. Rows may be written past the last column: matrices keep a panel of scratch there.
+/// What happens to the sums of a tile: column(c) of an epilogue yields a function that receives vectors of sums that begin
+/// there, as put(row, sums), and keeps what it needs of that column in registers; touches() says which rows of memory it will
+/// need. Rows may be written past the last column: matrices keep a panel of scratch there.
 namespace knnbert::kernel {
 
 /// Rows of memory that the end of a tile will write or read.
@@ -43,7 +44,9 @@ struct Store {
   TileSums whole(index_t r, index_t c) const { return {out.data() + r * out.stride() + c, out.stride()}; }
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const { store_at<Arch>(out, r, c, sum); }
+  auto column(index_t c) const {
+    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum); };
+  }
 };
 
 /// out = sum, never past the last column of out: for columns of a wider matrix
@@ -51,9 +54,11 @@ struct StoreWithin {
   View out;
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    if (c + lanes<Arch> <= out.cols()) return store_at<Arch>(out, r, c, sum);
-    if (c < out.cols()) store_first<Arch>(out.data() + r * out.stride() + c, sum, out.cols() - c);
+  auto column(index_t c) const {
+    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      if (c + lanes<Arch> <= o.cols()) return store_at<Arch>(o, r, c, sum);
+      if (c < o.cols()) store_first<Arch>(o.data() + r * o.stride() + c, sum, o.cols() - c);
+    };
   }
 };
 
@@ -63,8 +68,8 @@ struct StoreSum {
   ConstView other;
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {other, r, c}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    store_at<Arch>(out, r, c, sum + load_at<Arch>(other, r, c));
+  auto column(index_t c) const {
+    return [o = out, y = other, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + load_at<Arch>(y, r, c)); };
   }
 };
 
@@ -74,8 +79,8 @@ struct AddBias {
   const float* bias;
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    store_at<Arch>(out, r, c, sum + load<Arch>(bias + c));
+  auto column(index_t c) const {
+    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + b); };
   }
 };
 
@@ -86,17 +91,20 @@ struct Activate {
   const float* bias;
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, Keep ? Lines{before, r, c} : Lines{}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    const auto x = sum + load<Arch>(bias + c);
-    if constexpr (Keep) store_at<Arch>(before, r, c, x);
-    store_at<Arch>(out, r, c, Activation::template value<Arch>(x));
+  auto column(index_t c) const {
+    return [o = out, kept = before, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      const auto x = sum + b;
+      if constexpr (Keep) store_at<Arch>(kept, r, c, x);
+      store_at<Arch>(o, r, c, Activation::template value<Arch>(x));
+    };
   }
 };
 
-/// What finishes a product in place of an epilogue where its result is lowered next.
-template <class Epilogue>
+/// What finishes a product in place of an epilogue where its result is lowered to P next.
+template <Precision P, class Epilogue>
 const Epilogue& coarse(const Epilogue& epilogue) { return epilogue; }
-inline Activate<CoarseGelu, false> coarse(const Activate<Gelu, false>& epilogue) { return {epilogue.out, epilogue.before, epilogue.bias}; }
+template <Precision P>
+Activate<CoarseGelu<P>, false> coarse(const Activate<Gelu, false>& epilogue) { return {epilogue.out, epilogue.before, epilogue.bias}; }
 
 /// out = sum * Activation'(before)
 template <class Activation>
@@ -105,8 +113,10 @@ struct ActivateBackward {
   ConstView before;
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {before, r, c}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    store_at<Arch>(out, r, c, sum * Activation::template derivative<Arch>(load_at<Arch>(before, r, c)));
+  auto column(index_t c) const {
+    return [o = out, x = before, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      store_at<Arch>(o, r, c, sum * Activation::template derivative<Arch>(load_at<Arch>(x, r, c)));
+    };
   }
 };
 
@@ -132,7 +142,7 @@ void activate_backward(ConstView d_out, ConstView before, View d_before) {
   else
     for (index_t r = 0; r < before.rows(); ++r)
       for (index_t c = 0; c < before.cols(); c += lanes<Arch>)
-        ActivateBackward<Activation>{d_before, before}.template put<Arch>(r, c, load_at<Arch>(d_out, r, c));
+        ActivateBackward<Activation>{d_before, before}.template column<Arch>(c)(r, load_at<Arch>(d_out, r, c));
 }
 
 template <class Activation>
@@ -155,11 +165,12 @@ struct AddResidual {
   Dropout dropout;
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {residual, r, c}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    auto x = sum + load<Arch>(bias + c);
-    const auto y = load_at<Arch>(residual, r, c);
-    if constexpr (Drop) return store_at<Arch>(out, r, c, xsimd::fma(x, dropout_factors<Arch>(dropout, dropout.row_keys[r], c), y));
-    store_at<Arch>(out, r, c, x + y);
+  auto column(index_t c) const {
+    return [o = out, other = residual, drop = dropout, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      const auto x = sum + b, y = load_at<Arch>(other, r, c);
+      if constexpr (Drop) return store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));
+      store_at<Arch>(o, r, c, x + y);
+    };
   }
 };
 

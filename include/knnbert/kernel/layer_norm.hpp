@@ -18,26 +18,34 @@ KNNBERT_INLINE float sum_columns(index_t cols, F&& f) {
   return sum<Arch>(total);
 }
 
+struct RowStatistics {
+  float mean, scale;  // 1 / deviation
+};
+
+template <class Arch>
+KNNBERT_INLINE RowStatistics layer_norm_row(const float* in, index_t width, const float* gain, const float* bias, float epsilon, float* out) {
+  using F = Floats<Arch>;
+  const float mean = sum_columns<Arch>(width, [&](index_t c) { return load<Arch>(in + c); }) / static_cast<float>(width);
+  const float squares = sum_columns<Arch>(width, [&](index_t c) {
+    const F d = load<Arch>(in + c) - F(mean);
+    return d * d;
+  });
+  const float scale = 1.0f / std::sqrt(squares / static_cast<float>(width) + epsilon);
+  for (index_t c = 0; c < width; c += lanes<Arch>)
+    store<Arch>(out + c, xsimd::fma((load<Arch>(in + c) - F(mean)) * F(scale), load<Arch>(gain + c), load<Arch>(bias + c)));
+  return {mean, scale};
+}
+
 }  // namespace detail
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gain + bias, row by row.  Ba, Kiros, Hinton 2016.
 /// x, y [R, H]; statistics [R, 2] receives mean and 1 / deviation for the backward pass.
 template <class Arch>
 void layer_norm(ConstView x, const float* gain, const float* bias, float epsilon, View y, View statistics) {
-  using F = Floats<Arch>;
-  const index_t width = x.cols();
   for (index_t r = 0; r < x.rows(); ++r) {
-    const float* in = x.data() + r * x.stride();
-    const float mean = detail::sum_columns<Arch>(width, [&](index_t c) { return load<Arch>(in + c); }) / static_cast<float>(width);
-    const float squares = detail::sum_columns<Arch>(width, [&](index_t c) {
-      const F d = load<Arch>(in + c) - F(mean);
-      return d * d;
-    });
-    const float scale = 1.0f / std::sqrt(squares / static_cast<float>(width) + epsilon);
-    for (index_t c = 0; c < width; c += lanes<Arch>)
-      store_at<Arch>(y, r, c, xsimd::fma((load<Arch>(in + c) - F(mean)) * F(scale), load<Arch>(gain + c), load<Arch>(bias + c)));
-    statistics(r, 0) = mean;
-    statistics(r, 1) = scale;
+    const auto row = detail::layer_norm_row<Arch>(x.data() + r * x.stride(), x.cols(), gain, bias, epsilon, y.data() + r * y.stride());
+    statistics(r, 0) = row.mean;
+    statistics(r, 1) = row.scale;
   }
 }
 

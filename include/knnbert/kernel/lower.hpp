@@ -120,6 +120,15 @@ KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, float* to) {
   return {(most - least) / 255.0f, static_cast<float>(zero)};
 }
 
+/// Row r of x to row r of `to`, and what it means.
+template <class Arch, class Dot>
+KNNBERT_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* meanings) {
+  const float* from = x.data() + r * x.stride();
+  float* lanes_of_row = to.data() + r * to.stride();
+  if constexpr (Dot::precision == Precision::bf16) bf16_row<Arch, Dot::native>(from, x.cols(), lanes_of_row);
+  if constexpr (Dot::precision == Precision::int8) meanings[r] = int8_row<Arch>(from, x.cols(), lanes_of_row);
+}
+
 }  // namespace detail
 
 template <Precision P>
@@ -130,12 +139,7 @@ template <class Arch, class Dot>
 void lower_rows(ConstView x, View to, Int8Row* meanings) {
   if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LowerRows<Dot::precision>>(x, to, meanings);
   else
-    for (index_t r = 0; r < x.rows(); ++r) {
-      const float* from = x.data() + r * x.stride();
-      float* lanes_of_row = to.data() + r * to.stride();
-      if constexpr (Dot::precision == Precision::bf16) detail::bf16_row<Arch, Dot::native>(from, x.cols(), lanes_of_row);
-      if constexpr (Dot::precision == Precision::int8) meanings[r] = detail::int8_row<Arch>(from, x.cols(), lanes_of_row);
-    }
+    for (index_t r = 0; r < x.rows(); ++r) detail::lower_row<Arch, Dot>(x, r, to, meanings);
 }
 template <Precision P>
 struct LowerRows : Entry<void(ConstView, View, Int8Row*)> {
@@ -143,7 +147,14 @@ struct LowerRows : Entry<void(ConstView, View, Int8Row*)> {
   static constexpr auto* function = &lower_rows<Arch, ProductsIn<P>>;
 };
 
-/// Left factors in reduced precision, [M, lanes of K], and what their rows mean (int8). Scratch of one worker; grows only.
+/// A left factor in reduced precision.
+struct LoweredFactor {
+  ConstView lanes;                    // [M, lanes of K]
+  const Int8Row* meanings = nullptr;  // [M], int8 only
+  LoweredFactor row_range(index_t first, index_t count) const { return {lanes.row_range(first, count), meanings ? meanings + first : nullptr}; }
+};
+
+/// Rows of numbers in reduced precision. Scratch of one worker; grows only.
 class LoweredRows {
  public:
   template <class Arch, class Dot>
@@ -159,11 +170,13 @@ class LoweredRows {
   }
   template <class Arch, class Dot>
   void assign_rows(ConstView x, index_t first, index_t count) {
-    Int8Row* meanings = Dot::precision == Precision::int8 ? meanings_.data() + first : nullptr;
-    lower_rows<Arch, Dot>(x.row_range(first, count), View(rows_).row_range(first, count), meanings);
+    lower_rows<Arch, Dot>(x.row_range(first, count), lanes().row_range(first, count), Dot::precision == Precision::int8 ? meanings() + first : nullptr);
   }
+  LoweredFactor factor() const { return {rows_, meanings_.data()}; }
   ConstView lanes() const { return rows_; }
+  View lanes() { return rows_; }
   const Int8Row* meanings() const { return meanings_.data(); }
+  Int8Row* meanings() { return meanings_.data(); }
 
  private:
   Matrix rows_;
@@ -214,14 +227,17 @@ void pair_lowered_rows(ConstView from, View to) {
   }
 }
 
-/// out = bf16(sum + bias), two neighboring columns a lane: out [M, lanes of N]
-struct AddBiasLowered {
+/// out = bf16(Activation(sum + bias)), two neighboring columns a lane: out [M, lanes of N]
+template <class Activation>
+struct ActivateLowered {
   View out;
   const float* bias;
   Touched touches(index_t r, index_t c) const { return {{out, r, c / 2}, {}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> sum) const {
-    detail::store_bf16<Arch>(out.data() + r * out.stride() + c / 2, sum + load<Arch>(bias + c));
+  auto column(index_t c) const {
+    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      detail::store_bf16<Arch>(o.data() + r * o.stride() + c / 2, Activation::template value<Arch>(sum + b));
+    };
   }
 };
 
@@ -246,10 +262,13 @@ struct Dequantize {
   const float *scales, *sums;
   Touched touches(index_t r, index_t c) const { return epilogue.touches(r, c); }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t r, index_t c, Floats<Arch> lanes_of_sum) const {
-    const auto sum = xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(lanes_of_sum));
-    const auto centered = xsimd::fnma(Floats<Arch>(rows[r].zero), load<Arch>(sums + c), sum);
-    epilogue.template put<Arch>(r, c, centered * (load<Arch>(scales + c) * Floats<Arch>(rows[r].scale)));
+  auto column(index_t c) const {
+    return [row = rows, scale = load<Arch>(scales + c), of_weights = load<Arch>(sums + c), put = epilogue.template column<Arch>(c)](
+               index_t r, Floats<Arch> lanes_of_sum) KNNBERT_INLINE_CALL {
+      const auto sum = xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(lanes_of_sum));
+      const auto centered = xsimd::fnma(Floats<Arch>(row[r].zero), of_weights, sum);
+      put(r, centered * (scale * Floats<Arch>(row[r].scale)));
+    };
   }
 };
 

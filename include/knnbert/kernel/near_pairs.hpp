@@ -32,8 +32,10 @@ struct CollectNear {
 
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t key, index_t query, Floats<Arch> sums) const {
-    if (!xsimd::all(sums < load<Arch>(limits + query))) collect<Arch>(key, query, sums);
+  auto column(index_t query) const {
+    return [near = *this, limit = load<Arch>(limits + query), query](index_t key, Floats<Arch> sums) KNNBERT_INLINE_CALL {
+      if (!xsimd::all(sums < limit)) near.collect<Arch>(key, query, sums);
+    };
   }
 
  private:

@@ -85,7 +85,12 @@ struct AddToPanel {
   float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
   Touched touches(index_t k, index_t n) const { return {{at(k, n), panel_width}, {}}; }
   template <class Arch>
-  KNNBERT_INLINE void put(index_t k, index_t n, Floats<Arch> sum) const { store<Arch>(at(k, n), load<Arch>(at(k, n)) + sum); }
+  auto column(index_t n) const {
+    return [to = at(0, n)](index_t k, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      float* here = to + k * panel_width;
+      store<Arch>(here, load<Arch>(here) + sum);
+    };
+  }
 };
 
 /// Columns [n, n + columns) of y side by side; columns past N are padding of the panel, whose gradient has to stay zero.

@@ -7,9 +7,10 @@
 
 namespace knnbert::kernel {
 
-/// put(column, numerators) for whole vectors of e^(scale (s - max)), zeros past `size`; returns 1 / their sum.
-template <class Arch, class Put>
-KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, Put&& put) {
+/// put(column, numerators) for whole vectors of e^(scale (s - max)), zeros past `size`; returns 1 / their sum. power(x) is 2^x
+/// for x <= 0.
+template <class Arch, class Power, class Put>
+KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, Power&& power, Put&& put) {
   using F = Floats<Arch>;
   const F lowest(std::numeric_limits<float>::lowest());
   F best = lowest;
@@ -18,7 +19,7 @@ KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scal
   if (j < size) best = xsimd::max(best, first_lanes<Arch>(load<Arch>(s + j), size - j, lowest));
   const float binary = scale * 1.44269504f;  // e^(scale s) = 2^(binary s)
   const F shift(-largest<Arch>(best) * binary), factor(binary);
-  const auto numerator = [&](index_t at) { return exp2_of_negative<Arch>(xsimd::fma(load<Arch>(s + at), factor, shift)); };
+  const auto numerator = [&](index_t at) { return power(xsimd::fma(load<Arch>(s + at), factor, shift)); };
   F total(0.0f);
   for (j = 0; j + lanes<Arch> <= size; j += lanes<Arch>) {
     const F p = numerator(j);
@@ -36,7 +37,7 @@ KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scal
 /// Replaces a row by its numerators; the caller multiplies the result into whatever it computes from the row.
 template <class Arch>
 KNNBERT_INLINE float softmax_numerators(float* s, index_t size, float scale) {
-  return softmax_numerators<Arch>(s, size, scale, [s](index_t j, Floats<Arch> p) { store<Arch>(s + j, p); });
+  return softmax_numerators<Arch>(s, size, scale, [](Floats<Arch> x) { return exp2_of_negative<Arch>(x); }, [s](index_t j, Floats<Arch> p) { store<Arch>(s + j, p); });
 }
 
 /// d_s = scale * (d_p p - p * sum(d_p p)), in place over d_p; kept = p with dropout, so that d_p kept = d_dropped p.

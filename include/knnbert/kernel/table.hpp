@@ -4,7 +4,7 @@
 
 #include "knnbert/kernel/accumulate.hpp"
 #include "knnbert/kernel/attention_bf16.hpp"
-#include "knnbert/kernel/layer_norm.hpp"
+#include "knnbert/kernel/layer_norm_lowered.hpp"
 #include "knnbert/kernel/lower.hpp"
 #include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/masked_softmax.hpp"
@@ -41,21 +41,22 @@ template <class... A, class... B>
 Entries<A..., B...> operator+(Entries<A...>, Entries<B...>);
 
 template <Precision P>
-using ActivateOnly = std::conditional_t<P == Precision::fp32, Activate<Gelu, false>, Activate<CoarseGelu, false>>;
+using ActivateOnly = std::conditional_t<P == Precision::fp32, Activate<Gelu, false>, Activate<CoarseGelu<P>, false>>;
 template <Precision P>
 using ForwardProducts = Entries<WeightProduct<P, AddBias>, WeightProduct<P, ActivateOnly<P>>, WeightProduct<P, Activate<Gelu, true>>,
                                 WeightProduct<P, AddResidual<false>>, WeightProduct<P, AddResidual<true>>>;
 template <Precision P>
 using BackwardProducts = Entries<WeightProduct<P, Store>, WeightProduct<P, StoreSum>, WeightProduct<P, ActivateBackward<Gelu>>, AddWeightGradient<P>>;
 using Int8Products =
-    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<AddBiasLowered>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
+    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<ActivateLowered<Identity>>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
             WeightProduct<Precision::int8, Dequantize<Activate<Gelu, true>>>, WeightProduct<Precision::int8, Dequantize<AddResidual<false>>>,
             WeightProduct<Precision::int8, Dequantize<AddResidual<true>>>>;
 using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, ActivateRows<Tanh>, ActivateRowsBackward<Relu>,
                      ActivateRowsBackward<GeluTanh>, LayerNorm, LayerNormBackward, AddLayerNormGradient, AddColumnSums, MeanRows, AddMeanRowsBackward, Peak>;
-using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>,
-                        PairRows, PairLoweredRows, WeightProduct<Precision::bf16, AddBiasLowered>, TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
-using Heads = Entries<Attention, AttentionBackward, AttentionBf16>;
+using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>, LayerNormLowered<Precision::bf16>, LayerNormLowered<Precision::int8>,
+                        PairRows, PairLoweredRows, WeightProduct<Precision::bf16, ActivateLowered<Identity>>, WeightProduct<Precision::bf16, ActivateLowered<CoarseGelu<Precision::bf16>>>,
+                        TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
+using Heads = Entries<Attention, AttentionBackward, AttentionBf16<false>, AttentionBf16<true>>;
 using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>, PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
                      ExponentiateIncluded, ScaleRow>;
 

@@ -116,8 +116,16 @@ namespace detail {
 
 template <class Arch, class Epilogue>
 [[gnu::noinline]] void finish_tile(const float* sums, index_t height, index_t width, index_t row, index_t column, const Epilogue& epilogue) {
-  for (index_t i = 0; i < height; ++i)
-    for (index_t j = 0; j < width; j += lanes<Arch>) epilogue.template put<Arch>(row + i, column + j, load<Arch>(sums + i * tile_columns<Arch> + j));
+  const auto put = epilogue.template column<Arch>(column);
+  if (width == lanes<Arch>) {
+    for (index_t i = 0; i < height; ++i) put(row + i, load<Arch>(sums + i * tile_columns<Arch>));
+    return;
+  }
+  const auto put_next = epilogue.template column<Arch>(column + lanes<Arch>);
+  for (index_t i = 0; i < height; ++i) {
+    put(row + i, load<Arch>(sums + i * tile_columns<Arch>));
+    put_next(row + i, load<Arch>(sums + i * tile_columns<Arch> + lanes<Arch>));
+  }
 }
 
 }  // namespace detail

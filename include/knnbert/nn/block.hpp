@@ -2,6 +2,7 @@
 #include <span>
 
 #include "knnbert/kernel/attention_bf16.hpp"
+#include "knnbert/kernel/layer_norm.hpp"
 #include "knnbert/nn/linear.hpp"
 
 namespace knnbert {
@@ -57,7 +58,7 @@ inline constexpr index_t feed_forward_rows = 112;
 /// Scratch of one thread running blocks; grows only.
 struct BlockScratch {
   kernel::AttentionScratch attention;
-  kernel::LoweredRows rows;
+  kernel::LoweredRows rows, other_rows;  // see block_lowered.hpp
   kernel::PairedValues values;
 };
 
@@ -131,28 +132,6 @@ void attend(const Block& block, TextRange texts, const BlockActivations<View>& a
   });
 }
 
-/// The same with products in bf16, without dropout.  projections [rows of texts, lanes of 3H]
-template <class Arch>
-void attend_bf16(const Block& block, TextRange texts, ConstView projections, View context, std::span<BlockScratch> scratch, const Workers& workers) {
-  const index_t width = block.width() / 2, size = block.head_width() / 2;  // in lanes
-  for (index_t t = 0; t < texts.count(); ++t) {
-    const index_t first = texts.offsets[t] - texts.begin(), length = texts.offsets[t + 1] - texts.offsets[t];
-    const ConstView lanes = projections.row_range(first, length);
-    const ConstView values = scratch.front().values.template assign<Arch>(lanes.col_range(2 * width, width));
-    workers.for_each(block.heads, [&](index_t h, index_t worker) {
-      kernel::attention_bf16<Arch>({lanes.col_range(h * size, size), lanes.col_range(width + h * size, size), values.col_range(2 * h * size, 2 * size),
-                                    1.0f / std::sqrt(static_cast<float>(block.head_width()))},
-                                   context.row_range(first, length).col_range(2 * h * size, 2 * size), scratch[worker].attention);
-    });
-  }
-}
-
-/// Whether attention runs in bf16: where that is faster and no gradient is wanted. Projections then leave their product as lanes.
-template <class Arch>
-bool attends_in_bf16(const Block& block, const ParameterBlock& values, const BlockActivations<View>& a, const BlockDropout& dropout) {
-  return values.precision() != Precision::fp32 && kernel::native_bf16<Arch>() && a.before.empty() && !dropout.probabilities.active() && block.head_width() % 2 == 0;
-}
-
 }  // namespace detail
 
 /// Runs the block on some texts; a.input holds their rows, a.output receives the result. One scratch a worker. The bits do
@@ -164,17 +143,8 @@ void block_forward(const Block& block, const ParameterBlock& values, TextRange t
   kernel::LoweredRows& lowered = scratch.front().rows;
   const auto part = [&](View view) { return view.row_range(begin, rows); };
   const float* bias = values.slice(block.projections.bias);
-  if (detail::attends_in_bf16<Arch>(block, values, a, dropout)) {
-    const View lanes = part(a.projections).col_range(0, kernel::lanes_of<kernel::Bf16>(block.projections.outputs));
-    Precisions::with(values.precision(), [&](auto dot) {
-      if constexpr (decltype(dot)::precision != Precision::fp32)
-        lowered_linear<Arch, decltype(dot)>(block.projections, values, part(a.input), kernel::AddBiasLowered{lanes, bias}, lowered, workers);
-    });
-    detail::attend_bf16<Arch>(block, texts, lanes, part(a.context), scratch, workers);
-  } else {
-    linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias{part(a.projections), bias}, lowered, workers);
-    detail::attend<Arch>(block, texts, a, dropout, scratch, workers);
-  }
+  linear<Arch, Precisions>(block.projections, values, part(a.input), kernel::AddBias{part(a.projections), bias}, lowered, workers);
+  detail::attend<Arch>(block, texts, a, dropout, scratch, workers);
   detail::linear_with_residual<Arch, Precisions>(block.attention_output, values, part(a.context), part(a.input),
                                                  dropout.attention_output().from_row(begin), part(a.attention_sum), lowered, workers);
   detail::normalize<Arch>(block.attention_norm, values, part(a.attention_sum), part(a.middle), part(a.attention_statistics), workers);

@@ -54,26 +54,32 @@ void share_product(const Linear& layer, ConstView left, const float* panels, con
 
 }  // namespace detail
 
-/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers share the outputs.  x [M, inputs]; rows: scratch.
-template <class Arch, class Products, class Epilogue>
-void lowered_linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
-  KNNBERT_ASSERT(x.cols() == layer.inputs);
-  const LoweredWeight& w = values.lowered(layer.weight);
+/// x in reduced precision, in `rows`; workers share its rows.
+template <class Arch, class Products>
+kernel::LoweredFactor lower_shared(ConstView x, kernel::LoweredRows& rows, const Workers& workers) {
   rows.resize<Products>(x);
   share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
-  if constexpr (Products::precision == Precision::int8)
-    detail::share_product<Arch, Products>(layer, rows.lanes(), w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, rows.meanings(), w.scales.data(), w.sums.data()}, workers);
-  else
-    detail::share_product<Arch, Products>(layer, rows.lanes(), w.panels.data(), epilogue, workers);
+  return rows.factor();
 }
 
-/// The same in the precision that the block was lowered to, if it was.
+/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers share the outputs.
+template <class Arch, class Products, class Epilogue>
+void lowered_linear(const Linear& layer, const ParameterBlock& values, kernel::LoweredFactor x, const Epilogue& epilogue, const Workers& workers) {
+  KNNBERT_ASSERT(x.lanes.cols() == kernel::lanes_of<Products>(layer.inputs));
+  const LoweredWeight& w = values.lowered(layer.weight);
+  if constexpr (Products::precision == Precision::int8)
+    detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, x.meanings, w.scales.data(), w.sums.data()}, workers);
+  else
+    detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), epilogue, workers);
+}
+
+/// The same in the precision that the block was lowered to, if it was.  x [M, inputs]; rows: scratch
 template <class Arch, class Precisions, class Epilogue>
 void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
   Precisions::with(values.precision(), [&](auto dot) {
     using Products = decltype(dot);
     if constexpr (Products::precision == Precision::fp32) detail::share_product<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
-    else lowered_linear<Arch, Products>(layer, values, x, kernel::coarse(epilogue), rows, workers);
+    else lowered_linear<Arch, Products>(layer, values, lower_shared<Arch, Products>(x, rows, workers), kernel::coarse<Products::precision>(epilogue), workers);
   });
 }
 

@@ -1,0 +1,27 @@
+#pragma once
+#include "knnbert/kernel/layer_norm.hpp"
+#include "knnbert/kernel/lower.hpp"
+
+namespace knnbert::kernel {
+
+template <Precision P>
+struct LayerNormLowered;
+
+/// layer_norm, and its rows in a reduced precision while they lie in the first-level cache.
+/// x, y [R, H]; lanes [R, lanes of H]; meanings [R] (int8 only)
+template <class Arch, class Dot>
+void layer_norm_lowered(ConstView x, const float* gain, const float* bias, float epsilon, View y, View lanes, Int8Row* meanings) {
+  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LayerNormLowered<Dot::precision>>(x, gain, bias, epsilon, y, lanes, meanings);
+  else
+    for (index_t r = 0; r < x.rows(); ++r) {
+      detail::layer_norm_row<Arch>(x.data() + r * x.stride(), x.cols(), gain, bias, epsilon, y.data() + r * y.stride());
+      detail::lower_row<Arch, Dot>(y, r, lanes, meanings);
+    }
+}
+template <Precision P>
+struct LayerNormLowered : Entry<void(ConstView, const float*, const float*, float, View, View, Int8Row*)> {
+  template <class Arch>
+  static constexpr auto* function = &layer_norm_lowered<Arch, ProductsIn<P>>;
+};
+
+}  // namespace knnbert::kernel
