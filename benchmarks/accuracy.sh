@@ -6,14 +6,15 @@
 # PYTHON names an interpreter with torch and transformers; without it only the program runs, and with KNNBERT given as -
 # only PyTorch. SEEDS (1 2 3), METHODS (ce knn-bert), THREADS (1); MATMUL_PRECISION (medium) of PyTorch: highest is faster on
 # an AMD processor with benchmarks/peers/mkl_intel.c preloaded. MALLOC_MMAP_MAX_=0 spares it a fifth of the time.
-# OPTIONS go to both verbs of the program (--precision bf16, --backend torch); EVAL_PRECISION=int8 evaluates each model in
-# that precision too, into WORK/ours-int8.jsonl.
+# OPTIONS go to both verbs of the program (--backend torch), PRECISION (fp32) is that of both; ALSO="fp32 int8" evaluates each
+# model in these precisions too, into WORK/ours-fp32.jsonl and WORK/ours-int8.jsonl.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 work=$4
 shift 4
 sets=${*:-trec6 banking77 sst2 clinc150}
 threads=${THREADS:-1}
+precision=${PRECISION:-fp32}
 mkdir -p "$work"
 [ -f "$work/sets/clinc150.test.tsv" ] || "${PYTHON:-python3}" "$here/peers/export_data.py" --data "$data" --output "$work/sets"
 
@@ -21,22 +22,20 @@ contrast="--lambda 0.5 --momentum 0.99 --positives 1 --top-k 10 --end-k 1"
 head_rate() { case $1 in banking77 | clinc150) echo 1e-3 ;; *) echo 1e-4 ;; esac; }
 done_before() { [ -f "$1" ] && grep -q "^{\"dataset\": *\"$set\", *\"method\": *\"$method\", *\"seed\": *$seed," "$1"; }
 
-evaluate() { # FILE [OPTION ...]
-  file=$1
-  shift
+evaluate() { # FILE PRECISION
   # shellcheck disable=SC2086
   result=$("$knnbert" eval --model "$work/model" --data "$work/sets/$set.test.tsv" --threads "$threads" --header absent --json \
-    ${OPTIONS:-} "$@" | sed 's/,"mcc".*/}/')
-  printf '{"dataset":"%s","method":"%s","seed":%s,"result":%s}\n' "$set" "$method" "$seed" "$result" | tee -a "$file"
+    --precision "$2" ${OPTIONS:-} | sed 's/,"mcc".*/}/')
+  printf '{"dataset":"%s","method":"%s","seed":%s,"result":%s}\n' "$set" "$method" "$seed" "$result" | tee -a "$1"
 }
 
 run_ours() {
   # shellcheck disable=SC2086
   "$knnbert" train --encoder "$encoder" --train "$work/sets/$set.train.tsv" --output "$work/model" --method "$method" \
     --epochs 3 --batch-size 32 --learning-rate 1e-4 --head-learning-rate "$rate" --pooling mean --seed "$seed" \
-    --threads "$threads" --neighbors 10 --header absent ${OPTIONS:-} ${extra:+--queue-size 5000} $extra >/dev/null
-  evaluate "$work/ours.jsonl"
-  [ -z "${EVAL_PRECISION:-}" ] || evaluate "$work/ours-$EVAL_PRECISION.jsonl" --precision "$EVAL_PRECISION"
+    --threads "$threads" --neighbors 10 --header absent --precision "$precision" ${OPTIONS:-} ${extra:+--queue-size 5000} $extra >/dev/null
+  evaluate "$work/ours.jsonl" "$precision"
+  for also in ${ALSO:-}; do evaluate "$work/ours-$also.jsonl" "$also"; done
 }
 
 run_torch() {

@@ -1,9 +1,11 @@
 """usage: distributed_model.py RESULTS.jsonl
 
 Tables of what distributed.sh measured, and a model of a step on more nodes, in Markdown. The time of an all-reduce of n bytes
-among p processes is fitted by least squares of relative errors as
+among p processes is
     t = alpha * 2 ceil(log2 p) + beta * 2 (p - 1) / p * n
-(Rabenseifner's algorithm), to the fastest times of processes that had a core each. A step of p nodes then takes its time
+(Rabenseifner's algorithm): alpha is fitted to messages of at most 4 KB, beta to those of 1 MB and more, where the other term
+hardly counts, both to the fastest times, of processes that had a core each where there are such. In between a limit of the
+rate lets short bursts pass. A step of p nodes then takes its time
 alone plus what of the all-reduce, which goes in pieces of 2 MB, the backward pass does not cover: it covers what travels
 while earlier layers are at work, (layers - 1) / layers of its time at most. Bytes are those measured on 4 processes; more
 nodes touch more rows of the token embeddings, up to 47 MB for a vocabulary of 30,522.
@@ -34,19 +36,14 @@ def predict(alpha, beta, p, n):
 
 
 def fit(rows):
-    """Alpha and beta of the least sum of squared relative errors, both at least 0, and the mean relative error."""
-    a = b = c = d = e = 0.0
-    for row in rows:
-        t = row["fastest"]
-        x, y = (value / t for value in features(row["processes"], row["bytes"]))
-        a, b, c, d, e = a + x * x, b + x * y, c + y * y, d + x, e + y
-    determinant = a * c - b * b
-    alpha, beta = (d * c - e * b) / determinant, (a * e - b * d) / determinant
-    if alpha < 0:
-        alpha, beta = 0.0, e / c
-    elif beta < 0:
-        alpha, beta = d / a, 0.0
-    errors = [abs(predict(alpha, beta, r["processes"], r["bytes"]) / r["fastest"] - 1) for r in rows]
+    """Alpha, beta, and the mean relative error over the messages of 1 MB and more."""
+    def slope(chosen, which):
+        """Least squares of relative errors of t = slope * feature."""
+        ratios = [features(r["processes"], r["bytes"])[which] / r["fastest"] for r in chosen]
+        return sum(ratios) / sum(x * x for x in ratios)
+    large = [r for r in rows if r["bytes"] >= 1 << 20]
+    alpha, beta = slope([r for r in rows if r["bytes"] <= 4096], 0), slope(large, 1)
+    errors = [abs(predict(alpha, beta, r["processes"], r["bytes"]) / r["fastest"] - 1) for r in large]
     return alpha, beta, sum(errors) / len(errors)
 
 
@@ -90,13 +87,15 @@ def scaling(rows, kind):
            for p, r in sorted(chosen.items())])
 
 
-def overlap(rows):
+def overlap(rows, networks):
+    """Measured waiting beside what the model says of it."""
     chosen = [r for r in rows if r["kind"] == "overlap"]
     if not chosen:
         return
     print("Overlap between network namespaces:\n")
-    table(["network", "nodes", "sums start", "seconds a step", "waiting for others"],
-          [(r["network"], r["processes"], "during the backward pass" if r["overlap"] else "behind it", f"{r['seconds']:.3f}", f"{r['waited']:.3f} s") for r in chosen])
+    table(["network", "nodes", "sums start", "seconds a step", "waiting for others", "by the model"],
+          [(r["network"], r["processes"], "during the backward pass" if r["overlap"] else "behind it", f"{r['seconds']:.3f}", f"{r['waited']:.3f} s",
+            f"{exposed(*networks[r['network']], r['processes'], r['reduced_bytes'], r['backward'] if r['overlap'] else 0):.3f} s") for r in chosen])
 
 
 def main(path):
@@ -104,7 +103,6 @@ def main(path):
     steps = [r for r in rows if r["measure"] == "train"]
     scaling(steps, "strong")
     scaling(steps, "weak")
-    overlap(steps)
 
     networks = {}
     print("All-reduce, t = alpha 2 ceil(log2 p) + beta 2 (p - 1) / p n:\n")
@@ -113,8 +111,9 @@ def main(path):
         times = [r for r in rows if r["measure"] == "all-reduce" and r["network"] == network]
         alpha, beta, error = fit([r for r in times if r["processes"] <= r["cores"]] or times)
         networks[network] = alpha, beta
-        lines.append((network, f"{alpha * 1e6:.1f}", f"{1e-9 / beta:.2f}" if beta else "unbounded", f"{100 * error:.0f} %"))
+        lines.append((network, f"{alpha * 1e6:.1f}", f"{1e-9 / beta:.2f}", f"{100 * error:.0f} %"))
     table(["network", "alpha, us", "1 / beta, GB/s", "mean relative error"], lines)
+    overlap(steps, networks)
 
     weak = {r["processes"]: r for r in steps if r["kind"] == "weak"}
     strong = {r["processes"]: r for r in steps if r["kind"] == "strong"}

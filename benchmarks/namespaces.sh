@@ -33,7 +33,7 @@ for i in $(seq 0 $last); do
     parent='parent 1:'
   fi
   # shellcheck disable=SC2086
-  [ "$rate" = 0 ] || ip netns exec "$name-$i" tc qdisc add dev eth0 $parent handle 2: tbf rate "$rate" burst 512kb latency 400ms
+  [ "$rate" = 0 ] || ip netns exec "$name-$i" tc qdisc add dev eth0 $parent handle 2: tbf rate "$rate" burst 128kb latency 400ms
 done
 
 # Takes the place of ssh: the last number of the address is the namespace's. Each node has a name of its own, or Open MPI
