@@ -10,7 +10,7 @@ using AnyBert = BasicBert<DefaultArch, AnyPrecision>;
 struct RandomAnyBert {
   AnyBert encoder;
   ParameterBlock values;
-  explicit RandomAnyBert(Precision precision) : encoder(tiny_config()) {
+  explicit RandomAnyBert(Precision precision, const BertConfig& config = tiny_config()) : encoder(config) {
     ParameterTable table;
     encoder.declare_dense(table);
     encoder.declare_lookup(table);
@@ -44,6 +44,24 @@ TEST_CASE("precision: bf16 and int8 stay close to fp32, each at its own distance
   CHECK(half < 0.03);
   CHECK(byte > half);
   CHECK(byte < 0.1);
+}
+
+TEST_CASE("precision: every activation and more rows than a feed-forward block has: close to fp32, texts independent") {
+  const Batch many = random_batch(tiny_config(), {24, 24, 24, 24, 23, 24, 24, 24, 5});
+  REQUIRE(many.tokens() > feed_forward_rows);
+  for (const auto activation : {ActivationKind::gelu, ActivationKind::gelu_tanh, ActivationKind::relu}) {
+    BertConfig config = tiny_config();
+    config.hidden_act = activation;
+    const Matrix exact = RandomAnyBert(Precision::fp32, config).embed(many);
+    for (const auto precision : {Precision::bf16, Precision::int8}) {
+      const RandomAnyBert bert(precision, config);
+      const Matrix given = bert.embed(many);
+      CHECK(distance(exact, given) < (precision == Precision::bf16 ? 0.03 : 0.1));
+      Batch last;
+      last.append(many, many.size() - 1);
+      CHECK(same_bits(bert.embed(last), ConstView(given).row_range(many.size() - 1, 1)));
+    }
+  }
 }
 
 TEST_CASE("precision: an encoder for any precision gives in fp32 the bits of one for fp32 only") {

@@ -19,13 +19,24 @@ struct Heads {
   }
   ConstView part(index_t i) const { return ConstView(projections).col_range((2 * i + 1) * width, width); }
 
-  void run(kernel::PairedValues& paired, kernel::AttentionScratch& scratch) {
+  template <bool Lowered>
+  void run(View into, kernel::PairedValues& paired, kernel::AttentionScratch& scratch) const {
     kernel::LoweredRows rows;
     rows.assign<Arch, kernel::Bf16>(projections);
-    const auto lanes = [&](index_t first, index_t count) { return rows.lanes().col_range(first * width / 2, count * width / 2); };
+    const ConstView all = rows.lanes();
+    const auto lanes = [&](index_t first, index_t count) { return all.col_range(first * width / 2, count * width / 2); };
     const ConstView values = paired.assign<Arch>(lanes(4, 2));
-    kernel::attention_bf16<Arch>({lanes(1, 1), lanes(3, 1), values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))},
-                                 View(context).col_range(width, width), scratch);
+    kernel::attention_bf16<Arch, Lowered>({lanes(1, 1), lanes(3, 1), values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))}, into, scratch);
+  }
+  void run(kernel::PairedValues& paired, kernel::AttentionScratch& scratch) { run<false>(View(context).col_range(width, width), paired, scratch); }
+  /// The context as lanes of both heads, [L, E]; only the second one is written.
+  Matrix run_lowered() const {
+    kernel::PairedValues paired;
+    kernel::AttentionScratch scratch;
+    Matrix lanes(length, width);
+    lanes.fill(-7);
+    run<true>(View(lanes).col_range(width / 2, width / 2), paired, scratch);
+    return lanes;
   }
   void run() {
     kernel::PairedValues paired;
@@ -68,6 +79,23 @@ TEST_CASE("attention_bf16: lengths 1 to 40 and longer, every head width: within 
       heads.run();
       CHECK(largest_error(View(heads.context).col_range(width, width), [&](index_t r, index_t c) { return exact(heads, r, c); }) < 8e-3);
       CHECK(heads.other_head_untouched());
+    }
+}
+
+TEST_CASE("attention_bf16, lowered: the context as bf16, the head before it untouched") {
+  for (const index_t width : {4, 16, 20, 32, 96})
+    for (const index_t length : {1, 7, 29}) {
+      CAPTURE(width, length);
+      Heads heads(length, width);
+      heads.run();
+      kernel::LoweredRows expected;
+      expected.assign<Arch, kernel::Bf16>(View(heads.context).col_range(width, width));
+      const Matrix given = heads.run_lowered();
+      CHECK(same_bits(ConstView(given).col_range(width / 2, width / 2), expected.lanes()));
+      bool untouched = true;
+      for (index_t r = 0; r < length; ++r)
+        for (index_t c = 0; c < width / 2; ++c) untouched = untouched && given(r, c) == -7;
+      CHECK(untouched);
     }
 }
 

@@ -1,4 +1,4 @@
-#include "knnbert/kernel/layer_norm.hpp"
+#include "knnbert/kernel/layer_norm_lowered.hpp"
 
 #include "kernel/values.hpp"
 
@@ -69,6 +69,29 @@ TEST_CASE("layer norm: within 3e-6 of the double result, rows independent of eac
         CHECK(same_bits(alone.y, ConstView(o.y).row_range(r, 1)));
       }
     }
+}
+
+TEST_CASE("layer norm, lowered: the bits of a layer norm and of its rows lowered behind it") {
+  const auto check = [](auto dot, const Case& c) {
+    using Dot = decltype(dot);
+    const Output expected = forward(c, c.x);
+    kernel::LoweredRows lowered, rows;
+    lowered.assign<Arch, Dot>(expected.y);
+    rows.resize<Dot>(c.x);
+    Matrix y(c.x.rows(), c.x.cols());
+    kernel::layer_norm_lowered<Arch, Dot>(c.x, c.gain.data(), c.bias.data(), c.epsilon, y, rows.lanes(), rows.meanings());
+    CHECK(same_bits(y, expected.y));
+    CHECK(same_bits(rows.lanes(), lowered.lanes()));
+    for (index_t r = 0; Dot::precision == Precision::int8 && r < c.x.rows(); ++r) {
+      CHECK(rows.meanings()[r].scale == lowered.meanings()[r].scale);
+      CHECK(rows.meanings()[r].zero == lowered.meanings()[r].zero);
+    }
+  };
+  for (const index_t width : {8, 20, 33, 384}) {
+    const Case c(7, width);
+    check(kernel::Bf16(), c);
+    check(kernel::Int8(), c);
+  }
 }
 
 TEST_CASE("layer norm: a row without variance becomes the bias; a large mean costs digits, not sense") {
