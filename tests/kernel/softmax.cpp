@@ -21,10 +21,10 @@ std::vector<double> exact_softmax(std::span<const float> s, double scale) {
 /// softmax_numerators with its normalization, in a matrix whose scratch holds NaN.
 Matrix softmax(const Matrix& s, float scale) {
   Matrix p = s;
-  for (index_t r = 0; r < p.rows(); ++r) {
-    const float factor = kernel::softmax_numerators<Arch>(p.row(r).data(), p.cols(), scale);
-    for (float& x : p.row(r)) x *= factor;
-  }
+  std::vector<float> factors(static_cast<std::size_t>(p.rows()));
+  kernel::softmax_numerators<Arch>(p, scale, factors.data());
+  for (index_t r = 0; r < p.rows(); ++r)
+    for (float& x : p.row(r)) x *= factors[static_cast<std::size_t>(r)];
   return p;
 }
 
@@ -53,7 +53,8 @@ TEST_CASE("softmax: whole vectors past the last element become zero, nothing fur
   for (index_t size = 1; size <= 40; ++size) {
     Matrix p = random_matrix(1, size, 1);
     for (index_t c = size; c < p.stride(); ++c) p.data()[c] = 5;
-    kernel::softmax_numerators<Arch>(p.data(), size, 1);
+    float factor;
+    kernel::softmax_numerators<Arch>(p, 1, &factor);
     for (index_t c = size; c < p.stride(); ++c) REQUIRE(p.data()[c] == (c < round_up(size, lanes<Arch>) ? 0.0f : 5.0f));
   }
 }

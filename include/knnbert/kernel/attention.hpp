@@ -82,12 +82,18 @@ void attention_probabilities(const AttentionHead& head, AttentionScratch& scratc
   const View keys = scratch.transposed(head.key.cols(), length), p = scratch.rows(length, length), kept = scratch.kept(length);
   transpose<Arch>(head.key, keys);
   multiply<Arch>(head.query, keys, p);
-  for (index_t r = 0; r < length; ++r) {
-    const Floats<Arch> normalize(softmax_numerators<Arch>(p.row(r).data(), length, head.scale));
-    for (index_t c = 0; c < length; c += lanes<Arch>) {
-      const auto value = load_at<Arch>(p, r, c) * normalize;
-      store_at<Arch>(p, r, c, value);
-      store_at<Arch>(kept, r, c, head.dropout.active() ? value * dropout_factors<Arch>(head.dropout, head.dropout.row_keys[r], c) : value);
+  constexpr index_t block = 16;
+  for (index_t first = 0; first < length; first += block) {
+    const index_t count = std::min(block, length - first);
+    float factors[block];
+    softmax_numerators<Arch>(p.row_range(first, count), head.scale, factors);
+    for (index_t r = first; r < first + count; ++r) {
+      const Floats<Arch> normalize(factors[r - first]);
+      for (index_t c = 0; c < length; c += lanes<Arch>) {
+        const auto value = load_at<Arch>(p, r, c) * normalize;
+        store_at<Arch>(p, r, c, value);
+        store_at<Arch>(kept, r, c, head.dropout.active() ? value * dropout_factors<Arch>(head.dropout, head.dropout.row_keys[r], c) : value);
+      }
     }
   }
 }
@@ -105,7 +111,7 @@ void attention(const AttentionHead& head, View context, AttentionScratch& scratc
     const View p = scratch.rows(height, length);
     float normalize[tile_rows<Arch>];
     detail::tile_row<Arch>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, width, 0, Store{p});
-    for (index_t r = 0; r < height; ++r) normalize[r] = softmax_numerators<Arch>(p.row(r).data(), length, head.scale);
+    softmax_numerators<Arch>(p, head.scale, normalize);
     if (head.dropout.active()) apply_dropout<Arch>(p, head.dropout.from_row(row), p);
     detail::tile_row<Arch>(height, {p.data(), p.stride(), 1}, head.value, length, 0,
                            detail::StoreScaled{context.row_range(row, height), normalize});

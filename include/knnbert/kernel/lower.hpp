@@ -84,27 +84,36 @@ KNNBERT_INLINE void store_pairs(float* to, __m512i words) {
 }
 #endif
 
-/// Smallest and largest element of a row and 0.
+/// Smallest and largest of the elements added and 0.
 template <class Arch>
-KNNBERT_INLINE std::pair<float, float> range_of(const float* x, index_t size) {
-  using F = Floats<Arch>;
-  F low(0.0f), high(0.0f);
-  index_t c = 0;
-  for (; c + lanes<Arch> <= size; c += lanes<Arch>) {
-    const F v = load<Arch>(x + c);
-    low = xsimd::min(low, v);
-    high = xsimd::max(high, v);
+class Range {
+ public:
+  KNNBERT_INLINE void add(Floats<Arch> v) {
+    low_ = xsimd::min(low_, v);
+    high_ = xsimd::max(high_, v);
   }
-  float least = -largest<Arch>(-low), most = largest<Arch>(high);
-  for (; c < size; ++c) least = std::min(least, x[c]), most = std::max(most, x[c]);
-  return {least, most};
+  KNNBERT_INLINE void add_first(Floats<Arch> v, index_t count) { add(first_lanes<Arch>(v, count, Floats<Arch>(0.0f))); }
+  KNNBERT_INLINE float least() const { return -largest<Arch>(-low_); }
+  KNNBERT_INLINE float most() const { return largest<Arch>(high_); }
+
+ private:
+  Floats<Arch> low_ = Floats<Arch>(0.0f), high_ = Floats<Arch>(0.0f);
+};
+
+template <class Arch>
+KNNBERT_INLINE Range<Arch> range_of(const float* x, index_t size) {
+  Range<Arch> range;
+  index_t c = 0;
+  for (; c + lanes<Arch> <= size; c += lanes<Arch>) range.add(load<Arch>(x + c));
+  if (c < size) range.add_first(load<Arch>(x + c), size - c);
+  return range;
 }
 
 /// to [K] = q, rounded to nearest, ties to even
 template <class Arch>
-KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, float* to) {
+KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, const Range<Arch>& range, float* to) {
   auto* out = reinterpret_cast<unsigned char*>(to);
-  const auto [least, most] = range_of<Arch>(from, size);
+  const float least = range.least(), most = range.most();
   const float factor = most > least ? 255.0f / (most - least) : 0.0f;
   const auto zero = static_cast<std::int32_t>(std::nearbyint(-least * factor));
   index_t c = 0;
@@ -120,13 +129,13 @@ KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, float* to) {
   return {(most - least) / 255.0f, static_cast<float>(zero)};
 }
 
-/// Row r of x to row r of `to`, and what it means.
+/// Row r of x to row r of `to`, and what it means; range: of that row (int8 only).
 template <class Arch, class Dot>
-KNNBERT_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* meanings) {
+KNNBERT_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* meanings, const Range<Arch>& range) {
   const float* from = x.data() + r * x.stride();
   float* lanes_of_row = to.data() + r * to.stride();
   if constexpr (Dot::precision == Precision::bf16) bf16_row<Arch, Dot::native>(from, x.cols(), lanes_of_row);
-  if constexpr (Dot::precision == Precision::int8) meanings[r] = int8_row<Arch>(from, x.cols(), lanes_of_row);
+  if constexpr (Dot::precision == Precision::int8) meanings[r] = int8_row<Arch>(from, x.cols(), range, lanes_of_row);
 }
 
 }  // namespace detail
@@ -139,7 +148,11 @@ template <class Arch, class Dot>
 void lower_rows(ConstView x, View to, Int8Row* meanings) {
   if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LowerRows<Dot::precision>>(x, to, meanings);
   else
-    for (index_t r = 0; r < x.rows(); ++r) detail::lower_row<Arch, Dot>(x, r, to, meanings);
+    for (index_t r = 0; r < x.rows(); ++r) {
+      detail::Range<Arch> range;
+      if constexpr (Dot::precision == Precision::int8) range = detail::range_of<Arch>(x.data() + r * x.stride(), x.cols());
+      detail::lower_row<Arch, Dot>(x, r, to, meanings, range);
+    }
 }
 template <Precision P>
 struct LowerRows : Entry<void(ConstView, View, Int8Row*)> {
@@ -240,6 +253,8 @@ struct ActivateLowered {
     };
   }
 };
+template <class Activation>
+inline constexpr bool in_registers<ActivateLowered<Activation>> = true;
 
 struct PairRows : Entry<void(ConstView, index_t, index_t, View)> {
   template <class Arch>
@@ -271,5 +286,7 @@ struct Dequantize {
     };
   }
 };
+template <class Epilogue>
+inline constexpr bool in_registers<Dequantize<Epilogue>> = in_registers<Epilogue>;
 
 }  // namespace knnbert::kernel

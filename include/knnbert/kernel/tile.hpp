@@ -35,13 +35,12 @@ struct Ahead {
   index_t step = panel_width;
 };
 
-/// sums(i, j) = sum over k < depth of a(i, k) * b(k, j).
+/// sums(i, j) = sum over k < depth of a(i, k) * b(k, j), then finish(sums) on the registers.
 /// Every element is summed in ascending k by fused steps, whatever the tile height: results do not depend on tiling.
-/// What follows (bias, activation, residual) reads the sums back from the first-level cache: applied to the registers it
-/// would be compiled once a height, for 1 % of the time. Factors come by reference: copies of them are written by words and read
-/// by pairs of words, for which the processor waits (1.5 % of the time in int8).
-template <class Arch, class Dot, int Rows, int Vectors>
-void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, const Touched& touched, TileSums out) {
+/// Factors come by reference: copies of them are written by words and read by pairs of words, for which the processor waits
+/// (1.5 % of the time in int8).
+template <class Arch, class Dot, int Rows, int Vectors, class Finish>
+KNNBERT_INLINE void tile_sums(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, const Touched& touched, Finish&& finish) {
   using F = Floats<Arch>;
   const LeftFactor a = left;  // copies: through the references GCC keeps the sums in memory
   const RightFactor b = right;
@@ -59,7 +58,7 @@ void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead
       for (index_t j = 0; j < Vectors * lanes<Arch>; j += panel_width) __builtin_prefetch(touched.read.data + i * touched.read.stride + j);
 #pragma GCC unroll 4
   for (index_t k = 0; k < depth; ++k) {
-    __builtin_prefetch(ahead.data + k * ahead.step, 0, 2);
+    __builtin_prefetch(ahead.data + k * ahead.step);
     F columns[Vectors];
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) columns[j] = load<Arch>(b.data + k * b.step + j * b.vector);
@@ -70,10 +69,32 @@ void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead
       for (int j = 0; j < Vectors; ++j) sums[i][j] = Dot::template step<Arch>(sums[i][j], element, columns[j]);
     }
   }
+  finish(sums);
+}
+
+/// A tile that leaves its sums in memory. What follows reads them back from the first-level cache: applied to the registers
+/// it is compiled once a height, for 1 % of the time; finished_tile() does it where that matters.
+template <class Arch, class Dot, int Rows, int Vectors>
+void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, const Touched& touched, TileSums out) {
+  tile_sums<Arch, Dot, Rows, Vectors>(left, right, depth, ahead, touched, [&](const auto& sums) KNNBERT_INLINE_CALL {
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i)
+    for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < Vectors; ++j) store<Arch>(out.data + i * out.stride + j * lanes<Arch>, as_floats<Arch>(sums[i][j]));
+      for (int j = 0; j < Vectors; ++j) store<Arch>(out.data + i * out.stride + j * lanes<Arch>, as_floats<Arch>(sums[i][j]));
+  });
+}
+
+/// The largest tile at output position (row, column), with its epilogue.
+template <class Arch, class Dot, class Epilogue>
+[[gnu::noinline]] void finished_tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, index_t row, index_t column, const Epilogue& epilogue) {
+  tile_sums<Arch, Dot, tile_rows<Arch>, tile_vectors>(left, right, depth, ahead, epilogue.touches(row, column), [&](const auto& sums) KNNBERT_INLINE_CALL {
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; ++j) {
+      const auto put = epilogue.template column<Arch>(column + j * lanes<Arch>);
+#pragma GCC unroll 16
+      for (int i = 0; i < tile_rows<Arch>; ++i) put(row + i, as_floats<Arch>(sums[i][j]));
+    }
+  });
 }
 
 /// Tiles by height, rows 1 and up. Narrow tiles, which only end a row of panels, come in few heights.
@@ -140,6 +161,11 @@ void run_tile(index_t height, const LeftFactor& left, const RightFactor& b, inde
   for (index_t rows; done < height; done += rows, row += rows) {
     rows = Shapes::height(height - done);
     const LeftFactor a{left.data + done * left.row, left.row, left.step};
+    if constexpr (Vectors == tile_vectors && Dot::precision != Precision::fp32 && in_registers<Epilogue>)
+      if (rows == Shapes::most) {
+        finished_tile<Arch, Dot>(a, b, depth, ahead, row, column, epilogue);
+        continue;
+      }
     const auto function = Shapes::of(rows);
     if constexpr (requires { epilogue.whole(row, column); }) {
       const TileSums out = epilogue.whole(row, column);
