@@ -63,8 +63,13 @@ function(knnbert_try_torch mode)
       list(APPEND libraries "${KNNBERT_TORCH_FOLDER}/lib/lib${name}${CMAKE_SHARED_LIBRARY_SUFFIX}")
     endif()
   endforeach()
-  # The CUDA kernels register themselves: a linker that drops unnamed libraries would drop them.
-  set(link "$<$<CXX_COMPILER_ID:GNU,Clang>:-Wl,--no-as-needed>" ${libraries})
+  # The CUDA kernels register themselves: a linker that drops unnamed libraries would drop them. The compiler's library comes
+  # first: that of LibTorch 2.11 for CUDA exports functions of std::filesystem, among them a remove_all() that crashes.
+  set(link "$<$<CXX_COMPILER_ID:GNU,Clang>:-Wl,--no-as-needed>")
+  if("stdc++" IN_LIST CMAKE_CXX_IMPLICIT_LINK_LIBRARIES)
+    list(APPEND link stdc++)
+  endif()
+  list(APPEND link ${libraries})
   set(probe "${CMAKE_CURRENT_BINARY_DIR}/knnbert_torch_probe.cpp")
   file(WRITE "${probe}" "#include <ATen/ATen.h>
 int main() {
@@ -93,4 +98,38 @@ int main() {
   target_include_directories(knnbert_libtorch SYSTEM INTERFACE "${KNNBERT_TORCH_FOLDER}/include")
   target_link_libraries(knnbert_libtorch INTERFACE ${link})
   set(knnbert_has_torch TRUE PARENT_SCOPE)
+endfunction()
+
+# knnbert_find_nccl(): makes the target knnbert_libnccl exist where LibTorch has NCCL and the headers of NCCL and of CUDA are at
+# hand: in the toolkit's place or as the packages that torch depends on (nvidia-nccl-cu13, nvidia-cuda-runtime and others) bring them.
+function(knnbert_find_nccl)
+  if(TARGET knnbert_libnccl OR NOT EXISTS "${KNNBERT_TORCH_FOLDER}/lib/libtorch_cuda${CMAKE_SHARED_LIBRARY_SUFFIX}")
+    return()
+  endif()
+  file(GLOB places "${KNNBERT_TORCH_FOLDER}/../nvidia/*/include")
+  list(APPEND places "$ENV{CUDA_HOME}/include" "$ENV{CUDA_PATH}/include" /usr/local/cuda/include)
+  find_path(KNNBERT_NCCL_HEADERS nccl.h HINTS ${places})
+  find_path(KNNBERT_CUDA_HEADERS cuda_runtime_api.h HINTS ${places})
+  set(folders "${KNNBERT_TORCH_FOLDER}/include/torch/csrc/api/include" ${KNNBERT_NCCL_HEADERS} ${KNNBERT_CUDA_HEADERS})
+  if(EXISTS "${KNNBERT_CUDA_HEADERS}/cccl")
+    list(APPEND folders "${KNNBERT_CUDA_HEADERS}/cccl")
+  endif()
+  set(probe "${CMAKE_CURRENT_BINARY_DIR}/knnbert_nccl_probe.cpp")
+  file(WRITE "${probe}" "#define USE_C10D_NCCL 1
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+c10::intrusive_ptr<c10d::ProcessGroupNCCL> group() { return {}; }
+")
+  if(NOT "${KNNBERT_NCCL_FITS}" STREQUAL "${folders}")
+    set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+    try_compile(fits "${CMAKE_CURRENT_BINARY_DIR}/knnbert_nccl_probe" "${probe}"
+      CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${KNNBERT_TORCH_FOLDER}/include;${folders}" CXX_STANDARD 20 OUTPUT_VARIABLE output)
+    if(NOT fits)
+      string(REGEX MATCH "[^\n]*error[^\n]*" line "${output}")
+      message(STATUS "knnbert: no NCCL: ${line}")
+      return()
+    endif()
+    set(KNNBERT_NCCL_FITS "${folders}" CACHE INTERNAL "")
+  endif()
+  add_library(knnbert_libnccl INTERFACE IMPORTED GLOBAL)
+  target_include_directories(knnbert_libnccl SYSTEM INTERFACE ${folders})
 endfunction()

@@ -1,5 +1,7 @@
 #include "distributed.hpp"
 
+#include "stack.hpp"
+
 #include <unistd.h>
 
 #include <csignal>
@@ -14,11 +16,44 @@ namespace knnbert::cli {
 
 namespace {
 
+const char* first_of(std::initializer_list<const char*> variables) {
+  for (const char* variable : variables)
+    if (const char* value = std::getenv(variable)) return value;
+  return nullptr;
+}
+
 /// Processes that an MPI launcher says it started; 1 without one.
 int launched() {
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
-    if (const char* value = std::getenv(variable)) return std::atoi(value);
-  return 1;
+  const char* value = first_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"});
+  return value ? std::atoi(value) : 1;
+}
+
+Launch launch_of_all() {
+  Launch launch;
+  const auto number = [](index_t& to, std::initializer_list<const char*> variables) {
+    if (const char* value = first_of(variables)) to = std::atol(value);
+  };
+  number(launch.rank, {"RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK"});
+  number(launch.size, {"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"});
+  number(launch.local_rank, {"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"});
+  number(launch.port, {"MASTER_PORT"});
+  if (const char* value = first_of({"MASTER_ADDR"})) launch.address = value;
+  return launch;
+}
+
+/// The other processes wait until the launcher ends them.
+void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std::function<void(const Team&)>& work) {
+  if (common.backend != "torch" || common.device.substr(0, 4) != "cuda")
+    raise<OptionError>("--distributed nccl: --backend {} --device {} given, --backend torch --device cuda expected", common.backend, common.device);
+  const Launch launch = launch_of_all();
+  if (common.device == "cuda") common.device = format("cuda:{}", launch.local_rank);
+  try {
+    call_torch("knnbert_torch_with_nccl", o, launch, common.device, work);
+  } catch (const std::exception& error) {
+    std::fputs(format("knnbert: rank {} of {}: {}\n", launch.rank, launch.size, error.what()).c_str(), stderr);
+    std::fflush(nullptr);
+    ::_exit(dynamic_cast<const OptionError*>(&error) ? 2 : 1);
+  }
 }
 
 #ifdef KNNBERT_WITH_MPI
@@ -57,13 +92,14 @@ void run_with_mpi(const DistributedOptions&, const std::function<void(const Team
 void add_distributed(CLI::App& verb, DistributedOptions& options) {
   verb.add_option("--distributed", options.mode,
                   "whether processes work together; automatic: those that `mpirun -n N` (Open MPI or a PMI launcher) started; mpi: those of any MPI launcher; "
-                  "none: this process works alone")
+                  "nccl: with a CUDA device each, those of mpirun or torchrun (MASTER_ADDR and MASTER_PORT say where they meet); none: this process works alone")
       ->capture_default_str()
-      ->check(CLI::IsMember({"automatic", "mpi", "none"}));
+      ->check(CLI::IsMember({"automatic", "mpi", "nccl", "none"}));
   verb.add_option("--patience-seconds", options.patience, "how long a process waits for the others before the run fails")->capture_default_str()->check(CLI::PositiveNumber);
 }
 
-void with_team(const DistributedOptions& options, const std::function<void(const Team&)>& work) {
+void with_team(const DistributedOptions& options, CommonOptions& common, const std::function<void(const Team&)>& work) {
+  if (options.mode == "nccl") return run_with_nccl(options, common, work);
   if (options.mode == "mpi" || (options.mode == "automatic" && launched() > 1)) return run_with_mpi(options, work);
   work({});
 }

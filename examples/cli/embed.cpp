@@ -127,7 +127,7 @@ void add_embed(CLI::App& app) {
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
   verb.callback([o] {
-    with_team(o->distributed, [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
+    with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
   });
 }
 

@@ -211,7 +211,7 @@ void add_train(CLI::App& app) {
   add_distributed(verb, o->distributed);
   add_data(verb, o->data);
   verb.callback([o] {
-    with_team(o->distributed, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
+    with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
   });
 }
 #endif

@@ -3,8 +3,7 @@
 #include <cstddef>
 #include <span>
 
-#include "knnbert/core/error.hpp"
-#include "knnbert/core/types.hpp"
+#include "knnbert/core/parameters.hpp"
 
 namespace knnbert {
 
@@ -31,5 +30,9 @@ concept Communicator = requires(C& communicator, const C& constant, std::span<fl
   communicator.all_gather(bytes, ends);
   communicator.barrier();
 };
+
+/// One that reaches the device too: start_all_reduce(mirror, range) does the same with floats [range.begin, range.end) there.
+template <class C>
+concept DeviceCommunicator = Communicator<C> && requires(C& communicator, Mirror& mirror, Range range) { communicator.start_all_reduce(mirror, range); };
 
 }  // namespace knnbert

@@ -9,7 +9,8 @@ namespace knnbert {
 
 /// Sums the gradients of all processes. The dense part of the block is cut into pieces, the last one first: as the backward
 /// pass goes from the last layer to the first, a piece travels while the layers before it are still at work. The rows of
-/// the lookup table follow, those that any process touched.
+/// the lookup table follow, those that any process touched. Gradients on a device are summed there if the team reaches it, the
+/// lookup table as a whole; if not, all of them in main memory when the pass is over.
 class GradientReducer final : public GradientListener {
  public:
   /// `piece`: floats; long enough that its latency does not count, short enough that a layer has several.
@@ -20,16 +21,19 @@ class GradientReducer final : public GradientListener {
 
   /// Dense gradients at and behind an offset are complete on this process.
   void settled(index_t offset) override {
-    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece_) >= offset) {
-      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece_));
-      team_.start_all_reduce({gradients_.data() + summed_from_, static_cast<std::size_t>(end - summed_from_)});
-    }
+    if (!gradients_.block().mirrored() || team_.reaches_devices()) sum_from(offset);
   }
 
   /// All gradients of this process are complete: sums what is left and waits for the rest.
   void finish() {
-    settled(0);
+    sum_from(0);
     const auto rows = rows_of_all();
+    if (on_device()) {
+      const index_t dense = gradients_.table().dense_size(), size = gradients_.table().size();
+      if (dense < size) start({dense, size});
+      team_.wait();
+      return;
+    }
     const index_t width = gradients_.table().has_lookup() ? gradients_.table().lookup().cols : 0;
     rows_.resize(rows.size() * static_cast<std::size_t>(width));
     exchange(rows, width, [](float* row, float* packed, index_t count) { std::copy_n(row, count, packed); });
@@ -39,6 +43,20 @@ class GradientReducer final : public GradientListener {
   }
 
  private:
+  bool on_device() const { return gradients_.block().mirrored() && team_.reaches_devices(); }
+
+  void start(Range range) {
+    if (on_device()) return team_.start_all_reduce(gradients_.block().mirror_to_write(), range);
+    team_.start_all_reduce({gradients_.data() + range.begin, static_cast<std::size_t>(range.end - range.begin)});
+  }
+
+  void sum_from(index_t offset) {
+    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece_) >= offset) {
+      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece_));
+      start({summed_from_, end});
+    }
+  }
+
   /// Rows that any process touched, ascending; from here on all have touched them.
   std::vector<index_t> rows_of_all() {
     auto rows = gather_values(team_, gradients_.step_rows());

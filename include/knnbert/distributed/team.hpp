@@ -27,6 +27,9 @@ class Team {
 
   void all_reduce(std::span<float> values) const { call(&Calls::all_reduce, values); }
   void start_all_reduce(std::span<float> values) const { call(&Calls::start_all_reduce, values); }
+  /// Whether floats on a device can be summed there, by start_all_reduce(mirror, range).
+  bool reaches_devices() const { return object_ && calls_->start_all_reduce_there; }
+  void start_all_reduce(Mirror& mirror, Range range) const { call(&Calls::start_all_reduce_there, mirror, range); }
   void wait() const { call(&Calls::wait); }
   void broadcast(std::span<std::byte> bytes, index_t root = 0) const { call(&Calls::broadcast, bytes, root); }
   void all_gather(std::span<std::byte> all, std::span<const index_t> ends) const { call(&Calls::all_gather, all, ends); }
@@ -47,15 +50,22 @@ class Team {
   struct Calls {
     void (*all_reduce)(void*, std::span<float>);
     void (*start_all_reduce)(void*, std::span<float>);
+    void (*start_all_reduce_there)(void*, Mirror&, Range);  // null: cannot
     void (*wait)(void*);
     void (*broadcast)(void*, std::span<std::byte>, index_t);
     void (*all_gather)(void*, std::span<std::byte>, std::span<const index_t>);
     void (*barrier)(void*);
   };
   template <class C>
+  static constexpr auto there() -> void (*)(void*, Mirror&, Range) {
+    if constexpr (DeviceCommunicator<C>) return [](void* c, Mirror& mirror, Range range) { static_cast<C*>(c)->start_all_reduce(mirror, range); };
+    else return nullptr;
+  }
+  template <class C>
   static constexpr Calls calls_of{
       [](void* c, std::span<float> values) { static_cast<C*>(c)->all_reduce(values); },
       [](void* c, std::span<float> values) { static_cast<C*>(c)->start_all_reduce(values); },
+      there<C>(),
       [](void* c) { static_cast<C*>(c)->wait(); },
       [](void* c, std::span<std::byte> bytes, index_t root) { static_cast<C*>(c)->broadcast(bytes, root); },
       [](void* c, std::span<std::byte> all, std::span<const index_t> ends) { static_cast<C*>(c)->all_gather(all, ends); },
@@ -63,7 +73,7 @@ class Team {
   };
 
   template <class Member, class... Arguments>
-  void call(Member member, Arguments... arguments) const {
+  void call(Member member, Arguments&&... arguments) const {
     if (object_) (calls_->*member)(object_, arguments...);
   }
 

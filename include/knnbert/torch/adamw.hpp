@@ -35,7 +35,7 @@ class TorchAdamW {
   double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
                       std::span<const float> multipliers = {}, bool finite = true) {
     return detail::guarded("TorchAdamW::clipped_step", [&] {
-      const at::NoGradGuard no_graph;
+      const c10::NoGradGuard no_graph;
       place(parameters);
       const at::Tensor g = detail::on_device_to_write(gradients.block(), device_).floats();
       const at::Tensor norm = at::linalg_vector_norm(g, 2, {}, false, at::kFloat);
@@ -113,7 +113,7 @@ class TorchAdamW {
     detail::require_step(where, parameters, gradients, multipliers);
     if (first_.defined() && first_.numel() != parameters.size()) raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), parameters.size());
     detail::guarded(where, [&] {
-      const at::NoGradGuard no_graph;
+      const c10::NoGradGuard no_graph;
       place(parameters);
       const at::Tensor g = detail::on_device_to_write(gradients.block(), device_).floats();
       if (!first_.defined()) {

@@ -26,7 +26,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     if (!d.empty()) require_shape("TorchBert::backward: d_hidden", d, tokens, width());
   if (!gradients.d_input.empty()) require_shape("TorchBert::backward: d_input", gradients.d_input, tokens, width());
   detail::guarded("TorchBert::backward", [&] {
-    const at::AutoGradMode with_graph(true);
+    const c10::AutoGradMode with_graph(true);
     const at::Tensor flat = gradients.parameters ? detail::on_device_to_write(gradients.parameters->block(), device_).floats() : at::Tensor();
     const auto kind = type(tape.lowered_);
     const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
@@ -48,6 +48,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
         const auto output = tape.options_.recompute ? block(l, leaf, tape.packed_, dropout, tape.hidden_[at]) : tape.outputs_[at + 1];
         d = pull(tape, output, d, tape.hidden_[at], numbers_of(layers_.blocks[at]), table, flat);
       }
+      if (gradients.parameters) gradients.parameters->settle(table[layers_.blocks[at].projections.weight].offset);
       add_hidden(l);
     }
     if (!gradients.d_input.empty()) {

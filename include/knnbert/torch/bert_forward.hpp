@@ -32,7 +32,7 @@ inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, con
   require_fresh(values);
   require_batch("TorchBert::forward", config_, batch, options.pooling);
   const auto pass = [&] {
-    const at::AutoGradMode with_graph(true);
+    const c10::AutoGradMode with_graph(true);
     start(values, batch, options, input != nullptr, tape);
     const auto kind = type(tape.lowered_);
     const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
@@ -44,7 +44,7 @@ inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, con
     if (input) keep(detail::to_device(*input, device_).index_select(0, tape.packed_.token_of_row).to(kind));
     else keep(embed(leaf, tape.packed_, dropout).to(kind));
     for (index_t l = 0; l < std::ssize(layers_.blocks); ++l) {
-      const at::AutoGradMode graph(!options.recompute);
+      const c10::AutoGradMode graph(!options.recompute);
       keep(block(l, leaf, tape.packed_, dropout, tape.hidden_.back()));
       if (options.recompute) tape.outputs_.back() = at::Tensor();
     }
@@ -80,7 +80,7 @@ inline void TorchBert::encode(const ParameterBlock& values, const Batch& batch, 
   require_shape("TorchBert::encode: embedding", embedding, batch.size(), width());
   place(values);
   detail::guarded("TorchBert::encode", [&] {
-    const at::NoGradGuard no_graph;
+    const c10::NoGradGuard no_graph;
     const TorchFloats& floats = detail::on_device(values, device_);
     std::vector<index_t> order(static_cast<std::size_t>(batch.size())), ends;
     std::iota(order.begin(), order.end(), index_t{0});

@@ -26,7 +26,7 @@ class TorchSnapshot : public FlatSnapshot<M> {
     std::vector<std::vector<Neighbor>> found(static_cast<std::size_t>(queries.rows()));
     if (k > 0 && this->rows() > 0)
       detail::guarded("TorchFlat::search", [&] {
-        const at::NoGradGuard no_graph;
+        const c10::NoGradGuard no_graph;
         const auto rows = keys_->rows(this->chunks());
         const at::Tensor removed = removed_rows();
         for (index_t first = 0; first < queries.rows(); first += queries_a_group) {

@@ -23,7 +23,7 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
     this->assign_keys(x.rows(), dropout, first_example, tape.row_keys);
     this->drop(x, 0, tape, tape.input);
     detail::guarded("TorchMlpHead::forward", [&] {
-      const at::NoGradGuard no_graph;
+      const c10::NoGradGuard no_graph;
       at::Tensor rows = detail::to_device(tape.input, floats.device());
       if (this->options_.hidden_layer) {
         rows = at::tanh(apply(this->dense_, floats, values.table(), rows));
@@ -41,7 +41,7 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
     const at::Device device = floats.device();
     Matrix& d_last = tape.scratch.d_last;
     detail::guarded("TorchMlpHead::backward", [&] {
-      const at::NoGradGuard no_graph;
+      const c10::NoGradGuard no_graph;
       const at::Tensor flat = detail::on_device_to_write(gradients.block(), device).floats();
       const auto through = [&](const Linear& layer, const Matrix& input, const at::Tensor& d_y) {
         const ParameterTable& table = values.table();

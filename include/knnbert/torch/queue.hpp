@@ -63,7 +63,7 @@ class TorchQueue {
     const index_t skipped = std::max<index_t>(0, keys.rows() - capacity()), count = keys.rows() - skipped;
     const auto own = labels.subspan(static_cast<std::size_t>(skipped));
     detail::guarded("TorchQueue::push", [&] {
-      const at::NoGradGuard no_graph;
+      const c10::NoGradGuard no_graph;
       const std::vector<std::int64_t> wide(own.begin(), own.end());
       const at::Tensor rows = detail::to_device(keys.row_range(skipped, count), device_), numbers = detail::to_device(std::span<const std::int64_t>(wide), device_);
       index_t slot = (next_ + skipped) % capacity();
@@ -161,7 +161,7 @@ class TorchQueue {
   }
 
   void run(ConstView queries, std::span<const label_t> labels, const ContrastOptions& options, const Census& c, View d_queries, ContrastReport& report) const {
-    const at::NoGradGuard no_graph;
+    const c10::NoGradGuard no_graph;
     const index_t batch = queries.rows();
     const auto size_of = [&](auto member) {
       index_t most = 0;
