@@ -121,7 +121,7 @@ void measure_steps(const Shape& s, CountedCommunicator& communicator, Network<De
   const Team team(communicator);
   Stepper stepper(network, data, {.batch_size = s.batch}, std::move(terms)...);
   stepper.join(team);
-  const ShuffledBatches batches(data.size(), s.batch, 42, 0);
+  const ShuffledBatches batches(data, s.batch, 42, 0);
   std::vector<double> wall, waited, backward;
   for (index_t step = 0; step < s.warm_up + s.steps; ++step) {
     const double start = seconds(), waited_before = communicator.waited;

@@ -68,7 +68,7 @@ void measure(const Arguments& arguments, Network<Stack>& network, const Training
   const index_t batch = arguments.number("--batch", 32), steps = arguments.number("--steps", 40), warm_up = arguments.number("--warm-up", 5);
   const auto seed = static_cast<std::uint64_t>(arguments.number("--seed", 42));
   Stepper<Network<Stack>, Terms...> stepper(network, data, {.batch_size = batch, .seed = seed}, std::move(terms)...);
-  const ShuffledBatches batches(data.size(), batch, seed, 0);
+  const ShuffledBatches batches(data, batch, seed, 0);
   const BertConfig& config = network.encoder().config();
   stepper.start();
   const index_t keys = fill_queue(stepper.terms(), network, data.classes());

@@ -83,6 +83,31 @@ TEST_CASE("trainer: every example once an epoch, in an order that changes with e
     for (std::size_t b = 0; b < a; ++b) CHECK(orders[a] != orders[b]);
 }
 
+TEST_CASE("trainer: a batch keeps its examples, arranged so that halves and quarters hold nearly as many tokens") {
+  Batch tokens;
+  const Rng rng(3, Stream::sample);
+  for (std::uint64_t i = 0; i < 170; ++i) {
+    tokens.ids.resize(tokens.ids.size() + static_cast<std::size_t>(3 + rng.below(i, 40)));
+    tokens.segments.resize(tokens.ids.size());
+    tokens.close_text();
+  }
+  const TrainingData data(tokens, std::vector<label_t>(170), 1);
+  const ShuffledBatches plain(170, 32, 5, 1), spread(data, 32, 5, 1);
+  const auto length = [&](std::span<const index_t> examples) {
+    index_t total = 0;
+    for (const index_t e : examples) total += tokens.length(e);
+    return total;
+  };
+  for (index_t b = 0; b < plain.count(); ++b) {
+    const auto order = spread[b];
+    CHECK(std::is_permutation(order.begin(), order.end(), plain[b].begin(), plain[b].end()));
+    if (std::ssize(order) < 32) continue;
+    CHECK(std::abs(length(order.first(16)) - length(order.last(16))) <= 2);
+    for (std::size_t quarter = 0; quarter < 4; ++quarter) CHECK(std::abs(4 * length(order.subspan(8 * quarter, 8)) - length(order)) <= 40);  // 10 tokens of about 180
+  }
+  CHECK(std::ssize(spread[plain.count() - 1]) == 10);
+}
+
 TEST_CASE("trainer: the seed decides, and nothing else: neither parts nor earlier runs of the process") {
   const TemporaryFolder folder;
   auto options = tiny_training();

@@ -1,14 +1,38 @@
 #pragma once
+#include <algorithm>
 #include <span>
 #include <vector>
 
 #include "knnbert/core/rng.hpp"
+#include "knnbert/text/training_data.hpp"
 
 namespace knnbert {
+
+/// Arranges examples so that their halves, the halves of these and so on hold nearly as many tokens each: threads and processes
+/// that share a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).
+inline void spread_tokens(std::span<index_t> examples, const Batch& tokens) {
+  const std::size_t half = examples.size() / 2;
+  if (half == 0) return;
+  std::sort(examples.begin(), examples.end(), [&](index_t a, index_t b) { return std::pair(-tokens.length(a), a) < std::pair(-tokens.length(b), b); });
+  std::vector<index_t> left, right;
+  index_t surplus = 0;  // tokens that the left half has more
+  for (const index_t e : examples) {
+    const bool to_left = right.size() == examples.size() - half || (left.size() < half && surplus <= 0);
+    (to_left ? left : right).push_back(e);
+    surplus += to_left ? tokens.length(e) : -tokens.length(e);
+  }
+  std::copy(right.begin(), right.end(), std::copy(left.begin(), left.end(), examples.begin()));
+  spread_tokens(examples.first(half), tokens);
+  spread_tokens(examples.subspan(half), tokens);
+}
 
 /// The batches of an epoch: a random order of all examples, cut into pieces; the last one may be smaller.
 class ShuffledBatches {
  public:
+  /// Each batch with its tokens spread.
+  ShuffledBatches(const TrainingData& data, index_t batch_size, std::uint64_t seed, std::uint64_t epoch) : ShuffledBatches(data.size(), batch_size, seed, epoch) {
+    for (index_t b = 0; b < count(); ++b) spread_tokens(std::span(order_).subspan(static_cast<std::size_t>(b * batch_size), (*this)[b].size()), data.tokens());
+  }
   ShuffledBatches(index_t examples, index_t batch_size, std::uint64_t seed, std::uint64_t epoch)
       : batch_size_(batch_size), order_(Rng(seed, Stream::shuffle, epoch).permutation(examples)) {}
 

@@ -93,7 +93,7 @@ class Trainer {
 
     template <class Observer>
     void run_epoch(Observer& observer) {
-      const ShuffledBatches batches(data_.size(), options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
+      const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
       while (batch_ < batches.count()) {
         if (team_.any(observer.stop_requested())) return interrupt();
         const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_)};
