@@ -41,10 +41,11 @@ Launch launch_of_all() {
   return launch;
 }
 
-/// The other processes wait until the launcher ends them.
+/// After an error the other processes wait until the launcher ends them.
 void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std::function<void(const Team&)>& work) {
   if (common.backend != "torch" || common.device.substr(0, 4) != "cuda")
     raise<OptionError>("--distributed nccl: --backend {} --device {} given, --backend torch --device cuda expected", common.backend, common.device);
+  if (!first_of({"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})) raise<OptionError>("--distributed nccl: no launcher's variables given, those of mpirun or torchrun expected");
   const Launch launch = launch_of_all();
   if (common.device == "cuda") common.device = format("cuda:{}", launch.local_rank);
   try {

@@ -149,20 +149,23 @@ TEST_CASE("torch communicator: gradients are summed where they lie, pieces leave
   for (const index_t e : early) CHECK(e > 5);
 }
 
-TEST_CASE("torch communicator: processes train as one does") {
+TEST_CASE("torch communicator: processes train as one does, also where one has no example from the first step on") {
   const TemporaryFolder folder;
   write_encoder(folder / "encoder");
-  const TrainerOptions options{.epochs = 2, .batch_size = 8, .learning_rate = 1e-2f, .dropout = false};
-  const auto alone = train_together(1, folder / "encoder", options, CrossEntropy{0.7f}, tiny_contrast());
-  for (const index_t size : {2, 3}) {
-    const auto team = train_together(size, folder / "encoder", options, CrossEntropy{0.7f}, tiny_contrast());
-    for (const Trained& member : team) {
-      REQUIRE(member.record.steps.size() == alone.front().record.steps.size());
-      for (std::size_t s = 0; s < member.record.steps.size(); ++s) {
-        CHECK(std::abs(member.record.steps[s].loss - alone.front().record.steps[s].loss) <= 1e-5);
-        CHECK(member.record.steps[s].loss == team.front().record.steps[s].loss);
+  for (const index_t batch_size : {8, 2}) {
+    const TrainerOptions options{.epochs = 2, .batch_size = batch_size, .learning_rate = 1e-2f, .dropout = false};
+    const auto alone = train_together(1, folder / "encoder", options, CrossEntropy{0.7f}, tiny_contrast());
+    for (const index_t size : {2, 3}) {
+      CAPTURE(batch_size, size);
+      const auto team = train_together(size, folder / "encoder", options, CrossEntropy{0.7f}, tiny_contrast());
+      for (const Trained& member : team) {
+        REQUIRE(member.record.steps.size() == alone.front().record.steps.size());
+        for (std::size_t s = 0; s < member.record.steps.size(); ++s) {
+          CHECK(std::abs(member.record.steps[s].loss - alone.front().record.steps[s].loss) <= 1e-5);
+          CHECK(member.record.steps[s].loss == team.front().record.steps[s].loss);
+        }
+        for (index_t i = 0; i < member.values.size(); ++i) REQUIRE(member.values.data()[i] == team.front().values.data()[i]);
       }
-      for (index_t i = 0; i < member.values.size(); ++i) REQUIRE(member.values.data()[i] == team.front().values.data()[i]);
     }
   }
 }

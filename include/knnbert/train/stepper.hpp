@@ -47,6 +47,8 @@ class Stepper {
   /// are summed. All must make the same calls with the same numbers.
   void join(Team team) {
     team_ = team;
+    // Also where a step has no example for this process: all sum at one place.
+    if constexpr (requires { network_.encoder().place(gradients_.block()); }) network_.encoder().place(gradients_.block());
     if (team.size() > 1) reducer_.emplace(gradients_, team);
     else reducer_.reset();
     each_term([&](auto& term) {
