@@ -104,21 +104,22 @@ OrderedJson time_steps(const Arguments& a, const Setting& s, index_t examples, T
   const TrainingData data(texts, labels, classes);
   auto network = s.network(classes);
   Stepper stepper(network, data, TrainerOptions{.batch_size = batch, .recompute = a.number("--recompute", 0) != 0}, std::move(terms)...);
-  double seconds = 0, tokens = 0, operations = 0, loss = 0;
+  double start = 0, tokens = 0, operations = 0;
+  Deferred<float> loss;
   for (index_t step = 0; step < warm_up + steps; ++step) {
     std::vector<index_t> chosen;
     for (index_t i = 0; i < batch; ++i) chosen.push_back((step * batch + i) % examples);
-    synchronize(s.device);
-    const double start = wall_seconds();
-    const StepReport report = stepper.step({.seed = 1, .step = static_cast<std::uint64_t>(step)}, chosen, 1e-5f);
-    synchronize(s.device);
+    if (step == warm_up) synchronize(s.device), start = wall_seconds();
+    const StepReport& report = stepper.step({.seed = 1, .step = static_cast<std::uint64_t>(step)}, chosen, 1e-5f);
     if (step < warm_up) continue;
-    seconds += wall_seconds() - start, tokens += static_cast<double>(report.tokens), loss = report.loss;
+    tokens += static_cast<double>(report.tokens), loss = report.loss;
     for (const auto& phase : report.phases) operations += phase.operations;
   }
+  synchronize(s.device);
+  const double seconds = wall_seconds() - start;
   const double peak = s.peak();
   return {{"seconds_a_step", seconds / static_cast<double>(steps)}, {"tokens_per_second", tokens / seconds}, {"flops", operations / seconds},
-          {"peak", peak}, {"share_of_peak", operations / seconds / peak}, {"loss", loss}};
+          {"peak", peak}, {"share_of_peak", operations / seconds / peak}, {"loss", static_cast<float>(loss)}};
 }
 
 OrderedJson train(const Arguments& a) {

@@ -3,6 +3,7 @@
 FOLDER/venv/bin/python random_encoder.py DIR     (FOLDER: see setup.sh)
 """
 
+import argparse
 import sys
 
 sys.path.append(sys.path.pop(0))  # behind the others: modules here are named like some of the standard library
@@ -10,5 +11,7 @@ sys.path.append(sys.path.pop(0))  # behind the others: modules here are named li
 import torch
 import transformers
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("folder", metavar="DIR")
 torch.manual_seed(1)
-transformers.BertModel(transformers.BertConfig()).save_pretrained(sys.argv[1])
+transformers.BertModel(transformers.BertConfig()).save_pretrained(parser.parse_args().folder)

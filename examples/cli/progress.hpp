@@ -22,23 +22,29 @@ class TrainingLog {
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
   ~TrainingLog() {
-    if (file_) std::fclose(file_);
+    if (!file_) return;
+    try {
+      write_steps();
+    } catch (const std::exception&) {  // a run that failed says why itself
+    }
+    std::fclose(file_);
   }
 
+  /// Steps whose numbers a device is still computing are written many at once: it would have to be waited for.
   void step(const StepReport& s) {
     if (!file_) return;
-    OrderedJson loss{{"total", s.loss}};
-    for (const auto& [name, value] : s.terms) loss[std::string(name)] = value ? OrderedJson(*value) : OrderedJson(nullptr);
-    OrderedJson row{{"step", s.step}, {"epoch", s.epoch}, {"loss", loss}, {"learning_rate", s.learning_rate}, {"gradient_norm", s.gradient_norm}};
-    for (const auto& [name, value] : s.measures) row[std::string(name)] = value;
-    if (!s.finite) row["skipped"] = true;
-    write(row);
     profile_.add(s);
+    if (first_ == 0) first_ = s.step, start_ = Clock::now();
+    examples_ += s.examples;
+    unread_.push_back(s);
+    if (!s.loss.known() && std::ssize(unread_) < most_unread) return;
+    write_steps();
     if (on_terminal()) bar(s);
   }
 
   void epoch(const EpochReport& e) {
     if (!file_) return;
+    write_steps();
     OrderedJson row{{"epoch", e.epoch}, {"mean_loss", e.mean_loss}};
     std::string line = format("epoch {}: mean loss {}", e.epoch, shorten(e.mean_loss));
     if (e.dev) {
@@ -72,6 +78,17 @@ class TrainingLog {
     return text;
   }
 
+  void write_steps() {
+    for (const StepReport& s : std::exchange(unread_, {})) {
+      OrderedJson loss{{"total", static_cast<float>(s.loss)}};
+      for (const auto& [name, value] : s.terms) loss[std::string(name)] = value ? OrderedJson(static_cast<float>(*value)) : OrderedJson(nullptr);
+      OrderedJson row{{"step", s.step}, {"epoch", s.epoch}, {"loss", loss}, {"learning_rate", s.learning_rate}, {"gradient_norm", static_cast<double>(s.gradient_norm)}};
+      for (const auto& [name, value] : s.measures) row[std::string(name)] = value;
+      if (!s.finite) row["skipped"] = true;
+      write(row);
+    }
+  }
+
   void write(const OrderedJson& row) {
     const std::string line = json_line(row) + "\n";
     if (std::fwrite(line.data(), 1, line.size(), file_) != line.size()) raise<IoError>("metrics.jsonl: cannot write");
@@ -79,8 +96,6 @@ class TrainingLog {
   }
 
   void bar(const StepReport& s) {
-    if (first_ == 0) first_ = s.step, start_ = Clock::now();
-    examples_ += s.examples;
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     if (seconds < 0.5 || s.step == first_) return;
     const double left = seconds / static_cast<double>(s.step - first_) * static_cast<double>(s.steps - s.step);
@@ -90,8 +105,11 @@ class TrainingLog {
                  s.steps, static_cast<double>(s.loss), static_cast<double>(examples_) / seconds, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
   }
 
+  static constexpr index_t most_unread = 32;
+
   std::FILE* file_;
   bool json_;
+  std::vector<StepReport> unread_;
   Profile profile_;
   index_t first_ = 0, examples_ = 0;
   Clock::time_point start_;

@@ -81,12 +81,14 @@ class BertTape {
 };
 
 /// Gradients that enter and leave a backward pass of the encoder.
-struct EncoderGradients {
-  ConstView d_embedding{};            ///< [B, H] at the pooled embedding, or empty
+template <class Rows = ConstView>
+struct BasicEncoderGradients {
+  Rows d_embedding{};                 ///< [B, H] at the pooled embedding, or empty
   std::span<const ConstView> d_hidden{};  ///< at hidden states 0..layers, [T, H] each or empty; may be shorter
   Gradients* parameters = nullptr;    ///< receives the parameter gradients; null: gradients flow to the input only
   View d_input{};                     ///< [T, H] at the embedding output, if not empty
 };
+using EncoderGradients = BasicEncoderGradients<>;
 
 /// Memory of a pass that is not a result. Not to be shared by concurrent calls.
 struct BertWorkspace {

@@ -4,6 +4,7 @@
 
 #include "knnbert/kernel/accumulate.hpp"
 #include "knnbert/kernel/attention_bf16.hpp"
+#include "knnbert/kernel/attention_int8.hpp"
 #include "knnbert/kernel/layer_norm_lowered.hpp"
 #include "knnbert/kernel/lower.hpp"
 #include "knnbert/kernel/lower_panels.hpp"
@@ -56,7 +57,7 @@ using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, A
 using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>, LayerNormLowered<Precision::bf16>, LayerNormLowered<Precision::int8>,
                         PairRows, PairLoweredRows, WeightProduct<Precision::bf16, ActivateLowered<Identity>>, WeightProduct<Precision::bf16, ActivateLowered<CoarseGelu<Precision::bf16>>>,
                         TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
-using Heads = Entries<Attention, AttentionBackward, AttentionBf16<false>, AttentionBf16<true>>;
+using Heads = Entries<Attention, AttentionBackward, AttentionBf16<false>, AttentionBf16<true>, AttentionInt8, QuantizeValues, ShortestForInt8Attention>;
 using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>, PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
                      ExponentiateIncluded, ScaleRow>;
 

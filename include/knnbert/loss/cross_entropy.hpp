@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/core/deferred.hpp"
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/softmax.hpp"
 
@@ -21,16 +22,20 @@ struct CrossEntropyLoss {
     return all(logits, labels, d_logits, [weight](float& d, float gradient) { d += weight * gradient; });
   }
 
+  /// What every call requires of its arguments.
+  void check(index_t rows, index_t classes, std::span<const label_t> labels) const {
+    if (!(label_smoothing >= 0 && label_smoothing <= 1)) raise<OptionError>("CrossEntropyLoss::label_smoothing: {} given, 0 to 1 expected", label_smoothing);
+    if (rows < 1 || classes < 1) raise<ShapeError>("CrossEntropyLoss: [{}, {}] given, at least one row and column expected", rows, classes);
+    if (rows != std::ssize(labels)) raise<ShapeError>("CrossEntropyLoss: {} rows but {} labels", rows, labels.size());
+    for (const label_t label : labels)
+      if (label < 0 || label >= classes) raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, classes);
+  }
+
  private:
   template <class Put>
   float all(ConstView logits, std::span<const label_t> labels, View d_logits, Put&& put) const {
-    detail::require_labels("CrossEntropyLoss", logits, labels);
+    check(logits.rows(), logits.cols(), labels);
     require_shape("CrossEntropyLoss: d_logits", d_logits, logits.rows(), logits.cols());
-    if (!(label_smoothing >= 0 && label_smoothing <= 1))
-      raise<OptionError>("CrossEntropyLoss::label_smoothing: {} given, 0 to 1 expected", label_smoothing);
-    for (const label_t label : labels)
-      if (label < 0 || label >= logits.cols())
-        raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, logits.cols());
     double total = 0;
     for (index_t i = 0; i < logits.rows(); ++i)
       total += row(logits.row(i), static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]), d_logits.row(i),
@@ -52,5 +57,10 @@ struct CrossEntropyLoss {
     return loss;
   }
 };
+
+/// `weight` times the loss; adds its gradient. Backends that keep logits on a device have their own, found by the arguments.
+inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, ConstView logits, std::span<const label_t> labels, float weight, View d_logits) {
+  return weight * loss.add(logits, labels, weight, d_logits);
+}
 
 }  // namespace knnbert

@@ -8,6 +8,17 @@
 
 namespace knnbert {
 
+namespace detail {
+
+/// Rows of an encoder that keeps them on a device; a matrix otherwise.
+template <class Encoder>
+struct RowsOf { using type = Matrix; };
+template <class Encoder>
+  requires requires { typename Encoder::rows_type; }
+struct RowsOf<Encoder> { using type = typename Encoder::rows_type; };
+
+}  // namespace detail
+
 /// Encoder, classification head and contrastive head over one parameter block: token ids in, embeddings, logits and
 /// features out. It knows no texts, no class names and no datastore.  Thread safety: const members may run concurrently.
 template <class Stack>
@@ -18,6 +29,8 @@ class Network {
   using metric_type = typename Stack::metric_type;
   using tape_type = typename encoder_type::tape_type;
   using workspace_type = typename encoder_type::workspace_type;
+  using head_tape_type = typename head_type::tape_type;
+  using rows_type = typename detail::RowsOf<encoder_type>::type;
 
   /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
   Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
@@ -86,7 +99,7 @@ class Network {
 
   /// What the datastore compares, [B, feature_width()], from embeddings.
   void features_of(ConstView embedding, View features) const {
-    HeadTape tape;
+    head_tape_type tape;
     if (options_.feature == Feature::contrastive) projection_.forward(values_, embedding, std::nullopt, 0, tape, features);
     else copy(embedding, features);
     metric_.prepare(features);
@@ -94,7 +107,7 @@ class Network {
 
   /// logits [B, C] from embeddings.
   void logits_of(ConstView embedding, View logits) const {
-    HeadTape tape;
+    head_tape_type tape;
     head_.forward(values_, embedding, std::nullopt, 0, tape, logits);
   }
 
@@ -107,6 +120,8 @@ class Network {
   }
 
   auto lend_workspace() const { return workspaces_->lend(); }
+  /// A head's tape, as its member `tape`, for passes through projection() outside of project().
+  auto lend_projection() const { return projections_->lend(); }
 
  private:
   /// Encoders of this library compute in main memory; one that knows devices takes the name of one.
@@ -124,7 +139,7 @@ class Network {
 
   struct ProjectionScratch {
     Matrix embedding;
-    HeadTape tape;
+    head_tape_type tape;
   };
 
   ClassifierOptions options_;

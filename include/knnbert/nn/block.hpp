@@ -2,6 +2,7 @@
 #include <span>
 
 #include "knnbert/kernel/attention_bf16.hpp"
+#include "knnbert/kernel/attention_int8.hpp"
 #include "knnbert/kernel/layer_norm.hpp"
 #include "knnbert/nn/linear.hpp"
 
@@ -60,6 +61,7 @@ struct BlockScratch {
   kernel::AttentionScratch attention;
   kernel::LoweredRows rows, other_rows;  // see block_lowered.hpp
   kernel::PairedValues values;
+  kernel::QuantizedValues quantized_values;
 };
 
 namespace detail {

@@ -2,8 +2,8 @@
 #include "knnbert/kernel/layer_norm_lowered.hpp"
 #include "knnbert/nn/block.hpp"
 
-/// A block whose products run in bf16 or int8 and whose attention runs in bf16, without dropout or a backward pass. What a
-/// product reads is lowered where it arises, while it lies in registers or in the first-level cache.
+/// A block whose products run in bf16 or int8, without dropout or a backward pass. Attention runs in bf16, that of long texts beside
+/// products in int8 too. What a product reads is lowered where it arises, while it lies in registers or in the first-level cache.
 namespace knnbert {
 
 /// Whether block_forward_lowered() can run the block and is faster than block_forward().
@@ -15,20 +15,34 @@ bool runs_lowered(const Block& block, const ParameterBlock& values, const BlockD
 
 namespace detail {
 
-/// Context of all texts, in bf16 where Lowered.  projections [rows of texts, lanes of 3H]; context [rows, H] or [rows, lanes of H]
-template <class Arch, bool Lowered>
-void attend_bf16(const Block& block, TextRange texts, ConstView projections, View context, std::span<BlockScratch> scratch, const Workers& workers) {
+/// Context of all texts, in bf16 where products run in bf16.  projections [rows of texts, lanes of 3H]; context [rows, H] or [rows, lanes of H]
+template <class Arch, class Products>
+void attend_lowered(const Block& block, TextRange texts, ConstView projections, View context, std::span<BlockScratch> scratch, const Workers& workers) {
   const index_t width = block.width() / 2, size = block.head_width() / 2;  // in lanes
-  const index_t step = Lowered ? size : 2 * size;
+  constexpr bool bf16 = Products::precision == Precision::bf16;
+  const index_t step = bf16 ? size : 2 * size;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(block.head_width()));
   for (index_t t = 0; t < texts.count(); ++t) {
     const index_t first = texts.offsets[t] - texts.begin(), length = texts.offsets[t + 1] - texts.offsets[t];
     const ConstView lanes = projections.row_range(first, length);
-    const ConstView values = scratch.front().values.template assign<Arch>(lanes.col_range(2 * width, width));
-    workers.for_each(block.heads, [&](index_t h, index_t worker) {
-      kernel::attention_bf16<Arch, Lowered>({lanes.col_range(h * size, size), lanes.col_range(width + h * size, size), values.col_range(2 * h * size, 2 * size),
-                                             1.0f / std::sqrt(static_cast<float>(block.head_width()))},
-                                            context.row_range(first, length).col_range(h * step, step), scratch[worker].attention);
-    });
+    const ConstView values = lanes.col_range(2 * width, width);
+    const auto each_head = [&](auto&& attend) {
+      workers.for_each(block.heads, [&](index_t h, index_t worker) {
+        attend(h, lanes.col_range(h * size, size), lanes.col_range(width + h * size, size), context.row_range(first, length).col_range(h * step, step), scratch[worker].attention);
+      });
+    };
+    if (!bf16 && length >= kernel::shortest_for_int8_attention<Arch>() && kernel::AttentionHeadInt8::possible(2 * size)) {
+      kernel::QuantizedValues& quantized = scratch.front().quantized_values;
+      quantized.assign<Arch>(values);
+      each_head([&](index_t h, ConstView query, ConstView key, View to, kernel::AttentionScratch& own) {
+        kernel::attention_int8<Arch>({query, key, quantized.quads().col_range(2 * h * size, 2 * size), quantized.scales() + 2 * h * size, scale}, to, own);
+      });
+    } else {
+      const ConstView paired = scratch.front().values.template assign<Arch>(values);
+      each_head([&](index_t h, ConstView query, ConstView key, View to, kernel::AttentionScratch& own) {
+        kernel::attention_bf16<Arch, bf16>({query, key, paired.col_range(2 * h * size, 2 * size), scale}, to, own);
+      });
+    }
   }
 }
 
@@ -74,7 +88,7 @@ void block_forward_lowered(const Block& block, const ParameterBlock& values, Tex
   lowered_linear<Arch, Products>(block.projections, values, rows.factor(),
                                  kernel::ActivateLowered<kernel::Identity>{projections, values.slice(block.projections.bias)}, workers);
   const View context = a.context.col_range(0, bf16 ? kernel::lanes_of<Products>(block.width()) : block.width());
-  detail::attend_bf16<Arch, bf16>(block, texts, projections, context, scratch, workers);
+  detail::attend_lowered<Arch, Products>(block, texts, projections, context, scratch, workers);
   // From here on a row depends on no other one: a block of them stays in the second-level cache.
   for (index_t first = 0; first < texts.rows(); first += feed_forward_rows) {
     const index_t count = std::min(feed_forward_rows, texts.rows() - first);

@@ -54,12 +54,12 @@ class BasicMlpHead {
   /// out [B, outputs] from x [B, H]. With random numbers, dropout is on and text i of the step is first_example + i.
   void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example, HeadTape& tape, View out) const {
     assign_keys(x.rows(), dropout, first_example, tape.row_keys);
-    drop(x, 0, tape, tape.input);
+    drop(x, 0, tape.row_keys, tape.input);
     if (!options_.hidden_layer) return linear<Arch>(output_, values, tape.input, out);
     tape.hidden.resize(x.rows(), dense_.outputs);
     linear<Arch>(dense_, values, tape.input, tape.hidden);
     kernel::activate<Arch, kernel::Tanh>(tape.hidden, tape.hidden);
-    drop(tape.hidden, 1, tape, tape.dropped);
+    drop(tape.hidden, 1, tape.row_keys, tape.dropped);
     linear<Arch>(output_, values, tape.dropped, out);
   }
 
@@ -75,13 +75,13 @@ class BasicMlpHead {
     };
     through(output_, options_.hidden_layer ? tape.dropped : tape.input, d_out, d_last);
     if (options_.hidden_layer) {
-      undrop(d_last, 1, tape);
+      undrop(d_last, 1, tape.row_keys);
       for (index_t b = 0; b < d_last.rows(); ++b)
         for (index_t c = 0; c < d_last.cols(); ++c) d_last(b, c) *= 1 - tape.hidden(b, c) * tape.hidden(b, c);
       through(dense_, tape.input, d_last, d_first);
       std::swap(d_last, d_first);
     }
-    undrop(d_last, 0, tape);
+    undrop(d_last, 0, tape.row_keys);
     for (index_t b = 0; b < d_x.rows(); ++b)
       for (index_t c = 0; c < d_x.cols(); ++c) d_x(b, c) += d_last(b, c);
   }
@@ -93,16 +93,16 @@ class BasicMlpHead {
     for (index_t i = 0; i < rows; ++i)
       keys.push_back(dropout->fork(static_cast<std::uint64_t>(first_example + i)).fork(static_cast<std::uint64_t>(output_.weight)).key());
   }
-  Dropout dropout(const HeadTape& tape, std::uint64_t site) const {
-    return Dropout{tape.row_keys.empty() ? 0 : options_.dropout, 0, tape.row_keys.data()}.at_site(site);
+  Dropout dropout(const std::vector<std::uint64_t>& keys, std::uint64_t site) const {
+    return Dropout{keys.empty() ? 0 : options_.dropout, 0, keys.data()}.at_site(site);
   }
-  void drop(ConstView from, std::uint64_t site, const HeadTape& tape, Matrix& to) const {
+  void drop(ConstView from, std::uint64_t site, const std::vector<std::uint64_t>& keys, Matrix& to) const {
     to.resize(from.rows(), from.cols());
-    if (const Dropout mask = dropout(tape, site); mask.active()) return kernel::apply_dropout<Arch>(from, mask, to);
+    if (const Dropout mask = dropout(keys, site); mask.active()) return kernel::apply_dropout<Arch>(from, mask, to);
     copy(from, to);
   }
-  void undrop(Matrix& d, std::uint64_t site, const HeadTape& tape) const {
-    if (const Dropout mask = dropout(tape, site); mask.active()) kernel::apply_dropout<Arch>(d, mask, d);
+  void undrop(Matrix& d, std::uint64_t site, const std::vector<std::uint64_t>& keys) const {
+    if (const Dropout mask = dropout(keys, site); mask.active()) kernel::apply_dropout<Arch>(d, mask, d);
   }
 
   HeadOptions options_;

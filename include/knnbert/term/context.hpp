@@ -2,6 +2,7 @@
 #include <optional>
 #include <string_view>
 
+#include "knnbert/core/deferred.hpp"
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/core/rng.hpp"
 
@@ -28,8 +29,12 @@ struct StepStart {
 };
 
 /// One part of a step after its forward pass: what a term sees in add(). A step that fits into memory has one part.
+/// Embeddings, logits and their gradients are views, or where a backend keeps them on a device, rows that convert to views when
+/// they are read or written in main memory.
 template <class Model, class Data>
 struct StepContext {
+  using Rows = typename Model::rows_type;
+
   const Model& model;
   const Data& data;
   StepClock clock;
@@ -39,8 +44,8 @@ struct StepContext {
   index_t first_example;              ///< position of the first one in the step
   index_t step_examples;              ///< examples of the whole step: means divide by it
   float idle_weight;
-  ConstView embedding, logits;        // [B, H], [B, C]
-  View d_embedding, d_logits;         // terms add to them
+  typename Rows::const_view embedding, logits;  // [B, H], [B, C]
+  typename Rows::view d_embedding, d_logits;    // terms add to them
   Gradients& gradients;               // of the model's parameters; terms add to them
 
   /// This part's share of a mean over the step.
@@ -48,7 +53,7 @@ struct StepContext {
 };
 
 /// The weighted value of a term, or nothing when it was absent from the step.
-using TermValue = std::optional<float>;
+using TermValue = std::optional<Deferred<float>>;
 
 /// A training term is a small object with a name, a member `TermValue add(StepContext&)` that adds its gradient, and any
 /// of these members, called where they exist:

@@ -15,7 +15,7 @@ struct CrossEntropy {
   template <class Context>
   TermValue add(Context& context) const {
     const float scale = (weight + context.idle_weight) * context.share();
-    return scale * CrossEntropyLoss{label_smoothing}.add(context.logits, context.labels, scale, context.d_logits);
+    return add_weighted(CrossEntropyLoss{label_smoothing}, context.logits, context.labels, scale, context.d_logits);
   }
 };
 

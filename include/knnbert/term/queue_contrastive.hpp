@@ -4,7 +4,6 @@
 
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/momentum.hpp"
-#include "knnbert/nn/head.hpp"
 #include "knnbert/queue/fifo.hpp"
 #include "knnbert/term/context.hpp"
 #include "knnbert/text/training_data.hpp"
@@ -77,7 +76,8 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     const auto& model = context.model;
     const index_t rows = context.embedding.rows();
     for (Matrix* m : {&raw_, &queries_, &d_queries_}) m->resize(rows, model.projection_width());
-    model.projection().forward(model.values(), context.embedding, context.dropout, context.first_example, tape_, raw_);
+    const auto projection = model.lend_projection();
+    model.projection().forward(model.values(), context.embedding, context.dropout, context.first_example, projection->tape, raw_);
     copy(raw_, queries_);
     model.metric().prepare(queries_);
     d_queries_.fill(0);
@@ -86,7 +86,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     for (index_t b = 0; b < rows; ++b)
       for (float& d : d_queries_.row(b)) d *= weight;
     model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
-    model.projection().backward(model.values(), tape_, d_queries_, context.gradients, context.d_embedding, model.workers());
+    model.projection().backward(model.values(), projection->tape, d_queries_, context.gradients, context.d_embedding, model.workers());
     gather(report);
     return weight * report.loss;
   }
@@ -171,7 +171,6 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   std::vector<index_t> pool_, chosen_;  // scratch, as all that follows
   std::vector<label_t> labels_;
   Batch batch_;
-  HeadTape tape_;
   Matrix new_keys_, raw_, queries_, d_queries_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "knnbert/core/deferred.hpp"
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/torch/floats.hpp"
 
@@ -31,9 +32,9 @@ class TorchAdamW {
   }
 
   /// Clips to a global norm (0: not), moves the parameters unless norm or `finite` say that there is no gradient, and returns the
-  /// norm before clipping: the host waits for the device once, when all of it is under way.  Errors: as step().
-  double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
-                      std::span<const float> multipliers = {}, bool finite = true) {
+  /// norm before clipping. Nobody waits for the device before it is read.  Errors: as step().
+  Deferred<double> clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
+                                std::span<const float> multipliers = {}, bool finite = true) {
     return detail::guarded("TorchAdamW::clipped_step", [&] {
       const c10::NoGradGuard no_graph;
       place(parameters);
@@ -44,7 +45,7 @@ class TorchAdamW {
         const at::Tensor divisor = max_norm > 0 ? at::clamp_min((norm + 1e-6) / max_norm, 1.0) : at::ones_like(norm);
         update("TorchAdamW::clipped_step", parameters, gradients, rate, multipliers, divisor, unusable);
       }
-      return static_cast<double>(norm.item<float>());
+      return Deferred<double>([norm] { return detail::guarded("TorchAdamW", [&] { return static_cast<double>(norm.item<float>()); }); });
     });
   }
 

@@ -23,6 +23,9 @@ struct TorchBertOptions {
   }
 };
 
+/// Gradients at a forward pass, those of the embedding wherever they lie.
+using TorchGradients = BasicEncoderGradients<TorchInput>;
+
 /// BERT by LibTorch, a function of its parameters like BasicBert: the same configurations, files and gradients. Values and
 /// gradients are one flat tensor each on the device of the options, beside which the block in main memory is brought up to date when
 /// somebody reads it. Linear layers and normalizations run over real tokens only; attention pads buckets of similar lengths.
@@ -34,6 +37,7 @@ class TorchBert {
   using tape_type = TorchTape;
   using workspace_type = TorchWorkspace;
   using optimizer_type = TorchAdamW;
+  using rows_type = TorchRows;
   static constexpr Layout weight_layout = Layout::row_major;
 
   /// Errors: OptionError for a shape that cannot exist and a device that is not there.
@@ -81,7 +85,7 @@ class TorchBert {
   }
 
   /// Adds the gradients of a forward pass by these values. The tape stays usable.  Errors: ShapeError, DeviceMemoryError.
-  void backward(const ParameterBlock& values, const TorchTape& tape, const EncoderGradients& gradients, TorchWorkspace&, const Workers& = Workers()) const;
+  void backward(const ParameterBlock& values, const TorchTape& tape, const TorchGradients& gradients, TorchWorkspace&, const Workers& = Workers()) const;
 
  private:
   static constexpr index_t embedding_site = 0, first_block_site = 1;

@@ -18,7 +18,7 @@ inline at::Tensor TorchBert::pull(const TorchTape& tape, const at::Tensor& outpu
   return input.defined() ? found.back() : at::Tensor();
 }
 
-inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& tape, const EncoderGradients& gradients, TorchWorkspace&, const Workers&) const {
+inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& tape, const TorchGradients& gradients, TorchWorkspace&, const Workers&) const {
   const ParameterTable& table = values.table();
   const index_t tokens = tape.batch().tokens(), layers = tape.layers();
   if (!gradients.d_embedding.empty()) require_shape("TorchBert::backward: d_embedding", gradients.d_embedding, tape.batch().size(), width());
@@ -39,7 +39,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     };
     if (!gradients.d_embedding.empty()) {
       const std::vector<index_t> pooler = tape.options_.pooling == Pooling::pooler ? std::vector{layers_.pooler.weight, layers_.pooler.bias} : std::vector<index_t>();
-      d = pull(tape, tape.pooled_, detail::to_device(gradients.d_embedding, device_), tape.hidden_.back(), pooler, table, flat);
+      d = pull(tape, tape.pooled_, gradients.d_embedding.on(device_), tape.hidden_.back(), pooler, table, flat);
     }
     add_hidden(layers);
     for (index_t l = layers - 1; l >= 0; --l) {

@@ -49,8 +49,7 @@ inline void TorchBert::run(const ParameterBlock& values, const Batch& batch, con
       if (options.recompute) tape.outputs_.back() = at::Tensor();
     }
     tape.pooled_ = pool(options.pooling, leaf, tape.packed_, tape.hidden_.back());
-    tape.embedding_.resize(batch.size(), width());
-    detail::to_host(tape.pooled_, tape.embedding_);
+    tape.embedding_.assign(tape.pooled_);
     tape.host_.resize(tape.hidden_.size());
   };
   try {

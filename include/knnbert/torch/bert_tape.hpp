@@ -2,6 +2,7 @@
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/encoder/bert_tape.hpp"
 #include "knnbert/torch/packed_batch.hpp"
+#include "knnbert/torch/rows.hpp"
 
 namespace knnbert {
 
@@ -12,7 +13,7 @@ class TorchTape {
  public:
   const Batch& batch() const { return batch_; }
   const ForwardOptions& options() const { return options_; }
-  ConstView embedding() const { return embedding_; }  ///< [B, H], in main memory
+  const TorchRows& embedding() const { return embedding_; }  ///< [B, H]
   /// Hidden states [T, H] in main memory: 0 is the embedding output, l the output of block l. The first call for a layer waits
   /// for the device.  Valid until the next forward pass.
   ConstView hidden(index_t layer) const {
@@ -37,7 +38,7 @@ class TorchTape {
   std::vector<at::Tensor> hidden_;   // [T, H] leaves, before the first block and behind each
   std::vector<at::Tensor> outputs_;  // their graphs; undefined where they are computed again
   at::Tensor pooled_;                // [B, H] with its graph
-  Matrix embedding_;
+  TorchRows embedding_;
   mutable std::vector<Matrix> host_;
 };
 

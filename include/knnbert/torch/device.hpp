@@ -22,17 +22,18 @@ inline at::Device torch_device(const std::string& name) {
 
 namespace detail {
 
-/// A copy of rows on a device.
+/// A copy of rows on a device. The host does not wait for what the device is doing: it may change its rows at once, since memory
+/// that is not pinned is staged before the call returns.
 inline at::Tensor to_device(ConstView rows, at::Device device) {
   const auto host = at::from_blob(const_cast<float*>(rows.data()), {rows.rows(), rows.cols()}, {rows.stride(), 1}, at::kFloat);
   auto copy = at::empty({rows.rows(), rows.cols()}, at::TensorOptions().dtype(at::kFloat).device(device));
-  copy.copy_(host);
+  copy.copy_(host, true);
   return copy;
 }
 
-/// Numbers as int64 on a device.
+/// Numbers as int64 on a device, likewise.
 inline at::Tensor to_device(std::span<const std::int64_t> numbers, at::Device device) {
-  return at::from_blob(const_cast<std::int64_t*>(numbers.data()), {std::ssize(numbers)}, at::kLong).clone().to(device);
+  return at::from_blob(const_cast<std::int64_t*>(numbers.data()), {std::ssize(numbers)}, at::kLong).clone().to(device, at::kLong, true);
 }
 
 /// Waits for a device and copies rows from it; the type becomes float.

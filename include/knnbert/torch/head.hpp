@@ -1,16 +1,29 @@
 #pragma once
+#include <array>
+
 #include "knnbert/nn/head.hpp"
 #include "knnbert/torch/floats.hpp"
+#include "knnbert/torch/rows.hpp"
 
 namespace knnbert {
 
-/// BasicMlpHead over parameters on a device: rows come from main memory and go back there, [B, H] each way; the masks of
-/// dropout are those of BasicMlpHead. Always fp32.
+/// What a head on a device keeps for its backward pass.
+struct TorchHeadTape {
+  at::Tensor input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
+  std::array<at::Tensor, 2> factors;  // of either dropout, [B, H]; undefined without it
+  std::vector<std::uint64_t> row_keys;
+  Matrix ones, scratch;
+};
+
+/// BasicMlpHead over parameters on a device. Rows come and go as they lie: those on the device do not cross; the masks of dropout
+/// are those of BasicMlpHead and made in main memory. Always fp32.
 template <class Arch = DefaultArch>
 class TorchMlpHead : public BasicMlpHead<Arch> {
   using Base = BasicMlpHead<Arch>;
 
  public:
+  using tape_type = TorchHeadTape;
+
   static TorchMlpHead declare(ParameterTable& table, const std::string& name, index_t inputs, const HeadOptions& options) {
     TorchMlpHead head;
     static_cast<Base&>(head) = Base::declare(table, name, inputs, options);
@@ -18,53 +31,21 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
   }
 
   /// See BasicMlpHead.  Errors: OptionError for a block that is on no device; DeviceMemoryError.
-  void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example, HeadTape& tape, View out) const {
-    const TorchFloats& floats = placed(values);
-    this->assign_keys(x.rows(), dropout, first_example, tape.row_keys);
-    this->drop(x, 0, tape, tape.input);
-    detail::guarded("TorchMlpHead::forward", [&] {
-      const c10::NoGradGuard no_graph;
-      at::Tensor rows = detail::to_device(tape.input, floats.device());
-      if (this->options_.hidden_layer) {
-        rows = at::tanh(apply(this->dense_, floats, values.table(), rows));
-        tape.hidden.resize(x.rows(), this->dense_.outputs);
-        detail::to_host(rows, tape.hidden);
-        this->drop(tape.hidden, 1, tape, tape.dropped);
-        if (this->dropout(tape, 1).active()) rows = detail::to_device(tape.dropped, floats.device());
-      }
-      detail::to_host(apply(this->output_, floats, values.table(), rows), out);
-    });
+  void forward(const ParameterBlock& values, const TorchInput& x, const std::optional<Rng>& dropout, index_t first_example, TorchHeadTape& tape, TorchRows& out) const {
+    out.assign(run(values, x, dropout, first_example, tape));
+  }
+  void forward(const ParameterBlock& values, const TorchInput& x, const std::optional<Rng>& dropout, index_t first_example, TorchHeadTape& tape, View out) const {
+    const at::Tensor rows = run(values, x, dropout, first_example, tape);
+    detail::guarded("TorchMlpHead::forward", [&] { detail::to_host(rows, out); });
   }
 
-  void backward(const ParameterBlock& values, HeadTape& tape, ConstView d_out, Gradients& gradients, View d_x, const Workers&) const {
-    const TorchFloats& floats = placed(values);
-    const at::Device device = floats.device();
-    Matrix& d_last = tape.scratch.d_last;
-    detail::guarded("TorchMlpHead::backward", [&] {
-      const c10::NoGradGuard no_graph;
-      const at::Tensor flat = detail::on_device_to_write(gradients.block(), device).floats();
-      const auto through = [&](const Linear& layer, const Matrix& input, const at::Tensor& d_y) {
-        const ParameterTable& table = values.table();
-        detail::parameter_view(flat, table[layer.weight]).addmm_(d_y.t(), detail::to_device(input, device));
-        detail::parameter_view(flat, table[layer.bias]).add_(d_y.sum(0));
-        return at::mm(d_y, detail::parameter_view(floats.floats(), table[layer.weight]));
-      };
-      at::Tensor d = through(this->output_, this->options_.hidden_layer ? tape.dropped : tape.input, detail::to_device(d_out, device));
-      d_last.resize(d_out.rows(), d.size(1));
-      if (this->options_.hidden_layer) {
-        if (this->dropout(tape, 1).active()) {
-          detail::to_host(d, d_last);
-          this->undrop(d_last, 1, tape);
-          d = detail::to_device(d_last, device);
-        }
-        d = d * (1 - detail::to_device(tape.hidden, device).square());
-        d = through(this->dense_, tape.input, d);
-      }
-      detail::to_host(d, d_last);
-    });
-    this->undrop(d_last, 0, tape);
-    for (index_t b = 0; b < d_x.rows(); ++b)
-      for (index_t c = 0; c < d_x.cols(); ++c) d_x(b, c) += d_last(b, c);
+  void backward(const ParameterBlock& values, TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients, TorchRows& d_x, const Workers&) const {
+    const at::Tensor d = pull(values, tape, d_out, gradients);
+    detail::guarded("TorchMlpHead::backward", [&] { d_x.add(d); });
+  }
+  void backward(const ParameterBlock& values, TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients, View d_x, const Workers&) const {
+    const at::Tensor d = pull(values, tape, d_out, gradients);
+    detail::guarded("TorchMlpHead::backward", [&] { detail::to_host(d + detail::to_device(d_x, d.device()), d_x); });
   }
 
  private:
@@ -74,6 +55,50 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
   }
   static at::Tensor apply(const Linear& layer, const TorchFloats& floats, const ParameterTable& table, const at::Tensor& x) {
     return at::linear(x, detail::parameter_view(floats.floats(), table[layer.weight]), detail::parameter_view(floats.floats(), table[layer.bias]));
+  }
+
+  at::Tensor drop(const at::Tensor& x, std::size_t site, TorchHeadTape& tape) const {
+    tape.factors[site] = at::Tensor();
+    const Dropout mask = this->dropout(tape.row_keys, site);
+    if (!mask.active()) return x;
+    tape.ones.resize(x.size(0), x.size(1));
+    tape.ones.fill(1);
+    tape.scratch.resize(x.size(0), x.size(1));
+    kernel::apply_dropout<Arch>(tape.ones, mask, tape.scratch);
+    tape.factors[site] = detail::to_device(tape.scratch, x.device());
+    return x * tape.factors[site];
+  }
+
+  at::Tensor run(const ParameterBlock& values, const TorchInput& x, const std::optional<Rng>& dropout, index_t first_example, TorchHeadTape& tape) const {
+    const TorchFloats& floats = placed(values);
+    this->assign_keys(x.rows(), dropout, first_example, tape.row_keys);
+    return detail::guarded("TorchMlpHead::forward", [&] {
+      const c10::NoGradGuard no_graph;
+      tape.input = drop(x.on(floats.device()), 0, tape);
+      if (!this->options_.hidden_layer) return apply(this->output_, floats, values.table(), tape.input);
+      tape.hidden = at::tanh(apply(this->dense_, floats, values.table(), tape.input));
+      tape.dropped = drop(tape.hidden, 1, tape);
+      return apply(this->output_, floats, values.table(), tape.dropped);
+    });
+  }
+
+  /// Adds the gradients of the parameters; returns the one at the input.
+  at::Tensor pull(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients) const {
+    const TorchFloats& floats = placed(values);
+    const ParameterTable& table = values.table();
+    return detail::guarded("TorchMlpHead::backward", [&] {
+      const c10::NoGradGuard no_graph;
+      const at::Tensor flat = detail::on_device_to_write(gradients.block(), floats.device()).floats();
+      const auto through = [&](const Linear& layer, const at::Tensor& input, const at::Tensor& d_y) {
+        detail::parameter_view(flat, table[layer.weight]).addmm_(d_y.t(), input);
+        detail::parameter_view(flat, table[layer.bias]).add_(d_y.sum(0));
+        return at::mm(d_y, detail::parameter_view(floats.floats(), table[layer.weight]));
+      };
+      const auto undrop = [&](const at::Tensor& d, std::size_t site) { return tape.factors[site].defined() ? d * tape.factors[site] : d; };
+      at::Tensor d = through(this->output_, this->options_.hidden_layer ? tape.dropped : tape.input, d_out.on(floats.device()));
+      if (this->options_.hidden_layer) d = through(this->dense_, tape.input, undrop(d, 1) * (1 - tape.hidden.square()));
+      return undrop(d, 0);
+    });
   }
 };
 

@@ -207,7 +207,7 @@ class TorchQueue {
       at[2 * batch + i] = c.valid(i) ? static_cast<double>(least(a)) : 0;
       at[3 * batch + i] = c.valid(i) ? c.weight(i, options) : 0;
     }
-    const at::Tensor there = host.to(device_);
+    const at::Tensor there = host.to(device_, at::kDouble, true);
     const auto whole = [&](index_t row) { return there.select(0, row).to(at::kLong); };
     return {whole(0), whole(1), whole(2), there.select(0, 3).to(at::kFloat)};
   }

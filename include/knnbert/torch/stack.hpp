@@ -2,6 +2,7 @@
 #include "knnbert/model/stack.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/torch/bert.hpp"
+#include "knnbert/torch/cross_entropy.hpp"
 #include "knnbert/torch/flat.hpp"
 #include "knnbert/torch/head.hpp"
 #include "knnbert/torch/queue.hpp"

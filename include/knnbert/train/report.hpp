@@ -17,16 +17,17 @@ struct PhaseTime {
   double operations = 0;         ///< floating-point operations of its products, 0 where nobody counts them
 };
 
-/// What one step did. Terms that were absent have no value.
+/// What one step did. Terms that were absent have no value. Numbers that a device is still computing are waited for when they
+/// are read.
 struct StepReport {
   index_t step = 0, steps = 0;   ///< number of this step, from 1, and of all
   index_t epoch = 0;             ///< from 1
-  float loss = 0;                ///< sum of the terms
+  Deferred<float> loss;          ///< sum of the terms
   std::vector<std::pair<std::string_view, TermValue>> terms;
   std::vector<std::pair<std::string_view, double>> measures;
-  double gradient_norm = 0;      ///< before clipping
+  Deferred<double> gradient_norm;  ///< before clipping
   float learning_rate = 0;
-  bool finite = true;            ///< false: loss or gradient was not finite and the parameters stayed as they were
+  Deferred<bool> finite = true;  ///< false: loss or gradient was not finite and the parameters stayed as they were
   index_t examples = 0, tokens = 0;
   std::vector<PhaseTime> phases;  ///< in the order of their first time
 

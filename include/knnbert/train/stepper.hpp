@@ -3,7 +3,6 @@
 #include <tuple>
 
 #include "knnbert/distributed/gradient_reducer.hpp"
-#include "knnbert/nn/head.hpp"
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/optimizer/clip.hpp"
 #include "knnbert/text/training_data.hpp"
@@ -190,8 +189,10 @@ class Stepper {
       report.time("loss", term.name, [&] { value = term.add(context); });
       if (first) report.terms.emplace_back(term.name, std::nullopt);
       auto& total = report.terms[i++].second;
-      if (value) total = total.value_or(0) + *value;
-      report.loss += value.value_or(0);
+      if (!value) return;
+      if (total) *total += *value;
+      else total = value;
+      report.loss += *value;
     });
   }
 
@@ -215,7 +216,7 @@ class Stepper {
     report.learning_rate = learning_rate;
     update(report, learning_rate);
     const auto ranges = moved_ranges();
-    if (report.finite) report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
+    report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
     each_term([&](auto& term) {
       if constexpr (requires { term.after_update(network_, ranges); }) {
         if (report.finite) report.time("after update", term.name, [&] { term.after_update(network_, ranges); });
@@ -225,10 +226,11 @@ class Stepper {
     });
   }
 
-  /// Clips and moves the parameters, unless loss or gradient is not finite; where the optimizer can, in one go.
+  /// Clips and moves the parameters, unless loss or gradient is not finite; where the optimizer can, in one go. For a loss that
+  /// a device is still computing its gradient speaks.
   void update(StepReport& report, float learning_rate) {
-    const auto move = [&] {
-      const bool finite = std::isfinite(report.loss);
+    const bool finite = !report.loss.known() || std::isfinite(report.loss);
+    const auto move = [&]() -> Deferred<double> {
       if constexpr (requires { optimizer_.clipped_step(network_.values(), gradients_, 1.0f, learning_rate, network_.workers(), multipliers_, finite); }) {
         return optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, network_.workers(), multipliers_, finite);
       } else {
@@ -238,7 +240,7 @@ class Stepper {
       }
     };
     report.time("optimizer", {}, [&] { report.gradient_norm = move(); });
-    report.finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
+    report.finite = report.gradient_norm.then([finite](double norm) { return finite && std::isfinite(norm); });
   }
 
   bool started_ = false, last_part_ = false;
@@ -256,8 +258,8 @@ class Stepper {
   std::vector<Range> moved_;
   Batch batch_;
   typename Network::tape_type tape_;
-  HeadTape head_tape_;
-  Matrix logits_, d_logits_, d_embedding_;
+  typename Network::head_tape_type head_tape_;
+  typename Network::rows_type logits_, d_logits_, d_embedding_;
 };
 
 }  // namespace knnbert

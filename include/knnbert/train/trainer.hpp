@@ -69,6 +69,13 @@ class Trainer {
     }
 
    private:
+    static constexpr index_t most_unread = 64;
+    struct StepLoss {
+      Deferred<float> loss;
+      Deferred<bool> finite;
+      index_t examples;
+    };
+
     void resume() {
       const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints) : std::nullopt;
       checkpointed_ = broadcast_value(team_, newest.value_or(-1));
@@ -100,15 +107,24 @@ class Trainer {
         StepReport& step = stepper_.step(clock, batches[batch_], rate(step_));
         ++batch_, ++step_;
         step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
-        if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples), epoch_examples_ += step.examples;
+        unread_.push_back({step.loss, step.finite, step.examples});
+        if (step.loss.known() || std::ssize(unread_) == most_unread) read_losses();
         observer.step(step);
         if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count()) checkpoint();
       }
       close_epoch(observer);
     }
 
+    /// Adds losses to the epoch's, all those at once that a device was still computing.
+    void read_losses() {
+      for (const StepLoss& step : unread_)
+        if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples), epoch_examples_ += step.examples;
+      unread_.clear();
+    }
+
     template <class Observer>
     void close_epoch(Observer& observer) {
+      read_losses();
       require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
       EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
       if (dev_.size() > 0) epoch.dev = scores();
@@ -149,6 +165,7 @@ class Trainer {
       checkpoint();
     }
     void checkpoint() {
+      read_losses();
       if (options_.checkpoints.empty() || checkpointed_ == step_) return;
       stepper_.start();
       checkpointed_ = step_;
@@ -219,6 +236,7 @@ class Trainer {
     Step stepper_;
     FitReport report_;
     ParameterBlock best_;
+    std::vector<StepLoss> unread_;
     double best_score_ = 0, epoch_loss_ = 0;
     index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1;
   };

@@ -1,0 +1,46 @@
+#include "knnbert/core/deferred.hpp"
+
+#include "catch.hpp"
+
+using knnbert::Deferred;
+
+TEST_CASE("Deferred: a number is read once, when it is asked for") {
+  int reads = 0;
+  const Deferred<float> number([&] { return ++reads, 2.5f; });
+  CHECK_FALSE(number.known());
+  CHECK(reads == 0);
+  CHECK(number + 1 == 3.5f);
+  CHECK(static_cast<float>(number) == 2.5f);
+  CHECK(reads == 1);
+  CHECK(number.known());
+  CHECK(Deferred<double>().known());
+  CHECK(Deferred<double>() == 0.0);
+}
+
+TEST_CASE("Deferred: sums and functions of numbers are deferred as these are") {
+  int reads = 0;
+  const Deferred<float> late([&] { return ++reads, 2.0f; });
+  Deferred<float> sum = 1;
+  sum += 3.0f;
+  CHECK(sum.known());
+  CHECK(sum == 4.0f);
+  sum += late;
+  const Deferred<bool> positive = sum.then([](float x) { return x > 5; });
+  CHECK_FALSE(sum.known());
+  CHECK_FALSE(positive.known());
+  CHECK(reads == 0);
+  CHECK(positive);
+  CHECK(sum == 6.0f);
+  CHECK(Deferred<float>(3).then([](float x) { return 2 * x; }).known());
+}
+
+TEST_CASE("Deferred: a read that fails can be tried again") {
+  int reads = 0;
+  const Deferred<int> number([&] {
+    if (++reads == 1) throw 7;
+    return 5;
+  });
+  CHECK_THROWS_AS(static_cast<int>(number), int);
+  CHECK_FALSE(number.known());
+  CHECK(static_cast<int>(number) == 5);
+}
