@@ -64,6 +64,22 @@ TEST_CASE("precision: every activation and more rows than a feed-forward block h
   }
 }
 
+TEST_CASE("precision: long texts, whose attention may run in int8: close to fp32, neither threads nor other texts matter") {
+  const BertConfig config{.vocab_size = 41, .hidden_size = 64, .num_hidden_layers = 2, .num_attention_heads = 2, .intermediate_size = 96, .max_position_embeddings = 160};
+  const Batch many = random_batch(config, {79, 80, 160, 7, 121});
+  const Matrix exact = RandomAnyBert(Precision::fp32, config).embed(many);
+  const RandomAnyBert bert(Precision::int8, config);
+  const Matrix given = bert.embed(many);
+  CHECK(distance(exact, given) > 0);
+  CHECK(distance(exact, given) < 0.1);
+  CHECK(same_bits(bert.embed(many, Workers(3)), given));
+  for (index_t i = 0; i < many.size(); ++i) {
+    Batch one;
+    one.append(many, i);
+    CHECK(same_bits(bert.embed(one), ConstView(given).row_range(i, 1)));
+  }
+}
+
 TEST_CASE("precision: an encoder for any precision gives in fp32 the bits of one for fp32 only") {
   const RandomBert plain;
   Matrix expected(texts.size(), plain.encoder.width());

@@ -10,7 +10,7 @@
 
 namespace knnbert {
 
-/// Time of one phase of a step on the clock on the wall.
+/// Time of one phase of a step on the clock on the wall; on a device, until its work is handed over.
 struct PhaseTime {
   std::string_view phase, term;  ///< term: whose part of the phase it is; empty for the network's own
   double seconds = 0;
