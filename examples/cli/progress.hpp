@@ -37,7 +37,7 @@ class TrainingLog {
     if (first_ == 0) first_ = s.step, start_ = Clock::now();
     examples_ += s.examples;
     unread_.push_back(s);
-    if (!s.loss.known() && std::ssize(unread_) < most_unread) return;
+    if (!s.known() && std::ssize(unread_) < most_unread) return;
     write_steps();
     if (on_terminal()) bar(s);
   }

@@ -12,9 +12,6 @@ namespace knnbert::kernel {
 
 namespace detail {
 
-/// x + round_to_byte has round(x) in its lowest byte, modulo 256, for |x| < 2^22.
-inline constexpr float round_to_byte = 12582912.0f;  // 1.5 * 2^23
-
 /// Elements [at, at + lanes) of a row of bf16.
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> load_bf16(const float* row, index_t at) {
@@ -51,7 +48,7 @@ KNNBERT_INLINE float quantize_row(const float* row, index_t width, float* to) {
   F most(0.0f);
   for (index_t c = 0; c < width; c += lanes<Arch>) most = xsimd::max(most, xsimd::abs(load_bf16<Arch>(row, c)));
   const float largest_size = largest<Arch>(most);
-  const F factor(largest_size > 0 ? 127.0f / largest_size : 0.0f), zero(round_to_byte + Zero);
+  const F factor(largest_size > 0 ? 127.0f / largest_size : 0.0f), zero(round_to_integer + Zero);
   for (index_t c = 0; c < width; c += lanes<Arch>) store_bytes<Arch>(to, c, xsimd::fma(load_bf16<Arch>(row, c), factor, zero));
   return largest_size / 127.0f;
 }
@@ -84,7 +81,7 @@ void quantize_values(ConstView values, View quads, float* scales) {
     for (index_t m = 0; m < quads.rows(); ++m) {
       Integers<Arch> lane(0);
       for (index_t i = 0; i < std::min<index_t>(4, values.rows() - 4 * m); ++i) {
-        const F q = xsimd::fma(detail::load_bf16<Arch>(values.row(4 * m + i).data(), c), factor, F(detail::round_to_byte));
+        const F q = xsimd::fma(detail::load_bf16<Arch>(values.row(4 * m + i).data(), c), factor, F(round_to_integer));
         lane = lane | ((xsimd::bitwise_cast<Integers<Arch>>(q) & Integers<Arch>(0xff)) << static_cast<int>(8 * i));
       }
       store_at<Arch>(quads, m, c, xsimd::bitwise_cast<F>(lane));
@@ -153,8 +150,8 @@ KNNBERT_INLINE void softmax_bytes(ConstView scores, const float* scales, View la
   for (index_t r = 0; r < scores.rows(); ++r)
     normalize[r] = softmax_numerators<Arch>(
         scores.row(r).data(), scores.cols(), scales[r], normalize[r],
-        [](F x) { return xsimd::fma(coarse_exp2_of_negative<Arch>(x), F(255.0f), F(round_to_byte)) - F(round_to_byte); },
-        [to = lanes_of_bytes.row(r).data()](index_t j, F q) { store_bytes<Arch>(to, j, q + F(round_to_byte)); });
+        [](F x) { return xsimd::fma(coarse_exp2_of_negative<Arch>(x), F(255.0f), F(round_to_integer)) - F(round_to_integer); },
+        [to = lanes_of_bytes.row(r).data()](index_t j, F q) { store_bytes<Arch>(to, j, q + F(round_to_integer)); });
 }
 
 }  // namespace detail

@@ -4,6 +4,9 @@
 
 namespace knnbert::kernel {
 
+/// x + round_to_integer has round(x) in its low bits, for |x| < 2^22.
+inline constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23
+
 /// a + x * (b + x * (c + ...)): Horner's scheme with fused steps.
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) { return Floats<Arch>(last); }
@@ -17,7 +20,6 @@ KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch> x, float first, Rest... rest
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
   using F = Floats<Arch>;
-  constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the rounded integer
   x = xsimd::max(F(-87.0f), xsimd::min(F(88.0f), x));
   const F shifted = xsimd::fma(x, F(1.44269504f), F(round_to_integer));
   const F n = shifted - F(round_to_integer);
@@ -34,7 +36,6 @@ KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
   using F = Floats<Arch>;
-  constexpr float round_to_integer = 12582912.0f;
   x = xsimd::max(F(-126.0f), x);
   const F shifted = x + F(round_to_integer);
   const F r = x - (shifted - F(round_to_integer));  // [-0.5, 0.5]

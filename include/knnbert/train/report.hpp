@@ -31,6 +31,9 @@ struct StepReport {
   index_t examples = 0, tokens = 0;
   std::vector<PhaseTime> phases;  ///< in the order of their first time
 
+  /// Whether reading loss, norm and what follows from them waits for nobody.
+  bool known() const { return loss.known() && gradient_norm.known(); }
+
   /// As it was at first, but for memory.
   void clear() {
     auto kept = std::tuple(std::move(terms), std::move(measures), std::move(phases));

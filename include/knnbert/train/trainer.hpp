@@ -108,7 +108,7 @@ class Trainer {
         ++batch_, ++step_;
         step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
         unread_.push_back({step.loss, step.finite, step.examples});
-        if (step.loss.known() || std::ssize(unread_) == most_unread) read_losses();
+        if (step.known() || std::ssize(unread_) == most_unread) read_losses();
         observer.step(step);
         if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count()) checkpoint();
       }
