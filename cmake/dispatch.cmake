@@ -25,6 +25,20 @@ else()
   list(APPEND knnbert_units "native|true|")
 endif()
 
+# Without a build type, or with -Os, the kernels would be many times slower: only a debug configuration leaves them as they are.
+get_property(debug_configurations GLOBAL PROPERTY DEBUG_CONFIGURATIONS)
+list(JOIN debug_configurations "," debug_configurations)
+if(NOT debug_configurations)
+  set(debug_configurations Debug)
+endif()
+set(optimized "$<$<NOT:$<CONFIG:${debug_configurations}>>:-O3>")
+
+get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+set(of_configuration)
+if(multi_config)
+  set(of_configuration "$<CONFIG>/")
+endif()
+
 set(units)
 set(objects)
 foreach(unit IN LISTS knnbert_units)
@@ -39,19 +53,18 @@ foreach(unit IN LISTS knnbert_units)
   set_target_properties(knnbert_unit_${name} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXCLUDE_FROM_ALL TRUE)
   target_compile_definitions(knnbert_unit_${name} PRIVATE KNNBERT_FILL=knnbert_fill_${name})
   # Last among the flags, so that a -march of the whole project does not reach a unit.
-  target_compile_options(knnbert_unit_${name} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O3> ${flags}
+  target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags}
                          $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>  # objcopy leaves unique symbols global
                          $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>)
   if(name STREQUAL "native")
     list(APPEND objects $<TARGET_OBJECTS:knnbert_unit_${name}>)
     continue()
   endif()
-  set(object "${CMAKE_CURRENT_BINARY_DIR}/knnbert_${name}.o")
+  set(object "${CMAKE_CURRENT_BINARY_DIR}/${of_configuration}knnbert_${name}.o")
   add_custom_command(OUTPUT "${object}"
     COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${object}.all" $<TARGET_OBJECTS:knnbert_unit_${name}>
     COMMAND "${CMAKE_OBJCOPY}" --keep-global-symbol=knnbert_fill_${name} "${object}.all" "${object}"
     DEPENDS $<TARGET_OBJECTS:knnbert_unit_${name}> COMMENT "Closing the kernels for ${name}" VERBATIM COMMAND_EXPAND_LISTS)
-  set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
   list(APPEND objects "${object}")
 endforeach()
 file(CONFIGURE OUTPUT dispatch/units.inc CONTENT "@units@" @ONLY)
