@@ -107,13 +107,20 @@ macro(knnbert_find_xtensor)
     SHA256 32d5d9fd23998c57e746c375a544edf544b74f0a18ad6bc3c38cbba968d5e6c7)
 endmacro()
 
-# Only from the system: an MPI belongs to the machine's network and launcher.
+# Only from the system: an MPI belongs to the machine's network and launcher. FindMPI makes its target even where it found
+# nothing that works, as with the libraries of a runtime without headers: MPI_CXX_FOUND is what counts.
 macro(knnbert_find_mpi)
   set(MPI_CXX_SKIP_MPICXX TRUE)
+  set(knnbert_has_MPI FALSE)
   if(KNNBERT_MPI STREQUAL "AUTO")
     find_package(MPI QUIET COMPONENTS CXX)
   elseif(KNNBERT_MPI)
     find_package(MPI REQUIRED COMPONENTS CXX)
+  endif()
+  if(KNNBERT_MPI AND MPI_CXX_FOUND)
+    set(knnbert_has_MPI TRUE)
+  elseif(KNNBERT_MPI)
+    message(STATUS "knnbert: no MPI: none that compiles and links was found (Debian: libopenmpi-dev openmpi-bin)")
   endif()
 endmacro()
 
