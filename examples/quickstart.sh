@@ -5,11 +5,17 @@
 # queue, shows predictions with their neighbors, adds a class without training, and writes a report page.
 # Environment, optional: KNNBERT_OUTPUT (folder of the results, default out/quickstart), CXX, JOBS.
 set -eu
+case ${KNNBERT_OUTPUT:-/} in
+  /*) ;;
+  *) KNNBERT_OUTPUT=$(pwd)/$KNNBERT_OUTPUT ;;
+esac
 cd "$(dirname "$0")/.."
 root=$(pwd)
 output=${KNNBERT_OUTPUT:-$root/out/quickstart}
 data=$root/examples/data
 build=$root/build/quickstart
+knnbert=$build/knnbert
+encoder=$root/all-MiniLM-L6-v2
 compiler=${CXX:-c++}
 . ./cmake/packages.sh
 
@@ -43,13 +49,12 @@ packages=$(missing_packages)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 prepare_cmake
+require_tools || exit 1
+[ -f "$encoder/model.safetensors" ] || PYTHON=$(pip_python) sh examples/get_minilm.sh "$encoder"
 mkdir -p "$build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6 -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
   -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }
 cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target knnbert_program
-knnbert=$build/knnbert
-encoder=$root/all-MiniLM-L6-v2
-PYTHON=$(pip_python) sh examples/get_minilm.sh "$encoder"
 mkdir -p "$output"
 
 step "Before fine-tuning: nearest neighbors on the pretrained encoder"

@@ -48,6 +48,7 @@ packages=$(missing_packages; missing_test_packages)
 python=
 prepare_python || say "no Python packages: the comparisons with PyTorch are skipped"
 prepare_cmake
+require_tools || finish 0 1 0
 if [ -z "${KNNBERT_MINILM:-}" ]; then
   PYTHON=${python:-python3} sh examples/get_minilm.sh || say "no all-MiniLM-L6-v2: tests on the real encoder are skipped"
 fi
