@@ -46,3 +46,11 @@ foreach(program consumer consumer_dispatch)
     message(FATAL_ERROR "unexpected output of ${program}: ${output}")
   endif()
 endforeach()
+
+# Where the packages of optional components are missing the rest is there.
+find_program(failing_program false)
+if(way STREQUAL "find_package" AND failing_program)
+  run("${CMAKE_COMMAND}" -E env --unset=CMAKE_PREFIX_PATH --unset=Torch_ROOT
+      "${CMAKE_COMMAND}" -S "${checkout}/tests/consume/optional" -B "${binary_dir}/optional" -G "${generator}" ${where} "-DCMAKE_CXX_COMPILER=${compiler}"
+      -DCMAKE_DISABLE_FIND_PACKAGE_xtensor=ON "-DMPI_CXX_COMPILER=${failing_program}")
+endif()
