@@ -24,7 +24,7 @@ endforeach()
 # The cheapest build there is: unoptimized, the kernels for one instruction set, all sources in one unit.
 set(configure "${CMAKE_COMMAND}" -E env --unset=CMAKE_PREFIX_PATH --unset=Torch_ROOT
     "${CMAKE_COMMAND}" -S "${checkout}" -G "${generator}" ${required} ${hidden} "-DMPI_CXX_COMPILER=${false}"
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DKNNBERT_WERROR=ON
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DKNNBERT_WERROR=ON
     -DKNNBERT_BUILD_DISPATCH=OFF -DKNNBERT_NATIVE=OFF -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_EXAMPLES=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF
     "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
 

@@ -44,11 +44,13 @@ if [ -z "${KNNBERT_BARE_INSIDE:-}" ]; then
   folder=$(cd "$folder" && pwd)
   [ -z "$(ls -A "$folder")" ] || die "$folder is not empty"
   # shellcheck disable=SC2317
-  clean() { if [ -n "$keep" ]; then say "kept: $folder"; else rm -rf --one-file-system "$folder/root" && { [ -z "$made" ] || rmdir "$folder"; }; fi; }
+  clean() { if [ -n "$keep" ]; then say "kept: $folder"; else rm -rf --one-file-system "$folder/root" "$folder/root.log" && { [ -z "$made" ] || rmdir "$folder"; }; fi; }
   trap clean EXIT
-  trap 'exit 1' HUP INT TERM
+  KNNBERT_BARE_INSIDE=1 unshare --mount --pid --fork --kill-child "$0" "${commands[@]}" --folder "$folder" &
+  inside=$!
+  trap 'kill -KILL $inside; wait $inside; exit 1' HUP INT TERM
   code=0
-  KNNBERT_BARE_INSIDE=1 unshare --mount --pid --fork --kill-child "$0" "${commands[@]}" --folder "$folder" || code=$?
+  wait $inside || code=$?
   exit $code
 fi
 
