@@ -1,6 +1,6 @@
 # Sourced by tests/run.sh and examples/quickstart.sh: what a fresh Debian or Ubuntu needs, by package name.
 # Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_cmake,
-# require_tools and say.
+# require_tools, parallel_jobs and say.
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -65,4 +65,13 @@ require_tools() {
   for tool in "$compiler" cmake ninja; do
     has "$tool" || { say "$tool is missing and was not installed: nothing can be built"; return 1; }
   done
+}
+
+# Compilers at a time: one a core, each with 2 GB of the memory that is free; JOBS wins.
+parallel_jobs() {
+  jobs=$(nproc 2>/dev/null || echo 2)
+  fit=$(awk '/^MemAvailable:/ { print int($2 / 2e6) }' /proc/meminfo 2>/dev/null)
+  [ "${fit:-$jobs}" -ge "$jobs" ] || jobs=$fit
+  [ "$jobs" -gt 0 ] || jobs=1
+  echo "${JOBS:-$jobs}"
 }

@@ -54,7 +54,7 @@ require_tools || exit 1
 mkdir -p "$build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6 -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
   -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }
-cmake --build "$build" --parallel "${JOBS:-$(nproc)}" --target knnbert_program
+cmake --build "$build" --parallel "$(parallel_jobs)" --target knnbert_program
 mkdir -p "$output"
 
 step "Before fine-tuning: nearest neighbors on the pretrained encoder"

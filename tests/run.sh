@@ -13,10 +13,10 @@ root=$(pwd)
 preset=${KNNBERT_PRESET:-release}
 build=${KNNBERT_BUILD:-$root/build}
 compiler=${CXX:-c++}
-jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 requirements=tests/reference/requirements.txt
 
 . ./cmake/packages.sh
+jobs=$(parallel_jobs)
 
 finish() {  # passed failed skipped
   line="$1 passed, $2 failed"
