@@ -116,6 +116,7 @@ for path in $(printf '%s\n' "$named" | tr ' =,:' '\n\n\n\n' | sed -n '/^\/\/[^/]
   if [ -f "$path" ]; then
     copy "$path"
   elif [ -d "$path" ] && [ ! -e "$root$path" ]; then
+    [ "${path##*/}" != simple ] || path=${path%/*}  # an index, whose links may lead to files beside it
     mkdir -p "$root$path"
     mount --bind -o ro "$path" "$root$path"
   fi
