@@ -1,5 +1,6 @@
 #include "distributed.hpp"
 
+#include "config.hpp"
 #include "stack.hpp"
 
 #include <unistd.h>
@@ -51,9 +52,9 @@ void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std
   try {
     call_torch("knnbert_torch_with_nccl", o, launch, common.device, work);
   } catch (const std::exception& error) {
-    std::fputs(format("knnbert: rank {} of {}: {}\n", launch.rank, launch.size, error.what()).c_str(), stderr);
+    const int code = report_failure(error, format("knnbert: rank {} of {}: ", launch.rank, launch.size));
     std::fflush(nullptr);
-    ::_exit(dynamic_cast<const OptionError*>(&error) ? 2 : 1);
+    ::_exit(code);
   }
 }
 
@@ -77,9 +78,9 @@ void run_with_mpi(const DistributedOptions& o, const std::function<void(const Te
     work(team);
     team.barrier();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s%s\n", who.c_str(), error.what());
+    const int code = report_failure(error, who);
     std::fflush(nullptr);
-    communicator.abort(dynamic_cast<const OptionError*>(&error) ? 2 : 1);
+    communicator.abort(code);
   }
 }
 #else

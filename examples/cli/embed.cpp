@@ -89,7 +89,7 @@ void embed<TorchProgram>(const EmbedOptions& o, const Team& team) { call_torch("
 namespace {
 
 struct TokenizeOptions {
-  std::string model, input = "-";
+  std::string model, input = "-", config;
   index_t max_length = 0;
   bool match_special = false;
 };
@@ -138,6 +138,7 @@ void add_tokenize(CLI::App& app) {
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
+  add_config(verb, o->config);
   verb.callback([o] { tokenize(*o); });
 }
 #endif

@@ -5,15 +5,10 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
+#include "config.hpp"
 #include "distributed.hpp"
 #include "options.hpp"
 #include "stack.hpp"
-
-namespace {
-
-constexpr int bad_usage = 2, failed = 1;
-
-}  // namespace
 
 int main(int argc, char** argv) {
   using namespace knnbert;
@@ -37,18 +32,17 @@ int main(int argc, char** argv) {
                          cli::add_remove, cli::add_report})
     add(app);
   cli::refuse_teams(app);
+  cli::set_program(app);
   try {
-    app.parse(argc, argv);
+    auto arguments = cli::with_config(app, {argv + 1, argv + argc});
+    std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
+    app.parse(std::move(arguments));
     std::fflush(stdout);
     return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? 0 : bad_usage;
-  } catch (const OptionError& error) {
-    std::fprintf(stderr, "knnbert: %s\n", error.what());
-    return bad_usage;
+    return code == 0 ? 0 : 2;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "knnbert: %s\n", error.what());
-    return failed;
+    return cli::report_failure(error, "knnbert: ");
   }
 }

@@ -21,7 +21,11 @@ void add_common(CLI::App& verb, CommonOptions& options) {
       ->check(CLI::IsMember({"native", "torch"}));
   verb.add_option("--device", options.device, "where LibTorch computes: cpu, cuda or cuda:N")->capture_default_str();
   verb.add_flag("--json", options.json, "print JSON");
-  verb.set_config("--config", "", "read options from a TOML or INI file");
+  add_config(verb, options.config);
+}
+
+void add_config(CLI::App& verb, std::string& path) {
+  verb.add_option("--config", path, "read options that the command line does not give from a TOML, INI or JSON file, such as a training.json");
 }
 
 void add_data(CLI::App& verb, DataOptions& options) {

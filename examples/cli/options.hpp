@@ -16,7 +16,7 @@ struct CommonOptions {
   index_t threads = 0;  ///< 0: as many as the machine has
   std::string precision;  ///< empty: the model's own
   bool json = false;
-  std::string backend = "native", device = "cpu";
+  std::string backend = "native", device = "cpu", config;
 };
 
 struct DataOptions {
@@ -24,6 +24,7 @@ struct DataOptions {
 };
 
 void add_common(CLI::App& verb, CommonOptions& options);
+void add_config(CLI::App& verb, std::string& path);
 void add_data(CLI::App& verb, DataOptions& options);
 
 index_t threads_of(const CommonOptions& options);

@@ -20,8 +20,10 @@ OrderedJson distribution(const std::vector<float>& values, const std::vector<std
 
 OrderedJson describe(const std::string& text, const Prediction& p, const std::vector<std::string>& names) {
   OrderedJson neighbors = OrderedJson::array();
-  for (const Evidence& n : p.neighbors)
+  for (const Evidence& n : p.neighbors) {
     neighbors.push_back({{"id", n.id}, {"label", n.class_name}, {"similarity", detail::shortest_decimal(n.similarity)}, {"text", n.text}});
+    if (!n.pair.empty()) neighbors.back()["pair"] = n.pair;
+  }
   return {{"text", text},
           {"label", p.class_name},
           {"probability", detail::shortest_decimal(p.probability)},

@@ -14,9 +14,10 @@ struct SelectedVoting {
   float temperature = 0.1f;  ///< of softmax
 
   std::string name() const { return kind == Kind::count ? "count" : "softmax"; }
-  void set_name(const std::string& name) {
-    if (name != "count" && name != "softmax") raise<OptionError>("voting: '{}' given, count or softmax expected", name);
+  bool set_name(const std::string& name) {
+    if (name != "count" && name != "softmax") return false;
     kind = name == "count" ? Kind::count : Kind::softmax;
+    return true;
   }
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     if (kind == Kind::count) return MajorityVoting{}(neighbors, probabilities);

@@ -37,11 +37,7 @@ void add(const StoreOptions& o) {
   if (!o.class_name.empty()) {
     ids = model.add(read_lines_of(o.file), o.class_name);
   } else {
-    const Dataset data = Dataset::read(o.file, dataset_options(o.data));
-    for (index_t i = 0; i < data.size(); ++i) {
-      const auto& name = data.classes()[static_cast<std::size_t>(data.label(i))];
-      ids.push_back(model.add({&data.text(i), 1}, name).front());
-    }
+    ids = model.add(Dataset::read(o.file, dataset_options(o.data)));
   }
   model.save(o.model);
   std::string out;

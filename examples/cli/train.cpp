@@ -3,6 +3,7 @@
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/train/trainer.hpp"
+#include "config.hpp"
 #include "distributed.hpp"
 #include "options.hpp"
 #include "progress.hpp"
@@ -20,6 +21,7 @@ struct TrainOptions {
   std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling = "mean", feature = "automatic", schedule = "linear";
   std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
   float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
+  OrderedJson typed;  ///< every option by its name
   bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
 };
 
@@ -86,6 +88,7 @@ OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const Fit
                             {"top_k", o.contrastive.contrast.most_similar}, {"end_k", o.contrastive.contrast.least_similar},
                             {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
+  json["options"] = o.typed;  // train --config training.json repeats the run
   return json;
 }
 
@@ -210,7 +213,8 @@ void add_train(CLI::App& app) {
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
   add_data(verb, o->data);
-  verb.callback([o] {
+  verb.callback([o, &verb] {
+    o->typed = options_of(verb);
     with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
   });
 }

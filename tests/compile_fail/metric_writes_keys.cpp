@@ -11,4 +11,6 @@ struct Manhattan {
   void score(knnbert::ConstView, Keys, knnbert::View) const {}
 };
 
-constexpr auto name = knnbert::metric_name<Manhattan>();
+template <knnbert::Metric M>
+constexpr bool is_used = true;
+static_assert(is_used<Manhattan>);

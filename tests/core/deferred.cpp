@@ -1,5 +1,9 @@
 #include "knnbert/core/deferred.hpp"
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "catch.hpp"
 
 using knnbert::Deferred;
@@ -43,4 +47,17 @@ TEST_CASE("Deferred: a read that fails can be tried again") {
   CHECK_THROWS_AS(static_cast<int>(number), int);
   CHECK_FALSE(number.known());
   CHECK(static_cast<int>(number) == 5);
+}
+
+TEST_CASE("Deferred: threads and copies share one reading") {
+  std::atomic<int> reads{0};
+  const Deferred<int> number([&] { return ++reads, 7; });
+  const Deferred<int> copy = number;
+  std::atomic<int> sum{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { sum += i % 2 ? static_cast<int>(number) : static_cast<int>(copy); });
+  for (auto& thread : threads) thread.join();
+  CHECK(sum == 56);
+  CHECK(reads == 1);
+  CHECK(copy.known());
 }

@@ -59,8 +59,13 @@ double plain_dot(ConstView a, index_t i, ConstView b, index_t j) {
 static_assert(DifferentiableMetric<Cosine> && DifferentiableMetric<Dot> && DifferentiableMetric<Euclidean>);
 static_assert(Metric<Pairwise<Manhattan>> && !DifferentiableMetric<Pairwise<Manhattan>>);
 static_assert(DifferentiableMetric<Pairwise<NegatedSquare>>);
-static_assert(metric_name<Cosine>() == "cosine" && metric_name<Pairwise<Manhattan>>() == "pairwise");
-static_assert(metric_name<Inverted>() == "custom");
+
+TEST_CASE("a metric without a name of its own is called by its type", "[metric]") {
+  CHECK(policy_name(Cosine{}) == "cosine");
+  CHECK(policy_name(Pairwise<Manhattan>{}) == "pairwise Manhattan");
+  CHECK(policy_name(Inverted{}) == "Inverted");
+  CHECK(knnbert::detail::without_qualifiers("knnbert::Pairwise<{anonymous}::Far, my::inner::Near<3> >") == "Pairwise<Far,Near<3>>");
+}
 
 TEST_CASE("metrics keep their laws", "[metric]") {
   const index_t width = GENERATE(1, 3, 8, 19, 48, 100);

@@ -13,6 +13,7 @@ struct ShapeError : Error { using Error::Error; };   ///< sizes that do not fit 
 struct FormatError : Error { using Error::Error; };  ///< a file or text whose content breaks its format
 struct IoError : Error { using Error::Error; };      ///< the operating system refused an operation on a file
 struct OptionError : Error { using Error::Error; };  ///< a setting outside its range, or settings that exclude each other
+struct StateError : Error { using Error::Error; };   ///< a call at a moment when it has no answer, such as before training
 
 /// Throws E with the formatted message.
 template <class E, class... Arguments>

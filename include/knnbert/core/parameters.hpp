@@ -106,7 +106,7 @@ class ParameterBlock {
   index_t size() const { return floats_.size(); }
   /// Weights lowered from these values are stale from then on.
   float* data() {
-    if (fresh_) fresh_ = false;  // threads that share a block of gradients only read it
+    touch();
     mirror_.write_host(floats_.data());
     return floats_.data();
   }
@@ -142,17 +142,26 @@ class ParameterBlock {
   /// The same to be written: the values here are older from then on, and weights lowered from them stale.
   template <class Make>
   Mirror& mirror_to_write(Make&& make) {
-    fresh_ = false;
+    touch();
     return mirror_.write(floats_.data(), make);
   }
   /// The same of a block that has been there.  Errors: OptionError.
   const Mirror& mirror() const { return mirror_.read(floats_.data(), nowhere); }
   Mirror& mirror_to_write() {
-    fresh_ = false;
+    touch();
     return mirror_.write(floats_.data(), nowhere);
   }
   /// Zeros the values there; false if there are none.
   bool clear_mirror() { return mirror_.clear(); }
+
+  /// A token that stays the same until somebody may have written to the values; copies of the block share it.
+  /// Thread safety: calls exclude each other.
+  std::shared_ptr<const void> generation() {
+    if (!generation_) generation_ = std::make_shared<char>();
+    return generation_;
+  }
+  /// Whether the values are still those that gave the token.
+  bool is_of(const std::shared_ptr<const void>& generation) const { return generation && generation_ == generation; }
 
   /// The precision in which an encoder multiplies its weights: fp32 unless these were lowered.
   Precision precision() const { return precision_; }
@@ -189,12 +198,18 @@ class ParameterBlock {
   }
 
  private:
+  /// What was derived from the values is stale from now on.
+  void touch() {
+    if (fresh_) fresh_ = false;  // threads that share a block of gradients only read both
+    if (generation_) generation_.reset();
+  }
   static std::unique_ptr<Mirror> nowhere() { raise<OptionError>("ParameterBlock::mirror: a block in main memory only given, one on a device expected"); }
 
   std::shared_ptr<const ParameterTable> table_;
   MirrorSlot mirror_;  // copied before the floats: what a reader brings up to date meanwhile is not lost
   AlignedBuffer<float> floats_;
   std::vector<LoweredWeight> lowered_;
+  std::shared_ptr<const void> generation_;
   Precision precision_ = Precision::fp32;
   bool fresh_ = false, complete_ = true;
 };

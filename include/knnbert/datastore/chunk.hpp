@@ -20,7 +20,8 @@ struct Chunk {
         lowered(rows * lanes),
         labels(static_cast<std::size_t>(rows)),
         ids(labels.size()),
-        texts(labels.size()) {}
+        texts(labels.size()),
+        pairs(labels.size()) {}
 
   index_t capacity() const { return std::ssize(labels); }
   View rows(index_t first, index_t count) const { return {keys.data() + first * width, count, width}; }
@@ -35,7 +36,7 @@ struct Chunk {
   AlignedBuffer<float> lowered;  // [capacity, lanes_wide], the same as bf16, or empty
   std::vector<label_t> labels;
   std::vector<example_id> ids;  // ascending
-  std::vector<std::string> texts;
+  std::vector<std::string> texts, pairs;  // pairs: second texts, empty where there is none
   std::atomic<index_t> claimed{0};
 };
 
@@ -55,6 +56,7 @@ struct ChunkView {
   label_t label(index_t row) const { return chunk->labels[static_cast<std::size_t>(row)]; }
   example_id id(index_t row) const { return chunk->ids[static_cast<std::size_t>(row)]; }
   const std::string& text(index_t row) const { return chunk->texts[static_cast<std::size_t>(row)]; }
+  const std::string& pair(index_t row) const { return chunk->pairs[static_cast<std::size_t>(row)]; }
 };
 
 }  // namespace knnbert::detail

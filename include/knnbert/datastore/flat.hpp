@@ -3,6 +3,7 @@
 #include <mutex>
 #include <numeric>
 
+#include "knnbert/core/type_name.hpp"
 #include "knnbert/datastore/concept.hpp"
 #include "knnbert/datastore/flat_file.hpp"
 #include "knnbert/datastore/snapshot.hpp"
@@ -47,9 +48,11 @@ class FlatDatastore {
   index_t size() const { return snapshot()->size(); }
   index_t width() const { return snapshot()->width(); }
   M metric() const { return snapshot()->metric(); }
+  bool has_pairs() const { return snapshot()->has_pairs(); }
   bool contains(example_id id) const { return snapshot()->contains(id); }
   label_t label(example_id id) const { return snapshot()->label(id); }
   std::string text(example_id id) const { return std::string(snapshot()->text(id)); }
+  std::string pair(example_id id) const { return std::string(snapshot()->pair(id)); }
   std::vector<example_id> ids() const { return snapshot()->ids(); }
   std::vector<label_t> labels() const { return snapshot()->labels(); }
 
@@ -78,13 +81,14 @@ class FlatDatastore {
   /// Errors: ShapeError (also for negative labels), NonFiniteError.  Cost: O(n D) and a step per 4,096 entries held.
   std::vector<example_id> add(ConstView keys,                             // [n, D]
                               std::span<const label_t> labels,            // [n]
-                              std::span<const std::string> texts = {}) {  // [n], or none
-    require(keys, labels, texts);
+                              std::span<const std::string> texts = {},    // [n], or none
+                              std::span<const std::string> pairs = {}) {  // second texts [n], or none
+    require(keys, labels, texts, pairs);
     const std::lock_guard writing(writing_);
     std::vector<example_id> ids(labels.size());
     std::iota(ids.begin(), ids.end(), next_id_);
     auto next = std::make_shared<snapshot_type>(*current_);
-    append(*next, keys, labels, ids, texts, true);
+    append(*next, keys, labels, ids, texts, pairs, true);
     publish(std::move(next));
     next_id_ += keys.rows();
     return ids;
@@ -121,7 +125,7 @@ class FlatDatastore {
     publish(empty_like(*current_));
   }
 
-  /// Writes the store as safetensors: keys, labels, ids, texts; the metadata names metric, encoder fingerprint and
+  /// Writes the store as safetensors: keys, labels, ids, texts, and second texts if there are any; the metadata names metric, encoder fingerprint and
   /// classes. Others may read and write meanwhile; the file holds the store as it was at the beginning. Errors:
   /// IoError, FormatError.
   void save(const std::filesystem::path& path, std::string_view fingerprint,
@@ -132,20 +136,21 @@ class FlatDatastore {
       const std::lock_guard writing(writing_);
       saved = current_, next_id = next_id_;
     }
-    detail::write_datastore(detail::entries_of(*saved, next_id), metric_name<M>(), path, fingerprint, class_names);
+    detail::write_datastore(detail::entries_of(*saved, next_id), policy_name(saved->metric()), path, fingerprint, class_names);
   }
 
   /// Errors: IoError; FormatError for a damaged file and for one made with another metric, encoder or, if class names
   /// are given, other classes.
   static FlatDatastore load(const std::filesystem::path& path, std::string_view fingerprint,
                             std::span<const std::string> class_names = {}, M metric = {}) {
-    const auto content = detail::read_datastore(path, metric_name<M>(), fingerprint, class_names);
+    const auto content = detail::read_datastore(path, policy_name(metric), fingerprint, class_names);
     FlatDatastore store(content->width(), std::move(metric));
     auto next = std::make_shared<snapshot_type>(*store.current_);
     detail::for_each_piece(*content, [&](index_t first, ConstView keys) {
       const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(keys.rows());
       append(*next, keys, std::span(content->labels).subspan(at, count), std::span(content->ids).subspan(at, count),
-             std::span(content->texts).subspan(at, count), false);
+             std::span(content->texts).subspan(at, count),
+             content->pairs.empty() ? std::span<const std::string>() : std::span(content->pairs).subspan(at, count), false);
     });
     store.publish(std::move(next));
     store.next_id_ = content->next_id;
@@ -155,11 +160,14 @@ class FlatDatastore {
  private:
   static constexpr index_t smallest_chunk = 64, largest_chunk = 4096;  // rows
 
-  void require(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts) const {
+  void require(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
+               std::span<const std::string> pairs) const {
     if (keys.rows() != std::ssize(labels))
       raise<ShapeError>("FlatDatastore::add: {} keys but {} labels", keys.rows(), labels.size());
     if (!texts.empty() && texts.size() != labels.size())
       raise<ShapeError>("FlatDatastore::add: {} keys but {} texts", keys.rows(), texts.size());
+    if (!pairs.empty() && pairs.size() != labels.size())
+      raise<ShapeError>("FlatDatastore::add: {} keys but {} second texts", keys.rows(), pairs.size());
     require_shape("FlatDatastore::add", keys, keys.rows(), width());
     for (const label_t label : labels)
       if (label < 0) raise<ShapeError>("FlatDatastore::add: label {} given, labels count from 0", label);
@@ -186,7 +194,8 @@ class FlatDatastore {
   }
 
   static void append(snapshot_type& s, ConstView keys, std::span<const label_t> labels, std::span<const example_id> ids,
-                     std::span<const std::string> texts, bool prepare) {
+                     std::span<const std::string> texts, std::span<const std::string> pairs, bool prepare) {
+    s.has_pairs_ |= std::any_of(pairs.begin(), pairs.end(), [](const std::string& pair) { return !pair.empty(); });
     for (index_t done = 0; done < keys.rows();) {
       const auto [view, count] = make_room(s, keys.rows() - done);
       detail::Chunk& chunk = *view->chunk;
@@ -198,6 +207,7 @@ class FlatDatastore {
       std::copy_n(labels.begin() + done, count, chunk.labels.begin() + row);
       std::copy_n(ids.begin() + done, count, chunk.ids.begin() + row);
       if (!texts.empty()) std::copy_n(texts.begin() + done, count, chunk.texts.begin() + row);
+      if (!pairs.empty()) std::copy_n(pairs.begin() + done, count, chunk.pairs.begin() + row);
       view->rows += count;
       s.rows_ += count;
       done += count;
@@ -230,9 +240,9 @@ class FlatDatastore {
     return fresh;
   }
   static void append_all(const snapshot_type& from, snapshot_type& to) {
-    from.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text) {
-      const std::string copied(text);
-      append(to, ConstView(key.data(), 1, std::ssize(key)), {&label, 1}, {&id, 1}, {&copied, 1}, false);
+    from.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text, std::string_view pair) {
+      const std::string first(text), second(pair);
+      append(to, ConstView(key.data(), 1, std::ssize(key)), {&label, 1}, {&id, 1}, {&first, 1}, {&second, 1}, false);
     });
   }
 

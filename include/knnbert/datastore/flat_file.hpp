@@ -27,7 +27,7 @@ struct DatastoreContent {
   TensorView keys;  // [N, D]
   std::vector<label_t> labels;
   std::vector<example_id> ids;
-  std::vector<std::string> texts;
+  std::vector<std::string> texts, pairs;  // pairs: none if no entry has a second text
   example_id next_id = 0;
 };
 
@@ -47,12 +47,27 @@ inline std::string class_names_text(std::span<const std::string> names) {
   return json_text(Json(std::vector<std::string>(names.begin(), names.end())), "class names");
 }
 
-/// What a datastore writes; keys and texts stay where they are.
+/// Strings end to end.
+struct TextBlob {
+  std::vector<std::uint8_t> bytes;
+  std::vector<std::int64_t> offsets{0};
+
+  void push_back(std::string_view text) {
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    offsets.push_back(std::ssize(bytes));
+  }
+  void write(const std::string& name, SafeTensorsWriter& writer) const {
+    writer.add(name, {std::ssize(bytes)}, std::span(bytes));
+    writer.add(name + "_offsets", {std::ssize(offsets)}, std::span(offsets));
+  }
+};
+
+/// What a datastore writes; keys stay where they are.
 struct DatastoreEntries {
   index_t width = 0;
   std::vector<const float*> keys;
-  std::vector<std::int64_t> labels, ids, offsets{0};
-  std::vector<std::uint8_t> text;
+  std::vector<std::int64_t> labels, ids;
+  TextBlob texts, pairs;
   example_id next_id = 0;
 };
 
@@ -60,12 +75,12 @@ template <Metric M, class Precisions>
 DatastoreEntries entries_of(const FlatSnapshot<M, Precisions>& store, example_id next_id) {
   DatastoreEntries entries;
   entries.width = store.width(), entries.next_id = next_id;
-  store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text) {
+  store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text, std::string_view pair) {
     entries.keys.push_back(key.data());
     entries.labels.push_back(label);
     entries.ids.push_back(id);
-    entries.text.insert(entries.text.end(), text.begin(), text.end());
-    entries.offsets.push_back(std::ssize(entries.text));
+    entries.texts.push_back(text);
+    entries.pairs.push_back(pair);
   });
   return entries;
 }
@@ -82,8 +97,8 @@ inline void write_datastore(const DatastoreEntries& entries, std::string_view me
   });
   writer.add("labels", {size}, std::span(entries.labels));
   writer.add("ids", {size}, std::span(entries.ids));
-  writer.add("text", {std::ssize(entries.text)}, std::span(entries.text));
-  writer.add("text_offsets", {size + 1}, std::span(entries.offsets));
+  entries.texts.write("text", writer);
+  if (!entries.pairs.bytes.empty()) entries.pairs.write("pair", writer);
   writer.write(path);
 }
 
@@ -122,8 +137,11 @@ inline void check_entries(const DatastoreContent& content, std::span<const std::
   });
 }
 
-inline std::vector<std::string> split_texts(const TensorView& blob, std::span<const std::int64_t> offsets,
-                                            std::string_view name) {
+/// The strings that TextBlob::write left under a name.
+inline std::vector<std::string> read_texts(const SafeTensors& file, const std::string& tensor, index_t size, std::string_view name) {
+  const TensorView blob = file.at(tensor), ends = file.at(tensor + "_offsets");
+  ends.require_shape({size + 1});
+  const auto offsets = ends.as_int64s();
   if (blob.dtype != DType::u8) raise<FormatError>("{}: element type U8 expected", blob.name);
   std::vector<std::string> texts;
   const auto* bytes = reinterpret_cast<const char*>(blob.bytes.data());
@@ -147,21 +165,20 @@ inline std::unique_ptr<const DatastoreContent> read_datastore(const std::filesys
   require_datastore_metadata(file.metadata(), name, "metric", metric);
   require_datastore_metadata(file.metadata(), name, "fingerprint", fingerprint);
   if (!class_names.empty()) require_datastore_metadata(file.metadata(), name, "classes", class_names_text(class_names));
-  const TensorView &keys = content->keys, ids = file.at("ids"), labels = file.at("labels"),
-                   offsets = file.at("text_offsets");
+  const TensorView &keys = content->keys, ids = file.at("ids"), labels = file.at("labels");
   if (keys.dtype != DType::f32 || keys.shape.size() != 2 || keys.shape[1] < 1)
     raise<FormatError>("{}: {} {} given, F32 [N, D] expected", keys.name, dtype_name(keys.dtype),
                        shape_text(keys.shape));
   const index_t size = keys.shape[0];
   for (const TensorView* tensor : {&ids, &labels}) tensor->require_shape({size});
-  offsets.require_shape({size + 1});
   const auto wide_labels = labels.as_int64s();
   content->ids = ids.as_int64s();
   content->next_id = parse_id(file.metadata(), name);
   content->labels.assign(wide_labels.begin(), wide_labels.end());
   check_entries(*content, wide_labels,
                 class_names.empty() ? std::numeric_limits<label_t>::max() : std::ssize(class_names), name);
-  content->texts = split_texts(file.at("text"), offsets.as_int64s(), name);
+  content->texts = read_texts(file, "text", size, name);
+  if (file.find("pair")) content->pairs = read_texts(file, "pair", size, name);
   return content;
 }
 

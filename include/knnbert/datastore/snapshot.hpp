@@ -17,6 +17,8 @@ class FlatSnapshot {
   index_t size() const { return rows_ - removed_; }
   index_t width() const { return width_; }
   const M& metric() const { return metric_; }
+  /// Whether an entry with a second text was ever added.
+  bool has_pairs() const { return has_pairs_; }
 
   /// The k closest entries of each query that pass the filter, sorted by score, then by id. Queries need not be
   /// prepared; they are only read. A zero row has similarity 0 to everything under Cosine. Errors: ShapeError;
@@ -48,6 +50,8 @@ class FlatSnapshot {
   label_t label(example_id id) const { return at(id).chunk->label(at(id).row); }
   /// Valid as long as this snapshot.  Errors: OptionError, if there is no such entry.
   std::string_view text(example_id id) const { return at(id).chunk->text(at(id).row); }
+  /// The second text, empty if there is none.  Valid and errors as text().
+  std::string_view pair(example_id id) const { return at(id).chunk->pair(at(id).row); }
   /// The prepared key.  Valid and errors as text().
   std::span<const float> key(example_id id) const { return at(id).chunk->keys().row(at(id).row); }
 
@@ -56,22 +60,23 @@ class FlatSnapshot {
   /// Their number.
   index_t rows() const { return rows_; }
 
-  /// Calls visit(id, label, key, text) for every entry, ids ascending.
+  /// Calls visit(id, label, key, text, pair) for every entry, ids ascending.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (const auto& chunk : chunks_)
       for (index_t row = 0; row < chunk.rows; ++row)
         if (chunk.lives(row))
-          visit(chunk.id(row), chunk.label(row), chunk.keys().row(row), std::string_view(chunk.text(row)));
+          visit(chunk.id(row), chunk.label(row), chunk.keys().row(row), std::string_view(chunk.text(row)),
+                std::string_view(chunk.pair(row)));
   }
   std::vector<example_id> ids() const {
     std::vector<example_id> all;
-    for_each([&](example_id id, label_t, auto, auto) { all.push_back(id); });
+    for_each([&](example_id id, label_t, auto, auto, auto) { all.push_back(id); });
     return all;
   }
   std::vector<label_t> labels() const {
     std::vector<label_t> all;
-    for_each([&](example_id, label_t label, auto, auto) { all.push_back(label); });
+    for_each([&](example_id, label_t label, auto, auto, auto) { all.push_back(label); });
     return all;
   }
 
@@ -118,6 +123,7 @@ class FlatSnapshot {
   index_t width_ = 0, lanes_ = 0;          // of a key, and of the same in bf16 if that is kept
   std::vector<detail::ChunkView> chunks_;  // none empty
   index_t rows_ = 0, removed_ = 0;         // removed ones are counted in rows_
+  bool has_pairs_ = false;
 };
 
 }  // namespace knnbert

@@ -15,6 +15,7 @@ namespace knnbert {
 template <class Arch = DefaultArch, class Precisions = OnlyFp32>
 class BasicBert {
  public:
+  static constexpr std::string_view name = "bert";
   using config_type = BertConfig;
   using tape_type = BertTape;
   using workspace_type = BertWorkspace;

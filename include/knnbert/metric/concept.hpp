@@ -10,7 +10,7 @@ namespace knnbert {
 /// A similarity between rows. Larger is closer; that is the only polarity in this library.
 /// score(queries [B, D], keys [N, D], out [B, N]) overwrites every element of out, and out(i, j) depends on query i and
 /// key j only. prepare(rows) may normalize rows in place; preparing twice changes nothing beyond rounding.
-/// Both are safe to call concurrently. An optional member `name` identifies the metric in files.
+/// Both are safe to call concurrently. Files name a metric as policy_name() does, by its member `name` if it has one.
 /// Check yours with testing/metric_laws.hpp.
 template <class M>
 concept Metric = std::semiregular<M> &&
@@ -42,15 +42,6 @@ concept ProductMetric = Metric<M> && requires { typename ProductArch<M>::type; }
 /// Those whose instruction set is known when this is compiled: they are searched without writing scores to memory.
 template <class M>
 concept CompiledProductMetric = ProductMetric<M> && !std::same_as<typename ProductArch<M>::type, kernel::Dispatched>;
-
-/// What files call the metric.
-template <Metric M>
-constexpr std::string_view metric_name() {
-  if constexpr (requires { std::string_view(M::name); })
-    return M::name;
-  else
-    return "custom";
-}
 
 namespace detail {
 

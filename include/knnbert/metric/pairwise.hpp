@@ -1,5 +1,6 @@
 #pragma once
 #include "knnbert/core/matrix.hpp"
+#include "knnbert/core/type_name.hpp"
 #include "knnbert/metric/concept.hpp"
 
 namespace knnbert {
@@ -25,12 +26,7 @@ template <PairSimilarity F>
 struct Pairwise {
   F similarity{};
 
-  static constexpr std::string_view name = [] {
-    if constexpr (requires { std::string_view(F::name); })
-      return std::string_view(F::name);
-    else
-      return std::string_view("pairwise");
-  }();
+  std::string name() const { return "pairwise " + policy_name(similarity); }
 
   void prepare(View) const {}
   void prepare_backward(ConstView, ConstView, ConstView d_prepared, View d_raw) const {

@@ -6,6 +6,7 @@
 #include "knnbert/model/network.hpp"
 #include "knnbert/model/prediction.hpp"
 #include "knnbert/model/stack.hpp"
+#include "knnbert/model/store_origin.hpp"
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/text/training_data.hpp"
 
@@ -47,7 +48,6 @@ class Classifier {
   network_type& network() { return network_; }
   const network_type& network() const { return network_; }
   const tokenizer_type& tokenizer() const { return tokenizer_; }
-  datastore_type& datastore() { return datastore_; }
   const datastore_type& datastore() const { return datastore_; }
   ClassNames::List classes() const { return classes_.list(); }
   voting_type& voting() { return voting_; }
@@ -55,6 +55,9 @@ class Classifier {
   fusion_type& fusion() { return fusion_; }
   const fusion_type& fusion() const { return fusion_; }
   index_t neighbors() const { return neighbors_; }
+  /// Whether the head has been trained. Until then neighbors alone decide.
+  bool head_trained() const { return head_trained_; }
+  void set_head_trained(bool trained) { head_trained_ = trained; }
   /// Errors: OptionError.
   void set_neighbors(index_t k) {
     if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
@@ -72,25 +75,49 @@ class Classifier {
   /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all.
   Matrix features(const Batch& texts, const Team& team = {}) const;
 
+  /// Errors: StateError if the datastore was filled with other parameters than the model has now: see index().
   Prediction predict(std::string_view text, std::string_view pair = {}) const;
   std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
-  /// The three distributions of tokenized texts.
+  /// The three distributions of tokenized texts.  Errors: as predict.
   Distributions distributions(const Batch& texts) const;
+  /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
+  Matrix head_distributions(const Batch& texts) const;
 
   /// Fills the datastore with labeled examples, replacing what it held. With a team, which shares the encoding, all
-  /// processes do so.
+  /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add() and save().
+  /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
   void index(const Dataset& data, const Team& team = {}) {
     const Dataset own = data.with_classes(*classes());
+    require_labels(own.labels());
     const Matrix keys = features(tokenize(own.texts(), own.pairs()), team);
-    replace_examples(keys, own.labels(), own.texts());
+    replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
   }
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
-  void index(ConstView keys, std::span<const label_t> labels) { replace_examples(keys, labels, {}); }
-  /// Adds examples of one class, which may be new; no training. Returns their ids.
-  std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name) {
-    const Matrix keys = features(tokenize(texts));
-    const std::vector<label_t> labels(texts.size(), classes_.require(class_name));
-    return datastore_.add(keys, labels, texts);
+  /// Errors: ShapeError, also for a label that names no class.
+  void index(ConstView keys, std::span<const label_t> labels) {
+    require_labels(labels);
+    replace_examples(keys, labels, {}, {});
+  }
+  /// Adds examples of one class, which may be new; no training. Returns their ids.  pairs: second texts, or none.
+  /// Errors: StateError as predict; OptionError for an empty class name.
+  std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name, std::span<const std::string> pairs = {}) {
+    std::vector<Example> examples;
+    for (std::size_t i = 0; i < texts.size(); ++i) examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
+    return add(Dataset(std::move(examples), {class_name}));
+  }
+  /// The same of any classes.  Errors: also ShapeError for an example without label.
+  std::vector<example_id> add(const Dataset& data) {
+    require_current("Classifier::add");
+    for (index_t i = 0; i < data.size(); ++i)
+      if (data.label(i) == no_label) raise<ShapeError>("Classifier::add: example {} has no label", i);
+    for (const auto& name : data.classes())
+      if (name.empty()) raise<OptionError>("Classifier::add: an empty class name given");
+    const Matrix keys = features(tokenize(data.texts(), data.pairs()));
+    require_finite("Classifier::add", keys);
+    const auto labels = own_labels(data);
+    auto ids = store(keys, labels, data.texts(), pairs_of(data));
+    origin_.set(network_.values());
+    return ids;
   }
   /// Removes examples; returns how many of the ids were there.
   index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
@@ -102,6 +129,7 @@ class Classifier {
       : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), options), classes) {
     checkpoint.read(network_.encoder().layers(), network_.values());
     network_.lower(network_.values());
+    head_trained_ = false;
   }
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
       : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)), datastore_(network_.feature_width()),
@@ -124,11 +152,38 @@ class Classifier {
   }
 
   /// In this order a failure changes nothing, and no reader finds an empty store.
-  void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts) {
+  void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts, std::span<const std::string> pairs) {
     const auto old = datastore_.ids();
-    datastore_.add(keys, labels, texts);
+    store(keys, labels, texts, pairs);
     datastore_.remove(old);
     if constexpr (requires { datastore_.compact(); }) datastore_.compact();
+    origin_.set(network_.values());
+  }
+  std::vector<example_id> store(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts, std::span<const std::string> pairs) {
+    if constexpr (requires { datastore_.add(keys, labels, texts, pairs); }) return datastore_.add(keys, labels, texts, pairs);
+    else if (pairs.empty()) return datastore_.add(keys, labels, texts);
+    else raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
+  }
+  /// The labels of data here, where its classes are added if they are new.
+  std::vector<label_t> own_labels(const Dataset& data) {
+    std::vector<label_t> own(data.classes().size(), no_label), labels;
+    for (const label_t label : data.labels()) {
+      label_t& known = own[static_cast<std::size_t>(label)];
+      if (known == no_label) known = classes_.require(data.classes()[static_cast<std::size_t>(label)]);
+      labels.push_back(known);
+    }
+    return labels;
+  }
+  static std::span<const std::string> pairs_of(const Dataset& data) { return data.has_pairs() ? data.pairs() : std::span<const std::string>(); }
+  void require_labels(std::span<const label_t> labels) const {
+    const auto count = static_cast<label_t>(classes()->size());
+    for (const label_t label : labels)
+      if (label < 0 || label >= count) raise<ShapeError>("Classifier::index: label {} given, 0 to {} expected", label, count - 1);
+  }
+  /// Keys of other parameters would be compared with what these make of a text.
+  void require_current(std::string_view where) const {
+    if (datastore_.size() > 0 && !origin_.is(network_.values()))
+      raise<StateError>("{}: the datastore holds keys of other parameters than the model has now: index() expected after training", where);
   }
   /// A datastore that can search on a device does so on the network's.
   void place_datastore() {
@@ -154,7 +209,9 @@ class Classifier {
   datastore_type datastore_;
   voting_type voting_;
   fusion_type fusion_;
+  StoreOrigin origin_;
   index_t neighbors_;
+  bool head_trained_ = true;
 };
 
 template <class Stack>
@@ -192,9 +249,10 @@ Matrix Classifier<Stack>::features(const Batch& texts, const Team& team) const {
 }
 
 /// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says of
-/// the others is scaled to the rest. Without such classes this is the fusion alone.
+/// the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained says nothing.
 template <class Stack>
 void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
+  if (!head_trained_) return fusion_(knn, knn, combined);
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
   for (std::size_t c = known; c < knn.size(); ++c) unknown += knn[c];
@@ -202,6 +260,15 @@ void Classifier<Stack>::combine(std::span<const float> head, std::span<const flo
   for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
   for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
   fusion_(extended, knn, combined);
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
+  const Matrix embedding = embed(texts);
+  Matrix all(texts.size(), network_.classes());
+  network_.logits_of(embedding, all);
+  for (index_t i = 0; i < all.rows(); ++i) softmax(std::as_const(all).row(i), all.row(i));
+  return all;
 }
 
 template <class Stack>
@@ -214,8 +281,7 @@ NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding,
   for (index_t i = 0; i < embedding.rows(); ++i) {
     const auto row = out.head.row(first + i);
     std::fill(row.begin(), row.end(), 0.0f);
-    const double normalizer = log_sum_exp(std::as_const(logits).row(i));
-    for (index_t c = 0; c < network_.classes(); ++c) row[static_cast<std::size_t>(c)] = static_cast<float>(std::exp(logits(i, c) - normalizer));
+    softmax(std::as_const(logits).row(i), row);
     voting_(neighbors[i], out.knn.row(first + i));
     combine(row, out.knn.row(first + i), out.combined.row(first + i));
   }
@@ -224,6 +290,7 @@ NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding,
 
 template <class Stack>
 Distributions Classifier<Stack>::distributions(const Batch& texts) const {
+  require_current("Classifier::distributions");
   const auto store = store_view();
   const index_t count = std::ssize(*classes());
   Distributions out{Matrix(texts.size(), count), Matrix(texts.size(), count), Matrix(texts.size(), count)};
@@ -243,13 +310,16 @@ Prediction Classifier<Stack>::describe(const Store& store, const Distributions& 
   p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
   p.class_name = names[static_cast<std::size_t>(p.label)];
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
-  for (const Neighbor& n : neighbors)
+  for (const Neighbor& n : neighbors) {
     p.neighbors.push_back({n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
+    if constexpr (requires { store.pair(n.id); }) p.neighbors.back().pair = std::string(store.pair(n.id));
+  }
   return p;
 }
 
 template <class Stack>
 std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+  require_current("Classifier::predict");
   const auto store = store_view();
   const auto names = classes();
   const index_t count = std::ssize(*names);

@@ -4,6 +4,7 @@
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/fingerprint.hpp"
 #include "knnbert/model/network_files.hpp"
+#include "knnbert/model/policy_files.hpp"
 
 /// Model directories: what Hugging Face's transformers reads, plus knnbert.json, knnbert.safetensors and
 /// datastore.safetensors.
@@ -92,32 +93,11 @@ OrderedJson label_names(const Network& network, const std::vector<std::string>& 
   return fields;
 }
 
-/// Settings of a policy object that has a member of that name.
-template <class Policy>
-void write_policy(OrderedJson& json, const Policy& policy) {
-  if constexpr (requires { policy.phi; }) json["phi"] = shortest_decimal(policy.phi);
-  if constexpr (requires { policy.temperature; }) json["voting_temperature"] = shortest_decimal(policy.temperature);
-  if constexpr (requires { policy.name(); }) json["voting"] = policy.name();
-}
-template <class Policy>
-void read_policy(const Json& json, const std::string& where, Policy& policy) {
-  if constexpr (requires { policy.phi; }) {
-    policy.phi = optional_value<float>(json, "phi", policy.phi, where);
-    if (!(policy.phi >= 0 && policy.phi <= 1)) raise<FormatError>("{}: phi {} given, 0 to 1 expected", where, policy.phi);
-  }
-  if constexpr (requires { policy.temperature; }) {
-    policy.temperature = optional_value<float>(json, "voting_temperature", policy.temperature, where);
-    if (!(policy.temperature > 0)) raise<FormatError>("{}: voting_temperature {} given, a positive number expected", where, policy.temperature);
-  }
-  if constexpr (requires { policy.set_name(std::string()); }) {
-    if (json.contains("voting")) policy.set_name(require<std::string>(json, "voting", where));
-  }
-}
-
 }  // namespace detail
 
 template <class Stack>
 void Classifier<Stack>::save(const std::filesystem::path& directory) const {
+  require_current("Classifier::save");
   const datastore_type store = datastore_;  // examples and classes may arrive meanwhile: every label in it has a name
   const auto names = classes();
   const std::string print = fingerprint(network_.values());
@@ -140,8 +120,12 @@ void Classifier<Stack>::save(const std::filesystem::path& directory) const {
                      {"seed", options().seed},
                      {"precision", name_of(options().precision)},
                      {"fingerprint", print}};
-    detail::write_policy(json, fusion_);
-    detail::write_policy(json, voting_);
+    json["head_trained"] = head_trained_;
+    json["encoder"] = policy_name(network_.encoder());
+    json["tokenizer"] = policy_name(tokenizer_);
+    json["metric"] = policy_name(network_.metric());
+    detail::write_policy(json, "fusion", fusion_);
+    detail::write_policy(json, "voting", voting_);
     write_json(folder / "knnbert.json", json);
     store.save(folder / "datastore.safetensors", print, *names);
   });
@@ -177,9 +161,14 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
   const auto named = checkpoint.tensors().metadata("fingerprint");
   const bool complete = read_encoder(checkpoint, directory, named ? loading : Loading::complete, model.network_);
-  detail::read_policy(json, where, model.fusion_);
-  detail::read_policy(json, where, model.voting_);
+  detail::require_policy(json, "encoder", policy_name(model.network_.encoder()), where);
+  detail::require_policy(json, "tokenizer", policy_name(model.tokenizer_), where);
+  detail::require_policy(json, "metric", policy_name(model.network_.metric()), where);
+  detail::read_policy(json, "fusion", where, model.fusion_);
+  detail::read_policy(json, "voting", where, model.voting_);
+  model.head_trained_ = optional_value<bool>(json, "head_trained", true, where);
   model.datastore_ = datastore_type::load(directory / "datastore.safetensors", complete ? fingerprint(std::as_const(model.network_).values()) : *named, names);
+  model.origin_.set(model.network_.values());
   model.place_datastore();
   model.lower_datastore();
   return model;

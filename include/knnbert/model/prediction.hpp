@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
 namespace knnbert {
@@ -13,6 +14,18 @@ struct Evidence {
   std::string class_name;
   float similarity;
   std::string text;
+  std::string pair = {};  ///< second text, empty if there is none
+};
+
+/// Neighbors of a text, closest first; none if the datastore is empty.
+class NeighborList : public std::vector<Evidence> {
+ public:
+  using std::vector<Evidence>::vector;
+  /// The closest one.  Errors: StateError, if there is none.
+  const Evidence& front() const {
+    if (empty()) raise<StateError>("NeighborList::front: no neighbors, the datastore was empty; fill it with index() or add()");
+    return std::vector<Evidence>::front();
+  }
 };
 
 /// A classified text. The three distributions are over all classes of the classifier.
@@ -21,7 +34,7 @@ struct Prediction {
   std::string class_name;
   float probability = 0;             ///< of `label` in `combined`
   std::vector<float> knn, head, combined;
-  std::vector<Evidence> neighbors;   ///< closest first
+  NeighborList neighbors;
 };
 
 }  // namespace knnbert

@@ -35,8 +35,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   BasicQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
       : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
 
-  const Q& queue() const { return *queue_; }
-  Q& queue() { return *queue_; }
+  /// The keys.  Errors: StateError before training.
+  const Q& queue() const {
+    if (!queue_) raise<StateError>("QueueContrastive::queue: there is no queue before training");
+    return *queue_;
+  }
+  Q& queue() { return const_cast<Q&>(std::as_const(*this).queue()); }
   const ParameterBlock& key_values() const { return keys_; }
 
   void join(Team team) { team_ = team; }

@@ -33,6 +33,7 @@ using TorchGradients = BasicEncoderGradients<TorchInput>;
 /// Thread safety: const; passes with dropout share torch's generator, see SeededDropout.
 class TorchBert {
  public:
+  static constexpr std::string_view name = "bert";
   using config_type = BertConfig;
   using tape_type = TorchTape;
   using workspace_type = TorchWorkspace;

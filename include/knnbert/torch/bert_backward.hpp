@@ -30,7 +30,10 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     const at::Tensor flat = gradients.parameters ? detail::on_device_to_write(gradients.parameters->block(), device_).floats() : at::Tensor();
     const auto kind = type(tape.lowered_);
     const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
-    detail::SeededDropout dropout(device_, tape.options_.dropout, tape.options_.first_example);
+    const auto recomputed = [&](index_t layer) {
+      detail::SeededDropout dropout(device_, tape.options_.dropout, tape.options_.first_example);
+      return block(layer, leaf, tape.packed_, dropout, tape.hidden_[static_cast<std::size_t>(layer)]);
+    };
     at::Tensor d;
     const auto add_hidden = [&](index_t layer) {
       if (layer >= std::ssize(gradients.d_hidden) || gradients.d_hidden[static_cast<std::size_t>(layer)].empty()) return;
@@ -45,7 +48,7 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
     for (index_t l = layers - 1; l >= 0; --l) {
       const auto at = static_cast<std::size_t>(l);
       if (d.defined()) {
-        const auto output = tape.options_.recompute ? block(l, leaf, tape.packed_, dropout, tape.hidden_[at]) : tape.outputs_[at + 1];
+        const auto output = tape.options_.recompute ? recomputed(l) : tape.outputs_[at + 1];
         d = pull(tape, output, d, tape.hidden_[at], numbers_of(layers_.blocks[at]), table, flat);
       }
       if (gradients.parameters) gradients.parameters->settle(table[layers_.blocks[at].projections.weight].offset);

@@ -17,6 +17,7 @@ class TorchTape {
   /// Hidden states [T, H] in main memory: 0 is the embedding output, l the output of block l. The first call for a layer waits
   /// for the device.  Valid until the next forward pass.
   ConstView hidden(index_t layer) const {
+    const std::lock_guard lock(mutex_);
     Matrix& m = host_[static_cast<std::size_t>(layer)];
     if (m.rows() == 0) {
       const auto& x = hidden_[static_cast<std::size_t>(layer)];
@@ -39,6 +40,7 @@ class TorchTape {
   std::vector<at::Tensor> outputs_;  // their graphs; undefined where they are computed again
   at::Tensor pooled_;                // [B, H] with its graph
   TorchRows embedding_;
+  mutable OwnMutex mutex_;
   mutable std::vector<Matrix> host_;
 };
 

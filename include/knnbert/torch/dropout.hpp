@@ -7,12 +7,19 @@
 
 namespace knnbert::detail {
 
+/// torch has one generator a device for a whole process; a pass that seeds it has it to itself until it is done.
+inline std::recursive_mutex& generator_in_use() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
 /// Dropout by torch's own generator of a device, which is seeded at every site and given back as it was. Passes with dropout
-/// that run at the same time in one process share that generator: their masks are random, but not reproducible.
+/// that run at the same time in one process wait for each other, so that the masks of each are its own.
 class SeededDropout {
  public:
   SeededDropout(at::Device device, const std::optional<Rng>& rng, index_t first_example) {
     if (!rng) return;
+    own_ = std::unique_lock(generator_in_use());
     rng_ = rng->fork(static_cast<std::uint64_t>(first_example));
     generator_ = at::globalContext().defaultGenerator(device);
     const std::lock_guard lock(generator_.mutex());
@@ -39,6 +46,7 @@ class SeededDropout {
   }
 
  private:
+  std::unique_lock<std::recursive_mutex> own_;
   std::optional<Rng> rng_;
   at::Generator generator_;
   at::Tensor state_;

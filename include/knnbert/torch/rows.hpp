@@ -1,10 +1,12 @@
 #pragma once
+#include "knnbert/core/own_mutex.hpp"
 #include "knnbert/torch/device.hpp"
 
 namespace knnbert {
 
 /// Rows of floats of which main memory and a device each may have a copy. Whoever reads the older one brings it up to date, so
 /// that rows which device functions hand to each other never cross, and code for main memory sees a matrix.
+/// Thread safety: const.
 class TorchRows {
  public:
   using view = TorchRows&;
@@ -31,13 +33,21 @@ class TorchRows {
 
   index_t rows() const { return host_.rows(); }
   index_t cols() const { return host_.cols(); }
-  bool in_main_memory() const { return !host_is_old_; }  ///< whether a reader there waits for nobody
+  /// Whether a reader there waits for nobody.
+  bool in_main_memory() const {
+    const std::lock_guard lock(mutex_);
+    return !host_is_old_;
+  }
   /// Where device functions left it last.
-  at::Device device() const { return device_rows_.defined() ? device_rows_.device() : at::Device(at::kCPU); }
+  at::Device device() const {
+    const std::lock_guard lock(mutex_);
+    return device_rows_.defined() ? device_rows_.device() : at::Device(at::kCPU);
+  }
 
   /// [n, D] on a device.  Errors: DeviceMemoryError.
   at::Tensor on(at::Device device) const {
-    if (device_is_old_ || device_rows_.device() != device) device_rows_ = detail::to_device(host_view(), device), device_is_old_ = false;
+    const std::lock_guard lock(mutex_);
+    if (device_is_old_ || device_rows_.device() != device) device_rows_ = detail::to_device(newest_in_host(), device), device_is_old_ = false;
     return device_rows_;
   }
   operator ConstView() const { return host_view(); }
@@ -52,10 +62,15 @@ class TorchRows {
 
  private:
   ConstView host_view() const {
+    const std::lock_guard lock(mutex_);
+    return newest_in_host();
+  }
+  ConstView newest_in_host() const {
     if (host_is_old_) detail::guarded("TorchRows", [&] { detail::to_host(device_rows_, host_); }), host_is_old_ = false;
     return host_;
   }
 
+  mutable OwnMutex mutex_;  // of a reader that brings a side up to date
   mutable Matrix host_;
   mutable at::Tensor device_rows_;
   mutable bool host_is_old_ = false, device_is_old_ = true;

@@ -53,7 +53,7 @@ struct TrainerOptions {
     at_least("checkpoints_kept", checkpoints_kept, index_t{1});
     if (!std::isfinite(learning_rate)) raise<OptionError>("TrainerOptions::learning_rate: {} given, a finite number expected", learning_rate);
     if (head_learning_rate > 0 && !(learning_rate > 0))
-      raise<OptionError>("TrainerOptions::head_learning_rate: {} given with a learning_rate of 0, a positive one expected", head_learning_rate);
+      raise<OptionError>("TrainerOptions::head_learning_rate: {} given where TrainerOptions::learning_rate is 0, a positive one expected", head_learning_rate);
     if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
   }
 };

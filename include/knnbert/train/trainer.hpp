@@ -53,7 +53,7 @@ class Trainer {
     Run(Trainer& trainer, const Dataset& train, const Dataset& dev, const Team& team, Terms... terms)
         : trainer_(trainer), model_(trainer.model_), team_(team), options_(trainer.options_), train_(train.with_classes(*model_.classes())),
           dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)), dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())),
-          stepper_(model_.network(), data_, options_, std::move(terms)...) {
+          first_head_(head_values()), stepper_(model_.network(), data_, options_, std::move(terms)...) {
       if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
       if (team_.size() > 1) stepper_.join(team_), require_same(team_, "Trainer::fit: data and options", hash_of(identity()));
       if (options_.resume && !options_.checkpoints.empty()) resume();
@@ -64,6 +64,7 @@ class Trainer {
       while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
       if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
       model_.network().lower(model_.network().values());
+      judge_head();
       trainer_.terms_ = std::move(stepper_.terms());
       return report_;
     }
@@ -140,14 +141,26 @@ class Trainer {
       checkpoint();
     }
 
+    /// The output layer of the head, whose weights nothing but a loss of its logits changes.
+    std::vector<float> head_values() const {
+      const ParameterBlock& values = std::as_const(model_.network()).values();
+      const Parameter& p = values.table()[model_.network().head().output().weight];
+      return {values.data() + p.offset, values.data() + p.offset + p.size};
+    }
+    /// Under a contrastive loss alone the head stays random; then neighbors go on deciding.
+    void judge_head() {
+      if (!model_.head_trained()) model_.set_head_trained(head_values() != first_head_);
+    }
+
     /// Accuracy on the dev data; the store is rebuilt from the training data.
     Scores scores() {
+      judge_head();
       if (options_.rebuild_store) model_.index(train_, team_);
       const auto [begin, end] = team_.share(dev_.size());
-      const Distributions found = model_.distributions(dev_tokens_.slice(begin, end - begin));
-      Scores scores{.head = accuracy(found.head, begin)};
-      if (options_.rebuild_store) scores.knn = accuracy(found.knn, begin), scores.combined = accuracy(found.combined, begin);
-      return scores;
+      const Batch own = dev_tokens_.slice(begin, end - begin);
+      if (!options_.rebuild_store) return {.head = accuracy(model_.head_distributions(own), begin)};
+      const Distributions found = model_.distributions(own);
+      return {accuracy(found.head, begin), accuracy(found.knn, begin), accuracy(found.combined, begin)};
     }
     /// Of all dev data, from the probabilities of this process' share, which begins with example `first`.
     double accuracy(const Matrix& probabilities, index_t first) const {
@@ -233,6 +246,7 @@ class Trainer {
     Dataset train_, dev_;
     TrainingData data_;
     Batch dev_tokens_;
+    std::vector<float> first_head_;
     Step stepper_;
     FitReport report_;
     ParameterBlock best_;

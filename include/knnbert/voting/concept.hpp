@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <concepts>
+#include <string_view>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/datastore/neighbor.hpp"

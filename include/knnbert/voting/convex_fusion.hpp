@@ -5,6 +5,7 @@ namespace knnbert {
 
 /// phi * knn + (1 - phi) * head.  KNN-BERT, arXiv 2110.02523, Eq. 1.  Errors: OptionError for phi outside [0, 1].
 struct ConvexFusion {
+  static constexpr std::string_view name = "convex";
   float phi = 0.1f;
 
   void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
@@ -16,6 +17,8 @@ struct ConvexFusion {
 
 /// The head alone.
 struct HeadOnly {
+  static constexpr std::string_view name = "head";
+
   void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
     detail::require_same_classes("HeadOnly", head, knn, out);
     std::copy(head.begin(), head.end(), out.begin());
@@ -24,6 +27,8 @@ struct HeadOnly {
 
 /// The neighbors alone.
 struct KnnOnly {
+  static constexpr std::string_view name = "knn";
+
   void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
     detail::require_same_classes("KnnOnly", head, knn, out);
     std::copy(knn.begin(), knn.end(), out.begin());

@@ -5,6 +5,7 @@ namespace knnbert {
 
 /// p_c proportional to the sum over neighbors of class c of 1 / (distance + epsilon), distance = closest - score >= 0.
 struct DistanceWeighted {
+  static constexpr std::string_view name = "distance";
   float closest = 1;  ///< the score of equal rows: 1 for Cosine, 0 for Euclidean
   float epsilon = 1e-6f;
 

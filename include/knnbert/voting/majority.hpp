@@ -5,6 +5,8 @@ namespace knnbert {
 
 /// Share of the neighbors that belong to each class.  KNN-BERT, arXiv 2110.02523, Eq. 1.
 struct MajorityVoting {
+  static constexpr std::string_view name = "count";
+
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     detail::vote("MajorityVoting", neighbors, probabilities, [](const Neighbor&) { return 1.0; });
   }

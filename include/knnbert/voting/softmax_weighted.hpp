@@ -9,6 +9,7 @@ namespace knnbert {
 /// count the result moves with every score. T -> 0 is the nearest neighbor, T -> infinity the majority.
 /// Errors: OptionError unless T > 0.
 struct SoftmaxWeighted {
+  static constexpr std::string_view name = "softmax";
   float temperature = 0.1f;
 
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {

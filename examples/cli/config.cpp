@@ -1,0 +1,203 @@
+#include "config.hpp"
+
+#include <cstdio>
+#include <sstream>
+
+#include "knnbert/io/json.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+std::string with_dashes(std::string_view name) {
+  std::string dashed(name);
+  std::replace(dashed.begin(), dashed.end(), '_', '-');
+  return dashed;
+}
+
+/// One value of a JSON file as it would be typed.
+std::string typed(const Json& value, const std::string& where) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() || value.is_boolean()) return value.dump();
+  raise<OptionError>("{}: a text, a number, true, false or a list of these expected", where);
+}
+
+/// A training.json has its options in an object of their own.
+std::vector<CLI::ConfigItem> items_of_json(const std::string& text, const std::string& path) {
+  const Json content = parse_json(text, path);
+  if (!content.is_object()) raise<OptionError>("{}: an object of options expected", path);
+  std::vector<CLI::ConfigItem> items;
+  for (const auto& [key, value] : (content.contains("options") ? content.at("options") : content).items()) {
+    if (value.is_null()) continue;
+    CLI::ConfigItem item;
+    item.name = key;
+    const std::string where = format("{}: {}", path, key);
+    if (value.is_array())
+      for (const Json& one : value) item.inputs.push_back(typed(one, where));
+    else item.inputs.push_back(typed(value, where));
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+/// Errors: OptionError.
+std::vector<CLI::ConfigItem> items_of(const std::string& path) {
+  constexpr index_t largest = 1 << 24;
+  try {
+    const std::string text = read_text(path, {.max_bytes = largest});
+    const auto first = text.find_first_not_of(" \t\r\n");
+    if (first != std::string::npos && text[first] == '{') return items_of_json(text, path);
+    std::istringstream lines(text);
+    return CLI::ConfigTOML().from_config(lines);
+  } catch (const OptionError&) {
+    throw;
+  } catch (const std::exception& error) {
+    raise<OptionError>("--config: {}", error.what());
+  }
+}
+
+/// The value of --config on a command line.
+std::optional<std::string> config_path(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--config" && i + 1 < arguments.size()) return arguments[i + 1];
+    if (arguments[i].starts_with("--config=")) return arguments[i].substr(std::string_view("--config=").size());
+  }
+  return std::nullopt;
+}
+
+bool is_given(const std::vector<std::string>& arguments, const std::string& option) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [&](const std::string& a) { return a == option || a.starts_with(option + "="); });
+}
+
+const CLI::App* verb_named(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* verb : app.get_subcommands({}))
+    if (verb->get_name() == name) return verb;
+  return nullptr;
+}
+
+/// The verb's option of that name, but not one that no file can set.  Errors: OptionError.
+const CLI::Option& option_named(const CLI::App& verb, const std::string& key, const std::string& path) {
+  const std::string name = with_dashes(key);
+  const CLI::Option* option = name == "config" || name == "help" ? nullptr : verb.get_option_no_throw("--" + name);
+  if (!option) raise<OptionError>("{}: '{}' given, an option of `knnbert {}` expected, see its --help", path, key, verb.get_name());
+  return *option;
+}
+
+}  // namespace
+
+std::vector<std::string> with_config(const CLI::App& app, std::vector<std::string> arguments) {
+  const CLI::App* verb = arguments.empty() ? nullptr : verb_named(app, arguments.front());
+  const auto path = config_path(arguments);
+  if (!verb || !path) return arguments;
+  auto all = arguments;
+  for (const CLI::ConfigItem& item : items_of(*path)) {
+    if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
+    if (!item.parents.empty() && item.parents.front() != verb->get_name()) {
+      if (verb_named(app, item.parents.front())) continue;
+      raise<OptionError>("{}: section [{}] given, that of a verb expected", *path, item.parents.front());
+    }
+    option_named(*verb, item.name, *path);
+    const std::string name = "--" + with_dashes(item.name);
+    if (is_given(arguments, name)) continue;
+    for (const std::string& value : item.inputs)
+      if (!value.empty()) all.push_back(name + "=" + value);
+  }
+  return all;
+}
+
+OrderedJson options_of(const CLI::App& verb) {
+  OrderedJson options = OrderedJson::object();
+  for (const CLI::Option* option : verb.get_options()) {
+    const auto& names = option->get_lnames();
+    if (names.empty()) continue;
+    const std::string& name = names.front();
+    if (name == "help" || name == "config" || name == "json" || name == "profile" || name == "resume") continue;
+    const std::string type = option->get_type_name();
+    const auto value = [&](const std::string& text) -> OrderedJson {
+      const bool number = type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT");
+      return number && OrderedJson::accept(text) ? OrderedJson::parse(text) : OrderedJson(text);
+    };
+    if (option->get_items_expected_max() == 0) options[name] = option->count() > 0 && option->as<bool>();
+    else if (option->count() > 1) options[name] = option->results();
+    else if (option->count() == 1) options[name] = value(option->results().front());
+    else if (!option->get_default_str().empty()) options[name] = value(option->get_default_str());
+  }
+  return options;
+}
+
+namespace {
+
+const CLI::App* program = nullptr;
+
+/// Options whose names are not those of the members that they set.
+constexpr std::pair<std::string_view, std::string_view> other_names[] = {
+    {"QueueContrastive::weight", "--lambda"},
+    {"QueueContrastive::capacity", "--queue-size"},
+    {"ContrastOptions::most_similar", "--top-k"},
+    {"ContrastOptions::least_similar", "--end-k"},
+    {"ClassifierOptions::head_hidden_layer", "--head"},
+    {"ClassifierOptions::projection_width", "--feature"},
+    {"Classifier::set_neighbors", "--neighbors"},
+    {"CrossEntropyLoss::label_smoothing", "--label-smoothing"},
+    {"SoftmaxWeighted::temperature", "--voting-temperature"},
+    {"TrainerOptions::clip_norm", "--clip"},
+    {"ReadOptions::decompress", "--format"},
+};
+
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+/// The end of Type::member that begins at `begin`, or npos.
+std::size_t end_of_member(std::string_view text, std::size_t begin) {
+  if (!(text[begin] >= 'A' && text[begin] <= 'Z') || (begin > 0 && (is_word(text[begin - 1]) || text[begin - 1] == ':'))) return std::string_view::npos;
+  std::size_t at = begin;
+  while (at < text.size() && is_word(text[at])) ++at;
+  if (text.substr(at, 2) != "::" || at + 2 == text.size() || !is_word(text[at + 2])) return std::string_view::npos;
+  for (at += 2; at < text.size() && is_word(text[at]);) ++at;
+  return at;
+}
+
+/// How a user of a verb calls a member; empty for what only programmers know.
+std::string option_of(std::string_view member, const CLI::App* verb) {
+  for (const auto& [known, option] : other_names)
+    if (known == member) return std::string(option);
+  const auto colons = member.find("::");
+  const auto has = [&](const std::string& option) { return verb && verb->get_option_no_throw(option); };
+  if (std::string option = "--" + with_dashes(member.substr(colons + 2)); has(option)) return option;
+  std::string type(member.substr(0, colons));  // an enumerator: Pooling::pooler
+  for (char& c : type) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+  if (has("--" + type)) return "--" + type + " " + std::string(member.substr(colons + 2));
+  return {};
+}
+
+}  // namespace
+
+void set_program(const CLI::App& app) { program = &app; }
+
+std::string in_words_of_the_program(std::string_view message) {
+  const auto verbs = program ? program->get_subcommands() : std::vector<CLI::App*>();
+  const CLI::App* verb = verbs.empty() ? nullptr : verbs.front();
+  std::string out;
+  for (std::size_t at = 0; at < message.size();) {
+    const auto end = end_of_member(message, at);
+    if (end == std::string_view::npos) {
+      out += message[at++];
+      continue;
+    }
+    const std::string option = option_of(message.substr(at, end - at), verb);
+    const bool place = message.substr(end).starts_with(": ");  // Type::function: what happened there
+    if (!option.empty()) out += option, at = end;
+    else if (place) at = end + 2;
+    else out += message.substr(at, end - at), at = end;
+  }
+  return out;
+}
+
+int report_failure(const std::exception& error, std::string_view who) {
+  constexpr int bad_usage = 2, failed = 1;
+  const std::string line = std::string(who) + in_words_of_the_program(error.what()) + "\n";
+  std::fputs(line.c_str(), stderr);
+  return dynamic_cast<const OptionError*>(&error) ? bad_usage : failed;
+}
+
+}  // namespace knnbert::cli

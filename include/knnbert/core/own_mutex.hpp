@@ -1,0 +1,20 @@
+#pragma once
+#include <mutex>
+
+namespace knnbert {
+
+/// A mutex for objects that are copied and moved: each has its own.
+class OwnMutex {
+ public:
+  OwnMutex() = default;
+  OwnMutex(const OwnMutex&) {}
+  OwnMutex& operator=(const OwnMutex&) { return *this; }
+
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+}  // namespace knnbert

@@ -1,0 +1,54 @@
+# --config FILE: options that the command line does not give, from TOML, INI and JSON; what is wrong with a file is bad usage.
+. "$(dirname "$0")/common.sh"
+tiny_model model
+
+quick="train --method ce --threads 1 --encoder $ENCODER --train train.tsv"
+settings_of() { tr -d ' \n' <"$1/training.json"; }
+expect_setting() { settings_of "$1" | grep -qF "$2" || { cat "$1/training.json"; wrong "$2 expected in $1/training.json"; }; }
+
+printf '# a comment\nepochs = 0\nseed = 7\nbatch_size = 3\nno-dropout = true\n' >plain.toml
+expect_code 0 "$KNNBERT" $quick --output a --config plain.toml
+expect_setting a '"seed":7,'
+expect_setting a '"batch-size":3,'
+expect_setting a '"no-dropout":true'
+printf '[train]\nepochs = 0\nseed = 8\n[eval]\nneighbors = 2\n' >sections.ini
+expect_code 0 "$KNNBERT" $quick --output b --config=sections.ini --batch-size 5
+expect_setting b '"seed":8,'
+expect_setting b '"batch-size":5,'
+expect_code 0 "$KNNBERT" $quick --output c --config plain.toml --seed 11 --batch-size=6
+expect_setting c '"seed":11,'
+expect_setting c '"batch-size":6,'
+printf '{"epochs": 0, "learning-rate": 2e-5, "exclude_self": true, "dev": null, "weight-decay": 0.5}' >plain.json
+expect_code 0 "$KNNBERT" $quick --output d --config plain.json
+expect_setting d '"learning-rate":2e-05'
+expect_setting d '"exclude-self":true'
+
+# A run's own training.json repeats it, required options included.
+expect_code 0 "$KNNBERT" train --config a/training.json --output again
+[ "$(settings_of a | sed 's/"output":"[^"]*"//')" = "$(settings_of again | sed 's/"output":"[^"]*"//')" ] || wrong "the repeated run has other settings"
+cmp a/model.safetensors again/model.safetensors || wrong "the repeated run has another model"
+cmp a/knnbert.safetensors again/knnbert.safetensors || wrong "the repeated run has other heads"
+
+# Other verbs.
+printf 'plain = true\nneighbors = 1\n' >predict.toml
+echo "my key is gone" | "$KNNBERT" predict --model model --config predict.toml >answer
+[ "$(wc -l <answer)" -eq 3 ] || { cat answer; wrong "one neighbor in words expected"; }
+printf 'max-length = 4\n' >tokenize.toml
+[ "$(echo 'my key is gone' | "$KNNBERT" tokenize --model model --config tokenize.toml)" = "101 2026 3145 102" ] || wrong "tokenize does not read --config"
+
+refused() {  # TEXT FILE
+  expect_code 2 "$KNNBERT" $quick --output refused --config "$2"
+  expect_text err "$1"
+  [ -e refused ] && wrong "a refused run left its output"
+  return 0
+}
+refused missing.toml missing.toml
+mkdir folder && refused directory folder
+printf 'epochs = 0\nepoch = 3\n' >unknown.toml && refused "'epoch'" unknown.toml
+printf '{"epochs": 0, "momentun": 1}' >unknown.json && refused "'momentun'" unknown.json
+printf '{"epochs": 0,, }' >broken.json && refused broken.json broken.json
+printf '{"epochs": {"a": 1}}' >deep.json && refused epochs deep.json
+printf 'these are words\n' >words.txt && refused words.txt words.txt
+printf '[training]\nepochs = 0\n' >section.toml && refused "[training]" section.toml
+printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
+printf 'config = "plain.toml"\n' >nested.toml && refused "'config'" nested.toml

@@ -1,0 +1,24 @@
+# What the program says names what its user typed, never a C++ structure; bad usage has code 2, a failed run 1, one line each.
+. "$(dirname "$0")/common.sh"
+tiny_model model
+
+says() {  # CODE TEXT ARGUMENTS...
+  code_wanted=$1
+  text=$2
+  shift 2
+  expect_code "$code_wanted" "$KNNBERT" "$@"
+  expect_text err "$text"
+  grep -Eq '[A-Z][A-Za-z]+::[a-z_]+' err && { cat err; wrong "a C++ name in the message"; }
+  [ "$(grep -c . err)" -eq 1 ] || { cat err; wrong "one line expected"; }
+}
+quick="train --method ce --epochs 0 --threads 1 --encoder $ENCODER --output made"
+printf 'words;marks\na;x\nb;y\n' >unknown.csv
+says 1 --text-column $quick --train unknown.csv
+printf 'neither a table nor anything else\nthat has labels\n' >prose.dat
+says 1 --format $quick --train prose.dat
+says 2 --max-length $quick --train train.tsv --max-length 513
+says 2 --learning-rate $quick --train train.tsv --learning-rate 0 --head-learning-rate 1e-3
+says 2 --id remove --model model
+printf 'one text\tnobody knows it\n' >stranger.tsv
+says 1 stranger.tsv eval --model model --data stranger.tsv
+says 1 "no such folder/knnbert.json" predict --model "no such folder" train.tsv
