@@ -82,13 +82,13 @@ starts() {
 measure() {
   local build=$2
   case $1 in
-    encode_fp32 | encode_bf16 | encode_int8) encode --precision "${1#encode_}" --rounds 5 | number seconds ;;
-    one_text) encode --precision fp32 --latency 25 --rounds 800 | number ms | awk '{ print $1 / 1000 }' ;;
-    train_fp32 | train_bf16) train --precision "${1#train_}" --steps 8 --warm-up 2 ;;
+    encode_fp32 | encode_bf16 | encode_int8) encode --precision "${1#encode_}" --rounds 3 | number seconds ;;
+    one_text) encode --precision fp32 --latency 25 --rounds 400 | number ms | awk '{ print $1 / 1000 }' ;;
+    train_fp32 | train_bf16) train --precision "${1#train_}" --steps 5 --warm-up 1 ;;
     knn_bert_step) train --batch 16 --queue 2000 --positives 4 --top-k 10 --steps 5 --warm-up 1 ;;
     search) pin "$build/benchmarks/search" '--benchmark_filter=^search/batch:16/N:100000/D:384$' --benchmark_format=csv 2>/dev/null |
       awk -F, '/^"search/ { print $4 / 1000 }' ;;
-    tokenize) pin "$build/benchmarks/tokenize" "$encoder" "$work/many" --rounds 30 | sed -n 's/.* seconds \([0-9.]*\).*/\1/p' ;;
+    tokenize) pin "$build/benchmarks/tokenize" "$encoder" "$work/many" --rounds 60 | sed -n 's/.* seconds \([0-9.]*\).*/\1/p' ;;
     start) TIMEFORMAT='%U %S'; { time starts; } 2>&1 | awk '{ print ($1 + $2) / 20 }' ;;
   esac
 }
