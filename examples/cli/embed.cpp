@@ -19,11 +19,13 @@ namespace {
 /// A model directory's network, or an encoder's with heads that nobody will ask.
 template <class S>
 Network<S> load_network(const EmbedOptions& o, Pooling pooling) {
-  const BertCheckpoint checkpoint(o.model);
-  Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
-                                              .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
-  read_encoder(checkpoint, o.model, Loading::predictions, network);
-  return network;
+  return read_unchanged(o.model, "knnbert.json", [&] {
+    const BertCheckpoint checkpoint(o.model);
+    Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
+                                                .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
+    read_encoder(checkpoint, o.model, Loading::predictions, network);
+    return network;
+  });
 }
 
 Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t longest) {
@@ -50,7 +52,7 @@ Matrix embed_in_groups(const Network<S>& network, const Batch& batch) {
 std::string identity_of_rows(const EmbedOptions& o, const Batch& batch) {
   std::string text = format("{} {} {}", o.feature, o.common.precision, identity_of(batch, std::span<const label_t>()));
   for (const char* name : {"model.safetensors", "knnbert.safetensors"})
-    if (const auto file = std::filesystem::path(o.model) / name; std::filesystem::exists(file)) text += " " + detail::hash_of_file(file);
+    if (const auto file = std::filesystem::path(o.model) / name; committed_exists(file)) text += " " + detail::hash_of_file(file);
   return text;
 }
 

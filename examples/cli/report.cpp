@@ -18,7 +18,7 @@ struct ReportOptions {
 namespace {
 
 std::vector<Curve> read_curves(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return {};
+  if (!committed_exists(path)) return {};
   std::vector<Json> rows;
   for_each_json_line(read_text(path), path.string(), [&](const Json& row, index_t) {
     rows.push_back(row);
@@ -30,7 +30,7 @@ std::vector<Curve> read_curves(const std::filesystem::path& path) {
 std::vector<std::pair<std::string, std::string>> read_settings(const std::filesystem::path& model) {
   std::vector<std::pair<std::string, std::string>> settings;
   for (const char* file : {"training.json", "knnbert.json"}) {
-    if (!std::filesystem::exists(model / file)) continue;
+    if (!committed_exists(model / file)) continue;
     const Json json = read_json(model / file);
     for (const auto& [key, value] : json.items())
       if (!value.is_array() && !value.is_object()) settings.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());

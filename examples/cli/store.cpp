@@ -13,9 +13,11 @@ struct StoreOptions {
 
 template <class S>
 void index(const StoreOptions& o) {
+  const Dataset data = Dataset::read(o.file, dataset_options(o.data));  // may take long: before others have to wait
+  const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
-  model.index(Dataset::read(o.file, dataset_options(o.data)));
-  model.save(o.model);
+  model.index(data);
+  model.save(lock);
   print(format("{} examples\n", model.datastore().size()));
 }
 
@@ -32,14 +34,19 @@ std::vector<std::string> read_lines_of(const std::string& path) {
 
 template <class S>
 void add(const StoreOptions& o) {
+  std::vector<std::string> texts;
+  Dataset data;
+  if (o.class_name.empty()) data = Dataset::read(o.file, dataset_options(o.data));
+  else texts = read_lines_of(o.file);
+  const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   std::vector<example_id> ids;
   if (!o.class_name.empty()) {
-    ids = model.add(read_lines_of(o.file), o.class_name);
+    ids = model.add(texts, o.class_name);
   } else {
-    ids = model.add(Dataset::read(o.file, dataset_options(o.data)));
+    ids = model.add(data);
   }
-  model.save(o.model);
+  model.save(lock);
   std::string out;
   for (const example_id id : ids) out += std::to_string(id) + "\n";
   print(out);
@@ -55,9 +62,10 @@ void remove(StoreOptions o) {
       o.ids.push_back(id);
     }
   if (o.ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
+  const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   const index_t removed = model.remove(o.ids);
-  model.save(o.model);
+  model.save(lock);
   print(format("{} removed, {} left\n", removed, model.datastore().size()));
 }
 

@@ -42,13 +42,14 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   return c;
 }
 
-TrainerOptions trainer_options(const TrainOptions& o) {
+TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<const DirectoryLock>& lock) {
   TrainerOptions t = o.trainer;
   t.schedule = o.schedule == "linear" ? ScheduleKind::linear : o.schedule == "cosine" ? ScheduleKind::cosine : ScheduleKind::constant;
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
   t.dropout = !o.no_dropout;
   t.rebuild_store = !o.no_dev_store;
   t.checkpoints = o.output;
+  t.lock = lock;
   return t;
 }
 
@@ -64,13 +65,13 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
 
 /// Trains; with --store queue, the datastore then holds what the queue held.
 template <class S>
-FitReport fit(const TrainOptions& o, Classifier<S>& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
+FitReport fit(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
-  if (o.method == "ce") return Trainer(model, trainer_options(o), plain).fit(train, dev, log, team);
-  const auto options = contrastive_options(o);
-  const CrossEntropy rest{.weight = 1 - options.weight, .label_smoothing = o.label_smoothing};
+  if (o.method == "ce") return Trainer(model, options, plain).fit(train, dev, log, team);
+  const auto contrastive = contrastive_options(o);
+  const CrossEntropy rest{.weight = 1 - contrastive.weight, .label_smoothing = o.label_smoothing};
   using Contrastive = BasicQueueContrastive<typename S::template queue_type<typename S::metric_type>>;
-  Trainer trainer(model, trainer_options(o), rest, Contrastive(options, {.exclude_self = o.exclude_self}));
+  Trainer trainer(model, options, rest, Contrastive(contrastive, {.exclude_self = o.exclude_self}));
   const FitReport report = trainer.fit(train, dev, log, team);
   const auto& queue = trainer.template term<Contrastive>().queue();
   if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
@@ -106,6 +107,7 @@ template <class S>
 void train(const TrainOptions& o, const Team& team) {
   if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
+  const auto lock = team.first() ? std::make_shared<const DirectoryLock>(o.output) : nullptr;  // before anything is done in vain
   const auto reading = dataset_options(o.data);
   const Dataset data = Dataset::read(o.train, reading);
   const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
@@ -113,13 +115,12 @@ void train(const TrainOptions& o, const Team& team) {
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
-  if (team.first()) std::filesystem::create_directories(o.output);
   const std::filesystem::path output(o.output);
   FitReport report;
   {
     TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), o.trainer.resume, o.common.json);
     stop_by_signals(team);
-    report = fit(o, model, data, dev, log, team);
+    report = fit(o, trainer_options(o, lock), model, data, dev, log, team);
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
   }
   if (report.interrupted) {
@@ -128,9 +129,8 @@ void train(const TrainOptions& o, const Team& team) {
   }
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
-  model.save(output);
-  write_json(output / "training.json", summary(o, model, report, data.size()));
-  remove_old_checkpoints(output, -1, 0);
+  model.save(*lock, [&](const std::filesystem::path& folder) { write_json(folder / "training.json", summary(o, model, report, data.size())); });
+  remove_old_checkpoints(*lock, -1, 0);
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT

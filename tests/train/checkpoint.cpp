@@ -140,7 +140,7 @@ TEST_CASE("checkpoint: the newest complete one is found among other things") {
   }
   std::filesystem::create_directories(folder / "checkpoint-12");
   CHECK(newest_checkpoint(folder.path()) == 10);
-  remove_old_checkpoints(folder.path(), 10, 1);
+  remove_old_checkpoints(DirectoryLock(folder.path()), 10, 1);
   CHECK(std::filesystem::exists(folder / "checkpoint-10"));
   CHECK_FALSE(std::filesystem::exists(folder / "checkpoint-9"));
   CHECK(std::filesystem::exists(folder / "other"));

@@ -74,7 +74,7 @@ void read_for_predictions(const BertCheckpoint& checkpoint, const std::filesyste
   };
   std::optional<std::vector<LoweredWeight>> cached;
   const auto print = checkpoint.tensors().metadata("fingerprint");
-  if (print && std::filesystem::exists(folder / lowered_file)) cached = read_lowered(layers, values.table(), precision, *print, folder / lowered_file);
+  if (print && committed_exists(folder / lowered_file)) cached = read_lowered(layers, values.table(), precision, *print, folder / lowered_file);
   std::vector<LoweredWeight> lowered(cached ? 0 : static_cast<std::size_t>(values.table().count()));
   checkpoint.read(
       layers, values, [&](index_t parameter) { return !cached || layer_of(parameter) == large.end(); },

@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/file.h>
+
 #include <concepts>
 #include <span>
 #include <string>
@@ -7,6 +9,13 @@
 #include "knnbert/io/file_descriptor.hpp"
 
 namespace knnbert {
+
+namespace detail {
+
+/// Temporary files are .knnbert-<process>-<number>.tmp; who writes one holds a lock on it.
+inline constexpr const char *temporary_beginning = ".knnbert-", *temporary_ending = ".tmp";
+
+}  // namespace detail
 
 /// A file that appears complete or not at all: bytes go to a temporary file beside it, commit() renames that one.
 /// Without commit the old file stays as it was and the temporary file is removed. A symbolic link is followed; an
@@ -37,10 +46,7 @@ class AtomicFile {
     if (::fsync(file_.number()) != 0) raise_io("synchronize", temporary_);
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) raise_io("replace", path_);
     temporary_.clear();
-    const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-    const FileDescriptor handle(folder, O_RDONLY | O_DIRECTORY);
-    if (::fsync(handle.number()) != 0 && errno != EINVAL)
-      raise_io("synchronize", folder);  // EINVAL: nothing to do there
+    synchronize_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
   }
 
  private:
@@ -58,10 +64,12 @@ class AtomicFile {
   int create() {
     buffer_.reserve(capacity);
     for (index_t i = 0;; ++i) {
-      temporary_ = path_;
-      temporary_ += format(".{}-{}.tmp", ::getpid(), i);
+      temporary_ = path_.parent_path() / format("{}{}-{}{}", detail::temporary_beginning, ::getpid(), i, detail::temporary_ending);
       const int number = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-      if (number >= 0) return number;
+      if (number >= 0) {
+        ::flock(number, LOCK_EX | LOCK_NB);  // tells others that its writer lives
+        return number;
+      }
       if (errno != EEXIST) raise_io("create", temporary_);
     }
   }

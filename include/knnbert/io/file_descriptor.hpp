@@ -41,4 +41,10 @@ class FileDescriptor {
   int number_;
 };
 
+/// Makes what was created, renamed or removed in a folder durable.  Errors: IoError.
+inline void synchronize_folder(const std::filesystem::path& folder) {
+  const FileDescriptor handle(folder, O_RDONLY | O_DIRECTORY);
+  if (::fsync(handle.number()) != 0 && errno != EINVAL) raise_io("synchronize", folder);  // EINVAL: nothing to do there
+}
+
 }  // namespace knnbert

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "knnbert/io/file_descriptor.hpp"
+#include "knnbert/io/committed_file.hpp"
 
 namespace knnbert {
 
@@ -15,7 +15,7 @@ class MemoryMap {
  public:
   MemoryMap() = default;
   explicit MemoryMap(const std::filesystem::path& path) {
-    const FileDescriptor file(path, O_RDONLY);
+    const FileDescriptor file = open_committed(path);
     struct stat status;
     if (::fstat(file.number(), &status) != 0) raise_io("inspect", path);
     if (!S_ISREG(status.st_mode)) raise<IoError>("{}: not a regular file", path.string());

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "knnbert/io/file_descriptor.hpp"
+#include "knnbert/io/committed_file.hpp"
 
 namespace knnbert {
 
@@ -36,7 +36,7 @@ inline std::string read_all(int file, index_t expected, index_t max_bytes, const
 /// Errors: IoError; FormatError beyond max_bytes.
 inline std::string read_file(const std::filesystem::path& path, index_t max_bytes) {
   if (path == "-") return detail::read_all(STDIN_FILENO, 0, max_bytes, path);
-  const FileDescriptor file(path, O_RDONLY);
+  const FileDescriptor file = open_committed(path);
   struct stat status;
   if (::fstat(file.number(), &status) != 0) raise_io("inspect", path);
   const index_t size = S_ISREG(status.st_mode) ? static_cast<index_t>(status.st_size) : 0;

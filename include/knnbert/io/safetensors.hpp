@@ -13,6 +13,7 @@ class SafeTensors {
 
   const std::vector<std::string>& names() const { return header_.names; }  ///< sorted
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
+  index_t size() const { return file_.size(); }  ///< bytes of the file
 
   /// The tensor of that name, or nothing. Valid as long as this object.
   std::optional<TensorView> find(std::string_view name) const {

@@ -9,9 +9,9 @@ namespace knnbert {
 class SafeTensorsDirectory {
  public:
   explicit SafeTensorsDirectory(const std::filesystem::path& folder) : name_(folder.string()) {
-    if (std::filesystem::exists(folder / "model.safetensors"))
+    if (committed_exists(folder / "model.safetensors"))
       open_single(folder / "model.safetensors");
-    else if (std::filesystem::exists(folder / "model.safetensors.index.json"))
+    else if (committed_exists(folder / "model.safetensors.index.json"))
       open_shards(folder, folder / "model.safetensors.index.json");
     else
       refuse(folder);
@@ -72,7 +72,7 @@ class SafeTensorsDirectory {
   }
 
   [[noreturn]] static void refuse(const std::filesystem::path& folder) {
-    if (!std::filesystem::exists(folder / "pytorch_model.bin"))
+    if (!committed_exists(folder / "pytorch_model.bin"))
       raise<IoError>("{}: no model.safetensors and no model.safetensors.index.json", folder.string());
     raise<FormatError>(
         "{}: only pytorch_model.bin found, model.safetensors expected. Convert it inside the folder with:\n"

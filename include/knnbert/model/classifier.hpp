@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/fwd.hpp"
+#include "knnbert/io/directory_lock.hpp"
 #include "knnbert/loss/softmax.hpp"
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/model/network.hpp"
@@ -41,8 +42,15 @@ class Classifier {
   /// files name.
   static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading = Loading::complete,
                          const std::string& device = "cpu");
-  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError.
-  void save(const std::filesystem::path& directory) const;
+  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes it.
+  void save(const std::filesystem::path& directory) const { save(DirectoryLock(directory)); }
+  /// The same for who holds the directory from load to save, so that nothing that others save in between is lost.
+  void save(const DirectoryLock& lock) const {
+    save(lock, [](const std::filesystem::path&) {});
+  }
+  /// With more files in the same unit: more(folder) writes them.
+  template <class More>
+  void save(const DirectoryLock& lock, More&& more) const;
 
   const ClassifierOptions& options() const { return network_.options(); }
   network_type& network() { return network_; }
@@ -124,6 +132,8 @@ class Classifier {
 
  private:
   static constexpr index_t texts_per_group = 256;
+
+  static Classifier load_once(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading, const std::string& device);
 
   Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const std::vector<std::string>& classes, const ClassifierOptions& options)
       : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), options), classes) {

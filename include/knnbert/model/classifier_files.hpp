@@ -64,6 +64,24 @@ bool is_sequence_classifier(const Network& network) {
   return !network.options().head_hidden_layer && network.options().pooling == Pooling::pooler;
 }
 
+/// Whether a file says of itself what a writer of safetensors would say: then it need not be written again.
+inline bool has_metadata(const std::filesystem::path& path, const std::map<std::string, std::string>& expected) {
+  try {
+    const SafeTensors file(path);
+    return std::includes(file.metadata().begin(), file.metadata().end(), expected.begin(), expected.end());
+  } catch (const Error&) {  // none there, or none that could be kept
+    return false;
+  }
+}
+
+/// Whether a directory holds these weights already.
+template <class Network>
+bool holds_weights(const std::filesystem::path& directory, const Network& network, const std::string& print) {
+  for (const char* name : {"model.safetensors", "knnbert.safetensors"})
+    if (!has_metadata(directory / name, {{"fingerprint", print}})) return false;
+  return SafeTensors(directory / "model.safetensors").find("classifier.weight").has_value() == is_sequence_classifier(network);
+}
+
 template <class Network>
 void write_weights(const Network& network, const std::string& print, const std::filesystem::path& folder) {
   SafeTensorsWriter file;
@@ -96,43 +114,56 @@ OrderedJson label_names(const Network& network, const std::vector<std::string>& 
 }  // namespace detail
 
 template <class Stack>
-void Classifier<Stack>::save(const std::filesystem::path& directory) const {
+template <class More>
+void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   require_current("Classifier::save");
   const datastore_type store = datastore_;  // examples and classes may arrive meanwhile: every label in it has a name
   const auto names = classes();
   const std::string print = fingerprint(network_.values());
-  write_directory_atomically(directory, [&](const std::filesystem::path& folder) {
-    detail::write_weights(network_, print, folder);
-    if constexpr (LowersWeights<typename Stack::encoder_type>) {
-      if (options().precision != Precision::fp32) write_lowered(network_.encoder().layers(), network_.values(), print, folder / lowered_file);
-    }
-    write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
-    tokenizer_.save(folder);
-    OrderedJson json{{"schema", model_schema},
-                     {"classes", *names},
-                     {"head_classes", network_.classes()},
-                     {"head", detail::name_in(detail::head_names, options().head_hidden_layer)},
-                     {"pooling", detail::name_in(detail::pooling_names, options().pooling)},
-                     {"feature", detail::name_in(detail::feature_names, options().feature)},
-                     {"projection_width", network_.projection_width()},
-                     {"neighbors", neighbors_},
-                     {"max_length", options().max_length},
-                     {"seed", options().seed},
-                     {"precision", name_of(options().precision)},
-                     {"fingerprint", print}};
-    json["head_trained"] = head_trained_;
-    json["encoder"] = policy_name(network_.encoder());
-    json["tokenizer"] = policy_name(tokenizer_);
-    json["metric"] = policy_name(network_.metric());
-    detail::write_policy(json, "fusion", fusion_);
-    detail::write_policy(json, "voting", voting_);
-    write_json(folder / "knnbert.json", json);
-    store.save(folder / "datastore.safetensors", print, *names);
-  });
+  DirectoryChange change(lock);
+  const auto& folder = change.folder();
+  const bool lowers = LowersWeights<typename Stack::encoder_type> && options().precision != Precision::fp32;
+  if (!detail::holds_weights(lock.directory(), network_, print)) detail::write_weights(network_, print, folder);
+  if constexpr (LowersWeights<typename Stack::encoder_type>) {
+    const std::map<std::string, std::string> own{{"fingerprint", print}, {"precision", name_of(options().precision)}};
+    if (lowers && !detail::has_metadata(lock.directory() / lowered_file, own))
+      write_lowered(network_.encoder().layers(), network_.values(), print, folder / lowered_file);
+  }
+  if (!lowers) change.remove(lowered_file);
+  write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
+  tokenizer_.save(folder);
+  OrderedJson json{{"schema", model_schema},
+                   {"classes", *names},
+                   {"head_classes", network_.classes()},
+                   {"head", detail::name_in(detail::head_names, options().head_hidden_layer)},
+                   {"pooling", detail::name_in(detail::pooling_names, options().pooling)},
+                   {"feature", detail::name_in(detail::feature_names, options().feature)},
+                   {"projection_width", network_.projection_width()},
+                   {"neighbors", neighbors_},
+                   {"max_length", options().max_length},
+                   {"seed", options().seed},
+                   {"precision", name_of(options().precision)},
+                   {"fingerprint", print}};
+  json["head_trained"] = head_trained_;
+  json["encoder"] = policy_name(network_.encoder());
+  json["tokenizer"] = policy_name(tokenizer_);
+  json["metric"] = policy_name(network_.metric());
+  detail::write_policy(json, "fusion", fusion_);
+  detail::write_policy(json, "voting", voting_);
+  write_json(folder / "knnbert.json", json);
+  store.save(folder / "datastore.safetensors", print, *names);
+  more(folder);
+  change.commit("knnbert.json");
 }
 
 template <class Stack>
 Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading, const std::string& device) {
+  return read_unchanged(directory, "knnbert.json", [&] { return load_once(directory, threads, precision, loading, device); });
+}
+
+template <class Stack>
+Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading,
+                                               const std::string& device) {
   const auto path = directory / "knnbert.json";
   const Json json = read_json(path);
   const std::string where = path.string();
@@ -153,7 +184,7 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
   if (head_classes < 1 || head_classes > std::ssize(names))
     raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, head_classes, names.size());
   const SafeTensors heads(directory / "knnbert.safetensors");
-  const auto floats = static_cast<index_t>(std::filesystem::file_size(directory / "knnbert.safetensors") / sizeof(float));
+  const auto floats = heads.size() / static_cast<index_t>(sizeof(float));
   if (options.projection_width > floats)  // before memory is taken for what the settings say
     raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
   const BertCheckpoint checkpoint(directory);

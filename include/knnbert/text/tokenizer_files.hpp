@@ -12,14 +12,9 @@ namespace knnbert {
 
 namespace detail {
 
-inline bool file_exists(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
 /// The object of a JSON file, empty if there is no file.
 inline Json read_object_if_exists(const std::filesystem::path& path) {
-  if (!file_exists(path)) return Json::object();
+  if (!committed_exists(path)) return Json::object();
   auto json = read_json(path);
   if (!json.is_object()) raise<FormatError>("{}: an object expected", path.string());
   return json;
@@ -94,9 +89,9 @@ inline TokenizerDescription read_tokenizer(const std::filesystem::path& director
   const auto config = read_object_if_exists(config_path);
   read_names(read_object_if_exists(map_path), options, map_path.string());
   read_names(config, options, config_path.string());
-  if (file_exists(directory / "tokenizer.json")) {
+  if (committed_exists(directory / "tokenizer.json")) {
     read_tokenizer_json(directory / "tokenizer.json", description);
-  } else if (file_exists(directory / "vocab.txt")) {
+  } else if (committed_exists(directory / "vocab.txt")) {
     description.tokens = read_vocabulary(directory / "vocab.txt");
     read_added_tokens(directory, config, description);
   } else {

@@ -71,8 +71,8 @@ inline std::optional<index_t> newest_checkpoint(const std::filesystem::path& fol
 
 /// Writes checkpoint-`step`: archive(StateWriter&) names the state.  Errors: IoError.
 template <class Archive>
-void write_checkpoint(const std::filesystem::path& folder, index_t step, const std::string& identity, Archive&& archive) {
-  write_directory_atomically(folder / format("checkpoint-{}", step), [&](const std::filesystem::path& fresh) {
+void write_checkpoint(const DirectoryLock& lock, index_t step, const std::string& identity, Archive&& archive) {
+  write_folder(lock, format("checkpoint-{}", step), [&](const std::filesystem::path& fresh) {
     StateWriter writer;
     archive(writer);
     writer.write(fresh / "state.safetensors");
@@ -95,12 +95,11 @@ void read_checkpoint(const std::filesystem::path& folder, index_t step, const st
 }
 
 /// Removes all checkpoints but the last `kept` up to `newest`: later ones belong to a run that was given up.
-inline void remove_old_checkpoints(const std::filesystem::path& folder, index_t newest, index_t kept) {
-  const auto found = checkpoints_in(folder);
+inline void remove_old_checkpoints(const DirectoryLock& lock, index_t newest, index_t kept) {
+  const auto found = checkpoints_in(lock.directory());
   const auto end = std::upper_bound(found.begin(), found.end(), newest, [](index_t number, const auto& item) { return number < item.first; });
-  std::error_code ignored;
   for (auto item = found.begin(); item != found.end(); ++item)
-    if (item < end - std::min(kept, end - found.begin()) || item >= end) std::filesystem::remove_all(item->second, ignored);
+    if (item < end - std::min(kept, end - found.begin()) || item >= end) remove_folder(lock, item->second.filename());
 }
 
 }  // namespace knnbert

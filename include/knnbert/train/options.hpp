@@ -1,10 +1,12 @@
 #pragma once
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
+#include "knnbert/io/directory_lock.hpp"
 
 namespace knnbert {
 
@@ -33,6 +35,7 @@ struct TrainerOptions {
   std::filesystem::path checkpoints{};  ///< folder for checkpoint-N; none are written without it
   index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: at the end of every epoch
   index_t checkpoints_kept = 1;      ///< older ones are removed
+  std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else fit() does
   bool resume = false;               ///< continue from the newest checkpoint, if there is one
 
   /// Errors: OptionError.

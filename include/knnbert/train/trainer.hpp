@@ -56,7 +56,9 @@ class Trainer {
           first_head_(head_values()), stepper_(model_.network(), data_, options_, std::move(terms)...) {
       if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
       if (team_.size() > 1) stepper_.join(team_), require_same(team_, "Trainer::fit: data and options", hash_of(identity()));
-      if (options_.resume && !options_.checkpoints.empty()) resume();
+      if (options_.checkpoints.empty()) return;
+      if (team_.first()) lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
+      if (options_.resume) resume();
     }
 
     template <class Observer>
@@ -183,8 +185,8 @@ class Trainer {
       stepper_.start();
       checkpointed_ = step_;
       if (!team_.first()) return;
-      write_checkpoint(options_.checkpoints, step_, identity(), [&](auto& ar) { archive(ar); });
-      remove_old_checkpoints(options_.checkpoints, step_, options_.checkpoints_kept);
+      write_checkpoint(*lock_, step_, identity(), [&](auto& ar) { archive(ar); });
+      remove_old_checkpoints(*lock_, step_, options_.checkpoints_kept);
     }
 
     /// What a checkpoint must agree with: all that changes the result.
@@ -248,6 +250,7 @@ class Trainer {
     Batch dev_tokens_;
     std::vector<float> first_head_;
     Step stepper_;
+    std::shared_ptr<const DirectoryLock> lock_;
     FitReport report_;
     ParameterBlock best_;
     std::vector<StepLoss> unread_;

@@ -1,0 +1,57 @@
+#pragma once
+#include <optional>
+
+#include "knnbert/io/file_descriptor.hpp"
+
+/// Reading from a directory that a DirectoryLock's holder may be changing, or was when it died.
+namespace knnbert {
+
+namespace detail {
+
+/// A change of several files is one renaming: to this folder, from where the files move to their places.
+inline constexpr const char* commit_folder = ".knnbert-commit";
+/// Behind the name of a file that the change removes.
+inline constexpr const char* removed_ending = ".knnbert-removed";
+
+inline bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+/// Where the newest content of a file lies; nothing, if the newest change removes it. The file may be one of a model
+/// directory or of a folder in it.
+inline std::optional<std::filesystem::path> newest_place(const std::filesystem::path& path) {
+  auto folder = path.parent_path(), name = path.filename();
+  for (int level = 0; level < 2 && !name.empty(); ++level) {
+    if (const auto commit = folder / commit_folder; is_there(commit)) {
+      if (is_there(commit / name)) return commit / name;
+      if (is_there(commit / (name.string() + removed_ending))) return std::nullopt;
+    }
+    name = folder.filename() / name, folder = folder.parent_path();
+  }
+  // Earlier versions renamed the directory itself and could die in between.
+  if (const auto old = path.parent_path().string() + ".knnbert-old"; !is_there(path.parent_path()) && is_there(old)) return old / path.filename();
+  return path;
+}
+
+}  // namespace detail
+
+/// Whether open_committed would find the file.
+inline bool committed_exists(const std::filesystem::path& path) {
+  const auto place = detail::newest_place(path);
+  return place && (detail::is_there(*place) || (*place != path && detail::is_there(path)));
+}
+
+/// Opens a file for reading: what was committed last under that name, wherever the writer stands or died.
+/// Errors: IoError.
+inline FileDescriptor open_committed(const std::filesystem::path& path) {
+  for (int tries = 0;; ++tries) {
+    const auto place = detail::newest_place(path);
+    const int number = place ? ::open(place->c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    if (number >= 0) return FileDescriptor(number);
+    if (place && *place != path && errno == ENOENT && tries < 10) continue;  // it has just moved to its place
+    raise_io("open", path, place ? errno : ENOENT);
+  }
+}
+
+}  // namespace knnbert

@@ -1,0 +1,173 @@
+#pragma once
+#include <algorithm>
+
+#include "knnbert/io/atomic_file.hpp"
+#include "knnbert/io/committed_file.hpp"
+
+namespace knnbert {
+
+namespace detail {
+
+inline constexpr const char* lock_file = ".knnbert-lock";
+/// What the holder of the lock is filling; nobody reads it.
+inline constexpr const char* new_folder = ".knnbert-new";
+/// What it is deleting.
+inline constexpr const char* old_folder = ".knnbert-old";
+
+/// Runs action(std::error_code&).  Errors: IoError.
+template <class Action>
+void act(std::string_view name, const std::filesystem::path& path, Action&& action) {
+  std::error_code error;
+  action(error);
+  if (error) raise<IoError>("{}: cannot {}: {}", path.string(), name, error.message());
+}
+inline void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
+  act("rename", from, [&](auto& error) { std::filesystem::rename(from, to, error); });
+}
+inline void remove_path(const std::filesystem::path& path) {
+  act("remove", path, [&](auto& error) { std::filesystem::remove_all(path, error); });
+}
+inline void create_folders(const std::filesystem::path& path) {
+  act("create", path, [&](auto& error) { std::filesystem::create_directories(path, error); });
+}
+
+/// The files below a folder, relative to it, in the order of their names.  Errors: IoError.
+inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  act("list", folder, [&](auto& error) {
+    for (std::filesystem::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+      if (!entry->is_directory()) found.push_back(entry->path().lexically_relative(folder));
+  });
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// Completes the change that lies in a directory's commit folder, if there is one.  Errors: IoError.
+inline void finish_commit(const std::filesystem::path& directory) {
+  const auto commit = directory / commit_folder;
+  if (!is_there(commit)) return;
+  const std::string ending = removed_ending;
+  for (const auto& name : files_below(commit)) {
+    if (std::string target = name.string(); target.ends_with(ending)) {
+      target.resize(target.size() - ending.size());
+      act("remove", directory / target, [&](auto& error) { std::filesystem::remove(directory / target, error); });
+      continue;
+    }
+    if (name.has_parent_path()) create_folders(directory / name.parent_path());
+    rename_path(commit / name, directory / name);
+    if (name.has_parent_path()) synchronize_folder(directory / name.parent_path());
+  }
+  synchronize_folder(directory);
+  remove_path(commit);
+}
+
+/// Puts back what versions left that replaced the directory itself and died in between.  Errors: IoError.
+inline void finish_old_style(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, ignored), ignored);
+  if (!place.has_filename()) place = place.parent_path();
+  const std::filesystem::path fresh(place.string() + ".knnbert-new"), old(place.string() + ".knnbert-old");
+  if (place.empty() || !is_there(old)) return;
+  if (!is_there(place)) {
+    rename_path(old, place);
+  } else {
+    for (std::filesystem::directory_iterator entry(old, ignored), end; entry != end; entry.increment(ignored))
+      if (const auto kept = place / entry->path().filename(); !is_there(kept)) rename_path(entry->path(), kept);
+    remove_path(old);
+  }
+  remove_path(fresh);
+}
+
+/// Removes the temporary files of processes that died while they wrote: nobody holds their locks.
+inline void remove_dead_files(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator entry(directory, ignored), end; entry != end; entry.increment(ignored)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(temporary_beginning) || !name.ends_with(temporary_ending)) continue;
+    const FileDescriptor file(::open(entry->path().c_str(), O_RDWR | O_CLOEXEC));
+    if (file.number() >= 0 && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry->path().c_str());
+  }
+}
+
+}  // namespace detail
+
+/// The right to change a directory, which one process (and there one object) has at a time: hold it from before what will be
+/// changed is read until the change is written.
+///   DirectoryLock lock("model");
+///   auto model = Classifier<>::load("model");
+///   model.add(texts, "refund");
+///   model.save(lock);
+/// It ends with the object or with the process. Readers need no lock. The first thing its holder does is to put in order
+/// what a writer left that died.
+class DirectoryLock {
+ public:
+  enum class Directory { create, expect };
+
+  /// Makes the directory, with its parents, unless it is there or only an existing one is expected.
+  /// Errors: IoError, also for a directory that somebody else has locked or that cannot be written.
+  explicit DirectoryLock(const std::filesystem::path& directory, Directory kind = Directory::create) : directory_(directory), file_(-1) {
+    if (directory_.empty()) raise<IoError>("'': an empty name given, that of a folder expected");
+    detail::finish_old_style(directory_);
+    if (kind == Directory::create) create();
+    else if (!std::filesystem::is_directory(status())) raise_io("open", directory_, detail::is_there(directory_) ? ENOTDIR : ENOENT);
+    try {
+      acquire();
+      detail::finish_commit(directory_);
+      for (const char* name : {detail::new_folder, detail::old_folder}) detail::remove_path(directory_ / name);
+      detail::remove_dead_files(directory_);
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+  ~DirectoryLock() { release(); }
+
+  const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  std::filesystem::file_status status() const {
+    std::error_code ignored;
+    return std::filesystem::status(directory_, ignored);
+  }
+
+  void create() {
+    if (std::filesystem::is_directory(status())) return;
+    if (detail::is_there(directory_)) raise<IoError>("{}: a file given, a folder expected", directory_.string());
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(directory_, ignored))
+      raise<IoError>("{}: a link to {} given, which is not there; a folder expected", directory_.string(), std::filesystem::read_symlink(directory_, ignored).string());
+    for (auto missing = directory_; !missing.empty() && !detail::is_there(missing); missing = missing.parent_path()) created_.push_back(missing);
+    detail::create_folders(directory_);
+  }
+
+  void acquire() {
+    const auto path = directory_ / detail::lock_file;
+    for (;;) {
+      FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+      if (file.number() < 0) raise_io("write", directory_);
+      if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) raise<IoError>("{}: in use by another process that writes it", directory_.string());
+        raise_io("lock", path);
+      }
+      struct stat held, there;
+      if (::fstat(file.number(), &held) != 0) raise_io("inspect", path);
+      if (::stat(path.c_str(), &there) != 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev) continue;  // its holder left and took it along
+      file_ = std::move(file);
+      return;
+    }
+  }
+
+  /// The file goes while it is still locked, so that nobody locks one that is gone; folders go if nothing was written to them.
+  void release() {
+    if (file_.number() >= 0) ::unlink((directory_ / detail::lock_file).c_str());
+    for (const auto& folder : created_) ::rmdir(folder.c_str());
+  }
+
+  std::filesystem::path directory_;
+  FileDescriptor file_;
+  std::vector<std::filesystem::path> created_;  // the innermost first
+};
+
+}  // namespace knnbert
