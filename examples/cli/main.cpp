@@ -42,6 +42,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
+  } catch (const cli::Stopped& stopped) {
+    std::fflush(stdout);
+    return 128 + stopped.signal;
   } catch (const std::exception& error) {
     return cli::report_failure(error, "knnbert: ");
   }

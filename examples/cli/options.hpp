@@ -12,6 +12,11 @@
 /// What several verbs share. A verb's options are an object that its callback keeps alive.
 namespace knnbert::cli {
 
+/// Thrown by a verb that ended early, in good order, because a signal asked it to: the exit code is 128 + signal.
+struct Stopped {
+  int signal;
+};
+
 struct CommonOptions {
   index_t threads = 0;  ///< 0: as many as the machine has
   std::string precision;  ///< empty: the model's own

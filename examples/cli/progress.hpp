@@ -10,15 +10,38 @@
 
 namespace knnbert::cli {
 
-/// Set by SIGINT and SIGTERM: finish the step, save, leave.
+/// The signal that asked to finish the step, save and leave; 0: none did.
 inline volatile std::sig_atomic_t stop_signal = 0;
+
+namespace detail_of_progress {
+
+/// The rows of a run up to a step: it may have gone on behind its checkpoint, and have been killed in the middle of a row.
+inline std::string rows_until(std::string_view text, index_t step) {
+  std::string kept;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    if (end == text.npos) break;
+    const auto line = text.substr(0, end + 1);
+    Json row;
+    try {
+      row = parse_json(line, "metrics.jsonl");
+    } catch (const FormatError&) {
+      break;
+    }
+    if (!row.is_object() || (row.contains("step") && (!row["step"].is_number_integer() || row["step"].get<index_t>() > step))) break;
+    kept += line;
+    text.remove_prefix(line.size());
+  }
+  return kept;
+}
+
+}  // namespace detail_of_progress
 
 /// Writes metrics.jsonl, a progress bar on a terminal, and a line an epoch on standard output; without a path nothing.
 class TrainingLog {
  public:
-  TrainingLog(const std::filesystem::path& path, bool append, bool json) : file_(path.empty() ? nullptr : std::fopen(path.c_str(), append ? "ab" : "wb")), json_(json) {
-    if (!file_ && !path.empty()) raise<IoError>("{}: cannot open for writing", path.string());
-  }
+  /// Goes on behind the rows of the first `done` steps, or anew.
+  TrainingLog(const std::filesystem::path& path, index_t done, bool json) : file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
   ~TrainingLog() {
@@ -71,6 +94,13 @@ class TrainingLog {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  static std::FILE* open(const std::filesystem::path& path, index_t done) {
+    write_file_atomically(path, done > 0 && committed_exists(path) ? detail_of_progress::rows_until(read_text(path), done) : std::string());
+    std::FILE* const file = std::fopen(path.c_str(), "ab");
+    if (!file) raise_io("write", path);
+    return file;
+  }
 
   static std::string shorten(double value) {
     char text[32];

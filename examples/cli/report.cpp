@@ -20,7 +20,9 @@ namespace {
 std::vector<Curve> read_curves(const std::filesystem::path& path) {
   if (!committed_exists(path)) return {};
   std::vector<Json> rows;
-  for_each_json_line(read_text(path), path.string(), [&](const Json& row, index_t) {
+  std::string text = read_text(path);
+  text.resize(text.rfind('\n') + 1);  // a training may be writing the last row
+  for_each_json_line(text, path.string(), [&](const Json& row, index_t) {
     rows.push_back(row);
     return true;
   });

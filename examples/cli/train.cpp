@@ -7,6 +7,7 @@
 #include "distributed.hpp"
 #include "options.hpp"
 #include "progress.hpp"
+#include "resume.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -63,23 +64,28 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
   return c;
 }
 
-/// Trains; with --store queue, the datastore then holds what the queue held.
-template <class S>
-FitReport fit(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, const Dataset& train, const Dataset& dev, TrainingLog& log, const Team& team) {
+/// visit(trainer, done): done(report) is called when the run is complete; with --store queue, the datastore then holds what the
+/// queue held.
+template <class S, class Visit>
+FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, Visit&& visit) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
-  if (o.method == "ce") return Trainer(model, options, plain).fit(train, dev, log, team);
+  if (o.method == "ce") {
+    Trainer trainer(model, options, plain);
+    return visit(trainer);
+  }
   const auto contrastive = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - contrastive.weight, .label_smoothing = o.label_smoothing};
   using Contrastive = BasicQueueContrastive<typename S::template queue_type<typename S::metric_type>>;
   Trainer trainer(model, options, rest, Contrastive(contrastive, {.exclude_self = o.exclude_self}));
-  const FitReport report = trainer.fit(train, dev, log, team);
+  const FitReport report = visit(trainer);
+  if (o.store != "queue" || report.interrupted || report.identity == RunIdentity()) return report;
   const auto& queue = trainer.template term<Contrastive>().queue();
-  if (o.store == "queue" && !report.interrupted) model.index(queue.keys(), queue.labels());
+  model.index(queue.keys(), queue.labels());
   return report;
 }
 
 template <class S>
-OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples) {
+OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples, const std::string& print) {
   OrderedJson json{{"method", o.method}, {"encoder", std::filesystem::path(o.encoder).filename().string()}, {"examples", examples},
                    {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
@@ -90,15 +96,52 @@ OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const Fit
                             {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
   json["options"] = o.typed;  // train --config training.json repeats the run
+  json["run"] = report.identity.json();  // what --resume compares
+  json["fingerprint"] = print;
   return json;
 }
 
-void stop(int) { stop_signal = 1; }
+/// The first signal asks for an end after the step, the second one ends at once.
+void stop(int signal) {
+  stop_signal = signal;
+  std::signal(SIGINT, SIG_DFL), std::signal(signal, SIG_DFL);
+}
 
-/// In a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to all processes.
-void stop_by_signals(const Team& team) {
-  std::signal(SIGINT, stop);
-  std::signal(team.size() > 1 ? SIGUSR1 : SIGTERM, stop);
+/// While it lives, signals stop the training. In a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to
+/// all processes.
+class StopBySignals {
+ public:
+  explicit StopBySignals(const Team& team) : second_(team.size() > 1 ? SIGUSR1 : SIGTERM), old_{std::signal(SIGINT, stop), std::signal(second_, stop)} {}
+  StopBySignals(const StopBySignals&) = delete;
+  ~StopBySignals() { std::signal(SIGINT, old_[0]), std::signal(second_, old_[1]); }
+
+ private:
+  int second_;
+  void (*old_[2])(int);
+};
+
+/// A signal that any process has had.
+int signal_of_all(const Team& team) {
+  const int own = stop_signal;
+  const auto all = gather_values(team, std::span<const int>(&own, 1));
+  return *std::max_element(all.begin(), all.end());
+}
+
+/// A text that changes with any parameter of the encoder, but not with fresh heads.
+std::string identity_of_encoder(const ParameterBlock& values) {
+  std::uint64_t hash = 0;
+  for (const Parameter& p : values.table().all())
+    if (!p.name.starts_with("classifier.") && !p.name.starts_with("projection."))
+      hash = detail::mix_bytes(hash, std::as_bytes(std::span(values.data() + p.offset, static_cast<std::size_t>(p.size))));
+  return detail::hex_digits(hash);
+}
+
+/// More that a run and its continuation have in common: the encoder it starts from, and what becomes of the trained model.
+template <class S>
+std::vector<std::pair<std::string, std::string>> more_settings(const TrainOptions& o, const Classifier<S>& model) {
+  return {{"method", o.method}, {"encoder", identity_of_encoder(model.network().values())}, {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
+          {"neighbors", format("{}", o.classifier.neighbors)}, {"voting", o.voting}, {"voting_temperature", format("{}", o.voting_temperature)}, {"phi", format("{}", o.phi)},
+          {"store", o.store}};
 }
 
 }  // namespace
@@ -108,6 +151,7 @@ void train(const TrainOptions& o, const Team& team) {
   if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(o.output) : nullptr;  // before anything is done in vain
+  std::optional<StopBySignals> signals(team);
   const auto reading = dataset_options(o.data);
   const Dataset data = Dataset::read(o.train, reading);
   const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
@@ -116,21 +160,31 @@ void train(const TrainOptions& o, const Team& team) {
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
   const std::filesystem::path output(o.output);
-  FitReport report;
-  {
-    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), o.trainer.resume, o.common.json);
-    stop_by_signals(team);
-    report = fit(o, trainer_options(o, lock), model, data, dev, log, team);
+  auto options = trainer_options(o, lock);
+  options.settings = more_settings(o, model);
+  if (team.size() == 1 && stop_signal) throw Stopped{stop_signal};
+  Start start = Start::afresh;
+  const FitReport report = with_trainer(o, options, model, [&](auto& trainer) {
+    index_t done_steps = 0;
+    if (team.first() && (o.trainer.resume || !checkpoints_in(output).empty())) std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
+    start = broadcast_value(team, start);
+    if (start == Start::complete) return FitReport();
+    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json);
+    const FitReport done = trainer.fit(data, dev, log, team);
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
-  }
+    return done;
+  });
+  if (start == Start::complete) return;
   if (report.interrupted) {
     if (team.first()) std::fprintf(stderr, "knnbert: stopped; the same command with --resume goes on\n");
-    return;
+    throw Stopped{signal_of_all(team)};
   }
+  signals.reset();
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
-  model.save(*lock, [&](const std::filesystem::path& folder) { write_json(folder / "training.json", summary(o, model, report, data.size())); });
-  remove_old_checkpoints(*lock, -1, 0);
+  const std::string print = fingerprint(std::as_const(model.network()).values());
+  model.save(*lock, [&](const std::filesystem::path& folder) { write_json(folder / "training.json", summary(o, model, report, data.size(), print)); });
+  remove_old_checkpoints(*lock, report.identity, -1, 0);
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT

@@ -11,8 +11,9 @@ using namespace knnbert;
 namespace {
 
 struct Counted {
-  static inline std::atomic<int> made = 0;
-  Counted() { ++made; }
+  static inline std::atomic<int> made = 0, alive = 0;
+  Counted() { ++made, ++alive; }
+  ~Counted() { --alive; }
   std::atomic<int> users = 0;
 };
 
@@ -54,4 +55,32 @@ TEST_CASE("lease: concurrent callers have objects of their own") {
   for (auto& thread : threads) thread.join();
   CHECK(clashes == 0);
   CHECK(Counted::made <= 4);
+}
+
+TEST_CASE("lease: what a rush needed goes when it is over, and no more than that") {
+  LeasePool<Counted> pool;
+  Counted::alive = 0;
+  const auto use = [&](int at_once, int times) {
+    for (int i = 0; i < times; ++i) {
+      std::vector<LeasePool<Counted>::Lease> leases;
+      for (int l = 0; l < at_once; ++l) leases.push_back(pool.lend());
+    }
+  };
+  use(10, 1);
+  CHECK(Counted::alive == 10);
+  use(1, 200);
+  CHECK(Counted::alive == 1);
+  use(3, 100);
+  Counted::made = 0;
+  use(3, 1000);
+  CHECK(Counted::made == 0);
+  CHECK(Counted::alive == 3);
+}
+
+TEST_CASE("lease: an object that cannot be made costs the pool nothing") {
+  struct Fragile {
+    Fragile() { throw 1; }
+  };
+  LeasePool<Fragile> pool;
+  for (int i = 0; i < 200; ++i) CHECK_THROWS_AS(pool.lend(), int);
 }

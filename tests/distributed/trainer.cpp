@@ -117,7 +117,7 @@ TEST_CASE("team: one member asks to stop, all stop; resumed, the bytes of an uni
     CHECK(member.outcome.report.interrupted);
     CHECK(member.outcome.recorder.steps.size() == 7);
   }
-  CHECK(newest_checkpoint(folder / "run") == 7);
+  CHECK(checkpoints_in(folder / "run").back().step == 7);
   options.resume = true;
   const auto second = train_together(3, folder.path(), options, dev, -1, CrossEntropy{0.7f}, tiny_contrast());
   for (const Member& member : second) {

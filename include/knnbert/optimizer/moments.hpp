@@ -12,6 +12,7 @@ class Moments {
  public:
   float* data() { return floats_.data(); }
   index_t size() const { return floats_.size(); }
+  std::span<const float> floats() const { return floats_.span(); }
 
   /// Zeros at the first call.  Errors: ShapeError, if the state belongs to a block of another size.
   void require(std::string_view where, index_t size) {

@@ -41,7 +41,8 @@ class BasicSgd {
 
   template <class Archive>
   void archive(Archive& ar) {
-    velocity_ = velocity_.exchanged(ar, "velocity");
+    if constexpr (WritesOnly<Archive>) ar("velocity", velocity_.floats());
+    else velocity_ = velocity_.exchanged(ar, "velocity");
   }
 
  private:

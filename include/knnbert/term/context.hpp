@@ -67,7 +67,7 @@ using TermValue = std::optional<Deferred<float>>;
 ///   measure(sink)                 sink(name, value) for numbers worth a curve
 ///   operations()                  floating-point operations of begin_step()'s encodings, for profiles
 ///   archive(ar)                   the state that a resumed run needs, as name and value
-///   identity()                    the settings that a resumed run must agree with, as text
+///   identity(sink)                sink(name, value) for the settings that a resumed run must agree with
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
 template <class T, class Context>
 concept Term = requires(T& term, Context& context) {

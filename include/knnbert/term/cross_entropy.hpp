@@ -10,7 +10,8 @@ struct CrossEntropy {
   float weight = 1;
   float label_smoothing = 0;
 
-  std::string identity() const { return format("{} {}", weight, label_smoothing); }
+  template <class Sink>
+  void identity(Sink&& sink) const { sink("weight", weight), sink("label_smoothing", label_smoothing); }
 
   template <class Context>
   TermValue add(Context& context) const {

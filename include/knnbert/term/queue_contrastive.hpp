@@ -4,6 +4,7 @@
 
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/momentum.hpp"
+#include "knnbert/io/archive.hpp"
 #include "knnbert/queue/fifo.hpp"
 #include "knnbert/term/context.hpp"
 #include "knnbert/text/training_data.hpp"
@@ -111,17 +112,21 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 
   double operations() const { return operations_; }
 
-  std::string identity() const {
+  template <class Sink>
+  void identity(Sink&& sink) const {
     const auto& c = contrast;
-    std::string text = format("{} {} {} {} {} {} {} {} {} {} {} {}", weight, momentum, capacity, positives, key_dropout, warm_up, c.temperature, c.most_similar,
-                              c.least_similar, static_cast<index_t>(c.reduction), static_cast<index_t>(c.lists), static_cast<index_t>(c.overlap));
-    if constexpr (requires { sampler_.exclude_self; }) text += format(" {}", sampler_.exclude_self);
-    return text;
+    sink("weight", weight), sink("momentum", momentum), sink("capacity", capacity), sink("positives", positives);
+    sink("key_dropout", key_dropout), sink("warm_up", warm_up), sink("temperature", c.temperature);
+    sink("most_similar", c.most_similar), sink("least_similar", c.least_similar);
+    sink("reduction", c.reduction == Reduction::pair_mean ? "pair_mean" : "anchor_mean");
+    sink("lists", c.lists == Lists::batch_min ? "batch_min" : "per_query");
+    sink("overlap", c.overlap == Overlap::duplicate ? "duplicate" : "unique");
+    if constexpr (requires { sampler_.exclude_self; }) sink("exclude_self", sampler_.exclude_self);
   }
 
   template <class Archive>
   void archive(Archive& ar) {
-    ar("key_values", std::span<float>(keys_.data(), static_cast<std::size_t>(keys_.size())));
+    ar("key_values", archived_floats<Archive>(keys_));
     queue_->archive(ar);
   }
 

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
@@ -11,9 +13,11 @@
 namespace knnbert {
 
 enum class ScheduleKind { constant, linear, cosine };
+inline constexpr const char* schedule_names[] = {"constant", "linear", "cosine"};
 
 /// Which of the three predictors a number is about.
 enum class Predictor { knn, head, combined };
+inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
 
 struct TrainerOptions {
   index_t epochs = 3;
@@ -36,7 +40,8 @@ struct TrainerOptions {
   index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: at the end of every epoch
   index_t checkpoints_kept = 1;      ///< older ones are removed
   std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else fit() does
-  bool resume = false;               ///< continue from the newest checkpoint, if there is one
+  bool resume = false;               ///< continue from the run's newest checkpoint, if the folder has any
+  std::vector<std::pair<std::string, std::string>> settings{};  ///< more that a resumed run must agree with, as name and value
 
   /// Errors: OptionError.
   void validate() const {

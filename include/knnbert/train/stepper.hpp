@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "knnbert/distributed/gradient_reducer.hpp"
+#include "knnbert/io/archive.hpp"
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/optimizer/clip.hpp"
 #include "knnbert/text/training_data.hpp"
@@ -96,7 +97,7 @@ class Stepper {
   template <class Archive>
   void archive(Archive& ar) {
     started_ = true;
-    ar("values", std::span<float>(network_.values().data(), static_cast<std::size_t>(network_.values().size())));
+    ar("values", archived_floats<Archive>(network_.values()));
     gradients_.archive_rows(ar);
     auto optimizer = ar.scope("optimizer");
     optimizer_.archive(optimizer);

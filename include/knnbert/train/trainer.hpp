@@ -1,6 +1,6 @@
 #pragma once
 #include "knnbert/distributed/broadcast_archive.hpp"
-#include "knnbert/model/classifier.hpp"
+#include "knnbert/model/classifier_files.hpp"
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/sampler.hpp"
@@ -13,6 +13,7 @@ struct FitReport {
   std::vector<EpochReport> epochs;
   index_t best_epoch = 0;     ///< whose parameters the model has now; 0: the last ones
   bool interrupted = false;   ///< an observer asked to stop before the end
+  RunIdentity identity;       ///< what the run's checkpoints belong to
 };
 
 /// Fine-tunes a classifier under any training terms:
@@ -29,7 +30,8 @@ class Trainer {
   }
 
   /// Trains on data and, with dev data, keeps the parameters of the best epoch.
-  /// Errors: FormatError for a class the model does not have; IoError for checkpoints.
+  /// Errors: FormatError for a class the model does not have; IoError, FormatError for checkpoints; OtherRunError when a run
+  /// is to be resumed and only checkpoints of others are there.
   FitReport fit(const Dataset& train) { return fit(train, Dataset(), SilentObserver{}); }
   FitReport fit(const Dataset& train, const Dataset& dev) { return fit(train, dev, SilentObserver{}); }
   /// With a team, all processes call it and end with the same model; the first one reads and writes checkpoints. Observers
@@ -38,6 +40,13 @@ class Trainer {
   FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer, const Team& team = {}) {
     const auto run = [&](auto... terms) { return Run(*this, train, dev, team, std::move(terms)...).finish(observer); };
     return std::apply(run, terms_);
+  }
+
+  /// The identity that fit() with these data would have.
+  RunIdentity identity(const Dataset& train, const Dataset& dev = {}) const {
+    const auto classes = model_.classes();
+    const Dataset own = train.with_classes(*classes), own_dev = dev.size() ? dev.with_classes(*classes) : dev;
+    return identity(model_.tokenize(own), model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
   }
 
   /// A term as the last fit() left it, for example the queue of keys.
@@ -55,7 +64,8 @@ class Trainer {
           dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)), dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())),
           first_head_(head_values()), stepper_(model_.network(), data_, options_, std::move(terms)...) {
       if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-      if (team_.size() > 1) stepper_.join(team_), require_same(team_, "Trainer::fit: data and options", hash_of(identity()));
+      report_.identity = trainer.identity(data_, dev_tokens_, dev_.labels());
+      if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
       if (options_.checkpoints.empty()) return;
       if (team_.first()) lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
       if (options_.resume) resume();
@@ -80,10 +90,10 @@ class Trainer {
     };
 
     void resume() {
-      const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints) : std::nullopt;
-      checkpointed_ = broadcast_value(team_, newest.value_or(-1));
+      const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints, report_.identity) : std::nullopt;
+      checkpointed_ = broadcast_value(team_, newest ? newest->step : -1);
       if (checkpointed_ < 0) return;
-      if (team_.first()) read_checkpoint(options_.checkpoints, checkpointed_, identity(), [&](auto& ar) { archive(ar); });
+      if (team_.first()) read_checkpoint(*newest, report_.identity, [&](auto& ar) { archive(ar); });
       if (team_.size() == 1) return;
       BroadcastArchive to_all(team_);
       archive(to_all);
@@ -185,24 +195,8 @@ class Trainer {
       stepper_.start();
       checkpointed_ = step_;
       if (!team_.first()) return;
-      write_checkpoint(*lock_, step_, identity(), [&](auto& ar) { archive(ar); });
-      remove_old_checkpoints(*lock_, step_, options_.checkpoints_kept);
-    }
-
-    /// What a checkpoint must agree with: all that changes the result.
-    std::string identity() const {
-      const auto& o = options_;
-      std::string text = format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", o.epochs, o.batch_size, o.part_size, o.learning_rate, o.head_learning_rate,
-                                static_cast<index_t>(o.schedule), o.warmup, o.weight_decay, o.clip_norm, o.dropout, o.seed,
-                                static_cast<index_t>(o.selection), o.rebuild_store, static_cast<index_t>(model_.options().pooling));
-      text += format(" {}", name_of(model_.options().precision));
-      const auto add_term = [&](const auto& term) {
-        text += format(" {}", term.name);
-        if constexpr (requires { term.identity(); }) text += format(" {}", term.identity());
-      };
-      std::apply([&](const auto&... term) { (add_term(term), ...); }, trainer_.terms_);
-      return format("{} {} {} {}", text, identity_of(model_.network().values().table()), identity_of(data_.tokens(), data_.labels()),
-                    identity_of(dev_tokens_, dev_.labels()));
+      write_checkpoint(*lock_, step_, report_.identity, [&](auto& ar) { archive(ar); });
+      remove_old_checkpoints(*lock_, report_.identity, step_, options_.checkpoints_kept);
     }
 
     template <class Archive>
@@ -218,10 +212,9 @@ class Trainer {
       for (std::size_t i = 0; i < epochs.size(); i += 5) report_.epochs.push_back(epoch_from(std::span(epochs).subspan(i, 5)));
       if (report_.best_epoch == 0) return;
       if (best_.size() == 0) best_ = model_.network().values();
-      ar("best_values", std::span<float>(best_.data(), static_cast<std::size_t>(best_.size())));
+      ar("best_values", archived_floats<Archive>(best_));
     }
 
-    static std::uint64_t hash_of(const std::string& text) { return detail::mix_bytes(0, std::as_bytes(std::span(text))); }
     std::uint64_t hash_of(const ParameterBlock& values) const {
       if (team_.size() == 1) return 0;
       return detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
@@ -257,6 +250,29 @@ class Trainer {
     double best_score_ = 0, epoch_loss_ = 0;
     index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1;
   };
+
+  RunIdentity identity(const TrainingData& train, const Batch& dev, std::span<const label_t> dev_labels) const {
+    RunIdentity run = identity_of(options_);
+    const auto& own = model_.options();
+    const auto& network = model_.network();
+    run.add("pooling", detail::name_in(detail::pooling_names, own.pooling));
+    run.add("head_hidden_layer", own.head_hidden_layer);
+    run.add("max_length", own.max_length);
+    run.add("precision", name_of(own.precision));
+    run.add("device", own.device.substr(0, own.device.find(':')));
+    if constexpr (requires { network.encoder().instruction_set(); }) run.add("instruction_set", network.encoder().instruction_set());
+    const auto add_term = [&](const auto& term) {
+      const std::string name(term.name);
+      run.add("term." + name, true);
+      if constexpr (requires { term.identity([](std::string_view, int) {}); })
+        term.identity([&](std::string_view setting, const auto& value) { run.add(name + "." + std::string(setting), value); });
+    };
+    std::apply([&](const auto&... term) { (add_term(term), ...); }, terms_);
+    run.add("parameters", identity_of(network.values().table()));
+    run.add("train_data", identity_of(train.tokens(), train.labels()));
+    run.add("dev_data", identity_of(dev, dev_labels));
+    return run;
+  }
 
   Classifier<Stack>& model_;
   TrainerOptions options_;
