@@ -12,7 +12,7 @@ namespace knnbert::cli {
 std::vector<std::string> with_config(const CLI::App& app, std::vector<std::string> arguments);
 
 /// Every option of a verb by its name, as the command line or the default has it, but for those that say nothing of the result
-/// (help, config, json, profile, resume), and those that a recipe decides.
+/// (help, config, json, profile, resume).
 OrderedJson options_of(const CLI::App& verb);
 
 /// A library's message in the words of the program: members of C++ structures as the verb's options, without the names of

@@ -10,7 +10,7 @@ namespace knnbert::cli {
 struct EmbedOptions {
   CommonOptions common;
   DistributedOptions distributed;
-  std::string model, input = "-", output, feature = "mean";
+  std::string model, input = "-", output, feature = "mean", encoding = "utf8";
   index_t max_length = 0, part_texts = 0;
 };
 
@@ -29,9 +29,11 @@ Network<S> load_network(const EmbedOptions& o, Pooling pooling) {
 }
 
 Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t longest) {
-  LineSource lines(o.input);
+  constexpr std::size_t group = 1024;
+  LineSource lines(o.input, parse_encoding(o.encoding));
   Batch batch;
-  for (std::string line; lines.next(line);) tokenizer.append(line, batch, longest);
+  for (std::vector<std::string> texts; lines.next_group(texts, group);)
+    for (const auto& text : texts) tokenizer.append(text, batch, longest);
   return batch;
 }
 
@@ -70,6 +72,7 @@ void write_rows(const EmbedOptions& o, const Batch& batch, const Team& team, Row
 template <class S>
 void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
+  if (team.first()) require_writable(o.output);
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
     const auto model = load_model<S>(o.model, o.common, Loading::predictions);
@@ -91,23 +94,27 @@ void embed<TorchProgram>(const EmbedOptions& o, const Team& team) { call_torch("
 namespace {
 
 struct TokenizeOptions {
-  std::string model, input = "-", config;
+  std::string model, input = "-", encoding = "utf8", config;
   index_t max_length = 0;
   bool match_special = false;
 };
 
 void tokenize(const TokenizeOptions& o) {
   const WordPiece tokenizer = WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::none);
-  LineSource lines(o.input);
+  constexpr std::size_t group = 1024;
+  LineSource lines(o.input, parse_encoding(o.encoding));
   Batch batch;
   std::string out;
-  for (std::string line; lines.next(line);) {
-    batch.clear();
-    tokenizer.append(line, batch, o.max_length);
+  for (std::vector<std::string> texts; lines.next_group(texts, group);) {
     out.clear();
-    for (const token_t id : batch.ids) out += std::to_string(id) + " ";
-    out.back() = '\n';
+    for (const auto& text : texts) {
+      batch.clear();
+      tokenizer.append(text, batch, o.max_length);
+      for (const token_t id : batch.ids) out += std::to_string(id) + " ";
+      out.back() = '\n';
+    }
     print(out);
+    flush_output();
   }
 }
 
@@ -118,6 +125,7 @@ void add_embed(CLI::App& app) {
   auto& verb = *app.add_subcommand("embed", "write the embeddings of texts, one a line, as float32 [N, D] in a .npy file");
   verb.add_option("--model", o->model, "model or encoder directory")->required();
   verb.add_option("--input", o->input, "file of texts, - for standard input")->capture_default_str();
+  add_encoding(verb, o->encoding);
   verb.add_option("--output", o->output, ".npy file to write")->required();
   verb.add_option("--feature", o->feature, "what represents a text")->capture_default_str()->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
   verb.add_option("--max-length", o->max_length, "tokens of a text; 0: what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
@@ -138,6 +146,7 @@ void add_tokenize(CLI::App& app) {
   auto& verb = *app.add_subcommand("tokenize", "print the token ids of each input line");
   verb.add_option("--model", o->model, "model or encoder directory")->required();
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
+  add_encoding(verb, o->encoding);
   verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
   add_config(verb, o->config);

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "evaluation.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "options.hpp"
@@ -20,6 +22,29 @@ std::string percent(double value) {
   return text;
 }
 
+/// The first `head` and the last `tail` characters with an ellipsis between them.
+std::string shorten(const std::string& name, std::size_t head, std::size_t tail) {
+  std::vector<std::size_t> starts;
+  for (std::size_t i = 0; i < name.size(); ++i)
+    if (!unicode::is_continuation(name[i])) starts.push_back(i);
+  return name.substr(0, starts[head]) + "\u2026" + name.substr(starts[starts.size() - tail]);
+}
+
+/// Names of one width: long ones cut in the middle, unless that makes two of them equal.
+std::vector<std::string> table_names(const std::vector<std::string>& classes) {
+  constexpr std::size_t usual = 22, tail = usual / 2 - 1;
+  std::vector<std::string> names, cut;
+  for (const auto& name : classes) {
+    names.push_back(printable(name));
+    cut.push_back(characters(names.back()) <= usual ? names.back() : shorten(names.back(), usual - 1 - tail, tail));
+  }
+  if (std::set<std::string>(cut.begin(), cut.end()).size() == std::set<std::string>(names.begin(), names.end()).size()) names = cut;
+  std::size_t width = usual;
+  for (const auto& name : names) width = std::max(width, characters(name));
+  for (auto& name : names) name.append(width - characters(name), ' ');
+  return names;
+}
+
 std::string table(const Evaluation& e) {
   std::string out = format("{} examples, {} classes\n\n              knn   head   combined\n", e.n, e.classes.size());
   const auto row = [&](const char* name, auto pick) {
@@ -28,12 +53,11 @@ std::string table(const Evaluation& e) {
   row("accuracy   ", [](const PredictorEvaluation& p) { return p.accuracy.value; });
   row("macro F1   ", [](const PredictorEvaluation& p) { return p.macro_f1.value; });
   row("calib. err.", [](const PredictorEvaluation& p) { return p.calibration.expected_error.value; });
-  out += "\nper class (combined)   precision  recall      F1  examples\n";
+  const auto names = table_names(e.classes);
+  out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') + "precision  recall      F1  examples\n";
   for (std::size_t c = 0; c < e.classes.size(); ++c) {
     const auto& s = e.combined.per_class[c];
-    std::string name = e.classes[c].substr(0, 22);
-    name.resize(22, ' ');
-    out += name + "    " + percent(s.precision.value) + "  " + percent(s.recall.value) + "  " + percent(s.f1.value) + "  " + std::to_string(s.support) + "\n";
+    out += names[c] + "    " + percent(s.precision.value) + "  " + percent(s.recall.value) + "  " + percent(s.f1.value) + "  " + std::to_string(s.support) + "\n";
   }
   return out;
 }
@@ -45,7 +69,7 @@ void eval(const EvalOptions& o) {
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
   if (o.phi >= 0) model.fusion().phi = o.phi;
-  const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
+  const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
   if (o.common.json) print_json(to_json(judged.evaluation));
   else print(table(judged.evaluation));
 }

@@ -1,4 +1,7 @@
 // knnbert VERB [options]: the library as a program.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -10,9 +13,16 @@
 #include "options.hpp"
 #include "stack.hpp"
 
-int main(int argc, char** argv) {
+namespace {
+
+/// Standard streams that are closed stay so for this program: the next file it opens must not take their place.
+void hold_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+int run(int argc, char** argv) {
   using namespace knnbert;
-  std::signal(SIGPIPE, SIG_DFL);
   CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
   app.name("knnbert");
   app.set_version_flag("--version", [] {
@@ -37,7 +47,6 @@ int main(int argc, char** argv) {
     auto arguments = cli::with_config(app, {argv + 1, argv + argc});
     std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
     app.parse(std::move(arguments));
-    std::fflush(stdout);
     return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
@@ -47,5 +56,22 @@ int main(int argc, char** argv) {
     return 128 + stopped.signal;
   } catch (const std::exception& error) {
     return cli::report_failure(error, "knnbert: ");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hold_closed_streams();
+  std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error like a full disk
+  const int code = run(argc, argv);
+  try {
+    knnbert::cli::finish_output();
+    return code;
+  } catch (const std::exception& error) {
+    if (code != 0) return code;
+    std::fprintf(stderr, "knnbert: %s\n", error.what());
+    return 1;
   }
 }

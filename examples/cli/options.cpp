@@ -2,10 +2,7 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <thread>
 
 #include "knnbert/io/gzip.hpp"
@@ -39,7 +36,22 @@ void add_data(CLI::App& verb, DataOptions& options) {
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "present", "absent"}));
   verb.add_option("--split", options.split, "lists to read from a CLINC file, such as test+oos_test")->capture_default_str();
-  verb.add_option("--encoding", options.encoding, "of data files")->capture_default_str()->check(CLI::IsMember({"utf8", "latin1"}));
+  verb.add_option("--quotes", options.quotes, "whether fields of TSV and CSV files in double quotes lose them, as RFC 4180 says; automatic: in CSV, and where a TSV file was written so")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "none", "rfc4180"}));
+  add_encoding(verb, options.encoding);
+}
+
+void add_encoding(CLI::App& verb, std::string& encoding) {
+  const auto known = [](const std::string& name) {
+    try {
+      parse_encoding(name);
+      return std::string();
+    } catch (const OptionError& error) {
+      return std::string(error.what());
+    }
+  };
+  verb.add_option("--encoding", encoding, "of texts without byte-order mark: utf8, windows-1252 (latin1 means the same), utf16le or utf16be")->capture_default_str()->check(known);
 }
 
 index_t threads_of(const CommonOptions& options) {
@@ -62,34 +74,11 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels) {
   result.label_column = options.label_column;
   result.header = options.header == "present" ? Header::present : options.header == "absent" ? Header::absent : Header::automatic;
   result.split = options.split;
-  result.encoding = options.encoding == "latin1" ? Encoding::latin1 : Encoding::utf8;
+  result.quotes = options.quotes == "none" ? Quotes::none : options.quotes == "rfc4180" ? Quotes::rfc4180 : Quotes::automatic;
+  result.encoding = parse_encoding(options.encoding);
   result.labels_required = labels;
   result.decompress = decompress;
   return result;
 }
-
-LineSource::LineSource(const std::string& path) : file_(path == "-" ? stdin : std::fopen(path.c_str(), "rb")) {
-  if (!file_) raise<IoError>("{}: cannot open: {}", path, static_cast<const char*>(std::strerror(errno)));
-}
-LineSource::~LineSource() {
-  if (file_ != stdin) std::fclose(file_);
-}
-
-bool LineSource::next(std::string& line) {
-  line.clear();
-  for (int c; (c = std::getc(file_)) != EOF;) {
-    if (c == '\n') return true;
-    line += static_cast<char>(c);
-  }
-  return !line.empty();
-}
-
-void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) raise<IoError>("standard output: cannot write");
-}
-
-void print_json(const OrderedJson& value) { print(json_line(value) + "\n"); }
-
-bool on_terminal() { return isatty(STDERR_FILENO) != 0; }
 
 }  // namespace knnbert::cli

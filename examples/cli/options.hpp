@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "input.hpp"
 #include "knnbert/core/precision.hpp"
-#include "knnbert/io/jsonl.hpp"
-#include "knnbert/text/dataset_options.hpp"
+#include "output.hpp"
 
 /// What several verbs share. A verb's options are an object that its callback keeps alive.
 namespace knnbert::cli {
@@ -25,36 +25,18 @@ struct CommonOptions {
 };
 
 struct DataOptions {
-  std::string format = "automatic", text_column, pair_column, label_column, header = "automatic", split = "train", encoding = "utf8";
+  std::string format = "automatic", text_column, pair_column, label_column, header = "automatic", quotes = "automatic", split = "train", encoding = "utf8";
 };
 
 void add_common(CLI::App& verb, CommonOptions& options);
 void add_config(CLI::App& verb, std::string& path);
 void add_data(CLI::App& verb, DataOptions& options);
+void add_encoding(CLI::App& verb, std::string& encoding);
 
 index_t threads_of(const CommonOptions& options);
 std::optional<Precision> precision_of(const CommonOptions& options);
 /// How files are read; `labels` says whether a label is required.
 DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
-
-/// Lines of a file or, for "-", of standard input, cut at \n only.
-class LineSource {
- public:
-  explicit LineSource(const std::string& path);
-  ~LineSource();
-  bool next(std::string& line);
-
- private:
-  std::FILE* file_;
-};
-
-/// Writes to standard output; a reader that went away ends the program quietly.
-void print(std::string_view text);
-/// One JSON value as a line on standard output.
-void print_json(const OrderedJson& value);
-
-/// Progress on standard error, on a terminal only.
-bool on_terminal();
 
 // One function a verb: declares its options and what it does.
 void add_train(CLI::App& app);

@@ -5,7 +5,7 @@ namespace knnbert::cli {
 
 struct PredictOptions {
   CommonOptions common;
-  std::string model, input = "-";
+  std::string model, input = "-", encoding = "utf8";
   index_t neighbors = 0;
   bool plain = false;
 };
@@ -41,8 +41,8 @@ std::string two_digits(float value) {
 
 /// For people: the answer and, below, the examples that support it.
 std::string in_words(const std::string& text, const Prediction& p) {
-  std::string out = format("{}\n  {} {}\n", text, p.class_name, two_digits(p.probability));
-  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), n.class_name, n.text);
+  std::string out = format("{}\n  {} {}\n", printable(text), printable(p.class_name), two_digits(p.probability));
+  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name), printable(n.text));
   return out;
 }
 
@@ -51,24 +51,17 @@ std::string in_words(const std::string& text, const Prediction& p) {
 template <class S>
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
+  LineSource lines(o.input, parse_encoding(o.encoding));
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  LineSource lines(o.input);
-  std::vector<std::string> texts;
-  const auto flush = [&] {
+  for (std::vector<std::string> texts; lines.next_group(texts, group);) {
     const auto predictions = model.predict(texts);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       if (o.plain) print(in_words(texts[i], predictions[i]));
       else print_json(describe(texts[i], predictions[i], *model.classes()));
     }
-    std::fflush(stdout);
-    texts.clear();
-  };
-  for (std::string line; lines.next(line);) {
-    texts.push_back(std::move(line));
-    if (texts.size() == group) flush();
+    flush_output();
   }
-  flush();
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
@@ -83,6 +76,7 @@ void add_predict(CLI::App& app) {
   verb.add_option("--model", o->model, "model directory")->required();
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
+  add_encoding(verb, o->encoding);
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { predict<S>(*o); }); });

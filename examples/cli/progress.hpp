@@ -41,16 +41,22 @@ inline std::string rows_until(std::string_view text, index_t step) {
 class TrainingLog {
  public:
   /// Goes on behind the rows of the first `done` steps, or anew.
-  TrainingLog(const std::filesystem::path& path, index_t done, bool json) : file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
+  TrainingLog(const std::filesystem::path& path, index_t done, bool json) : path_(path), file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
   ~TrainingLog() {
     if (!file_) return;
     try {
-      write_steps();
+      close();
     } catch (const std::exception&) {  // a run that failed says why itself
     }
-    std::fclose(file_);
+  }
+
+  /// Writes what is left.  Errors: IoError.
+  void close() {
+    if (!file_) return;
+    write_steps();
+    if (std::fclose(std::exchange(file_, nullptr)) != 0) raise_io("write", path_);
   }
 
   /// Steps whose numbers a device is still computing are written many at once: it would have to be waited for.
@@ -121,8 +127,7 @@ class TrainingLog {
 
   void write(const OrderedJson& row) {
     const std::string line = json_line(row) + "\n";
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size()) raise<IoError>("metrics.jsonl: cannot write");
-    std::fflush(file_);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) raise_io("write", path_);
   }
 
   void bar(const StepReport& s) {
@@ -137,6 +142,7 @@ class TrainingLog {
 
   static constexpr index_t most_unread = 32;
 
+  std::filesystem::path path_;
   std::FILE* file_;
   bool json_;
   std::vector<StepReport> unread_;

@@ -71,21 +71,22 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
 
 template <class S>
 void report(const ReportOptions& o) {
-  const auto model = load_model<S>(o.model, o.common, Loading::predictions);
   const std::filesystem::path directory(o.model);
+  const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
+  const auto model = load_model<S>(o.model, o.common, Loading::predictions);
+  require_writable(output);
   ReportData data;
   data.title = o.title;
   data.settings = read_settings(directory);
   data.curves = read_curves(directory / "metrics.jsonl");
   data.classes = *model.classes();
   if (!o.file.empty()) {
-    const Judged judged = judge(model, Dataset::read(o.file, dataset_options(o.data)));
+    const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
     data.evaluation = judged.evaluation;
     data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
     add_map(model, judged, data);
     add_examples(model, judged, o.examples, data);
   }
-  const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
   write_file_atomically(output, render_report(data));
   print(output.string() + "\n");
 }

@@ -13,7 +13,7 @@ struct StoreOptions {
 
 template <class S>
 void index(const StoreOptions& o) {
-  const Dataset data = Dataset::read(o.file, dataset_options(o.data));  // may take long: before others have to wait
+  const Dataset data = read_data(o.file, dataset_options(o.data));  // may take long: before others have to wait
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   model.index(data);
@@ -23,26 +23,27 @@ void index(const StoreOptions& o) {
 
 namespace {
 
-std::vector<std::string> read_lines_of(const std::string& path) {
-  LineSource lines(path);
-  std::vector<std::string> texts;
-  for (std::string line; lines.next(line);) texts.push_back(std::move(line));
-  return texts;
+/// Blank lines are no examples and no ids, as in labeled files.
+std::vector<std::string> read_lines_of(const std::string& path, const DataOptions& data) {
+  auto lines = LineSource(path, parse_encoding(data.encoding)).rest();
+  std::erase_if(lines, [](const std::string& line) { return detail::trim(line).empty(); });
+  return lines;
 }
 
 }  // namespace
 
 template <class S>
 void add(const StoreOptions& o) {
+  if (find_invalid_utf8(o.class_name) >= 0) raise<OptionError>("--class: malformed UTF-8 given");
   std::vector<std::string> texts;
   Dataset data;
-  if (o.class_name.empty()) data = Dataset::read(o.file, dataset_options(o.data));
-  else texts = read_lines_of(o.file);
+  if (o.class_name.empty()) data = read_data(o.file, dataset_options(o.data));
+  else texts = read_lines_of(o.file, o.data);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   std::vector<example_id> ids;
   if (!o.class_name.empty()) {
-    ids = model.add(texts, o.class_name);
+    ids = model.add(texts, std::string(detail::trim(o.class_name)));
   } else {
     ids = model.add(data);
   }
@@ -55,7 +56,8 @@ void add(const StoreOptions& o) {
 template <class S>
 void remove(StoreOptions o) {
   if (!o.ids_file.empty())
-    for (const auto& line : read_lines_of(o.ids_file)) {
+    for (const auto& text : read_lines_of(o.ids_file, o.data)) {
+      const auto line = detail::trim(text);
       example_id id = 0;
       if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size() || line.empty())
         raise<FormatError>("{}: '{}' given, an id expected", o.ids_file, line);
@@ -114,6 +116,7 @@ void add_remove(CLI::App& app) {
   auto& verb = declare(app, o, "remove", "remove examples by id");
   verb.add_option("--id", o->ids, "ids");
   verb.add_option("--ids", o->ids_file, "file of ids, one a line, - for standard input");
+  add_encoding(verb, o->data.encoding);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { remove<S>(*o); }); });
 }
 #endif

@@ -86,7 +86,7 @@ FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Cla
 
 template <class S>
 OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples, const std::string& print) {
-  OrderedJson json{{"method", o.method}, {"encoder", std::filesystem::path(o.encoder).filename().string()}, {"examples", examples},
+  OrderedJson json{{"method", o.method}, {"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())}, {"examples", examples},
                    {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
   if (o.method == "knn-bert")
@@ -153,8 +153,8 @@ void train(const TrainOptions& o, const Team& team) {
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(o.output) : nullptr;  // before anything is done in vain
   std::optional<StopBySignals> signals(team);
   const auto reading = dataset_options(o.data);
-  const Dataset data = Dataset::read(o.train, reading);
-  const Dataset dev = o.dev.empty() ? Dataset() : Dataset::read(o.dev, reading).with_classes(data.classes());
+  const Dataset data = read_data(o.train, reading, !team.first());
+  const Dataset dev = o.dev.empty() ? Dataset() : read_data(o.dev, reading, !team.first()).with_classes(data.classes());
   Classifier<S> model(o.encoder, data.classes(), classifier_options(o));
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
@@ -171,6 +171,7 @@ void train(const TrainOptions& o, const Team& team) {
     if (start == Start::complete) return FitReport();
     TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json);
     const FitReport done = trainer.fit(data, dev, log, team);
+    log.close();
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
     return done;
   });

@@ -8,9 +8,46 @@ using knnbert_test::contains;
 using knnbert_test::message_of;
 using knnbert_test::TemporaryFolder;
 
-TEST_CASE("latin1 becomes UTF-8") {
-  CHECK(latin1_to_utf8("caf\xe9 \x80\xff") == "caf\xc3\xa9 \xc2\x80\xc3\xbf");
-  CHECK(latin1_to_utf8("") == "");
+TEST_CASE("windows-1252 becomes UTF-8, latin1 means the same") {
+  CHECK(windows1252_to_utf8("caf\xe9 \x80\x92\xff") == "caf\xc3\xa9 \xe2\x82\xac\xe2\x80\x99\xc3\xbf");
+  CHECK(windows1252_to_utf8("\x81\x8d\x8f\x90\x9d\xa0") == "\xc2\x81\xc2\x8d\xc2\x8f\xc2\x90\xc2\x9d\xc2\xa0");
+  CHECK(windows1252_to_utf8("").empty());
+  for (const char* name : {"latin1", "ISO-8859-1", "windows-1252", "cp1252", "Windows_1252"}) CHECK(parse_encoding(name) == Encoding::windows1252);
+  CHECK(parse_encoding("UTF-8") == Encoding::utf8);
+  CHECK(parse_encoding("utf-16") == Encoding::utf16le);
+  CHECK(parse_encoding("UTF16BE") == Encoding::utf16be);
+  CHECK_THROWS_AS(parse_encoding("koi8-r"), OptionError);
+}
+
+TEST_CASE("UTF-16 is read by its byte-order mark or on demand") {
+  const std::string little("\xff\xfe" "a\0\xe9\0=\xd8\0\xde\n\0", 12), big("\xfe\xff\0a\0\xe9\xd8=\xde\0\0\n", 12);
+  const std::string text = "a\xc3\xa9\xf0\x9f\x98\x80\n";
+  CHECK(decode_text(little, "f") == text);
+  CHECK(decode_text(big, "f") == text);
+  CHECK(decode_text(little, "f", {.encoding = Encoding::windows1252}) == text);  // the mark says more
+  CHECK(decode_text(little.substr(2), "f", {.encoding = Encoding::utf16le}) == text);
+  CHECK(decode_text(big.substr(2), "f", {.encoding = Encoding::utf16be}) == text);
+  CHECK(contains(message_of<FormatError>([&] { decode_text(little.substr(2), "f"); }), "f: UTF-16 without byte-order mark given"));
+  CHECK(contains(message_of<FormatError>([&] { decode_text(big.substr(2), "f"); }), "ReadOptions::encoding utf16be"));
+  CHECK(contains(message_of<FormatError>([&] { decode_text(little.substr(0, 11), "f"); }), "ends within a character"));
+  CHECK_THROWS_AS(decode_text(std::string("\xff\xfe=\xd8", 4), "f"), FormatError);
+  CHECK_THROWS_AS(decode_text(std::string("\xff\xfe=\xd8=\xd8", 6), "f"), FormatError);
+  CHECK_THROWS_AS(decode_text(std::string("\xff\xfe\0\xde", 4), "f"), FormatError);
+  CHECK(decode_text("\xff\xfe", "f").empty());
+}
+
+TEST_CASE("zero bytes are text in UTF-8 and show UTF-16 where they lie regularly") {
+  using namespace std::string_literals;
+  CHECK(decode_text("my \0 key\n"s, "f") == "my \0 key\n"s);
+  CHECK(guess_utf16("\x3f\x04\x40\x04\x20\x00\x38\x04\n\0"s) == Encoding::utf16le);  // Cyrillic
+  CHECK(guess_utf16("\0\0\n"s) == std::nullopt);
+  CHECK(guess_utf16("text\n") == std::nullopt);
+}
+
+TEST_CASE("files of other kinds are named") {
+  CHECK(contains(message_of<FormatError>([] { decode_text("\xfd\x37zXZ\x01\xff\xfe", "a.xz"); }), "a.xz: a file packed by xz given"));
+  CHECK(contains(message_of<FormatError>([] { decode_text("BZh9\xff", "a.bz2"); }), "bzip2"));
+  CHECK(decode_text("BZh is a start\n", "f") == "BZh is a start\n");
 }
 
 TEST_CASE("the first malformed UTF-8 byte is found") {
@@ -24,13 +61,17 @@ TEST_CASE("the first malformed UTF-8 byte is found") {
   }
 }
 
-TEST_CASE("a byte-order mark is dropped, UTF-16 refused, malformed bytes pass unless strict") {
+TEST_CASE("a byte-order mark is dropped, malformed bytes pass unless strict") {
   CHECK(decode_text("\xef\xbb\xbfhi", "f") == "hi");
-  CHECK_THROWS_AS(decode_text(std::string("\xff\xfeh\0", 4), "f"), FormatError);
   CHECK(decode_text("a\xff", "f") == "a\xff");
   const auto strict = [] { decode_text("ok\nb\xff", "f.txt", {.strict_utf8 = true}); };
   CHECK(message_of<FormatError>(strict) == "f.txt:2: malformed UTF-8 at byte 4");
-  CHECK(decode_text("\xef\xbb\xbf", "f", {.encoding = Encoding::latin1}) == "\xc3\xaf\xc2\xbb\xc2\xbf");
+  CHECK(decode_text("\xef\xbb\xbf\xc3\xa9", "f", {.encoding = Encoding::latin1}) == "\xc3\xa9");  // the mark says more
+  CHECK(repair_utf8("a\xff\xe2\x82z\xef\xbf\xbd") == "a\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd");
+  CHECK(find_invalid_utf8("0123456789\xef\xbf\xbd\xf0\x9f\x98") == 13);
+  CHECK(first_characters("a\xc3\xa9z", 2) == "a");
+  CHECK(first_characters("a\xc3\xa9z", 3) == "a\xc3\xa9");
+  CHECK(first_characters("az", 3) == "az");
 }
 
 TEST_CASE("compressed text without a decompressor is refused with the remedy") {

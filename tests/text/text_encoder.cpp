@@ -140,10 +140,10 @@ std::string random_text(Draw& draw) {
                                       "aaaaaaaaaaaaaaaa",
                                       "aaaaaaaaaaaaaaaaaaaa",
                                       "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"};
-  const auto kinds = draw(2) == 0 ? std::size(parts) : 19;  // the first ones are ASCII
+  const auto choices = draw(2) == 0 ? std::size(parts) : 19;  // the first ones are ASCII
   std::string text;
   for (auto left = draw(draw(4) == 0 ? 400 : 40); left > 0; --left)
-    (text += draw(50) == 0 ? std::string(1, '\0') : parts[draw(kinds)]) += draw(6) == 0 ? " " : "";
+    (text += draw(50) == 0 ? std::string(1, '\0') : parts[draw(choices)]) += draw(6) == 0 ? " " : "";
   return text;
 }
 

@@ -1,8 +1,5 @@
 #include "torch/twins.hpp"
 
-#include <atomic>
-#include <thread>
-
 using namespace knnbert_test;
 
 namespace {
@@ -156,31 +153,6 @@ TEST_CASE("torch bert: dropout is a function of its random numbers") {
   CHECK(difference(run(0), first) == 0);
   CHECK(difference(run(1), first) > 1e-3);
   CHECK(difference(encoded(t, batch), first) > 1e-3);
-}
-
-TEST_CASE("torch bert: passes at the same time have the masks that they have alone, computed again or kept") {
-  Twins t = Twins::random(twin_config());
-  const Batch batch = twin_batch(t.torch.config(), ragged);
-  const Matrix d = random_matrix(batch.size(), t.torch.width(), 3);
-  const auto run = [&](std::uint64_t step) {
-    TorchTape tape;
-    TorchWorkspace workspace;
-    Gradients gradients(t.torch_values.shared_table());
-    t.torch.forward(t.torch_values, batch, {.dropout = Rng(1, Stream::dropout, 0, step), .recompute = step % 2 == 1}, tape, workspace);
-    t.torch.backward(t.torch_values, tape, {.d_embedding = d, .parameters = &gradients}, workspace);
-    return gradients.block();
-  };
-  const auto same = [](const ParameterBlock& a, const ParameterBlock& b) { return std::equal(a.data(), a.data() + a.size(), b.data()); };
-  const ParameterBlock alone[] = {run(0), run(1)};
-  std::atomic<int> wrong{0};
-  std::vector<std::thread> threads;
-  for (std::uint64_t step : {0, 1})
-    threads.emplace_back([&, step] {
-      at::set_num_threads(1);
-      for (int i = 0; i < 20; ++i) wrong += !same(run(step), alone[step]);
-    });
-  for (auto& thread : threads) thread.join();
-  CHECK(wrong == 0);
 }
 
 TEST_CASE("torch bert: another's random numbers are as if no pass had been") {

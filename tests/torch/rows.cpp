@@ -4,7 +4,6 @@
 #include <ATen/record_function.h>
 
 #include <atomic>
-#include <thread>
 
 #include "train/tiny_trainer.hpp"
 
@@ -69,19 +68,6 @@ TEST_CASE("torch rows: whoever reads the older copy sees what was written last")
   rows.resize(2, 4);
   rows.fill(3);
   CHECK(at::equal(rows.on(at::kCPU), at::full({2, 4}, 3.0f)));
-}
-
-TEST_CASE("torch rows: many may read either side at once") {
-  for (int i = 0; i < 50; ++i) {
-    TorchRows rows;
-    rows.assign(at::full({300, 20}, 2.5));
-    std::atomic<int> wrong{0};
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 4; ++t)
-      threads.emplace_back([&, t] { wrong += t % 2 ? std::as_const(rows)(299, 19) != 2.5f : rows.on(at::kCPU).sum().item<double>() != 15000.0; });
-    for (auto& thread : threads) thread.join();
-    CHECK(wrong == 0);
-  }
 }
 
 TEST_CASE("torch rows: functions take them as they take a matrix") {

@@ -20,9 +20,10 @@ class FlatSnapshot {
   /// Whether an entry with a second text was ever added.
   bool has_pairs() const { return has_pairs_; }
 
-  /// The k closest entries of each query that pass the filter, sorted by score, then by id. Queries need not be
-  /// prepared; they are only read. A zero row has similarity 0 to everything under Cosine. Errors: ShapeError;
-  /// NonFiniteError; OptionError for k < 0.  Cost: B N D products, O(B k) memory.
+  /// The k closest entries of each query that pass the filter, sorted by score, then by id; only then are scores that
+  /// rounding put beyond the metric's range moved into it. Queries need not be prepared; they are only read. A zero row has
+  /// similarity 0 to everything under Cosine. Errors: ShapeError; NonFiniteError; OptionError for k < 0.  Cost: B N D
+  /// products, O(B k) memory.
   template <EntryFilter Filter = AcceptAll>
   NeighborLists search(ConstView queries,  // [B, D]
                        index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
@@ -38,7 +39,7 @@ class FlatSnapshot {
       found.clear();
       for (const Scored& item : best) {
         const auto [chunk, row] = locate(item.index);
-        found.push_back({chunk->id(row), chunk->label(row), item.score});
+        found.push_back({chunk->id(row), chunk->label(row), bounded_score(metric_, item.score)});
       }
       lists.append(found);
     }

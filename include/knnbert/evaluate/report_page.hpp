@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "knnbert/io/utf8.hpp"
 #include "knnbert/evaluate/page/script_base.hpp"
 #include "knnbert/evaluate/page/script_curves.hpp"
 #include "knnbert/evaluate/page/script_examples.hpp"
@@ -27,10 +28,10 @@ inline constexpr std::string_view head = R"html(<!doctype html>
 
 }  // namespace page
 
-/// Text as HTML content or attribute value.
+/// Text as HTML content or attribute value; what is no UTF-8 becomes U+FFFD.
 inline std::string html_escape(std::string_view text) {
   std::string out;
-  for (const char c : text) switch (c) {
+  for (const char c : repair_utf8(text)) switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
       case '>': out += "&gt;"; break;

@@ -43,7 +43,7 @@ class AtomicFile {
   /// An error after the rename (the folder cannot be synchronized) leaves the new file in place.
   void commit() {
     flush();
-    if (::fsync(file_.number()) != 0) raise_io("synchronize", temporary_);
+    if (::fsync(file_.number()) != 0) raise_io("synchronize", path_);
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) raise_io("replace", path_);
     temporary_.clear();
     synchronize_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
@@ -70,7 +70,7 @@ class AtomicFile {
         ::flock(number, LOCK_EX | LOCK_NB);  // tells others that its writer lives
         return number;
       }
-      if (errno != EEXIST) raise_io("create", temporary_);
+      if (errno != EEXIST) raise_io("create", path_);
     }
   }
 
@@ -83,7 +83,7 @@ class AtomicFile {
     while (!bytes.empty()) {
       const auto written = ::write(file_.number(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) raise_io("write", temporary_);
+      if (written < 0) raise_io("write", path_);
       bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
   }

@@ -25,11 +25,12 @@ inline void require_room(const DelimitedRow& row, std::string_view name) {
 
 }  // namespace detail
 
-/// Rows of tab-separated text. Quotes have no meaning, a field cannot contain a tab or a line break. Blank lines are
-/// skipped. The text must outlive the reader.
+/// Rows of tab-separated text. Quotes have no meaning, a field cannot contain a tab (or another separator) or a line break.
+/// Blank lines are skipped. The text must outlive the reader.
 class TsvReader {
  public:
-  explicit TsvReader(std::string_view text, std::string_view name = "TSV") : lines_(text), name_(name) {}
+  explicit TsvReader(std::string_view text, std::string_view name = "TSV", char separator = '\t')
+      : lines_(text), name_(name), separator_(separator) {}
 
   /// False at the end.  Errors: FormatError.
   bool next(DelimitedRow& row) {
@@ -41,7 +42,7 @@ class TsvReader {
     std::string_view rest = without_carriage_return(lines_.line());
     for (;;) {
       detail::require_room(row, name_);
-      const auto tab = rest.find('\t');
+      const auto tab = rest.find(separator_);
       row.fields.emplace_back(rest.substr(0, tab));
       if (tab == std::string_view::npos) return true;
       rest.remove_prefix(tab + 1);
@@ -51,6 +52,7 @@ class TsvReader {
  private:
   LineReader lines_;
   std::string name_;
+  char separator_;
 };
 
 /// Rows of comma-separated text as of RFC 4180: a field in double quotes may contain commas, line breaks and, doubled,

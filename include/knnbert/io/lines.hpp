@@ -12,7 +12,7 @@ using Decompress = std::string (*)(std::string_view packed, index_t max_bytes, s
 
 /// How text is read.
 struct ReadOptions {
-  Encoding encoding = Encoding::utf8;    ///< latin1 is converted to UTF-8
+  Encoding encoding = Encoding::utf8;    ///< of a text without byte-order mark; others become UTF-8
   bool strict_utf8 = false;              ///< refuse malformed UTF-8 instead of passing the bytes on
   index_t max_bytes = index_t{2} << 30;  ///< of the file and of its unpacked content
   Decompress decompress = nullptr;       ///< for gzip and zip; without one, compressed files are refused
@@ -23,7 +23,28 @@ inline index_t line_of(std::string_view text, index_t offset) {
   return 1 + std::count(text.begin(), text.begin() + std::min(offset, std::ssize(text)), '\n');
 }
 
+/// Whether the bytes are what a Decompress unpacks.
+inline bool is_compressed(std::string_view bytes) {
+  return bytes.starts_with("\x1f\x8b") || bytes.starts_with("PK\x03\x04");
+}
+
 namespace detail {
+
+/// Refuses what is no text in UTF-8 by its first bytes.
+inline void require_text(std::string_view bytes, std::string_view name) {
+  constexpr std::pair<std::string_view, std::string_view> others[] = {{"\xfd\x37zXZ", "a file packed by xz"},
+                                                                      {"BZh", "a file packed by bzip2"},
+                                                                      {"\x28\xb5\x2f\xfd", "a file packed by zstd"},
+                                                                      {"PAR1", "a Parquet file"},
+                                                                      {"%PDF-", "a PDF file"},
+                                                                      {"\xd0\xcf\x11\xe0", "an old Office file"}};
+  for (const auto& [magic, what] : others)
+    if (bytes.starts_with(magic) && find_invalid_utf8(bytes.substr(0, 4096)) >= 0)
+      raise<FormatError>("{}: {} given; plain text, gzip or zip expected", name, what);
+  if (const auto utf16 = guess_utf16(bytes))
+    raise<FormatError>("{}: UTF-16 without byte-order mark given, UTF-8 expected; ReadOptions::encoding {} reads it",
+                       name, utf16 == Encoding::utf16le ? "utf16le" : "utf16be");
+}
 
 inline void require_utf8(std::string_view text, std::string_view name) {
   const auto bad = find_invalid_utf8(text);
@@ -32,17 +53,23 @@ inline void require_utf8(std::string_view text, std::string_view name) {
 
 }  // namespace detail
 
-/// Unpacked, converted bytes of a text file without byte-order mark.  Errors: FormatError.
+/// Unpacked bytes of a text file as UTF-8, without byte-order mark.  Errors: FormatError.
 inline std::string decode_text(std::string bytes, std::string_view name, const ReadOptions& options = {}) {
-  if (bytes.starts_with("\x1f\x8b") || bytes.starts_with("PK\x03\x04")) {
+  if (is_compressed(bytes)) {
     if (!options.decompress)
       raise<FormatError>("{}: compressed file given, plain text expected (or set decompress from io/gzip.hpp)", name);
     bytes = options.decompress(bytes, options.max_bytes, name);
   }
-  if (options.encoding == Encoding::latin1) return latin1_to_utf8(bytes);
-  if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))
-    raise<FormatError>("{}: UTF-16 text given, UTF-8 expected", name);
-  if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
+  if (bytes.starts_with("\xef\xbb\xbf")) {
+    bytes.erase(0, 3);
+  } else if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff")) {
+    return utf16_to_utf8(std::string_view(bytes).substr(2), bytes.starts_with("\xfe"), name);
+  } else if (options.encoding == Encoding::windows1252) {
+    return windows1252_to_utf8(bytes);
+  } else if (options.encoding != Encoding::utf8) {
+    return utf16_to_utf8(bytes, options.encoding == Encoding::utf16be, name);
+  }
+  detail::require_text(bytes, name);
   if (options.strict_utf8) detail::require_utf8(bytes, name);
   return bytes;
 }

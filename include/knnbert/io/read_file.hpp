@@ -21,7 +21,7 @@ inline std::string read_all(int file, index_t expected, index_t max_bytes, const
       content.resize(static_cast<std::size_t>(filled == 0 ? std::max(expected + 1, smallest) : 2 * filled));
     const auto got = ::read(file, content.data() + filled, content.size() - static_cast<std::size_t>(filled));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) raise_io("read", path);
+    if (got < 0) raise_io("read", input_name(path));
     filled += got;
     if (filled > max_bytes) raise<FormatError>("{}: more than {} bytes, the limit", input_name(path), max_bytes);
     if (got > 0) continue;

@@ -43,6 +43,13 @@ concept ProductMetric = Metric<M> && requires { typename ProductArch<M>::type; }
 template <class M>
 concept CompiledProductMetric = ProductMetric<M> && !std::same_as<typename ProductArch<M>::type, kernel::Dispatched>;
 
+/// A score without what rounding put beyond the range of the metric, if it has a member bounded(score).
+template <Metric M>
+float bounded_score(const M& metric, float score) {
+  if constexpr (requires { { metric.bounded(score) } -> std::same_as<float>; }) return metric.bounded(score);
+  else return score;
+}
+
 namespace detail {
 
 inline void require_scores(std::string_view where, ConstView queries, ConstView keys, ConstView out) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "knnbert/kernel/normalize.hpp"
 #include "knnbert/metric/dot.hpp"
 
@@ -12,6 +14,7 @@ struct BasicCosine : BasicDot<Arch> {
   static constexpr std::string_view name = "cosine";
 
   void prepare(View rows) const { kernel::normalize_rows<Arch>(rows); }
+  float bounded(float score) const { return std::clamp(score, -1.0f, 1.0f); }
 
   /// d_raw = (d - z <z, d>) / |raw|, z = prepared.
   void prepare_backward(ConstView raw,         // [N, D]

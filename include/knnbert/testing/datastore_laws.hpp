@@ -30,6 +30,7 @@ std::vector<Neighbor> search_plainly(const M& metric, ConstView query, ConstView
   std::sort(all.begin(), all.end(), [](const Neighbor& a, const Neighbor& b) {
     return a.score > b.score || (a.score == b.score && a.id < b.id);
   });
+  for (Neighbor& n : all) n.score = bounded_score(metric, n.score);
   return all;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -21,13 +21,14 @@ struct Example {
   label_t label = no_label;
 };
 
-/// Labeled texts. Classes are named; labels are positions in classes(). Class names that are all integers are sorted
-/// as numbers, others by their bytes, unless an order is given.  Thread safety: const access.
+/// Labeled texts. Classes are named; labels are positions in classes(). Class names that are all numbers are sorted as
+/// numbers, others by their bytes, unless an order is given. Labels of files have no blanks at their ends, 1.0 is read as 1
+/// and True as true; texts may be empty.  Thread safety: const access.
 class Dataset {
  public:
   Dataset() = default;
 
-  /// Errors: OptionError for repeated class names; ShapeError for a label outside them.
+  /// Errors: OptionError for repeated class names and for such that are no UTF-8; ShapeError for a label outside them.
   Dataset(std::vector<Example> examples, std::vector<std::string> classes);
 
   /// Reads a file, or standard input for "-".  Errors: IoError; FormatError with file and line; OptionError.
@@ -49,6 +50,8 @@ class Dataset {
   std::span<const label_t> labels() const { return labels_; }
   const std::vector<std::string>& classes() const { return classes_; }
   bool has_pairs() const { return has_pairs_; }
+  /// What is doubtful about how a file was read, one line each, with the file, the line and the option that settles it.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
   /// Where example i was read, such as "train.tsv:17".
   std::string location(index_t i) const { return format("{}{}", source_, places_[static_cast<std::size_t>(i)]); }
@@ -77,15 +80,29 @@ class Dataset {
   Dataset drop_duplicates_of(const Dataset& other) const;
 
  private:
-  using Positions = std::unordered_map<std::string, label_t>;
+  /// Positions of class names; a label that is none of them may be another spelling of one, such as 1.0 of 1.
+  class Positions {
+   public:
+    explicit Positions(const std::vector<std::string>& classes) {
+      for (const auto& name : classes) {
+        if (find_invalid_utf8(name) >= 0) raise<OptionError>("Dataset: class '{}' is no UTF-8", repair_utf8(name));
+        if (!positions_.emplace(name, static_cast<label_t>(positions_.size())).second)
+          raise<OptionError>("Dataset: class '{}' is listed twice", name);
+      }
+      for (const auto& name : classes) spellings_.emplace(detail::canonical_label(name), positions_.at(name));
+    }
 
-  static Positions positions_of(const std::vector<std::string>& classes) {
-    Positions positions;
-    for (const auto& name : classes)
-      if (!positions.emplace(name, static_cast<label_t>(positions.size())).second)
-        raise<OptionError>("Dataset: class '{}' is listed twice", name);
-    return positions;
-  }
+    std::optional<label_t> find(const std::string& label) const {
+      if (const auto same = positions_.find(label); same != positions_.end()) return same->second;
+      const auto other = spellings_.find(detail::canonical_label(label));
+      return other == spellings_.end() ? std::nullopt : std::optional(other->second);
+    }
+    std::size_t size() const { return positions_.size(); }
+
+   private:
+    std::unordered_map<std::string, label_t> positions_, spellings_;
+  };
+
   static std::vector<std::string> sorted_classes(const std::vector<detail::LabeledRow>& rows);
 
   void push_back(Example example, index_t place) {
@@ -117,6 +134,7 @@ class Dataset {
   std::size_t bucket(index_t i) const { return static_cast<std::size_t>(label(i) + 1); }
 
   std::string source_ = "example ";
+  std::vector<std::string> warnings_;
   std::vector<std::string> texts_, pairs_, classes_;
   std::vector<label_t> labels_;
   std::vector<index_t> places_;
@@ -125,7 +143,7 @@ class Dataset {
 
 inline Dataset::Dataset(std::vector<Example> examples, std::vector<std::string> classes)
     : classes_(std::move(classes)) {
-  positions_of(classes_);
+  (void)Positions(classes_);
   for (auto& example : examples) {
     if (example.label < no_label || example.label >= std::ssize(classes_))
       raise<ShapeError>("Dataset: example {} has label {}, less than {} expected", size(), example.label,
@@ -135,18 +153,20 @@ inline Dataset::Dataset(std::vector<Example> examples, std::vector<std::string> 
 }
 
 inline Dataset Dataset::parse(std::string_view text, std::string_view name, const DatasetOptions& options) {
-  auto [source, rows] = detail::read_rows(text, name, options);
+  auto [source, rows, warnings] = detail::read_rows(text, name, options);
   if (rows.empty() && options.labels_required) raise<FormatError>("{}: no examples", name);
+  if (options.classes.empty())
+    for (auto& row : rows) row.label = detail::canonical_label(row.label);
   Dataset data;
-  data.source_ = std::move(source);
+  data.source_ = std::move(source), data.warnings_ = std::move(warnings);
   data.classes_ = options.classes.empty() ? sorted_classes(rows) : options.classes;
-  const auto positions = positions_of(data.classes_);
+  const Positions positions(data.classes_);
   for (auto& row : rows) {
     const auto found = positions.find(row.label);
-    if (found == positions.end() && !row.label.empty())
+    if (!found && !row.label.empty())
       raise<FormatError>("{}{}: class '{}' is not among the {} given", data.source_, row.place, row.label,
                          positions.size());
-    const label_t label = row.label.empty() ? no_label : found->second;
+    const label_t label = row.label.empty() ? no_label : *found;
     data.push_back({std::move(row.text), std::move(row.pair), label}, row.place);
   }
   return data;
@@ -157,11 +177,7 @@ inline std::vector<std::string> Dataset::sorted_classes(const std::vector<detail
   for (const auto& row : rows)
     if (!row.label.empty()) names.insert(row.label);
   std::vector<std::string> classes(names.begin(), names.end());
-  std::sort(classes.begin(), classes.end());
-  if (std::all_of(classes.begin(), classes.end(), detail::is_integer))
-    std::stable_sort(classes.begin(), classes.end(), [](const std::string& a, const std::string& b) {
-      return std::strtold(a.c_str(), nullptr) < std::strtold(b.c_str(), nullptr);
-    });
+  detail::sort_classes(classes);
   return classes;
 }
 
@@ -184,15 +200,15 @@ inline Dataset Dataset::select(std::span<const index_t> examples) const {
 }
 
 inline Dataset Dataset::with_classes(std::vector<std::string> classes) const {
-  const auto positions = positions_of(classes);
+  const Positions positions(classes);
   Dataset changed = *this;
   for (index_t i = 0; i < size(); ++i) {
     if (label(i) == no_label) continue;
     const auto& name = classes_[static_cast<std::size_t>(label(i))];
     const auto found = positions.find(name);
-    if (found == positions.end())
+    if (!found)
       raise<FormatError>("{}: class '{}' is not among the {} given", location(i), name, classes.size());
-    changed.labels_[static_cast<std::size_t>(i)] = found->second;
+    changed.labels_[static_cast<std::size_t>(i)] = *found;
   }
   changed.classes_ = std::move(classes);
   return changed;
@@ -201,7 +217,7 @@ inline Dataset Dataset::with_classes(std::vector<std::string> classes) const {
 inline Dataset Dataset::renamed(std::vector<std::string> names) const {
   if (names.size() != classes_.size())
     raise<ShapeError>("Dataset::renamed: {} names given for {} classes", names.size(), classes_.size());
-  positions_of(names);
+  (void)Positions(names);
   Dataset changed = *this;
   changed.classes_ = std::move(names);
   return changed;

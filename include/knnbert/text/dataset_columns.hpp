@@ -1,58 +1,7 @@
 #pragma once
-#include <algorithm>
-#include <charconv>
-#include <initializer_list>
-#include <optional>
-
-#include "knnbert/text/dataset_options.hpp"
+#include "knnbert/text/dataset_names.hpp"
 
 namespace knnbert::detail {
-
-/// Positions of what an example needs among named columns; -1 if absent.
-struct Columns {
-  index_t text = -1, pair = -1, label = -1;
-};
-
-inline std::string lower_ascii(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 'a' - 'A');
-  return text;
-}
-
-/// Position of a name, -1 if absent.
-inline index_t find_column(const std::vector<std::string>& columns, std::string_view name) {
-  const auto found = std::find(columns.begin(), columns.end(), name);
-  return found == columns.end() ? -1 : found - columns.begin();
-}
-
-/// Position of the first usual name that occurs, regardless of case.
-inline index_t find_usual(const std::vector<std::string>& columns, std::initializer_list<std::string_view> usual) {
-  std::vector<std::string> lower;
-  for (const auto& column : columns) lower.push_back(lower_ascii(column));
-  for (const auto name : usual)
-    if (const auto at = find_column(lower, name); at >= 0) return at;
-  return -1;
-}
-
-/// Columns under names that public data sets use.
-inline Columns usual_columns(const std::vector<std::string>& names) {
-  constexpr std::pair<std::string_view, std::string_view> pairs[] = {
-      {"sentence1", "sentence2"}, {"#1 string", "#2 string"}, {"question1", "question2"}, {"question", "sentence"},
-      {"premise", "hypothesis"},  {"text_a", "text_b"},       {"text1", "text2"},
-  };
-  Columns columns;
-  columns.label = find_usual(names, {"label", "gold_label", "labels", "category", "intent", "class", "sentiment",
-                                     "quality", "is_duplicate", "topic", "tag", "target"});
-  for (const auto& [first, second] : pairs) {
-    columns.text = find_usual(names, {first});
-    columns.pair = find_usual(names, {second});
-    if (columns.text >= 0 && columns.pair >= 0) return columns;
-  }
-  columns.pair = -1;
-  columns.text = find_usual(names, {"sentence", "text", "review", "content", "question", "utterance", "query",
-                                    "comment", "tweet", "message", "document", "title"});
-  return columns;
-}
 
 /// The number that the text consists of, 0 if it is none.
 inline index_t column_number(std::string_view digits) {
@@ -61,10 +10,24 @@ inline index_t column_number(std::string_view digits) {
   return end.ec == std::errc{} && end.ptr == digits.data() + digits.size() ? value : 0;
 }
 
-/// True if the first row of a file consists of names rather than of an example.
-inline bool is_header(const std::vector<std::string>& row, const DatasetOptions& options) {
+/// Finds a column as a user names it: exactly, else regardless of case and blanks, else by its number from 1; -1 if
+/// there is none, -2 if there are several.
+inline index_t find_asked(const std::vector<std::string>& names, index_t count, const std::string& asked) {
+  for (const bool exact : {true, false}) {
+    index_t found = -1;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (exact ? names[i] == asked : plain_name(names[i]) == plain_name(asked))
+        found = found == -1 ? static_cast<index_t>(i) : -2;
+    if (found != -1) return found;
+  }
+  const index_t number = column_number(asked);
+  return number >= 1 && number <= count ? number - 1 : -1;
+}
+
+/// Whether the first row has a column that the options name, or usual names for all that is needed.
+inline bool is_known_header(const std::vector<std::string>& row, const DatasetOptions& options) {
   for (const auto* asked : {&options.text_column, &options.pair_column, &options.label_column})
-    if (!asked->empty() && column_number(*asked) == 0 && find_column(row, *asked) >= 0) return true;
+    if (!asked->empty() && column_number(*asked) == 0 && find_asked(row, std::ssize(row), *asked) != -1) return true;
   const auto usual = usual_columns(row);
   if (usual.text < 0) return false;
   if (usual.label >= 0) return true;
@@ -72,55 +35,76 @@ inline bool is_header(const std::vector<std::string>& row, const DatasetOptions&
   return !options.labels_required && (numbered || std::ssize(row) == (usual.pair < 0 ? 1 : 2));
 }
 
-/// The columns that the options ask for, usual names where they do not ask. `names` is the header, or empty for
-/// `count` columns without one.  Errors: FormatError with file and line.
+/// The columns that the options ask for, and others where they do not ask. `names` is the header, or empty for `count`
+/// columns without one.  Errors: FormatError with file and line.
 class ColumnFinder {
  public:
   ColumnFinder(const std::vector<std::string>& names, index_t count, std::string_view place,
                const DatasetOptions& options)
       : names_(names), count_(count), place_(place), options_(options) {}
 
-  Columns find() const {
-    const Columns usual = names_.empty() ? default_positions() : usual_columns(names_);
+  /// `known`: the columns where nothing is asked.
+  Columns find(const Columns& known) const {
     Columns columns;
-    columns.text = options_.text_column.empty() ? usual.text : asked(options_.text_column);
-    columns.label = options_.label_column.empty() ? usual.label : asked(options_.label_column);
+    columns.text = options_.text_column.empty() ? known.text : asked(options_.text_column);
+    columns.label = options_.label_column.empty() ? known.label : asked(options_.label_column);
     if (!options_.pair_column.empty())
       columns.pair = asked(options_.pair_column);
-    else if (options_.text_column.empty())
-      columns.pair = usual.pair;
+    else if (options_.text_column.empty() && columns.label != known.pair)
+      columns.pair = known.pair;
+    make_different(columns);
+    require_once(columns);
     if (columns.text < 0) fail("text");
     if (columns.label < 0 && options_.labels_required) fail("label");
     return columns;
   }
 
- private:
-  /// text | text, label | text, pair, label
-  Columns default_positions() const {
-    if (count_ == 1) return {0, -1, -1};
-    if (count_ == 2) return {0, -1, 1};
-    if (count_ == 3) return {0, 1, 2};
-    return {};
-  }
-
-  index_t asked(const std::string& column) const {
-    auto position = find_column(names_, column);
-    if (position < 0) position = column_number(column) - 1;
-    if (position < 0 || position >= count_)
-      raise<FormatError>("{}: no column '{}' among {}", place_, column, listing());
-    return position;
-  }
-
   [[noreturn]] void fail(std::string_view role) const {
+    if (names_.empty() && count_ > 1)
+      raise<FormatError>(
+          "{}: no {} column known among {}; name them (DatasetOptions::text_column, "
+          "DatasetOptions::label_column), or say whether this row is a header (DatasetOptions::header)",
+          place_, role, listing());
     raise<FormatError>("{}: no {} column known among {}; name it (DatasetOptions::{}_column)", place_, role, listing(),
                        role);
   }
 
+ private:
+  index_t asked(const std::string& column) const {
+    const auto position = find_asked(names_, count_, column);
+    if (position == -2)
+      raise<FormatError>("{}: several columns '{}' among {}; give its number", place_, column, listing());
+    if (position < 0) raise<FormatError>("{}: no column '{}' among {}", place_, column, listing());
+    return position;
+  }
+
+  /// What was asked for is not the other one as well: of two columns, the other is.
+  void make_different(Columns& columns) const {
+    if (columns.text != columns.label || columns.text < 0) return;
+    const index_t other = count_ == 2 ? 1 - columns.text : -1;
+    if (options_.text_column.empty())
+      columns.text = other;
+    else if (options_.label_column.empty())
+      columns.label = other;
+  }
+
+  /// A name that occurs twice does not tell which column is meant.
+  void require_once(const Columns& columns) const {
+    const auto check = [&](index_t column, const std::string& asked) {
+      if (column < 0 || names_.empty() || !asked.empty()) return;
+      const auto& name = names_[static_cast<std::size_t>(column)];
+      if (std::count(names_.begin(), names_.end(), name) > 1)
+        raise<FormatError>("{}: several columns '{}' among {}; give its number", place_, name, listing());
+    };
+    check(columns.text, options_.text_column), check(columns.label, options_.label_column);
+  }
+
   std::string listing() const {
-    if (names_.empty()) return format("{} columns without header", count_);
+    if (names_.empty()) return format("{} column{} without header", count_, count_ == 1 ? "" : "s");
     std::string list;
-    for (const auto& name : names_) list += (list.empty() ? "'" : ", '") + name.substr(0, 40) + "'";
-    return list.substr(0, 400);
+    for (const auto& name : names_)
+      list += (list.empty() ? "'" : ", '") + repair_utf8(first_characters(name, 40)) + "'";
+    return std::string(first_characters(list, 400));
   }
 
   const std::vector<std::string>& names_;

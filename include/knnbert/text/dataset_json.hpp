@@ -27,7 +27,7 @@ inline JsonKeys find_keys(const Json& object, std::string_view place, const Data
   std::vector<std::string> keys;
   for (const auto& item : object.items()) keys.push_back(item.key());
   if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", place);
-  const auto columns = ColumnFinder(keys, std::ssize(keys), place, options).find();
+  const auto columns = ColumnFinder(keys, std::ssize(keys), place, options).find(named_columns(keys));
   const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
   return {key(columns.text), key(columns.pair), key(columns.label)};
 }
@@ -38,7 +38,10 @@ inline void read_jsonl(std::string_view text, std::string_view name, const Datas
     if (out.full()) return false;
     const auto place = format("{}{}", out.source(), line);
     if (!object.is_object()) raise_json_type(object, place, "an object");
-    if (keys.text.empty() || keys.label.empty()) keys = find_keys(object, place, options);
+    if (keys.text.empty() || keys.label.empty()) {
+      keys = find_keys(object, place, options);
+      out.set_origin({format("key '{}'", keys.label)});
+    }
     const auto label = object.find(keys.label);
     out.add(require<std::string>(object, keys.text, place), optional_value<std::string>(object, keys.pair, "", place),
             label == object.end() ? std::string() : json_label(*label, format("{}: {}", place, keys.label)), line);

@@ -10,9 +10,9 @@ namespace knnbert {
 /// Layouts of labeled text. `automatic` looks at the file's name and its first line.
 enum class Format {
   automatic,
-  tsv,         ///< text, label or text, pair, label separated by tabs, or any columns under a header (GLUE)
-  csv,         ///< RFC 4180 with a header
-  jsonl,       ///< one JSON object a line
+  tsv,    ///< text, label (or label, text) or text, pair, label separated by tabs, or any columns under a header (GLUE)
+  csv,    ///< RFC 4180 with a header; separated by commas, semicolons, tabs or bars
+  jsonl,  ///< one JSON object a line
   label_text,  ///< label, blank, text (TREC, SST sentences, MR)
   clinc,       ///< one JSON object of lists of [text, label]
   fasttext,    ///< __label__name text
@@ -20,8 +20,13 @@ enum class Format {
   imdb,        ///< TSV without header: label, id, rating, text
 };
 
-/// Whether the first row of a TSV or CSV file names the columns; `automatic` knows usual names and those asked for.
+/// Whether the first row of a TSV or CSV file names the columns; `automatic` knows usual names and those asked for, and
+/// looks at the labels of the other rows.
 enum class Header { automatic, present, absent };
+
+/// Whether fields in double quotes lose them, as RFC 4180 says; `automatic`: in CSV, and in a TSV file in which every
+/// quote was put there for that. In GLUE's files quotes are text.
+enum class Quotes { automatic, none, rfc4180 };
 
 /// How a dataset is read.
 struct DatasetOptions {
@@ -30,23 +35,31 @@ struct DatasetOptions {
   std::string pair_column = {};   ///< likewise, for the second text
   std::string label_column = {};  ///< likewise
   Header header = Header::automatic;
+  Quotes quotes = Quotes::automatic;
   std::string split = "train";                          ///< CLINC lists to read, such as "test+oos_test"
   std::vector<std::string> classes = {};                ///< class names in this order instead of sorted
   index_t limit = std::numeric_limits<index_t>::max();  ///< most examples to read
   bool labels_required = true;                          ///< otherwise a missing label becomes no_label
   Encoding encoding = Encoding::utf8;
-  bool strict_utf8 = false;
+  bool strict_utf8 = false;  ///< refuse texts with malformed UTF-8; otherwise it becomes U+FFFD with a warning. Labels
+                             ///< must not have any
   index_t max_bytes = ReadOptions{}.max_bytes;
   Decompress decompress = nullptr;  ///< `decompress` of io/gzip.hpp reads gzip and zip
 };
 
 /// The format of a name as in the enumeration; "auto" and "glue" (a TSV) work too.  Errors: OptionError.
 inline Format parse_format(std::string_view name) {
-  constexpr std::pair<std::string_view, Format> formats[] = {
-      {"automatic", Format::automatic}, {"auto", Format::automatic}, {"tsv", Format::tsv},
-      {"glue", Format::tsv}, {"csv", Format::csv}, {"jsonl", Format::jsonl},
-      {"label_text", Format::label_text}, {"clinc", Format::clinc}, {"fasttext", Format::fasttext},
-      {"ag_news", Format::ag_news}, {"imdb", Format::imdb}};
+  constexpr std::pair<std::string_view, Format> formats[] = {{"automatic", Format::automatic},
+                                                             {"auto", Format::automatic},
+                                                             {"tsv", Format::tsv},
+                                                             {"glue", Format::tsv},
+                                                             {"csv", Format::csv},
+                                                             {"jsonl", Format::jsonl},
+                                                             {"label_text", Format::label_text},
+                                                             {"clinc", Format::clinc},
+                                                             {"fasttext", Format::fasttext},
+                                                             {"ag_news", Format::ag_news},
+                                                             {"imdb", Format::imdb}};
   std::string known;
   for (const auto& entry : formats) {
     if (entry.first == name) return entry.second;

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "knnbert/text/utf8.hpp"
+#include "knnbert/io/utf8.hpp"
 #include "knnbert/text/vocabulary.hpp"
 
 namespace knnbert {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "knnbert/text/unicode.hpp"
-#include "knnbert/text/utf8.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert {
 

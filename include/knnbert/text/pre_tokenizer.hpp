@@ -6,7 +6,7 @@
 
 #include "knnbert/core/types.hpp"
 #include "knnbert/text/unicode.hpp"
-#include "knnbert/text/utf8.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert {
 

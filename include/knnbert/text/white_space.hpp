@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "knnbert/text/unicode.hpp"
-#include "knnbert/text/utf8.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert::unicode {
 

@@ -102,6 +102,7 @@ class TorchSnapshot : public FlatSnapshot<M> {
         continue;
       }
       if (std::ssize(list) > k) list.resize(static_cast<std::size_t>(k));
+      for (Neighbor& n : list) n.score = bounded_score(this->metric(), n.score);
       found[static_cast<std::size_t>(query)] = std::move(list);
     }
     return left;

@@ -1,8 +1,13 @@
 #pragma once
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
-namespace knnbert::unicode {
+#include "knnbert/core/types.hpp"
+
+namespace knnbert {
+namespace unicode {
 
 inline constexpr char32_t replacement_character = 0xfffd;
 
@@ -46,4 +51,37 @@ inline void encode(char32_t code, std::string& out) {
 /// Whether a byte of UTF-8 continues a character.
 inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
 
-}  // namespace knnbert::unicode
+}  // namespace unicode
+
+/// Offset of the first byte that is not part of well-formed UTF-8, -1 if there is none.
+inline index_t find_invalid_utf8(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    if (std::uint64_t eight; end - at >= 8 && (std::memcpy(&eight, at, 8), (eight & 0x8080808080808080u) == 0)) {
+      at += 8;
+      continue;
+    }
+    const char* const first = at;
+    if (unicode::decode(at, end) != unicode::replacement_character) continue;
+    if (std::string_view(first, static_cast<std::size_t>(at - first)) != "\xef\xbf\xbd") return first - text.data();
+  }
+  return -1;
+}
+
+/// The text with what is not UTF-8 replaced as unicode::decode does.
+inline std::string repair_utf8(std::string_view text) {
+  std::string out;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) unicode::encode(unicode::decode(at, end), out);
+  return out;
+}
+
+/// The first characters of a text, `bytes` at most.
+inline std::string_view first_characters(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && unicode::is_continuation(text[bytes])) --bytes;
+  return text.substr(0, bytes);
+}
+
+}  // namespace knnbert

@@ -1,0 +1,58 @@
+#include "output.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "config.hpp"
+
+namespace knnbert::cli {
+
+namespace {
+
+[[noreturn]] void raise_output(int code) { raise_io("write", "standard output", code); }
+
+}  // namespace
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) raise_output(errno);
+}
+
+void print_json(const OrderedJson& value) { print(json_line(value) + "\n"); }
+
+void flush_output() {
+  if (std::fflush(stdout) != 0) raise_output(errno);
+}
+
+void finish_output() {
+  flush_output();
+  if (std::ferror(stdout)) raise<IoError>("standard output: cannot write");
+  const int copy = ::dup(STDOUT_FILENO);
+  if (copy < 0 || ::close(copy) != 0) raise_output(errno);  // some file systems tell only when a file is closed
+}
+
+void print_warning(std::string_view text) { std::fprintf(stderr, "knnbert: warning: %s\n", in_words_of_the_program(text).c_str()); }
+
+void require_writable(const std::filesystem::path& path) { const AtomicFile file(path); }
+
+std::string printable(std::string_view text) {
+  std::string out;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) {
+    const char32_t code = unicode::decode(at, end);
+    const bool blank = code == '\n' || code == '\r' || code == '\t' || code == 0x2028 || code == 0x2029;
+    const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    unicode::encode(blank ? U' ' : control ? unicode::replacement_character : code, out);
+  }
+  return out;
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !unicode::is_continuation(c); }));
+}
+
+bool on_terminal() { return isatty(STDERR_FILENO) != 0; }
+
+}  // namespace knnbert::cli

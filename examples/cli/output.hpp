@@ -1,0 +1,34 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "knnbert/io/jsonl.hpp"
+
+namespace knnbert::cli {
+
+/// Writes to standard output; a reader that went away ends the program quietly.  Errors: IoError.
+void print(std::string_view text);
+/// One JSON value as a line on standard output.
+void print_json(const OrderedJson& value);
+/// Hands over what was printed.  Errors: IoError.
+void flush_output();
+/// The same at the end of the program, with all that went wrong before.  Errors: IoError.
+void finish_output();
+
+/// A line on standard error about what the user should know; the run goes on.
+void print_warning(std::string_view text);
+
+/// Refuses a file that could not be written, before the work for it is done.  Errors: IoError.
+void require_writable(const std::filesystem::path& path);
+
+/// The text for a table or a terminal: blanks in place of line ends and tabs, U+FFFD in place of other control
+/// characters and of what is no UTF-8.
+std::string printable(std::string_view text);
+/// Number of characters of such a text.
+std::size_t characters(std::string_view text);
+
+/// Progress on standard error, on a terminal only.
+bool on_terminal();
+
+}  // namespace knnbert::cli
