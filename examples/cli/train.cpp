@@ -1,7 +1,9 @@
 #include <atomic>
+#include <set>
 
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
+#include "knnbert/train/recipe.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "config.hpp"
 #include "distributed.hpp"
@@ -23,6 +25,9 @@ struct TrainOptions {
   std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
   float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
   OrderedJson typed;  ///< every option by its name
+  std::string recipe = "auto";
+  std::set<std::string> given;             ///< names of options that the user set
+  OrderedJson chosen = OrderedJson::object();  ///< the others that a recipe decides, with their values
   bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
 };
 
@@ -64,6 +69,46 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
   return c;
 }
 
+/// The options that --recipe decides, with what it decides where the user did not. `chosen` says what that was.
+TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
+  const auto if_given = [&](const char* option, index_t value) { return o.given.contains(option) ? std::optional(value) : std::nullopt; };
+  const Recipe r = recommended(facts, if_given("epochs", o.trainer.epochs), if_given("batch-size", o.trainer.batch_size));
+  const auto set = [&]<class V>(const char* option, V& value, const std::type_identity_t<V>& by_recipe) {
+    if (o.given.contains(option)) return;
+    if (o.recipe == "auto") value = by_recipe;
+    if constexpr (std::is_same_v<V, float>) o.chosen[option] = detail::shortest_decimal(value);
+    else o.chosen[option] = value;
+  };
+  set("epochs", o.trainer.epochs, r.trainer.epochs);
+  set("batch-size", o.trainer.batch_size, r.trainer.batch_size);
+  set("learning-rate", o.trainer.learning_rate, r.trainer.learning_rate);
+  set("head-learning-rate", o.trainer.head_learning_rate, recommended_head_rate(detail::shortest_decimal(o.trainer.learning_rate)));
+  set("warmup", o.trainer.warmup, r.trainer.warmup);
+  set("checkpoint-every", o.trainer.checkpoint_every, r.trainer.checkpoint_every);
+  set("neighbors", o.classifier.neighbors, r.neighbors);
+  set("voting", o.voting, "softmax");
+  set("voting-temperature", o.voting_temperature, r.voting_temperature);
+  if (o.method != "knn-bert") return o;
+  set("lambda", o.contrastive.weight, r.contrastive.weight);
+  set("momentum", o.contrastive.momentum, r.contrastive.momentum);
+  set("positives", o.contrastive.positives, r.contrastive.positives);
+  set("queue-size", o.contrastive.capacity, r.contrastive.capacity);
+  set("top-k", o.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
+  return o;
+}
+
+/// What the recipe saw and decided, in two lines, or as a line of JSON.
+void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
+  const OrderedJson seen{{"examples", facts.examples}, {"classes", facts.classes}, {"encoder_width", facts.width}};
+  if (o.common.json) return print_json({{"recipe", o.recipe}, {"seen", seen}, {"chosen", o.chosen}});
+  const index_t steps = o.trainer.epochs * ShuffledBatches::count(facts.examples, o.trainer.batch_size);
+  print(format("recipe {}: {} examples of {} classes, {} a class, encoder of width {}: {} steps of {} examples\n ", o.recipe, facts.examples,
+               facts.classes, facts.per_class(), facts.width, steps, o.trainer.batch_size));
+  for (const auto& [option, value] : o.chosen.items()) print(format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump()));
+  print("\n");
+  std::fflush(stdout);
+}
+
 /// visit(trainer, done): done(report) is called when the run is complete; with --store queue, the datastore then holds what the
 /// queue held.
 template <class S, class Visit>
@@ -87,15 +132,17 @@ FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Cla
 template <class S>
 OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples, const std::string& print) {
   OrderedJson json{{"method", o.method}, {"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())}, {"examples", examples},
-                   {"classes", model.network().classes()}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
+                   {"classes", model.network().classes()}, {"recipe", o.recipe}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
   if (o.method == "knn-bert")
     json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.contrastive.weight)}, {"momentum", detail::shortest_decimal(o.contrastive.momentum)},
                             {"queue_size", o.contrastive.capacity}, {"positives", o.contrastive.positives},
                             {"top_k", o.contrastive.contrast.most_similar}, {"end_k", o.contrastive.contrast.least_similar},
                             {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
+  json["chosen_by_recipe"] = o.chosen;
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
-  json["options"] = o.typed;  // train --config training.json repeats the run
+  json["options"] = o.typed;
+  json["options"].update(o.chosen);  // train --config training.json repeats the run
   json["run"] = report.identity.json();  // what --resume compares
   json["fingerprint"] = print;
   return json;
@@ -147,15 +194,19 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
 }  // namespace
 
 template <class S>
-void train(const TrainOptions& o, const Team& team) {
-  if (o.store == "queue" && classifier_options(o).feature != Feature::contrastive)
+void train(const TrainOptions& given, const Team& team) {
+  if (given.store == "queue" && classifier_options(given).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
-  const auto lock = team.first() ? std::make_shared<const DirectoryLock>(o.output) : nullptr;  // before anything is done in vain
+  const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;  // before anything is done in vain
   std::optional<StopBySignals> signals(team);
-  const auto reading = dataset_options(o.data);
-  const Dataset data = read_data(o.train, reading, !team.first());
-  const Dataset dev = o.dev.empty() ? Dataset() : read_data(o.dev, reading, !team.first()).with_classes(data.classes());
-  Classifier<S> model(o.encoder, data.classes(), classifier_options(o));
+  const auto reading = dataset_options(given.data);
+  const Dataset data = read_data(given.train, reading, !team.first());
+  const Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first()).with_classes(data.classes());
+  Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
+  const TrainingFacts facts = training_facts(data, model.network().width());
+  const TrainOptions o = with_recipe(given, facts);
+  if (team.first()) print_recipe(o, facts);
+  model.set_neighbors(o.classifier.neighbors);
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
@@ -199,11 +250,11 @@ namespace {
 void add_method_options(CLI::App& verb, TrainOptions& o) {
   auto& c = o.contrastive;
   verb.add_option("--method", o.method, "what to minimize")->capture_default_str()->check(CLI::IsMember({"ce", "knn-bert"}));
-  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--momentum", c.momentum, "of the key encoder")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--queue-size", c.capacity, "keys in the queue")->capture_default_str()->check(CLI::Range(1, 1 << 28));
-  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")->capture_default_str()->check(CLI::Range(0, 1024));
-  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--momentum", c.momentum, "of the key encoder")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--queue-size", c.capacity, "keys in the queue")->default_str("recipe")->check(CLI::Range(1, 1 << 28));
+  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")->default_str("recipe")->check(CLI::Range(0, 1024));
+  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")->default_str("recipe")->check(CLI::Range(0, 1 << 20));
   verb.add_option("--end-k", c.contrast.least_similar, "least similar positives")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--temperature", c.contrast.temperature, "of the contrastive loss")->capture_default_str()->check(CLI::PositiveNumber);
   verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")->capture_default_str()->check(CLI::IsMember({"anchor_mean", "pair_mean"}));
@@ -221,9 +272,9 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
   verb.add_option("--max-length", o.classifier.max_length, "tokens of a text, special tokens included")->capture_default_str()->check(CLI::Range(3, 1 << 20));
-  verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->capture_default_str()->check(CLI::Range(1, 1 << 20));
-  verb.add_option("--voting", o.voting, "how neighbors vote")->capture_default_str()->check(CLI::IsMember({"count", "softmax"}));
-  verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->capture_default_str()->check(CLI::PositiveNumber);
+  verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->default_str("recipe")->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--voting", o.voting, "how neighbors vote")->default_str("recipe")->check(CLI::IsMember({"count", "softmax"}));
+  verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->default_str("recipe")->check(CLI::PositiveNumber);
   verb.add_option("--store", o.store, "what the datastore holds: the training data encoded anew, or the keys that the queue held at the end")
       ->capture_default_str()
       ->check(CLI::IsMember({"rebuilt", "queue"}));
@@ -232,14 +283,14 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
 
 void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   auto& t = o.trainer;
-  verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--batch-size", t.batch_size, "examples of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->default_str("recipe")->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--batch-size", t.batch_size, "examples of a step")->default_str("recipe")->check(CLI::Range(1, 1 << 20));
   verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_flag("--recompute", t.recompute, "keep fewer activations and compute them again: less memory, one forward pass more, the same result");
-  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->capture_default_str()->check(CLI::NonNegativeNumber);
-  verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->capture_default_str()->check(CLI::NonNegativeNumber);
+  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->default_str("recipe")->check(CLI::NonNegativeNumber);
+  verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->default_str("recipe")->check(CLI::NonNegativeNumber);
   verb.add_option("--schedule", o.schedule, "of the learning rate")->capture_default_str()->check(CLI::IsMember({"linear", "cosine", "constant"}));
-  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
   verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")->capture_default_str()->check(CLI::NonNegativeNumber);
   verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")->capture_default_str()->check(CLI::Range(0.0, 1.0));
@@ -248,7 +299,7 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")->capture_default_str()->check(CLI::IsMember({"knn", "head", "combined"}));
   verb.add_flag("--no-dev-store", o.no_dev_store, "do not rebuild the datastore for dev scores: only the head is measured");
   verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")->capture_default_str()->check(CLI::Range(0, 1 << 28));
+  verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")->default_str("recipe")->check(CLI::Range(0, 1 << 28));
   verb.add_flag("--profile", o.profile, "print the time of each phase of the steps and its share of the processor's peak");
   verb.add_flag("--resume", t.resume, "continue from the newest checkpoint in the output directory");
 }
@@ -262,6 +313,13 @@ void add_train(CLI::App& app) {
   verb.add_option("--train", o->train, "labeled training examples")->required();
   verb.add_option("--dev", o->dev, "labeled examples that choose the best epoch");
   verb.add_option("--output", o->output, "model directory to write")->required();
+  verb.add_option("--recipe", o->recipe,
+                  "what decides options that say =recipe and are not given: auto, rules over the numbers of examples and classes and the encoder's width that make "
+                  "a good classifier; paper, the constants of the KNN-BERT paper. auto: about 320 / sqrt(examples) epochs, 1 for 100,000 and more, but at least 200 "
+                  "steps; batches of 16, from 2,500 examples 32; rate 1e-4 for a width up to 384 and less for wider ones, heads ten times that; lambda 0.5 for up to 8 "
+                  "examples a class, falling to 0.1")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "paper"}));
   add_method_options(verb, *o);
   add_model_options(verb, *o);
   add_trainer_options(verb, *o);
@@ -270,6 +328,8 @@ void add_train(CLI::App& app) {
   add_data(verb, o->data);
   verb.callback([o, &verb] {
     o->typed = options_of(verb);
+    for (const CLI::Option* option : verb.get_options())
+      if (option->count() > 0) o->given.insert(option->get_lnames().front());
     with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
   });
 }

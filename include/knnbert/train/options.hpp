@@ -37,7 +37,7 @@ struct TrainerOptions {
   Predictor selection = Predictor::combined;  ///< the best epoch is the one with the highest dev accuracy of it
   index_t patience = 0;              ///< epochs without a better dev score before training stops; 0: never
   std::filesystem::path checkpoints{};  ///< folder for checkpoint-N; none are written without it
-  index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: at the end of every epoch
+  index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: one at the end of every epoch
   index_t checkpoints_kept = 1;      ///< older ones are removed
   std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else fit() does
   bool resume = false;               ///< continue from the run's newest checkpoint, if the folder has any

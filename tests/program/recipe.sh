@@ -1,0 +1,39 @@
+# train without options: the recipe is printed and kept, what the user gives wins, --recipe paper has the paper's constants.
+. "$(dirname "$0")/common.sh"
+need_encoder
+tiny_model start
+
+kept() { # FOLDER EXPRESSION: training.json as `t`
+  "$PYTHON" -c "import json, sys; t = json.load(open(sys.argv[1] + '/training.json')); c = t['chosen_by_recipe']; sys.exit(not ($2))" "$1" ||
+    wrong "$1/training.json: $2 expected: $(cat "$1/training.json")"
+}
+train() { expect_code 0 "$KNNBERT" train --threads 1 --encoder "$ENCODER" --train train.tsv "$@"; }
+
+# For 8 examples: enough steps, of one batch each. One short epoch stands for them here.
+train --output auto --epochs 1
+expect_text out "recipe auto: 8 examples of 2 classes, 4 a class"
+expect_text out "--lambda 0.5"
+kept auto "t['recipe'] == 'auto' and t['epochs'] == 1 and 'epochs' not in c"
+kept auto "c['lambda'] == 0.5 and c['positives'] == 1 and c['queue-size'] == 16 and c['neighbors'] == 4 and c['voting'] == 'softmax'"
+kept auto "t['learning_rate'] == 1e-4 and c['head-learning-rate'] == 1e-3 and t['top_k'] == 4"
+
+# The number of epochs that it chooses stands in the help and in what `--epochs 0` leaves out.
+expect_code 0 "$KNNBERT" train --help
+expect_text out "--recipe"
+expect_text out "=recipe"
+
+train --output own --epochs 1 --lambda 0.25 --neighbors 2 --batch-size 4 --learning-rate 2e-5 --voting count --json
+head -n 1 out | "$PYTHON" -c "import json, sys; r = json.loads(sys.stdin.readline()); sys.exit(r['recipe'] != 'auto' or 'lambda' in r['chosen'])" ||
+  wrong "a first line of JSON about the recipe expected: $(cat out)"
+kept own "t['lambda'] == 0.25 and t['batch_size'] == 4 and t['learning_rate'] == 2e-5 and not {'lambda', 'neighbors', 'voting', 'batch-size'} & set(c)"
+"$PYTHON" -c "import json; k = json.load(open('own/knnbert.json')); assert k['neighbors'] == 2, k" || wrong "2 neighbors expected"
+
+train --output paper --recipe paper --epochs 1
+kept paper "t['recipe'] == 'paper' and c['lambda'] == 0.1 and c['momentum'] == 0.999 and c['positives'] == 16 and c['queue-size'] == 32000"
+kept paper "c['top-k'] == 100 and c['voting'] == 'count' and c['batch-size'] == 32 and t['learning_rate'] == 5e-5"
+
+train --output ce --method ce --epochs 1
+kept ce "'lambda' not in c and c['head-learning-rate'] == 1e-3 and c['neighbors'] == 4"
+
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --recipe best
+[ ! -e never ] || wrong "bad usage left a folder"
