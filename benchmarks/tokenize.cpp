@@ -21,7 +21,7 @@ struct Options {
   std::vector<std::string> places;  // directory, then files
   std::string dump;
   index_t rounds = 20, max_length = 0;
-  AddedTokenMatching matching = AddedTokenMatching::none;
+  AddedTokenMatching matching = AddedTokenMatching::ordinary;
 };
 
 index_t number(std::string_view text) {

@@ -1,8 +1,10 @@
 // The verbs embed and tokenize: they need no head, so an encoder directory serves as well as a model directory.
 #include "distributed.hpp"
 #include "knnbert/distributed/parts.hpp"
+#include "knnbert/metric/cosine.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "options.hpp"
+#include "pairs.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -10,35 +12,71 @@ namespace knnbert::cli {
 struct EmbedOptions {
   CommonOptions common;
   DistributedOptions distributed;
-  std::string model, input = "-", output, feature = "mean", encoding = "utf8";
+  std::string model, input = "-", output, feature, normalize, encoding = "utf8";
   index_t max_length = 0, part_texts = 0;
+  PairOptions pairs;
+};
+
+/// What rows are: of the directory's own kind, or of the one that was asked for, and then as long as the encoder makes them.
+struct RowKind {
+  Pooling pooling;
+  bool normalized;
+  index_t max_length;
 };
 
 namespace {
 
+/// How a directory's embeddings are made: as a model directory was trained, or as sentence-transformers' files say.
+SentenceSettings own_settings(const std::filesystem::path& folder, const BertConfig& config) {
+  const auto path = folder / "knnbert.json";
+  if (std::filesystem::exists(path)) {
+    const Json json = read_json(path);
+    return {.pooling = detail::value_of(json, "pooling", detail::pooling_names, path.string()),
+            .max_length = detail::number_within(json, "max_length", 3, config.max_position_embeddings, path.string()),
+            .normalized = optional_value(json, "normalized", false, path.string())};
+  }
+  SentenceSettings settings = read_sentence_settings(folder);
+  if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
+  if (settings.max_length == 0 || settings.max_length > config.max_position_embeddings) settings.max_length = config.max_position_embeddings;
+  return settings;
+}
+
+RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config) {
+  const SentenceSettings own = own_settings(o.model, config);
+  const Pooling pooling = o.feature.empty() ? own.require_pooling() : detail::value_in(detail::pooling_names, o.feature, "--feature");
+  if (pooling == Pooling::pooler && !config.pooler) raise<OptionError>("--feature pooler: the encoder in {} has no pooler, cls or mean expected", o.model);
+  if (!own.note.empty() && o.feature.empty()) std::fprintf(stderr, "knnbert: note: %s\n", own.note.c_str());
+  return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes", o.max_length ? o.max_length : own.max_length};
+}
+
 /// A model directory's network, or an encoder's with heads that nobody will ask.
 template <class S>
-Network<S> load_network(const EmbedOptions& o, Pooling pooling) {
-  return read_unchanged(o.model, "knnbert.json", [&] {
-    const BertCheckpoint checkpoint(o.model);
-    Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
-                                                .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
-    read_encoder(checkpoint, o.model, Loading::predictions, network);
-    return network;
-  });
+Network<S> load_network(const EmbedOptions& o, const BertCheckpoint& checkpoint, Pooling pooling) {
+  Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
+                                              .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
+  read_encoder(checkpoint, o.model, Loading::predictions, network);
+  return network;
+}
+
+void append_line(const WordPiece& tokenizer, const std::string& text, const std::string& pair, Batch& batch, index_t longest) {
+  if (pair.empty()) tokenizer.append(text, batch, longest);
+  else tokenizer.append(text, pair, batch, longest);
 }
 
 Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t longest) {
   constexpr std::size_t group = 1024;
   LineSource lines(o.input, parse_encoding(o.encoding));
+  const bool paired = takes_pairs(o.pairs, o.model);
   Batch batch;
-  for (std::vector<std::string> texts; lines.next_group(texts, group);)
-    for (const auto& text : texts) tokenizer.append(text, batch, longest);
+  for (std::vector<std::string> texts; lines.next_group(texts, group);) {
+    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) append_line(tokenizer, texts[i], pairs[i], batch, longest);
+  }
   return batch;
 }
 
 template <class S>
-Matrix embed_in_groups(const Network<S>& network, const Batch& batch) {
+Matrix embed_in_groups(const Network<S>& network, const Batch& batch, bool normalized) {
   constexpr index_t group = 256;
   Matrix all(batch.size(), network.width());
   std::vector<index_t> chosen;
@@ -47,12 +85,14 @@ Matrix embed_in_groups(const Network<S>& network, const Batch& batch) {
     for (index_t i = first; i < std::min(batch.size(), first + group); ++i) chosen.push_back(i);
     network.embed(network.values(), batch.select(chosen), std::nullopt, View(all).row_range(first, std::ssize(chosen)));
   }
+  require_finite_embeddings("--model", all);
+  if (normalized) Cosine().prepare(all);
   return all;
 }
 
 /// All that rows depend on: the files of the model, the tokens and the options.
-std::string identity_of_rows(const EmbedOptions& o, const Batch& batch) {
-  std::string text = format("{} {} {}", o.feature, o.common.precision, identity_of(batch, std::span<const label_t>()));
+std::string identity_of_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch) {
+  std::string text = format("{} {} {}", kind, o.common.precision, identity_of(batch, std::span<const label_t>()));
   for (const char* name : {"model.safetensors", "knnbert.safetensors"})
     if (const auto file = std::filesystem::path(o.model) / name; committed_exists(file)) text += " " + detail::hash_of_file(file);
   return text;
@@ -60,10 +100,10 @@ std::string identity_of_rows(const EmbedOptions& o, const Batch& batch) {
 
 /// Writes rows(batch), as a whole or in parts.
 template <class Rows>
-void write_rows(const EmbedOptions& o, const Batch& batch, const Team& team, Rows&& rows) {
+void write_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch, const Team& team, Rows&& rows) {
   constexpr index_t usual = 4096;
   if (team.size() == 1 && o.part_texts == 0) return write_npy(o.output, rows(batch));
-  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual, team.first() ? identity_of_rows(o, batch) : std::string(), team);
+  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual, team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
   parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
 }
 
@@ -72,17 +112,22 @@ void write_rows(const EmbedOptions& o, const Batch& batch, const Team& team, Row
 template <class S>
 void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
+  require_length(o.max_length, o.model);
   if (team.first()) require_writable(o.output);
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
+    if (!o.normalize.empty()) raise<OptionError>("--normalize: contrastive features have length 1, --feature mean, cls or pooler expected");
     const auto model = load_model<S>(o.model, o.common, Loading::predictions);
     if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     const Batch batch = read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length);
-    return write_rows(o, batch, team, [&](const Batch& texts) { return model.features(texts); });
+    return write_rows(o, o.feature, batch, team, [&](const Batch& texts) { return model.features(texts); });
   }
-  const auto network = load_network<S>(o, detail::value_in(detail::pooling_names, o.feature, "--feature"));
-  const index_t longest = o.max_length ? o.max_length : std::min<index_t>(network.encoder().max_length(), 512);
-  write_rows(o, read_texts(o, tokenizer, longest), team, [&](const Batch& texts) { return embed_in_groups(network, texts); });
+  const BertCheckpoint checkpoint(o.model);
+  require_vocabulary(o.model, tokenizer.vocabulary_size(), checkpoint.config());
+  const RowKind rows = kind_of_rows(o, checkpoint.config());
+  const auto network = load_network<S>(o, checkpoint, rows.pooling);
+  const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "");
+  write_rows(o, name, read_texts(o, tokenizer, rows.max_length), team, [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
@@ -97,19 +142,23 @@ struct TokenizeOptions {
   std::string model, input = "-", encoding = "utf8", config;
   index_t max_length = 0;
   bool match_special = false;
+  PairOptions pairs;
 };
 
 void tokenize(const TokenizeOptions& o) {
-  const WordPiece tokenizer = WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::none);
+  if (o.max_length == 1) raise<OptionError>("--max-length: 1 given, 0 or at least 2 expected: [CLS] and [SEP] count");
+  const WordPiece tokenizer = WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
   constexpr std::size_t group = 1024;
   LineSource lines(o.input, parse_encoding(o.encoding));
   Batch batch;
   std::string out;
+  const bool paired = takes_pairs(o.pairs, o.model);
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
+    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
     out.clear();
-    for (const auto& text : texts) {
+    for (std::size_t i = 0; i < texts.size(); ++i) {
       batch.clear();
-      tokenizer.append(text, batch, o.max_length);
+      append_line(tokenizer, texts[i], pairs[i], batch, o.max_length);
       for (const token_t id : batch.ids) out += std::to_string(id) + " ";
       out.back() = '\n';
     }
@@ -126,9 +175,13 @@ void add_embed(CLI::App& app) {
   verb.add_option("--model", o->model, "model or encoder directory")->required();
   verb.add_option("--input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
+  add_pairs(verb, o->pairs);
   verb.add_option("--output", o->output, ".npy file to write")->required();
-  verb.add_option("--feature", o->feature, "what represents a text")->capture_default_str()->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
-  verb.add_option("--max-length", o->max_length, "tokens of a text; 0: what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--feature", o->feature, "what represents a text; default: the embedding that the model's directory describes")
+      ->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
+  verb.add_option("--normalize", o->normalize, "whether rows are scaled to length 1; default: without --feature as the directory says, else no")
+      ->check(CLI::IsMember({"yes", "no"}));
+  verb.add_option("--max-length", o->max_length, "tokens of a text; 0: as the directory says, else what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("--part-texts", o->part_texts,
                   "write parts of this many texts beside the output first, so that the same command continues a run that was cut short; 0: no parts, or parts of 4096 "
                   "for several processes")
@@ -147,8 +200,9 @@ void add_tokenize(CLI::App& app) {
   verb.add_option("--model", o->model, "model or encoder directory")->required();
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
+  add_pairs(verb, o->pairs);
   verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP], ... in texts as these tokens");
+  verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP] and other special tokens in texts as these tokens, not as text");
   add_config(verb, o->config);
   verb.callback([o] { tokenize(*o); });
 }

@@ -1,4 +1,5 @@
 #include "options.hpp"
+#include "pairs.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -8,6 +9,7 @@ struct PredictOptions {
   std::string model, input = "-", encoding = "utf8";
   index_t neighbors = 0;
   bool plain = false;
+  PairOptions pairs;
 };
 
 namespace {
@@ -18,19 +20,21 @@ OrderedJson distribution(const std::vector<float>& values, const std::vector<std
   return json;
 }
 
-OrderedJson describe(const std::string& text, const Prediction& p, const std::vector<std::string>& names) {
+OrderedJson describe(const std::string& text, const std::string& pair, const Prediction& p, const std::vector<std::string>& names) {
   OrderedJson neighbors = OrderedJson::array();
   for (const Evidence& n : p.neighbors) {
     neighbors.push_back({{"id", n.id}, {"label", n.class_name}, {"similarity", detail::shortest_decimal(n.similarity)}, {"text", n.text}});
     if (!n.pair.empty()) neighbors.back()["pair"] = n.pair;
   }
-  return {{"text", text},
-          {"label", p.class_name},
-          {"probability", detail::shortest_decimal(p.probability)},
-          {"knn", distribution(p.knn, names)},
-          {"head", distribution(p.head, names)},
-          {"combined", distribution(p.combined, names)},
-          {"neighbors", neighbors}};
+  OrderedJson json{{"text", text}};
+  if (!pair.empty()) json["pair"] = pair;
+  json.update(OrderedJson{{"label", p.class_name},
+                          {"probability", detail::shortest_decimal(p.probability)},
+                          {"knn", distribution(p.knn, names)},
+                          {"head", distribution(p.head, names)},
+                          {"combined", distribution(p.combined, names)},
+                          {"neighbors", neighbors}});
+  return json;
 }
 
 std::string two_digits(float value) {
@@ -42,7 +46,7 @@ std::string two_digits(float value) {
 /// For people: the answer and, below, the examples that support it.
 std::string in_words(const std::string& text, const Prediction& p) {
   std::string out = format("{}\n  {} {}\n", printable(text), printable(p.class_name), two_digits(p.probability));
-  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name), printable(n.text));
+  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name), printable(both_texts(n.text, n.pair)));
   return out;
 }
 
@@ -54,11 +58,13 @@ void predict(const PredictOptions& o) {
   LineSource lines(o.input, parse_encoding(o.encoding));
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
+  const bool paired = takes_pairs(o.pairs, o.model);
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
-    const auto predictions = model.predict(texts);
+    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
+    const auto predictions = model.predict(texts, pairs);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (o.plain) print(in_words(texts[i], predictions[i]));
-      else print_json(describe(texts[i], predictions[i], *model.classes()));
+      if (o.plain) print(in_words(both_texts(texts[i], pairs[i]), predictions[i]));
+      else print_json(describe(texts[i], pairs[i], predictions[i], *model.classes()));
     }
     flush_output();
   }
@@ -77,6 +83,7 @@ void add_predict(CLI::App& app) {
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
+  add_pairs(verb, o->pairs);
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { predict<S>(*o); }); });

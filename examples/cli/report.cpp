@@ -5,6 +5,7 @@
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
 #include "options.hpp"
+#include "pairs.hpp"
 
 namespace knnbert::cli {
 
@@ -47,7 +48,8 @@ void add_map(const Classifier<S>& model, const Judged& judged, ReportData& repor
   const Matrix points = plane(features);
   const auto predicted = argmax_rows(judged.distributions.combined);
   for (index_t i = 0; i < points.rows(); ++i)
-    report.points.push_back({points(i, 0), points(i, 1), judged.data.label(i), predicted[static_cast<std::size_t>(i)], judged.data.text(i)});
+    report.points.push_back({points(i, 0), points(i, 1), judged.data.label(i), predicted[static_cast<std::size_t>(i)],
+                             both_texts(judged.data.text(i), judged.data.pair(i))});
   report.explained = plane.explained;
 }
 
@@ -61,8 +63,8 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
       if ((predicted[static_cast<std::size_t>(i)] != judged.data.label(i)) == wrong && std::ssize(order) < (wrong ? count / 2 : count)) order.push_back(i);
   for (const index_t i : order) {
     const Prediction p = model.predict(judged.data.text(i), judged.data.pair(i));
-    ReportExample example{judged.data.text(i), judged.data.label(i), p.label, p.knn, p.head, p.combined, {}};
-    for (const Evidence& n : p.neighbors) example.neighbors.push_back({n.text, n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
+    ReportExample example{both_texts(judged.data.text(i), judged.data.pair(i)), judged.data.label(i), p.label, p.knn, p.head, p.combined, {}};
+    for (const Evidence& n : p.neighbors) example.neighbors.push_back({both_texts(n.text, n.pair), n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
     report.examples.push_back(std::move(example));
   }
 }

@@ -59,6 +59,13 @@ void with_stack(const CommonOptions& o, Verb&& verb) {
   verb.template operator()<TorchProgram>();
 }
 
+/// Refuses a --max-length (0: none given) that the encoder in a directory does not have.  Errors: OptionError, IoError, FormatError.
+inline void require_length(index_t given, const std::string& directory) {
+  if (given == 0) return;
+  const index_t most = read_bert_config(directory).max_position_embeddings;
+  if (given < 3 || given > most) raise<OptionError>("--max-length: {} given, 3 to {} expected, what the model in {} allows", given, most, directory);
+}
+
 template <class S>
 Classifier<S> load_model(const std::string& directory, const CommonOptions& o, Loading loading = Loading::complete) {
   return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);

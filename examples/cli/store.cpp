@@ -1,5 +1,6 @@
 // The verbs that change a model's datastore without training: index, add, remove.
 #include "options.hpp"
+#include "pairs.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -9,6 +10,7 @@ struct StoreOptions {
   DataOptions data;
   std::string model, file, class_name, ids_file;
   std::vector<example_id> ids;
+  PairOptions pairs;
 };
 
 template <class S>
@@ -43,7 +45,8 @@ void add(const StoreOptions& o) {
   auto model = load_model<S>(o.model, o.common);
   std::vector<example_id> ids;
   if (!o.class_name.empty()) {
-    ids = model.add(texts, std::string(detail::trim(o.class_name)));
+    const auto pairs = takes_pairs(o.pairs, o.model) ? split_pairs(texts) : std::vector<std::string>();
+    ids = model.add(texts, std::string(detail::trim(o.class_name)), pairs);
   } else {
     ids = model.add(data);
   }
@@ -107,6 +110,7 @@ void add_add(CLI::App& app) {
   auto& verb = declare(app, o, "add", "add examples, also of classes the model has never seen, and print their ids");
   verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")->required();
   verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
+  add_pairs(verb, o->pairs);
   add_data(verb, o->data);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { add<S>(*o); }); });
 }

@@ -21,7 +21,7 @@ struct TrainOptions {
   ClassifierOptions classifier;
   TrainerOptions trainer;
   QueueContrastiveOptions contrastive;
-  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling = "mean", feature = "automatic", schedule = "linear";
+  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling, feature = "automatic", schedule = "linear";
   std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
   float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
   OrderedJson typed;  ///< every option by its name
@@ -36,7 +36,7 @@ namespace {
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
   const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method == "knn-bert");
-  c.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
+  if (!o.pooling.empty()) c.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
   c.head_hidden_layer = o.head == "mlp";
   c.feature = contrastive ? Feature::contrastive : Feature::embedding;
   c.threads = threads_of(o.common);
@@ -197,6 +197,10 @@ template <class S>
 void train(const TrainOptions& given, const Team& team) {
   if (given.store == "queue" && classifier_options(given).feature != Feature::contrastive)
     raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
+  require_length(given.classifier.max_length, given.encoder);
+  const auto settings = read_sentence_settings(given.encoder);
+  if (given.pooling.empty()) settings.require_pooling();
+  if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;  // before anything is done in vain
   std::optional<StopBySignals> signals(team);
   const auto reading = dataset_options(given.data);
@@ -267,11 +271,12 @@ void add_method_options(CLI::App& verb, TrainOptions& o) {
 
 void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--head", o.head, "classification head")->capture_default_str()->check(CLI::IsMember({"mlp", "linear"}));
-  verb.add_option("--pooling", o.pooling, "what represents a text")->capture_default_str()->check(CLI::IsMember({"mean", "pooler", "cls"}));
+  verb.add_option("--pooling", o.pooling, "what represents a text; default: as the encoder's directory says (1_Pooling), else mean")->check(CLI::IsMember({"mean", "pooler", "cls"}));
   verb.add_option("--feature", o.feature, "what the datastore compares; automatic: contrastive features for knn-bert, else the embedding")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
-  verb.add_option("--max-length", o.classifier.max_length, "tokens of a text, special tokens included")->capture_default_str()->check(CLI::Range(3, 1 << 20));
+  verb.add_option("--max-length", o.classifier.max_length, "tokens of a text, special tokens included; default: as the encoder's directory says (sentence-transformers' files), else 128")
+      ->check(CLI::Range(3, 1 << 20));
   verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->default_str("recipe")->check(CLI::Range(1, 1 << 20));
   verb.add_option("--voting", o.voting, "how neighbors vote")->default_str("recipe")->check(CLI::IsMember({"count", "softmax"}));
   verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->default_str("recipe")->check(CLI::PositiveNumber);

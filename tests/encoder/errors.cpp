@@ -116,7 +116,7 @@ TEST_CASE("encoder errors: configurations that cannot exist") {
     CHECK(contains(refused(changed(member, -5)), "-5 given"));
     CHECK(contains(refused(changed(member, index_t{1} << 40)), "given"));
   }
-  CHECK(contains(refused(changed(&BertConfig::num_attention_heads, 3)), "20 given, a multiple of num_attention_heads 3 expected"));
+  CHECK(contains(refused(changed(&BertConfig::num_attention_heads, 3)), "num_attention_heads: 3 given, a divisor of hidden_size 20 expected"));
   CHECK(contains(refused(changed(&BertConfig::layer_norm_eps, 0.0f)), "layer_norm_eps"));
   CHECK(contains(refused(changed(&BertConfig::hidden_dropout_prob, 1.0f)), "dropout"));
   CHECK(contains(refused(changed(&BertConfig::attention_probs_dropout_prob, -0.1f)), "dropout"));

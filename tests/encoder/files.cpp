@@ -1,7 +1,7 @@
 // Directories as transformers reads and writes them: round trips and damaged ones.
 #include "encoder/tiny.hpp"
 #include "io/temporary_folder.hpp"
-#include "knnbert/encoder/bert_files.hpp"
+#include "knnbert/encoder/lowered_files.hpp"
 
 using namespace knnbert_test;
 
@@ -75,7 +75,7 @@ TEST_CASE("encoder files: what is written is read back, and written again it has
   config.layer_norm_eps = 1e-5f;
   config.type_vocab_size = 3;
   for (const bool pooler : {true, false})
-    for (const std::string prefix : {"", "bert."}) {
+    for (const std::string prefix : {"", "bert.", "0.auto_model.", "model."}) {
       config.pooler = pooler;
       const RandomBert bert(config);
       const TemporaryFolder first, second;
@@ -168,11 +168,101 @@ TEST_CASE("encoder files: configurations that are refused") {
   CHECK(contains(error_after_edit("\"gelu\"", "\"silu\""), "hidden_act 'silu' given, gelu, gelu_new"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": \"20\""), "hidden_size"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20,", ""), "hidden_size"));
-  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 21"), "multiple of num_attention_heads"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 21"), "num_attention_heads: 2 given, a divisor of hidden_size 21 expected"));
   CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"), "encoder.layer.2."));
   CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": -1"), "num_hidden_layers: -1 given"));
   CHECK(contains(error_after_edit("{", "{,"), "config.json"));
+  CHECK(contains(error_after_edit("{", "{\"is_decoder\": true,"), "config.json: is_decoder true given"));
+  CHECK(contains(error_after_edit("{", "{\"add_cross_attention\": true,"), "config.json: add_cross_attention true given"));
+  CHECK(contains(error_after_edit("{", "{\"is_decoder\": \"yes\","), "config.json: is_decoder: \"yes\" given"));
+  CHECK(contains(error_after_edit("{", "{\"quantization_config\": {\"bits\": 8},"), "quantization_config given"));
+  CHECK(contains(error_after_edit("{", "{\"pruned_heads\": {\"0\": [1]},"), "pruned_heads given"));
+  CHECK(error_after_edit("{", "{\"is_decoder\": false, \"add_cross_attention\": null, \"pruned_heads\": {}, \"quantization_config\": null,") == "nothing thrown");
   CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 40"), "[41, 20] given, [40, 20] expected"));
+}
+
+TEST_CASE("encoder files: values of config.json that no encoder has are format errors with file and key") {
+  const std::pair<const char*, const char*> settings[] = {
+      {"\"vocab_size\": 41", "0"}, {"\"hidden_size\": 20", "-20"}, {"\"num_hidden_layers\": 2", "1001"}, {"\"num_attention_heads\": 2", "7"},
+      {"\"intermediate_size\": 37", "0"}, {"\"max_position_embeddings\": 24", "0"}, {"\"type_vocab_size\": 2", "0"}, {"\"layer_norm_eps\": 1e-12", "-1"},
+      {"\"hidden_dropout_prob\": 0.1", "1.5"}, {"\"attention_probs_dropout_prob\": 0.1", "-0.5"}, {"\"initializer_range\": 0.02", "-1"}};
+  for (const std::string value : {"", "\"x\"", "1e999"})  // empty: the value of the list
+    for (const auto& [entry, bad] : settings) {
+      const std::string from = entry, key = from.substr(1, from.find(':') - 2);
+      const TemporaryFolder folder;
+      write_encoder(RandomBert(), folder.path());
+      edit(folder / "config.json", from, "\"" + key + "\": " + (value.empty() ? bad : value));
+      INFO(key << " " << value);
+      const auto message = format_error(folder.path());
+      CHECK(contains(message, (folder / "config.json").string()));
+      if (value != "1e999") CHECK(contains(message, key + ": "));  // such a number ends the parser
+    }
+}
+
+TEST_CASE("encoder files: one encoder of a checkpoint is found under any prefix, two are refused") {
+  const RandomBert bert;
+  const TemporaryFolder folder;
+  write_bert_config(folder.path(), bert.encoder.config());
+  SafeTensorsWriter file;
+  add_bert_tensors(bert.encoder.layers(), bert.values, "query.", file);
+  add_bert_tensors(bert.encoder.layers(), bert.values, "passage.", file);
+  file.write(folder / "model.safetensors");
+  CHECK(contains(format_error(folder.path()), "2 encoders given ('passage.' and 'query.'), one expected"));
+  write_encoder(bert, folder.path(), "base_model.model.");
+  CHECK(format_error(folder.path()) == "nothing thrown");
+  rewrite(folder.path(), [](std::string& name, Shape&) {
+    if (name.ends_with("position_embeddings.weight")) name = "base_model.model.encoder.layer.0.attention.self.query.lora_A.default.weight";
+    return true;
+  });
+  CHECK(contains(format_error(folder.path()), "lora_A.default.weight' of an adapter given"));
+}
+
+TEST_CASE("encoder files: tensors of any type may lie beside the encoder's, which are floating-point numbers") {
+  const RandomBert bert;
+  const TemporaryFolder folder;
+  const std::vector<std::byte> data(64);
+  const auto write = [&](const std::string& renamed, DType type) {
+    write_encoder(bert, folder.path());
+    std::filesystem::rename(folder / "model.safetensors", folder / "before.safetensors");
+    const SafeTensors source(folder / "before.safetensors");
+    SafeTensorsWriter file;
+    for (const std::string& name : source.names()) {
+      const auto tensor = source.at(name);
+      if (name != renamed) file.add(name, tensor.dtype, tensor.shape, tensor.bytes);
+      else file.add(name, type, tensor.shape, std::span(data).first(static_cast<std::size_t>(tensor.size() * dtype_size(type))));
+    }
+    file.add("embeddings.position_ids", DType::i64, {8}, data);
+    file.add("mask", DType::boolean, {64}, data);
+    file.add("rates", DType::f64, {8}, data);
+    file.add("lm_head", DType::f8_e4m3, {8, 8}, data);
+    file.write(folder / "model.safetensors");
+  };
+  write("", DType::f32);
+  const Loaded loaded(folder.path());
+  CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+  for (const DType type : {DType::i16, DType::f8_e4m3}) {
+    write("embeddings.LayerNorm.bias", type);
+    CHECK(contains(format_error(folder.path()), format("tensor 'embeddings.LayerNorm.bias': element type {} given, F32", dtype_name(type))));
+  }
+  write("embeddings.LayerNorm.bias", DType::f16);
+  CHECK(format_error(folder.path()) == "nothing thrown");
+}
+
+TEST_CASE("encoder files: numbers that are not finite are refused with file and tensor") {
+  const TemporaryFolder folder;
+  write_encoder(RandomBert(), folder.path());
+  const auto path = folder / "model.safetensors";
+  const std::string whole = slurp(path);
+  const auto parsed = parse_safetensors(as_bytes(whole), "whole");
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
+    for (std::size_t i = 0; i < parsed.names.size(); ++i) {
+      std::string damaged = whole;
+      const auto& bytes = parsed.tensors[i].bytes;
+      std::memcpy(damaged.data() + (reinterpret_cast<const char*>(bytes.data()) - whole.data()) + bytes.size() - sizeof bad, &bad, sizeof bad);
+      const TemporaryFolder other;
+      other.file("model.safetensors", damaged), other.file("config.json", slurp(folder / "config.json"));
+      CHECK(contains(format_error(other.path()), format("model.safetensors: tensor '{}': NaN or infinity given", parsed.names[i])));
+    }
 }
 
 TEST_CASE("encoder files: sizes that the tensors do not have are refused before memory is taken for them") {
@@ -186,9 +276,18 @@ TEST_CASE("encoder files: sizes that the tensors do not have are refused before 
 TEST_CASE("encoder files: what is not there") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(Loaded(folder.path()), IoError);
-  CHECK_THROWS_AS(Loaded(folder / "nowhere"), IoError);
+  const auto io_error = [](const std::filesystem::path& place) { return message_of<IoError>([&] { Loaded loaded(place); }); };
+  CHECK(contains(io_error(folder.path()), "config.json: cannot open"));
+  CHECK(contains(io_error(folder / "nowhere"), "nowhere: no such folder, a folder with a BERT encoder expected"));
+  CHECK(contains(io_error(folder.file("file", "x")), "file: a file given, a folder with a BERT encoder expected"));
   write_bert_config(folder.path(), tiny_config());
-  CHECK_THROWS_AS(Loaded(folder.path()), IoError);
+  CHECK(contains(io_error(folder.path()), "no model.safetensors and no model.safetensors.index.json there"));
+  std::filesystem::create_symlink("gone", folder / "model.safetensors");
+  CHECK(contains(io_error(folder.path()), "(a link to nothing)"));
+  std::filesystem::remove(folder / "model.safetensors");
+  folder.file("adapter_config.json", "{}");
+  CHECK(contains(format_error(folder.path()), "adapter_config.json given"));
+  std::filesystem::remove(folder / "adapter_config.json");
   folder.file("pytorch_model.bin", "x");
   CHECK(contains(format_error(folder.path()), "only pytorch_model.bin found"));
   folder.file("model.safetensors", "not a checkpoint");

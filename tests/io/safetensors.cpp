@@ -142,7 +142,7 @@ TEST_CASE("flipped header bytes never do worse than a FormatError") {
 TEST_CASE("hostile header lengths are refused before anything is allocated") {
   for (const char* length : {"0000000000000080", "ffffffffffffffff", "ffffffffffffff7f", "f8ffffffffffffff",
                              "0100000000000001", "01e1f50500000000", "0300000000000000"})
-    CHECK(contains(error_of(from_hex(length) + "{}"), "header of"));
+    CHECK(contains(error_of(from_hex(length) + "{}"), "a header of"));
   const TemporaryFolder folder;
   const auto path = folder.file("big", from_hex("01e1f50500000000"));  // 100,000,001 in a sparse file of 200 MB
   std::filesystem::resize_file(path, 200'000'000);
@@ -171,8 +171,31 @@ TEST_CASE("hostile tensors are FormatErrors") {
   CHECK(contains(tensor("[2]", "[4,12]", 12), "data starts at byte 4, 0 expected"));
   CHECK(contains(tensor("[2.5]", "[0,8]", 8), "integer"));
   CHECK(contains(tensor("2", "[0,8]", 8), "array"));
-  CHECK(contains(tensor("[2]", "[0,8]", 8, "\"F31\""), "dtype F31 is unknown"));
   CHECK(contains(tensor("[2]", "[0,8]", 8, "7"), "a string expected"));
+}
+
+TEST_CASE("tensors of types that are not known can be there, but not be read") {
+  const std::string file = file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})", 4);
+  const auto header = parse_safetensors(as_bytes(file), "f");
+  CHECK(header.tensors[0].dtype == DType::other);
+  CHECK(header.tensors[0].bytes.size() == 3);
+  CHECK(message_of<FormatError>([&] { header.tensors[0].require_floats(); }) == "f: tensor 'a': element type F4 given, F32, F16, BF16 or F64 expected");
+  CHECK(contains(message_of<FormatError>([&] { header.tensors[0].as_floats(); }), "element type F4 given"));
+  CHECK(contains(message_of<FormatError>([&] { header.tensors[0].as_int64s(); }), "element type F4 given"));
+  CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[1,4]}})", 4)), "data starts at byte 1"));
+}
+
+TEST_CASE("what a download leaves in place of a file is named") {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db\nsize 90868376\n";
+  for (const std::string& content : {pointer, std::string("\n <!DOCTYPE HTML><p>404"), std::string("<Html>"), std::string("<?xml version=\"1.0\"?>")}) {
+    const char* expected = content == pointer ? "f: a Git LFS pointer given" : "f: a web page given";
+    CHECK(contains(error_of(content), expected));
+    const TemporaryFolder folder;
+    CHECK(contains(message_of<FormatError>([&] { read_json(folder.file("f", content)); }), expected));
+  }
+  CHECK(contains(error_of("Entry not found"), "is it a safetensors file"));
+  CHECK(contains(error_of(""), "a file of 0 bytes given"));
+  refuse_placeholder("<", "f"), refuse_placeholder("<!doc", "f"), refuse_placeholder("", "f"), refuse_placeholder("<htm", "f");
 }
 
 TEST_CASE("overlaps, holes and repeated names are refused") {

@@ -234,7 +234,7 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     const Batch batch = model.tokenize(tiny_texts);
     BertTape tape;
     const auto workspace = model.network().lend_workspace();
-    model.network().encoder().forward(model.network().values(), batch, {.pooling = options.pooling}, tape, *workspace, model.network().workers());
+    model.network().encoder().forward(model.network().values(), batch, {.pooling = model.network().pooling()}, tape, *workspace, model.network().workers());
     Matrix logits(batch.size(), 3);
     model.network().logits_of(tape.embedding(), logits);
     const std::vector<std::int64_t> ids(batch.ids.begin(), batch.ids.end()), offsets(batch.offsets.begin(), batch.offsets.end());

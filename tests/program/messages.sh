@@ -21,4 +21,4 @@ says 2 --learning-rate $quick --train train.tsv --learning-rate 0 --head-learnin
 says 2 --id remove --model model
 printf 'one text\tnobody knows it\n' >stranger.tsv
 says 1 stranger.tsv eval --model model --data stranger.tsv
-says 1 "no such folder/knnbert.json" predict --model "no such folder" train.tsv
+says 1 "no such folder" predict --model "no such folder" train.tsv

@@ -16,6 +16,9 @@ limited, limited.KIND       texts; the first id of a row is the max_length, the 
 pairs, pairs.KIND           two rows of texts a pair; max_length, ids; then the same number of segments
 added/tokenizer.json        a tokenizer with added tokens of every sort,
 added, added.all, .ordinary, .none      texts with these tokens, and ids with all, the ordinary or none of them matched
+added.WAY, added.WAY.all, .ordinary     a folder that names them elsewhere, for WAY decoder (vocab.txt and tokenizer_config.json),
+                            beside (tokenizer.json without them and tokenizer_config.json) and legacy (vocab.txt and
+                            added_tokens.json, which has no flags); ids of the texts of `added`, by transformers' AutoTokenizer
 toy/tokenizer.json          few tokens, another prefix, short words; toy, toy.ids
 """
 
@@ -30,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertTokenizer
+from transformers import AutoTokenizer, BertTokenizer
 
 KINDS = {"uncased": True, "cased": False, "chinese": True, "multilingual": False}
 SETTINGS = {
@@ -248,6 +251,31 @@ def dump_limits(data, made, folder):
     print("limits and pairs", flush=True)
 
 
+def dump_added_elsewhere(vocabulary, tokenizer, texts, folder):
+    """The added tokens of a tokenizer in directories of the other layouts."""
+    flags = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
+    added = sorted(tokenizer.get_added_tokens_decoder().items())
+    config = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
+    decoder = {str(place): {flag: getattr(token, flag) for flag in flags} for place, token in added}
+    legacy = {token.content: place for place, token in added if not token.special}
+    for way, content in (("decoder", decoder), ("beside", decoder), ("legacy", legacy)):
+        own = folder / f"added.{way}"
+        own.mkdir(exist_ok=True)
+        (own / "config.json").write_text(json.dumps({"model_type": "bert"}))
+        if way == "beside":
+            backend(vocabulary, True).save(str(own / "tokenizer.json"))
+        else:
+            shutil.copyfile(vocabulary, own / "vocab.txt")
+        if way == "legacy":
+            (own / "added_tokens.json").write_text(json.dumps(content))
+        own_config = config if way == "legacy" else {**config, "added_tokens_decoder": content}
+        (own / "tokenizer_config.json").write_text(json.dumps(own_config))
+        made = AutoTokenizer.from_pretrained(str(own)).backend_tokenizer
+        for name, special in (("all", False), ("ordinary", True)):
+            made.encode_special_tokens = special
+            write_rows(folder, f"added.{way}.{name}", ids(made, texts))
+
+
 def dump_added(data, folder):
     vocabulary = data / "vocab" / "bert-base-uncased-vocab.txt"
     tokenizer = backend(vocabulary, True)
@@ -275,6 +303,7 @@ def dump_added(data, folder):
     write_rows(folder, "added.ordinary", ids(tokenizer, texts))
     tokenizer.encode_special_tokens = False
     write_rows(folder, "added.all", ids(tokenizer, texts))
+    dump_added_elsewhere(vocabulary, tokenizer, texts, folder)
     plain = Tokenizer(models.WordPiece.from_file(str(vocabulary), unk_token="[UNK]"))
     plain.normalizer, plain.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
     plain.post_processor = tokenizer.post_processor

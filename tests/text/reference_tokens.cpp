@@ -190,6 +190,7 @@ TEST_CASE("what was saved gives the same ids") {
   }
   WordPiece::load(*place / "added").save(saved);
   compare_texts(*place, "added", "added.all", WordPiece::load(saved, AddedTokenMatching::all));
+  compare_texts(*place, "added", "added.ordinary", WordPiece::load(saved));
   WordPiece::load(*place / "toy").save(saved);
   compare_texts(*place, "toy", "toy.ids", WordPiece::load(saved));
   std::filesystem::remove_all(saved);
@@ -226,8 +227,12 @@ TEST_CASE("added tokens are matched as tokenizers does, or not at all") {
   const auto place = dumps();
   if (!place) return;
   compare_texts(*place, "added", "added.all", WordPiece::load(*place / "added", AddedTokenMatching::all));
-  compare_texts(*place, "added", "added.ordinary", WordPiece::load(*place / "added", AddedTokenMatching::ordinary));
-  compare_texts(*place, "added", "added.none", WordPiece::load(*place / "added"));
+  compare_texts(*place, "added", "added.ordinary", WordPiece::load(*place / "added"));
+  compare_texts(*place, "added", "added.none", WordPiece::load(*place / "added", AddedTokenMatching::none));
+  for (const std::string name : {"added.decoder", "added.beside", "added.legacy"}) {
+    compare_texts(*place, "added", name + ".all", WordPiece::load(*place / name, AddedTokenMatching::all));
+    compare_texts(*place, "added", name + ".ordinary", WordPiece::load(*place / name));
+  }
 }
 
 TEST_CASE("another prefix, word length and framing are respected") {

@@ -64,6 +64,15 @@ Ids ids_of(const WordPiece& tokenizer, std::string_view text) {
   return ids;
 }
 
+std::string error_of(const std::filesystem::path& folder) {
+  try {
+    WordPiece::load(folder);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
 }  // namespace
 
 TEST_CASE("vocab.txt is read line by line, white space at the end of a line is no part of a token") {
@@ -97,7 +106,9 @@ TEST_CASE("tokenizer_config.json gives names, lengths and normalizer of a vocab.
                R"({"cls_token": "<cls>", "model_max_length": 1000000000000000019884624838656})");
   CHECK(WordPiece::load(folder.path).suggested_lengths().model == 0);
   folder.write("added_tokens.json", R"({"<old>": 6})");
-  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::ordinary), "Hello<OLD>") == Ids{5, 6});
+  CHECK(ids_of(WordPiece::load(folder.path), "Hello<OLD>") == Ids{5, 6});
+  folder.write("added_tokens.json", R"({"<old>": "six"})");
+  CHECK(error_of(folder.path).find("added_tokens.json: '<old>': \"six\" given") != std::string::npos);
 }
 
 TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") {
@@ -113,8 +124,10 @@ TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") 
   Batch batch;
   tokenizer.append(text, batch);
   CHECK(batch.tokens() == 202);
-  CHECK(ids_of(tokenizer, "hello <x>") != Ids{5, 7});
-  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::all), "hello <x>") == Ids{5, 7});
+  CHECK(ids_of(tokenizer, "hello <x>") == Ids{5, 7});
+  CHECK(ids_of(tokenizer, "hello [CLS]") != Ids{5, 1});
+  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::all), "hello [CLS]") == Ids{5, 1});
+  CHECK(ids_of(WordPiece::load(folder.path, AddedTokenMatching::none), "hello <x>") != Ids{5, 7});
 }
 
 TEST_CASE("tokenizer_config.json overrides the normalizer of tokenizer.json where transformers does") {
@@ -124,6 +137,28 @@ TEST_CASE("tokenizer_config.json overrides the normalizer of tokenizer.json wher
   CHECK(ids_of(WordPiece::load(folder.path), "Hello") == Ids{4});
   folder.write("tokenizer_config.json", R"({"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"})");
   CHECK(ids_of(WordPiece::load(folder.path), "Hello") == Ids{5});
+}
+
+TEST_CASE("added tokens beside tokenizer.json are read too, those of the same name as there") {
+  const Folder folder;
+  folder.write("tokenizer.json", usual);
+  folder.write("tokenizer_config.json", R"({"added_tokens_decoder": {"7": {"content": "<x>", "special": true},
+    "8": {"content": "<new>", "special": false, "normalized": false}}})");
+  CHECK(ids_of(WordPiece::load(folder.path), "hello <x><new>") == Ids{5, 7, 8});
+  folder.write("tokenizer_config.json", R"({"added_tokens_decoder": {"6": {"content": "<new>", "special": false}}})");
+  CHECK(error_of(folder.path).find("tokenizer.json: AddedVocabulary: token '<new>' has id 6") != std::string::npos);
+}
+
+TEST_CASE("sentence-transformers' files can ask for lower case") {
+  const Folder folder;
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nH\u00e9\nh\u00e9\nhe\n");
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false})");
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": true})");
+  CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{4});
+  folder.write("modules.json", "[]");
+  CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{5});
+  folder.write("tokenizer_config.json", R"({"do_lower_case": true})");
+  CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{6});
 }
 
 TEST_CASE("the older post-processor means the same") {

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/nn/block.hpp"
@@ -25,23 +26,32 @@ struct BertConfig {
   bool operator==(const BertConfig&) const = default;
 };
 
+namespace detail {
+
+/// What is wrong with a shape, beginning with the name of the setting; empty if an encoder of it can exist.
+inline std::string problem_of(const BertConfig& c) {
+  constexpr index_t most_width = index_t{1} << 16;
+  struct Range { const char* name; index_t value, most; };
+  for (const auto& [name, value, most] : {Range{"vocab_size", c.vocab_size, index_t{1} << 24}, {"hidden_size", c.hidden_size, most_width},
+                                          {"num_hidden_layers", c.num_hidden_layers, 1000}, {"num_attention_heads", c.num_attention_heads, most_width},
+                                          {"intermediate_size", c.intermediate_size, index_t{1} << 18},
+                                          {"max_position_embeddings", c.max_position_embeddings, index_t{1} << 20},
+                                          {"type_vocab_size", c.type_vocab_size, 1 << 16}})
+    if (value < 1 || value > most) return format("{}: {} given, 1 to {} expected", name, value, most);
+  if (c.hidden_size % c.num_attention_heads)
+    return format("num_attention_heads: {} given, a divisor of hidden_size {} expected", c.num_attention_heads, c.hidden_size);
+  if (!(c.layer_norm_eps > 0)) return format("layer_norm_eps: {} given, a positive number expected", c.layer_norm_eps);
+  if (!(c.initializer_range >= 0)) return format("initializer_range: {} given, at least 0 expected", c.initializer_range);
+  for (const auto& [name, rate] : {std::pair("hidden_dropout_prob", c.hidden_dropout_prob), {"attention_probs_dropout_prob", c.attention_probs_dropout_prob}})
+    if (!(rate >= 0 && rate < 1)) return format("{}: {} given, at least 0 and below 1 expected", name, rate);
+  return {};
+}
+
+}  // namespace detail
+
 /// Throws OptionError unless the shape describes an encoder of a size that can exist.
 inline void validate(const BertConfig& c) {
-  const auto in_range = [](std::string_view name, index_t value, index_t most) {
-    if (value < 1 || value > most) raise<OptionError>("BertConfig::{}: {} given, 1 to {} expected", name, value, most);
-  };
-  in_range("vocab_size", c.vocab_size, index_t{1} << 24);
-  in_range("hidden_size", c.hidden_size, index_t{1} << 16);
-  in_range("num_hidden_layers", c.num_hidden_layers, 1000);
-  in_range("num_attention_heads", c.num_attention_heads, c.hidden_size);
-  in_range("intermediate_size", c.intermediate_size, index_t{1} << 18);
-  in_range("max_position_embeddings", c.max_position_embeddings, index_t{1} << 20);
-  in_range("type_vocab_size", c.type_vocab_size, 1 << 16);
-  if (c.hidden_size % c.num_attention_heads)
-    raise<OptionError>("BertConfig::hidden_size: {} given, a multiple of num_attention_heads {} expected", c.hidden_size, c.num_attention_heads);
-  if (!(c.layer_norm_eps > 0)) raise<OptionError>("BertConfig::layer_norm_eps: {} given, a positive number expected", c.layer_norm_eps);
-  for (const float rate : {c.hidden_dropout_prob, c.attention_probs_dropout_prob})
-    if (!(rate >= 0 && rate < 1)) raise<OptionError>("BertConfig::dropout: {} given, [0, 1) expected", rate);
+  if (const auto problem = detail::problem_of(c); !problem.empty()) raise<OptionError>("BertConfig::{}", problem);
 }
 
 }  // namespace knnbert

@@ -1,7 +1,9 @@
 #pragma once
 #include "knnbert/encoder/bert.hpp"
 #include "knnbert/encoder/bert_names.hpp"
+#include "knnbert/core/finite.hpp"
 #include "knnbert/io/json.hpp"
+#include "knnbert/io/require_folder.hpp"
 #include "knnbert/io/safetensors_directory.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
@@ -33,24 +35,49 @@ inline std::string name_of(ActivationKind kind) {
   return "gelu";
 }
 
-/// Prefix of the encoder's tensors in a checkpoint of a larger model.
+/// Prefix of the encoder's tensors in a checkpoint of a larger model, such as "bert." or "0.auto_model.".
 inline std::string checkpoint_prefix(const SafeTensorsDirectory& tensors, const std::string& folder) {
-  for (const std::string prefix : {"", "bert."})
-    if (tensors.find(prefix + "embeddings.word_embeddings.weight")) return prefix;
-  raise<FormatError>("{}: no tensor embeddings.word_embeddings.weight, with or without prefix 'bert.': a BERT checkpoint expected", folder);
+  constexpr std::string_view ending = "embeddings.word_embeddings.weight";
+  std::vector<std::string> prefixes;
+  for (const std::string& name : tensors.names()) {
+    if (name.find(".lora_") != name.npos)
+      raise<FormatError>("{}: tensor '{}' of an adapter given, weights that an adapter was merged into expected", folder, name);
+    if (!name.ends_with(ending)) continue;
+    const auto prefix = name.substr(0, name.size() - ending.size());
+    if (prefix.empty() || prefix == "bert.") return prefix;
+    if (prefix.ends_with('.')) prefixes.push_back(prefix);
+  }
+  if (prefixes.size() == 1) return prefixes.front();
+  if (prefixes.empty()) raise<FormatError>("{}: no tensor {}, with a prefix or without: a BERT checkpoint expected", folder, ending);
+  raise<FormatError>("{}: {} encoders given ('{}' and '{}'), one expected", folder, prefixes.size(), prefixes[0], prefixes[1]);
+}
+
+/// Throws FormatError for settings of config.json under which these weights compute something else than Bert does.
+inline void require_bert(const Json& json, const std::string& where) {
+  const auto require_text = [&](const char* key, const std::string& expected) {
+    const auto given = optional_value<std::string>(json, key, expected, where);
+    if (given != expected) raise<FormatError>("{}: {} '{}' given, {} expected", where, key, given, expected);
+  };
+  require_text("model_type", "bert");
+  require_text("position_embedding_type", "absolute");
+  for (const char* key : {"is_decoder", "add_cross_attention"})
+    if (optional_value(json, key, false, where)) raise<FormatError>("{}: {} true given, false expected: an encoder, not a decoder", where, key);
+  for (const char* key : {"quantization_config", "pruned_heads"})
+    if (const auto found = json.find(key); found != json.end() && !found->empty())
+      raise<FormatError>("{}: {} given, weights that are neither quantized nor pruned expected", where, key);
 }
 
 }  // namespace detail
 
-/// Reads config.json.  Errors: IoError, FormatError, OptionError. Whether the checkpoint has a pooler is not said there.
+/// Reads config.json.  Errors: IoError, FormatError. Whether the checkpoint has a pooler is not said there.
 inline BertConfig read_bert_config(const std::filesystem::path& folder) {
+  require_folder(folder, "a folder with a BERT encoder");
+  if (std::filesystem::exists(folder / "adapter_config.json"))
+    raise<FormatError>("{}: adapter_config.json given, an encoder that its adapter was merged into expected", folder.string());
   const auto path = folder / "config.json";
   const Json json = read_json(path);
   const std::string where = path.string();
-  const auto type = optional_value<std::string>(json, "model_type", "bert", where);
-  if (type != "bert") raise<FormatError>("{}: model_type '{}' given, bert expected", where, type);
-  const auto positions = optional_value<std::string>(json, "position_embedding_type", "absolute", where);
-  if (positions != "absolute") raise<FormatError>("{}: position_embedding_type '{}' given, absolute expected", where, positions);
+  detail::require_bert(json, where);
   BertConfig c;
   for (const auto& [key, field] : std::initializer_list<std::pair<const char*, index_t*>>{
            {"vocab_size", &c.vocab_size}, {"hidden_size", &c.hidden_size}, {"num_hidden_layers", &c.num_hidden_layers},
@@ -63,7 +90,7 @@ inline BertConfig read_bert_config(const std::filesystem::path& folder) {
            {"attention_probs_dropout_prob", &c.attention_probs_dropout_prob}, {"initializer_range", &c.initializer_range}})
     *field = optional_value<float>(json, key, *field, where);
   c.hidden_act = detail::activation_from(optional_value<std::string>(json, "hidden_act", "gelu", where), where);
-  validate(c);
+  if (const auto problem = detail::problem_of(c); !problem.empty()) raise<FormatError>("{}: {}", where, problem);
   return c;
 }
 
@@ -93,7 +120,7 @@ inline void write_bert_config(const std::filesystem::path& folder, const BertCon
 /// That it has every tensor in the configured shape is checked when it is opened, before memory is taken for values.
 class BertCheckpoint {
  public:
-  /// Errors: IoError, FormatError, OptionError.
+  /// Errors: IoError, FormatError.
   explicit BertCheckpoint(const std::filesystem::path& folder)
       : name_(folder.string()), config_(read_bert_config(folder)), tensors_(folder), prefix_(detail::checkpoint_prefix(tensors_, name_)) {
     config_.pooler = tensors_.find(prefix_ + "pooler.dense.weight").has_value();
@@ -107,8 +134,9 @@ class BertCheckpoint {
   const BertConfig& config() const { return config_; }
   const SafeTensorsDirectory& tensors() const { return tensors_; }
 
-  /// Fills the encoder's parameters; F32, F16 and BF16 are converted. Tensors nobody asks for (position_ids, other heads)
-  /// are ignored.  Errors: FormatError for a missing tensor or another shape; the block may then be partly written.
+  /// Fills the encoder's parameters; F16, BF16 and F64 are converted. Tensors nobody asks for (position_ids, other heads)
+  /// are ignored, whatever their type.  Errors: FormatError for a number that is not finite; the block may then be partly
+  /// written.
   void read(const BertLayers& layers, ParameterBlock& values) const {
     read(layers, values, [](index_t) { return true; }, [](index_t) {});
   }
@@ -130,6 +158,7 @@ class BertCheckpoint {
         rows.bytes = source.bytes.subspan(static_cast<std::size_t>(row) * row_bytes, count * row_bytes);
         floats.resize(static_cast<std::size_t>(rows.size()));
         rows.copy_to(std::span<float>(floats));
+        if (!all_finite(floats)) raise<FormatError>("{}: NaN or infinity given, finite numbers expected", source.name);
         place(tensor, parameter, row, floats, values.data());
         release_pages(rows.bytes);
       }
@@ -140,6 +169,7 @@ class BertCheckpoint {
  private:
   TensorView source_of(const CheckpointTensor& tensor, const Parameter& parameter) const {
     const TensorView source = find(tensor.name);
+    source.require_floats();
     source.require_shape(parameter.vector ? Shape{tensor_columns(tensor, parameter)} : Shape{tensor.rows, parameter.cols});
     return source;
   }

@@ -19,6 +19,16 @@ void for_each_lowered_part(const Parameter& weight, Precision precision, Visit&&
   visit(weight.name + ".sums", &LoweredWeight::sums, Shape{panels * panel_width});
 }
 
+/// Whether floats, or two bf16 in every lane, are finite; lanes of int8 always are.
+inline bool lowered_part_is_finite(std::span<const float> part, bool is_lanes, Precision precision) {
+  if (!is_lanes) return all_finite(part);
+  if (precision != Precision::bf16) return true;
+  return std::none_of(part.begin(), part.end(), [](float lane) {
+    const auto bits = std::bit_cast<std::uint32_t>(lane);
+    return (bits & 0x7f80) == 0x7f80 || (bits & 0x7f800000) == 0x7f800000;
+  });
+}
+
 inline index_t count_of(const Shape& shape) {
   index_t count = 1;
   for (const index_t size : shape) count *= size;
@@ -57,6 +67,9 @@ inline std::optional<std::vector<LoweredWeight>> read_lowered(const BertLayers& 
       auto& memory = lowered[static_cast<std::size_t>(layer.weight)].*part;
       memory.reserve(detail::count_of(shape));
       std::memcpy(memory.data(), tensor.bytes.data(), tensor.bytes.size());
+      const std::span<const float> part_values(memory.data(), tensor.bytes.size() / sizeof(float));
+      if (!detail::lowered_part_is_finite(part_values, shape.size() == 3, precision))
+        raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
       release_pages(tensor.bytes);
     });
   return lowered;

@@ -1,10 +1,26 @@
 #pragma once
 #include <string_view>
 
+#include "knnbert/core/finite.hpp"
 #include "knnbert/encoder/bert_config.hpp"
 #include "knnbert/encoder/pooling.hpp"
 
 namespace knnbert {
+
+/// Throws FormatError unless the token embeddings have a row for each of the tokenizer's ids.
+inline void require_vocabulary(std::string_view where, index_t tokens, const BertConfig& config) {
+  if (tokens > config.vocab_size)
+    raise<FormatError>("{}: a tokenizer of {} tokens given, at most as many as rows of the encoder's token embeddings, {}, expected: added tokens need rows", where,
+                       tokens, config.vocab_size);
+}
+
+/// Throws NonFiniteError unless all embeddings are finite.
+inline void require_finite_embeddings(std::string_view where, ConstView embeddings) {
+  for (index_t i = 0; i < embeddings.rows(); ++i)
+    if (!all_finite(embeddings.row(i)))
+      raise<NonFiniteError>("{}: the embedding of text {} of {} is not finite: the parameters have diverged, training with a smaller learning rate expected", where,
+                            i + 1, embeddings.rows());
+}
 
 /// Throws ShapeError or OptionError unless an encoder of this shape can encode the batch.
 inline void require_batch(std::string_view where, const BertConfig& config, const Batch& batch, Pooling pooling) {

@@ -14,8 +14,8 @@ namespace knnbert {
 
 static_assert(std::endian::native == std::endian::little, "knnbert maps little-endian files into memory unconverted");
 
-/// Element types of tensors on disk.
-enum class DType { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
+/// Element types of tensors on disk; `other` are those that can only be left alone.
+enum class DType { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64, other };
 
 namespace detail {
 
@@ -29,21 +29,21 @@ inline constexpr DTypeEntry dtypes[] = {
     {DType::boolean, "BOOL", 1},    {DType::u8, "U8", 1},   {DType::i8, "I8", 1},   {DType::f8_e5m2, "F8_E5M2", 1},
     {DType::f8_e4m3, "F8_E4M3", 1}, {DType::i16, "I16", 2}, {DType::u16, "U16", 2}, {DType::f16, "F16", 2},
     {DType::bf16, "BF16", 2},       {DType::i32, "I32", 4}, {DType::u32, "U32", 4}, {DType::f32, "F32", 4},
-    {DType::f64, "F64", 8},         {DType::i64, "I64", 8}, {DType::u64, "U64", 8},
+    {DType::f64, "F64", 8},         {DType::i64, "I64", 8}, {DType::u64, "U64", 8}, {DType::other, "other", 1},
 };
 
 }  // namespace detail
 
-/// Bytes of one element.
+/// Bytes of one element; of `other` they are not known.
 constexpr index_t dtype_size(DType dtype) { return detail::dtypes[static_cast<int>(dtype)].bytes; }
 
 /// The name in safetensors files, such as F32.
 constexpr std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<int>(dtype)].name; }
 
-/// The type of a name, or nothing.
+/// The type of a name in safetensors files, or nothing.
 constexpr std::optional<DType> find_dtype(std::string_view name) {
   for (const auto& entry : detail::dtypes)
-    if (entry.name == name) return entry.dtype;
+    if (entry.name == name && entry.dtype != DType::other) return entry.dtype;
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include "knnbert/io/json_builder.hpp"
 #include "knnbert/io/json_value.hpp"
 #include "knnbert/io/lines.hpp"
+#include "knnbert/io/placeholder.hpp"
 
 namespace knnbert {
 
@@ -21,7 +22,9 @@ inline Json parse_json(std::string_view text, std::string_view name, index_t fir
 
 /// The JSON value of a file.  Errors: IoError, FormatError.
 inline Json read_json(const std::filesystem::path& path, const ReadOptions& options = {}) {
-  return parse_json(read_text(path, options), input_name(path));
+  const auto text = read_text(path, options);
+  refuse_placeholder(text, input_name(path));
+  return parse_json(text, input_name(path));
 }
 
 /// A value as JSON text; indent -1 puts it on one line, non-finite numbers become null.

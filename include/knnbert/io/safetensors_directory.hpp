@@ -73,7 +73,8 @@ class SafeTensorsDirectory {
 
   [[noreturn]] static void refuse(const std::filesystem::path& folder) {
     if (!committed_exists(folder / "pytorch_model.bin"))
-      raise<IoError>("{}: no model.safetensors and no model.safetensors.index.json", folder.string());
+      raise<IoError>("{}: no model.safetensors and no model.safetensors.index.json there{}", folder.string(),
+                     std::filesystem::is_symlink(folder / "model.safetensors") ? " (a link to nothing)" : "");
     raise<FormatError>(
         "{}: only pytorch_model.bin found, model.safetensors expected. Convert it inside the folder with:\n"
         "python3 -c \"import torch, safetensors.torch as s; w = torch.load('pytorch_model.bin', map_location='cpu', "

@@ -13,6 +13,7 @@ struct TensorView {
   DType dtype = DType::f32;
   Shape shape;
   std::span<const std::byte> bytes;
+  std::string type = {};  // as the file spells a dtype that is `other`
 
   index_t size() const { return std::ssize(bytes) / dtype_size(dtype); }  ///< number of elements
 
@@ -31,7 +32,15 @@ struct TensorView {
       raise<FormatError>("{}: shape {} given, {} expected", name, shape_text(shape), shape_text(expected));
   }
 
+  /// Throws FormatError unless copy_to can make floats of the elements.
+  void require_floats() const {
+    if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16 && dtype != DType::f64)
+      raise<FormatError>("{}: element type {} given, F32, F16, BF16 or F64 expected", name, type_name());
+  }
+
  private:
+  std::string_view type_name() const { return dtype == DType::other ? std::string_view(type) : dtype_name(dtype); }
+
   template <class T>
   std::vector<T> converted() const {
     std::vector<T> values(static_cast<std::size_t>(size()));
@@ -68,7 +77,7 @@ inline void TensorView::copy_to(std::span<float> out) const {
     case DType::f64: return convert_all<double>(out);
     case DType::f16: return convert_all<std::uint16_t>(out, half_to_float);
     case DType::bf16: return convert_all<std::uint16_t>(out, bfloat_to_float);
-    default: raise<FormatError>("{}: element type {} given, F32, F16, BF16 or F64 expected", name, dtype_name(dtype));
+    default: require_floats();
   }
 }
 
@@ -92,7 +101,7 @@ inline void TensorView::copy_to(std::span<std::int64_t> out) const {
           raise<FormatError>("{}: {} given, a signed 64-bit integer expected", name, value);
         return static_cast<std::int64_t>(value);
       });
-    default: raise<FormatError>("{}: element type {} given, an integer type or BOOL expected", name, dtype_name(dtype));
+    default: raise<FormatError>("{}: element type {} given, an integer type or BOOL expected", name, type_name());
   }
 }
 

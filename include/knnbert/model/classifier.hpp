@@ -1,5 +1,7 @@
 #pragma once
+#include "knnbert/core/finite.hpp"
 #include "knnbert/distributed/team.hpp"
+#include "knnbert/encoder/sentence_settings.hpp"
 #include "knnbert/fwd.hpp"
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/loss/softmax.hpp"
@@ -31,9 +33,10 @@ class Classifier {
   using voting_type = typename Stack::voting_type;
   using fusion_type = typename Stack::fusion_type;
 
-  /// A pretrained encoder with fresh heads and an empty datastore.  Errors: IoError, FormatError, OptionError.
+  /// A pretrained encoder with fresh heads and an empty datastore. Pooling and length that the options leave open are those
+  /// of sentence-transformers' files in the directory.  Errors: IoError, FormatError, OptionError.
   Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes, const ClassifierOptions& options = {})
-      : Classifier(tokenizer_type::load(encoder), BertCheckpoint(encoder), classes, options) {}
+      : Classifier(tokenizer_type::load(encoder), BertCheckpoint(encoder), read_sentence_settings(encoder), classes, options) {}
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
   static Classifier load(const std::filesystem::path& directory, index_t threads = 1) { return load(directory, threads, std::nullopt); }
@@ -78,7 +81,7 @@ class Classifier {
     return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
   }
 
-  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.
+  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that diverged.
   Matrix embed(const Batch& texts) const;
   /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all.
   Matrix features(const Batch& texts, const Team& team = {}) const;
@@ -135,8 +138,9 @@ class Classifier {
 
   static Classifier load_once(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading, const std::string& device);
 
-  Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const std::vector<std::string>& classes, const ClassifierOptions& options)
-      : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), options), classes) {
+  Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const SentenceSettings& settings, const std::vector<std::string>& classes,
+             const ClassifierOptions& options)
+      : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), complete(options, settings, checkpoint.config())), classes) {
     checkpoint.read(network_.encoder().layers(), network_.values());
     network_.lower(network_.values());
     head_trained_ = false;
@@ -147,12 +151,21 @@ class Classifier {
     place_datastore();
     set_neighbors(neighbors_);
     lower_datastore();
-    const index_t most = network_.encoder().max_length();
-    if (options().max_length < 3 || options().max_length > most)
-      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length, most);
-    if (tokenizer_.vocabulary_size() > network_.encoder().config().vocab_size)
-      raise<FormatError>("Classifier: a tokenizer of {} tokens given, at most the encoder's {} expected", tokenizer_.vocabulary_size(),
-                         network_.encoder().config().vocab_size);
+    const BertConfig& config = network_.encoder().config();
+    if (options().max_length < 3 || options().max_length > config.max_position_embeddings)
+      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length, config.max_position_embeddings);
+    if (network_.pooling() == Pooling::pooler && !config.pooler)
+      raise<OptionError>("ClassifierOptions::pooling: pooler given, but the encoder has none: mean or cls expected");
+    require_vocabulary("Classifier", tokenizer_.vocabulary_size(), config);
+  }
+
+  /// What options leave open is as the directory says.
+  static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings, const BertConfig& config) {
+    constexpr index_t usual_length = 128;
+    if (!options.pooling) options.pooling = settings.require_pooling();
+    if (options.max_length == 0) options.max_length = std::min(settings.max_length ? settings.max_length : usual_length, config.max_position_embeddings);
+    options.normalized |= settings.normalized;
+    return options;
   }
 
   /// In reduced precision the neighbors, which stay the same, are found faster too.
@@ -245,6 +258,7 @@ Matrix Classifier<Stack>::embed(const Batch& texts) const {
     for (index_t i = first; i < std::min(texts.size(), first + texts_per_group); ++i) group.push_back(i);
     network_.embed(network_.values(), texts.select(group), std::nullopt, View(all).row_range(first, std::ssize(group)));
   }
+  require_finite_embeddings("Classifier::embed", all);
   return all;
 }
 

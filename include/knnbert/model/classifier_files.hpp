@@ -26,9 +26,34 @@ std::string name_in(const Names& names, auto value) {
 }
 template <class Names>
 auto value_in(const Names& names, const std::string& name, std::string_view where) {
-  for (const auto& [value, known] : names)
+  std::string expected;
+  for (const auto& [value, known] : names) {
     if (known == name) return value;
-  raise<FormatError>("{}: '{}' given, a known name expected", where, name);
+    expected += (expected.empty() ? "" : ", ") + std::string(known);
+  }
+  raise<FormatError>("{}: '{}' given, one of {} expected", where, name, expected);
+}
+/// The value that a key of a file names.
+template <class Names>
+auto value_of(const Json& json, const char* key, const Names& names, const std::string& where) {
+  return value_in(names, require<std::string>(json, key, where), format("{}: {}", where, key));
+}
+
+/// A whole number of a file.
+inline index_t number_within(const Json& json, const char* key, index_t least, index_t most, const std::string& where) {
+  const auto value = require<index_t>(json, key, where);
+  if (value < least || value > most) raise<FormatError>("{}: {}: {} given, {} to {} expected", where, key, value, least, most);
+  return value;
+}
+
+/// f(), whose objections to an option are to a file here.
+template <class F>
+auto from_file(const std::string& where, F&& f) {
+  try {
+    return f();
+  } catch (const OptionError& error) {
+    raise<FormatError>("{}: {}", where, std::string_view(error.what()));
+  }
 }
 
 /// The heads as tensors named like their parameters.
@@ -55,13 +80,14 @@ inline void read_parameter(const SafeTensors& file, index_t number, ParameterBlo
   const TensorView tensor = file.at(p.name);
   tensor.require_shape(p.vector ? Shape{p.cols} : Shape{p.rows, p.cols});
   const auto floats = tensor.as_floats();
+  if (!all_finite(floats)) raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
   values.write(number, ConstView(floats.data(), p.rows, p.cols));
 }
 
 /// True if transformers' sequence classifier computes the same logits: pooler output and one linear layer.
 template <class Network>
 bool is_sequence_classifier(const Network& network) {
-  return !network.options().head_hidden_layer && network.options().pooling == Pooling::pooler;
+  return !network.options().head_hidden_layer && network.pooling() == Pooling::pooler;
 }
 
 /// Whether a file says of itself what a writer of safetensors would say: then it need not be written again.
@@ -131,16 +157,18 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   }
   if (!lowers) change.remove(lowered_file);
   write_bert_config(folder, network_.encoder().config(), detail::label_names(network_, *names));
+  write_sentence_settings(folder, network_.encoder().config(), network_.pooling(), options().max_length, options().normalized);
   tokenizer_.save(folder);
   OrderedJson json{{"schema", model_schema},
                    {"classes", *names},
                    {"head_classes", network_.classes()},
                    {"head", detail::name_in(detail::head_names, options().head_hidden_layer)},
-                   {"pooling", detail::name_in(detail::pooling_names, options().pooling)},
+                   {"pooling", detail::name_in(detail::pooling_names, network_.pooling())},
                    {"feature", detail::name_in(detail::feature_names, options().feature)},
                    {"projection_width", network_.projection_width()},
                    {"neighbors", neighbors_},
                    {"max_length", options().max_length},
+                   {"normalized", options().normalized},
                    {"seed", options().seed},
                    {"precision", name_of(options().precision)},
                    {"fingerprint", print}};
@@ -164,22 +192,28 @@ Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory
 template <class Stack>
 Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading,
                                                const std::string& device) {
+  require_folder(directory, "a model directory");
   const auto path = directory / "knnbert.json";
   const Json json = read_json(path);
   const std::string where = path.string();
   if (const auto schema = require<index_t>(json, "schema", where); schema != model_schema)
     raise<FormatError>("{}: schema {} given, {} expected", where, schema, model_schema);
-  const ClassifierOptions options{.pooling = detail::value_in(detail::pooling_names, require<std::string>(json, "pooling", where), where),
-                                  .head_hidden_layer = detail::value_in(detail::head_names, require<std::string>(json, "head", where), where),
-                                  .projection_width = require<index_t>(json, "projection_width", where),
-                                  .feature = detail::value_in(detail::feature_names, require<std::string>(json, "feature", where), where),
-                                  .neighbors = require<index_t>(json, "neighbors", where),
-                                  .max_length = require<index_t>(json, "max_length", where),
+  const BertCheckpoint checkpoint(directory);
+  constexpr index_t unlimited = std::numeric_limits<index_t>::max();
+  const ClassifierOptions options{.pooling = detail::value_of(json, "pooling", detail::pooling_names, where),
+                                  .head_hidden_layer = detail::value_of(json, "head", detail::head_names, where),
+                                  .projection_width = detail::number_within(json, "projection_width", 0, unlimited, where),
+                                  .feature = detail::value_of(json, "feature", detail::feature_names, where),
+                                  .neighbors = detail::number_within(json, "neighbors", 1, unlimited, where),
+                                  .max_length = detail::number_within(json, "max_length", 3, checkpoint.config().max_position_embeddings, where),
+                                  .normalized = optional_value(json, "normalized", false, where),
                                   .threads = threads,
-                                  .precision = precision ? *precision : precision_from(optional_value<std::string>(json, "precision", "fp32", where)),
+                                  .precision = detail::from_file(where, [&] { return precision ? *precision : precision_from(optional_value<std::string>(json, "precision", "fp32", where)); }),
                                   .seed = require<std::uint64_t>(json, "seed", where),
                                   .device = device};
-  auto names = require<std::vector<std::string>>(json, "classes", where);
+  if (options.pooling == Pooling::pooler && !checkpoint.config().pooler) raise<FormatError>("{}: pooling: pooler given, but the encoder has none", where);
+  const auto names = require<std::vector<std::string>>(json, "classes", where);
+  detail::from_file(where + ": classes", [&] { return ClassNames(names); });
   const auto head_classes = require<index_t>(json, "head_classes", where);
   if (head_classes < 1 || head_classes > std::ssize(names))
     raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, head_classes, names.size());
@@ -187,7 +221,6 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   const auto floats = heads.size() / static_cast<index_t>(sizeof(float));
   if (options.projection_width > floats)  // before memory is taken for what the settings say
     raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
-  const BertCheckpoint checkpoint(directory);
   Classifier model(tokenizer_type::load(directory), network_type(checkpoint.config(), head_classes, options), names);
   for (const index_t p : detail::head_parameters(model.network_)) detail::read_parameter(heads, p, model.network_.values());
   const auto named = checkpoint.tensors().metadata("fingerprint");

@@ -35,6 +35,7 @@ class Network {
   /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
   Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
       : options_(options), encoder_(make_encoder(config, options)), workers_(std::make_unique<Workers>(options.threads)) {
+    options_.pooling = pooling();
     ParameterTable table(weight_layout());
     encoder_.declare_dense(table);
     const float dropout = config.hidden_dropout_prob;
@@ -50,6 +51,7 @@ class Network {
   }
 
   const ClassifierOptions& options() const { return options_; }
+  Pooling pooling() const { return options_.pooling.value_or(Pooling::mean); }
   std::uint64_t seed() const { return options_.seed; }
   const encoder_type& encoder() const { return encoder_; }
   const head_type& head() const { return head_; }
@@ -85,7 +87,7 @@ class Network {
   /// a larger one, where its first text has number first_example: then it gets the masks of the whole.
   void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding, index_t first_example = 0) const {
     const auto workspace = workspaces_->lend();
-    encoder_.encode(values, batch, {.pooling = options_.pooling, .dropout = dropout, .first_example = first_example}, embedding, *workspace, *workers_);
+    encoder_.encode(values, batch, {.pooling = pooling(), .dropout = dropout, .first_example = first_example}, embedding, *workspace, *workers_);
   }
 
   /// Projected features [B, D] of each text by the given parameters, prepared by the metric.

@@ -24,8 +24,8 @@ struct AddedToken {
 
 /// Which added tokens a text can name. Those that it cannot are ordinary characters of the text.
 enum class AddedTokenMatching {
-  none,      ///< no text can smuggle in a special token
-  ordinary,  ///< those that are not special
+  none,      ///< texts name none
+  ordinary,  ///< those that are not special: no text can smuggle in a special token
   all,       ///< as tokenizers does unless asked otherwise
 };
 
@@ -54,7 +54,7 @@ class AddedTokenMatcher {
   template <class OnText, class OnToken>
   void operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
     std::size_t done = 0;
-    for (std::size_t at = 0; at < text.size();) {
+    for (std::size_t at = next_start(text, 0); at < text.size(); at = next_start(text, at)) {
       const auto* const pattern = find(text.substr(at));
       if (pattern == nullptr) {
         ++at;
@@ -75,6 +75,16 @@ class AddedTokenMatcher {
  private:
   static std::size_t first_byte(const Pattern& pattern) {
     return static_cast<unsigned char>(pattern.token.content.front());
+  }
+
+  /// The next place from `at` on where the first byte of a pattern stands.
+  std::size_t next_start(std::string_view text, std::size_t at) const {
+    const auto starts = [&](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return begin_[byte] != begin_[byte + 1u];
+    };
+    while (at < text.size() && !starts(text[at])) ++at;
+    return at;
   }
 
   /// The longest pattern at the start of a non-empty text.

@@ -13,14 +13,14 @@ class AddedVocabulary {
                   const Normalizer& normalizer)
       : size_(vocabulary.size()) {
     add_names(vocabulary, tokens);
-    if (matching == AddedTokenMatching::none) return;
+    const auto is_wanted = [&](const AddedToken& token) { return matching == AddedTokenMatching::all || !token.special; };
+    if (matching == AddedTokenMatching::none || std::none_of(tokens.begin(), tokens.end(), is_wanted)) return;
     std::vector<AddedTokenMatcher::Pattern> raw, normalized;
     for (const bool special : {true, false}) {
       for (const auto& token : tokens) {
         if (token.special != special) continue;
-        const bool matches = !special || matching == AddedTokenMatching::all;
         auto& patterns = token.normalized ? normalized : raw;
-        patterns.push_back({token, matches});
+        patterns.push_back({token, is_wanted(token)});
         if (token.normalized) patterns.back().token.content = normalizer.normalize(token.content);
       }
     }

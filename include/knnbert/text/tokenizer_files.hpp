@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "knnbert/io/json.hpp"
+#include "knnbert/io/require_folder.hpp"
 #include "knnbert/text/tokenizer_json.hpp"
 #include "knnbert/text/tokenizer_json_writer.hpp"
 #include "knnbert/text/white_space.hpp"
@@ -52,19 +53,33 @@ inline void read_settings(const Json& json, WordPieceOptions& options, const std
   }
 }
 
+/// sentence-transformers can lower the case of texts for a tokenizer that does not.
+inline void read_sentence_case(const std::filesystem::path& directory, NormalizerOptions& normalizer) {
+  const auto path = directory / "sentence_bert_config.json";
+  if (!committed_exists(directory / "modules.json") || !committed_exists(path)) return;
+  if (normalizer.lowercase || !optional_value(read_json(path), "do_lower_case", false, path.string())) return;
+  normalizer.strip_accents = normalizer.strip_accents.value_or(false);
+  normalizer.lowercase = true;
+}
+
 /// One token a line, without the white space at its end.
 inline std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   const auto text = read_text(path, {.strict_utf8 = true});
+  refuse_placeholder(text, path.string());
   std::vector<std::string> tokens;
   for (LineReader reader(text); reader.next();)
     tokens.emplace_back(reader.line().substr(0, unicode::space_before(reader.line(), 0, reader.line().size())));
   return tokens;
 }
 
-/// Added tokens of a directory without tokenizer.json: in the configuration or, older, in a file of their own.
+/// Added tokens beside tokenizer.json, which wins: in the configuration or, older, in a file of their own.
 inline void read_added_tokens(const std::filesystem::path& directory, const Json& config,
                               TokenizerDescription& description) {
   auto& added = description.options.added_tokens;
+  const auto add = [&](AddedToken token) {
+    const auto is_same = [&](const AddedToken& other) { return other.content == token.content; };
+    if (std::none_of(added.begin(), added.end(), is_same)) added.push_back(std::move(token));
+  };
   const auto where = (directory / "tokenizer_config.json").string() + ": added_tokens_decoder";
   const auto decoder = optional_value(config, "added_tokens_decoder", Json::object(), where);
   for (const auto& [key, token] : decoder.items()) {
@@ -72,17 +87,20 @@ inline void read_added_tokens(const std::filesystem::path& directory, const Json
     const auto end = std::from_chars(key.data(), key.data() + key.size(), id).ptr;
     if (id < 0 || end != key.data() + key.size())
       raise<FormatError>("{}: id '{}' given, a number expected", where, key);
-    added.push_back(added_token_from_json(token, id, where));
+    add(added_token_from_json(token, id, where));
   }
-  if (!added.empty()) return;
+  if (!decoder.empty()) return;
   const auto path = directory / "added_tokens.json";
   const auto legacy = read_object_if_exists(path);
   for (const auto& [content, id] : legacy.items())
-    added.push_back(
-        {.content = content, .id = json_as<token_t>(id, path.string()), .special = false, .normalized = true});
+    add({.content = content,
+         .id = json_as<token_t>(id, format("{}: '{}'", path.string(), content)),
+         .special = false,
+         .normalized = true});
 }
 
 inline TokenizerDescription read_tokenizer(const std::filesystem::path& directory) {
+  require_folder(directory, "a folder with a tokenizer");
   TokenizerDescription description;
   auto& options = description.options;
   const auto map_path = directory / "special_tokens_map.json", config_path = directory / "tokenizer_config.json";
@@ -90,14 +108,17 @@ inline TokenizerDescription read_tokenizer(const std::filesystem::path& director
   read_names(read_object_if_exists(map_path), options, map_path.string());
   read_names(config, options, config_path.string());
   if (committed_exists(directory / "tokenizer.json")) {
+    description.file = (directory / "tokenizer.json").string();
     read_tokenizer_json(directory / "tokenizer.json", description);
   } else if (committed_exists(directory / "vocab.txt")) {
+    description.file = (directory / "vocab.txt").string();
     description.tokens = read_vocabulary(directory / "vocab.txt");
-    read_added_tokens(directory, config, description);
   } else {
     raise<IoError>("{}: no tokenizer.json or vocab.txt there", directory.string());
   }
+  read_added_tokens(directory, config, description);
   read_settings(config, options, config_path.string());
+  read_sentence_case(directory, options.normalizer);
   return description;
 }
 
@@ -113,12 +134,12 @@ inline bool fits_lines(const Vocabulary& vocabulary) {
 }  // namespace detail
 
 inline WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTokenMatching matching) {
-  auto [tokens, options] = detail::read_tokenizer(directory);
+  auto [tokens, options, file] = detail::read_tokenizer(directory);
   options.matching = matching;
   try {
     return WordPiece(Vocabulary(tokens), std::move(options));
   } catch (const OptionError& error) {
-    raise<FormatError>("{}: {}", directory.string(), std::string_view(error.what()));
+    raise<FormatError>("{}: {}", file, std::string_view(error.what()));
   }
 }
 

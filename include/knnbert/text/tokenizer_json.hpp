@@ -11,6 +11,7 @@ namespace knnbert {
 struct TokenizerDescription {
   std::vector<std::string> tokens;  ///< by id, empty where an id is unused
   WordPieceOptions options;
+  std::string file;  ///< that names the tokens, for messages
 };
 
 namespace detail {
@@ -81,7 +82,8 @@ inline std::string template_text(const Json& parts, const std::string& where) {
 /// Throws unless the id is that of the named token.
 inline void require_own_id(const TokenizerDescription& description, const std::string& name, token_t id,
                            const std::string& where) {
-  const auto& [tokens, options] = description;
+  const auto& tokens = description.tokens;
+  const auto& options = description.options;
   const auto is_own = [&](const AddedToken& token) { return token.id == id && token.content == name; };
   const bool is_known = id >= 0 && id < std::ssize(tokens) && tokens[static_cast<std::size_t>(id)] == name;
   if (!is_known && std::none_of(options.added_tokens.begin(), options.added_tokens.end(), is_own))
@@ -151,6 +153,7 @@ inline void read_model(const Json& json, index_t file_bytes, TokenizerDescriptio
 inline void read_tokenizer_json(const std::filesystem::path& path, TokenizerDescription& description) {
   const auto where = path.string();
   const auto text = read_text(path);
+  refuse_placeholder(text, where);
   const Json json = parse_json(text, where);
   if (!json.is_object()) raise<FormatError>("{}: an object expected", where);
   auto& options = description.options;

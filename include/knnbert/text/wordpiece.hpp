@@ -25,8 +25,9 @@ class WordPiece {
         encoder_(added_.normalized().empty() ? normalizer_ : Normalizer(as_is), pieces_) {}
 
   /// Reads tokenizer.json, else vocab.txt, and with either special_tokens_map.json and tokenizer_config.json, whose
-  /// normalizer settings win over those of tokenizer.json (as in transformers).  Errors: IoError, FormatError.
-  static WordPiece load(const std::filesystem::path& directory, AddedTokenMatching matching = AddedTokenMatching::none);
+  /// normalizer settings win over those of tokenizer.json (as in transformers). Added tokens that are not special are found
+  /// in texts; special ones, such as [SEP], are ordinary text there unless asked for.  Errors: IoError, FormatError.
+  static WordPiece load(const std::filesystem::path& directory, AddedTokenMatching matching = AddedTokenMatching::ordinary);
 
   /// Writes what load and transformers' AutoTokenizer read.
   /// Errors: IoError; FormatError for tokens that are not UTF-8.

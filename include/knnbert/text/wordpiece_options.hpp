@@ -24,7 +24,7 @@ struct WordPieceOptions {
   std::string prefix = "##";                  ///< of pieces that continue a word
   index_t max_characters_per_word = 100;      ///< longer words are unknown
   std::vector<AddedToken> added_tokens = {};  ///< beside the five above, which need not be repeated
-  AddedTokenMatching matching = AddedTokenMatching::none;
+  AddedTokenMatching matching = AddedTokenMatching::ordinary;
   SuggestedLengths suggested = {};
 };
 

@@ -155,7 +155,7 @@ class Stepper {
     const double operations = network_.operations(batch);
     report.time("forward", {}, [&] {
       network_.encoder().forward(network_.values(), batch,
-                                 {.pooling = network_.options().pooling, .dropout = dropout, .first_example = first, .recompute = options_.recompute}, tape_,
+                                 {.pooling = network_.pooling(), .dropout = dropout, .first_example = first, .recompute = options_.recompute}, tape_,
                                  *workspace, network_.workers());
       resize(batch.size());
       network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);

@@ -82,7 +82,7 @@ class Trainer {
     }
 
    private:
-    static constexpr index_t most_unread = 64;
+    static constexpr index_t most_unread = 64, most_skipped = 20;
     struct StepLoss {
       Deferred<float> loss;
       Deferred<bool> finite;
@@ -130,14 +130,23 @@ class Trainer {
 
     /// Adds losses to the epoch's, all those at once that a device was still computing.
     void read_losses() {
-      for (const StepLoss& step : unread_)
+      for (const StepLoss& step : unread_) {
+        skipped_ = step.finite ? 0 : skipped_ + 1;
         if (step.finite) epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples), epoch_examples_ += step.examples;
+        if (skipped_ == most_skipped) refuse_divergence();
+      }
       unread_.clear();
+    }
+    /// Steps without a finite gradient change nothing: parameters that give no other will not recover.
+    [[noreturn]] void refuse_divergence() const {
+      raise<Error>("Trainer::fit: {} steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate than {} expected", skipped_,
+                   options_.learning_rate);
     }
 
     template <class Observer>
     void close_epoch(Observer& observer) {
       read_losses();
+      if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
       require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
       EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
       if (dev_.size() > 0) epoch.dev = scores();
@@ -248,14 +257,14 @@ class Trainer {
     ParameterBlock best_;
     std::vector<StepLoss> unread_;
     double best_score_ = 0, epoch_loss_ = 0;
-    index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1;
+    index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1, skipped_ = 0;
   };
 
   RunIdentity identity(const TrainingData& train, const Batch& dev, std::span<const label_t> dev_labels) const {
     RunIdentity run = identity_of(options_);
     const auto& own = model_.options();
     const auto& network = model_.network();
-    run.add("pooling", detail::name_in(detail::pooling_names, own.pooling));
+    run.add("pooling", detail::name_in(detail::pooling_names, network.pooling()));
     run.add("head_hidden_layer", own.head_hidden_layer);
     run.add("max_length", own.max_length);
     run.add("precision", name_of(own.precision));

@@ -1,0 +1,30 @@
+#include "pairs.hpp"
+
+#include "knnbert/io/safetensors.hpp"
+
+namespace knnbert::cli {
+
+void add_pairs(CLI::App& verb, PairOptions& options) {
+  auto* const yes = verb.add_flag("--pairs", options.yes, "lines are pairs of texts with a tab between them; without --pairs and --no-pairs they are if the model's examples are");
+  verb.add_flag("--no-pairs", options.no, "lines are single texts, whatever tabs are in them")->excludes(yes);
+}
+
+bool takes_pairs(const PairOptions& options, const std::filesystem::path& directory) {
+  if (options.yes || options.no) return options.yes;
+  const auto store = directory / "datastore.safetensors";
+  return committed_exists(store) && SafeTensors(store).find("pair").has_value();
+}
+
+std::vector<std::string> split_pairs(std::vector<std::string>& lines) {
+  std::vector<std::string> pairs;
+  for (std::string& line : lines) {
+    const auto tab = std::min(line.find('\t'), line.size());
+    pairs.push_back(line.substr(std::min(tab + 1, line.size())));
+    line.resize(tab);
+  }
+  return pairs;
+}
+
+std::string both_texts(const std::string& text, const std::string& pair) { return pair.empty() ? text : text + " | " + pair; }
+
+}  // namespace knnbert::cli

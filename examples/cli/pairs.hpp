@@ -1,0 +1,26 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+
+/// Lines that hold two texts: `text <tab> second text`.
+namespace knnbert::cli {
+
+struct PairOptions {
+  bool yes = false, no = false;  ///< neither: as the examples of a model directory are
+};
+
+void add_pairs(CLI::App& verb, PairOptions& options);
+
+/// Whether lines are pairs for a model or encoder directory.  Errors: IoError, FormatError.
+bool takes_pairs(const PairOptions& options, const std::filesystem::path& directory);
+
+/// Cuts lines at their first tab.  Returns the second texts, empty where a line has none.
+std::vector<std::string> split_pairs(std::vector<std::string>& lines);
+
+/// For people and for pages that show one text: both, in one line.
+std::string both_texts(const std::string& text, const std::string& pair);
+
+}  // namespace knnbert::cli

@@ -1,0 +1,42 @@
+# Pairs of texts: every verb that reads, stores or shows texts knows the second one.
+. "$(dirname "$0")/common.sh"
+need_encoder
+printf 'sentence1\tsentence2\tlabel\nA man eats\tSomeone is eating\tentails\nA man eats\tNobody eats\tcontradicts\nIt rains\tThe street is wet\tentails\nIt rains\tThe sun shines\tcontradicts\n' >pairs.tsv
+"$KNNBERT" train --method ce --epochs 0 --neighbors 1 --threads 1 --encoder "$ENCODER" --train pairs.tsv --output model >out 2>err || { cat err; wrong "training failed"; }
+
+accuracy() { "$KNNBERT" eval --model model --data pairs.tsv --json | sed 's/.*"accuracy":{"knn":\([0-9.]*\).*/\1/'; }
+[ "$(accuracy)" = 1.0 ] || wrong "accuracy $(accuracy) on the model's own examples"
+"$KNNBERT" remove --model model --id 0 1 2 3 >out
+"$KNNBERT" add --model model --data pairs.tsv >ids
+[ "$(wc -l <ids)" -eq 4 ] || wrong "four ids expected"
+[ "$(accuracy)" = 1.0 ] || wrong "accuracy $(accuracy) after add"
+"$KNNBERT" index --model model --data pairs.tsv >out
+[ "$(accuracy)" = 1.0 ] || wrong "accuracy $(accuracy) after index"
+
+printf 'A man eats\tNobody eats\nIt rains\tThe street is wet\n' | "$KNNBERT" predict --model model >answers
+[ "$(wc -l <answers)" -eq 2 ] || wrong "two answers expected"
+for part in '"text":"A man eats"' '"pair":"Nobody eats"' '"label":"contradicts"'; do head -n 1 answers | grep -qF "$part" || { cat answers; wrong "$part expected"; }; done
+tail -n 1 answers | grep -qF '"label":"entails"' || { cat answers; wrong "the second pair entails"; }
+"$KNNBERT" predict --model model --plain <answers >out || wrong "plain predictions"
+printf 'A man eats\tNobody eats\n' | "$KNNBERT" predict --model model --plain | grep -q 'contradicts: A man eats.*Nobody eats' || wrong "the evidence shows one text only"
+
+# Texts of one class, and files of pairs without labels.
+printf 'Snow falls\tIt is summer\n' >more.txt
+id=$("$KNNBERT" add --model model --class contradicts --data more.txt)
+printf 'Snow falls\tIt is summer\n' | "$KNNBERT" predict --model model | grep -qF "\"neighbors\":[{\"id\":$id," || wrong "a pair that was added with --class is its own neighbor"
+
+# A pair is not the line with a tab in it; --pairs says so where no model does, --no-pairs where it does.
+printf 'A man eats\tNobody eats\n' >line.txt
+two=$("$KNNBERT" tokenize --model "$ENCODER" --pairs line.txt)
+one=$("$KNNBERT" tokenize --model "$ENCODER" line.txt)
+[ "$two" != "$one" ] || wrong "tokenize --pairs has the ids of one text"
+[ "$two" = "$("$KNNBERT" tokenize --model model line.txt)" ] || wrong "tokenize does not follow a model of pairs"
+[ "$one" = "$("$KNNBERT" tokenize --model model --no-pairs line.txt)" ] || wrong "--no-pairs"
+"$KNNBERT" embed --model "$ENCODER" --pairs --input line.txt --output two.npy
+"$KNNBERT" embed --model model --input line.txt --output also_two.npy
+"$KNNBERT" embed --model "$ENCODER" --input line.txt --output one.npy
+cmp -s two.npy also_two.npy || wrong "embed does not follow a model of pairs"
+cmp -s two.npy one.npy && wrong "embed --pairs has the rows of one text"
+
+"$KNNBERT" report --model model --data pairs.tsv --output report.html >out
+grep -q "Nobody eats" report.html || wrong "the report drops the second text"
