@@ -75,10 +75,11 @@ inline std::optional<Encoding> guess_utf16(std::string_view text) {
     wide_lines[1] += i % 2 == 0 && i + 1 < sample.size() && sample[i + 1] == '\0';
   }
   // Most characters of Latin script have a zero; in others at least the line ends have.
-  for (const std::size_t parity : {0u, 1u})
-    if (zeros[1 - parity] == 0 && zeros[parity] > 0 &&
-        (4 * zeros[parity] > sample.size() || (lines > 0 && wide_lines[parity] == lines)))
-      return parity == 0 ? Encoding::utf16be : Encoding::utf16le;
+  for (const std::size_t parity : {0u, 1u}) {
+    const bool latin = 4 * zeros[parity] > sample.size() && 3 * zeros[1 - parity] <= zeros[parity];
+    const bool other = zeros[1 - parity] == 0 && lines > 0 && wide_lines[parity] == lines;
+    if (zeros[parity] > 0 && (latin || other)) return parity == 0 ? Encoding::utf16be : Encoding::utf16le;
+  }
   return std::nullopt;
 }
 
