@@ -141,7 +141,7 @@ TEST_CASE("model files: damaged settings are refused with file and reason") {
   CHECK(contains(error("\"head_classes\": 3", "\"head_classes\": 0"), "head_classes 0 given, 1 to 4 expected"));
   CHECK(contains(error("\"head_classes\": 3", "\"head_classes\": 5"), "head_classes 5 given, 1 to 4 expected"));
   CHECK(contains(error("\"head_classes\": 3", "\"head_classes\": 2"), "classifier.out_proj"));
-  CHECK(contains(error("\"neighbors\": 7", "\"neighbors\": 0"), "0 given, at least 1 expected"));
+  CHECK(contains(error("\"neighbors\": 7", "\"neighbors\": 0"), "neighbors: 0 given, 1 to"));
   CHECK(contains(error("\"neighbors\": 7,", ""), "neighbors"));
   CHECK(contains(error("\"max_length\": 11", "\"max_length\": 1000"), "max_length: 1000 given, 3 to 16 expected"));
   CHECK(contains(error("\"greeting\"", "\"card\""), "class 'card'"));
