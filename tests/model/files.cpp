@@ -190,12 +190,15 @@ TEST_CASE("model files: a save that fails leaves the old model; other files of t
   std::filesystem::create_directory(folder / "saved" / "checkpoint-3");
   std::ofstream(folder / "saved" / "checkpoint-3" / "state") << "kept";
   const auto expected = model.predict(tiny_texts);
-  // A class name that no JSON file can hold.
-  model.add(std::vector<std::string>{"cash"}, "\xff\xfe");
-  CHECK_THROWS_AS(model.save(folder / "saved"), FormatError);
+  // A folder in the place of a file that a save writes.
+  model.add(std::vector<std::string>{"cash"}, "another class");
+  std::filesystem::remove(folder / "saved" / "modules.json");
+  std::filesystem::create_directory(folder / "saved" / "modules.json");
+  CHECK_THROWS_AS(model.save(folder / "saved"), IoError);
   CHECK(same(Classifier<>::load(folder / "saved").predict(tiny_texts), expected));
   CHECK(slurp(folder / "saved" / "notes.txt") == "mine");
   CHECK(folder.count() == 2);  // encoder and saved: nothing temporary is left
+  std::filesystem::remove(folder / "saved" / "modules.json");
   const auto again = rich_model(folder.path());
   again.save((folder / "saved").string() + "/");
   CHECK(slurp(folder / "saved" / "notes.txt") == "mine");

@@ -32,7 +32,8 @@ TEST_CASE("every recipe is one that the trainer takes", "[recipe]") {
         CHECK((r.contrastive.momentum >= 0.9f && r.contrastive.momentum <= 0.999f));
         CHECK((r.contrastive.capacity >= 1 && r.contrastive.capacity <= 32000));
         CHECK(r.contrastive.positives <= 2);  // the time of cross entropy, at most twice
-        CHECK((r.neighbors >= 1 && r.neighbors <= f.per_class() && r.neighbors <= 30));
+        CHECK((r.neighbors >= 3 && r.neighbors <= std::max<index_t>(3, f.per_class()) && r.neighbors <= 30));
+        CHECK((r.phi >= 0.1f && r.phi <= 0.5f));
       }
 }
 
@@ -55,7 +56,7 @@ TEST_CASE("a large set gets one epoch, a small one enough steps, and none more e
 
 TEST_CASE("more examples a class: the contrast weighs less and more neighbors vote", "[recipe]") {
   Recipe before = recommended(facts(150, 150));
-  CHECK(before.neighbors == 1);
+  CHECK(before.neighbors == 3);
   CHECK(before.contrastive.contrast.most_similar == 1);
   for (index_t each = 2; each < 100000; each *= 2) {
     const Recipe r = recommended(facts(150 * each, 150));

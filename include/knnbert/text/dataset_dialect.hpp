@@ -129,6 +129,10 @@ inline bool has_quoted_fields(std::string_view text, std::string_view name, RowC
 inline Dialect find_dialect(std::string_view text, std::string_view name, bool csv, const DatasetOptions& options,
                             RowCollector& out) {
   const char separator = csv ? find_separator(text, options) : '\t';
+  if (csv && separator != ',' && options.text_column.empty() && !text.starts_with("sep="))
+    out.warn(format("{}: read with '{}' between columns, as its rows show; DatasetOptions::text_column and "
+                    "DatasetOptions::label_column say which is which if that is wrong",
+                    name, separator == '\t' ? std::string_view("\\t") : std::string_view(&separator, 1)));
   if (options.quotes != Quotes::automatic) return {separator, options.quotes == Quotes::rfc4180};
   return {separator, separator != '\t' || has_quoted_fields(text, name, out)};
 }
