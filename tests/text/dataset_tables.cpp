@@ -241,14 +241,18 @@ TEST_CASE("quotes are taken off where they were put on, and are text elsewhere")
 }
 
 TEST_CASE("separators of csv files") {
+  const auto guessed = [](std::string_view text, std::string_view name) {
+    CHECK(contains(warning_of(text, name), "between columns"));
+    return rows_of(Dataset::parse(text, name));
+  };
   const Names two{"foo, bar||x", "baz||y"};
-  CHECK(plain("text;label\nfoo, bar;x\nbaz;y\n", "f.csv") == two);
-  CHECK(plain("text\tlabel\nfoo, bar\tx\nbaz\ty\n", "f.csv") == two);
-  CHECK(plain("text|label\nfoo, bar|x\nbaz|y\n", "f.csv") == two);
+  CHECK(guessed("text;label\nfoo, bar;x\nbaz;y\n", "f.csv") == two);
+  CHECK(guessed("text\tlabel\nfoo, bar\tx\nbaz\ty\n", "f.csv") == two);
+  CHECK(guessed("text|label\nfoo, bar|x\nbaz|y\n", "f.csv") == two);
   CHECK(plain("sep=;\r\ntext;label\r\nfoo, bar;x\r\nbaz;y\r\n", "f.csv") == two);
-  CHECK(plain("\"text\";\"label\"\n\"foo; bar\";x\nbaz;y\n", "f.csv") == Names{"foo; bar||x", "baz||y"});
+  CHECK(guessed("\"text\";\"label\"\n\"foo; bar\";x\nbaz;y\n", "f.csv") == Names{"foo; bar||x", "baz||y"});
   CHECK(plain("text,label\nfoo; bar,x\nbaz,y\n", "f.csv") == Names{"foo; bar||x", "baz||y"});
-  CHECK(plain("text;label\nfoo, bar;x\nbaz;y\n", "-") == two);
+  CHECK(guessed("text;label\nfoo, bar;x\nbaz;y\n", "-") == two);
   CHECK(failure("text;label\nfoo;x;z\n", "f.csv") == "f.csv:2: 3 columns given, 2 expected");
   CHECK(plain("u;w\nfoo, bar;x\nbaz;y\n", "f.csv", {.text_column = "u", .label_column = "w"}) == two);
 }
