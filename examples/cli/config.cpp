@@ -121,7 +121,7 @@ OrderedJson options_of(const CLI::App& verb) {
     if (option->get_items_expected_max() == 0) options[name] = option->count() > 0 && option->as<bool>();
     else if (option->count() > 1) options[name] = option->results();
     else if (option->count() == 1) options[name] = value(option->results().front());
-    else if (!option->get_default_str().empty()) options[name] = value(option->get_default_str());
+    else if (const std::string text = option->get_default_str(); !text.empty() && text != "recipe") options[name] = value(text);
   }
   return options;
 }
