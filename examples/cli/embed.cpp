@@ -29,7 +29,7 @@ namespace {
 /// How a directory's embeddings are made: as a model directory was trained, or as sentence-transformers' files say.
 SentenceSettings own_settings(const std::filesystem::path& folder, const BertConfig& config) {
   const auto path = folder / "knnbert.json";
-  if (std::filesystem::exists(path)) {
+  if (committed_exists(path)) {
     const Json json = read_json(path);
     return {.pooling = detail::value_of(json, "pooling", detail::pooling_names, path.string()),
             .max_length = detail::number_within(json, "max_length", 3, config.max_position_embeddings, path.string()),

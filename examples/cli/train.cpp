@@ -89,7 +89,6 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("voting", o.voting, "softmax");
   set("voting-temperature", o.voting_temperature, r.voting_temperature);
   if (o.method != "knn-bert") return o;
-  set("phi", o.phi, r.phi);
   set("lambda", o.contrastive.weight, r.contrastive.weight);
   set("momentum", o.contrastive.momentum, r.contrastive.momentum);
   set("positives", o.contrastive.positives, r.contrastive.positives);
@@ -284,7 +283,7 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--store", o.store, "what the datastore holds: the training data encoded anew, or the keys that the queue held at the end")
       ->capture_default_str()
       ->check(CLI::IsMember({"rebuilt", "queue"}));
-  verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")->capture_default_str()->check(CLI::Range(0.0, 1.0));
 }
 
 void add_trainer_options(CLI::App& verb, TrainOptions& o) {

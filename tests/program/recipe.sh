@@ -14,7 +14,7 @@ train --output auto --epochs 1
 expect_text out "recipe auto: 8 examples of 2 classes, 4 a class"
 expect_text out "--lambda 0.5"
 kept auto "t['recipe'] == 'auto' and t['epochs'] == 1 and 'epochs' not in c"
-kept auto "c['lambda'] == 0.5 and c['positives'] == 1 and c['queue-size'] == 16 and c['neighbors'] == 4 and c['voting'] == 'softmax'"
+kept auto "c['lambda'] == 0.5 and c['positives'] == 1 and c['queue-size'] == 1000 and c['neighbors'] == 4 and c['voting'] == 'softmax'"
 kept auto "t['learning_rate'] == 1e-4 and c['head-learning-rate'] == 1e-3 and t['top_k'] == 4"
 
 # The number of epochs that it chooses stands in the help and in what `--epochs 0` leaves out.

@@ -72,7 +72,7 @@ inline void require_bert(const Json& json, const std::string& where) {
 /// Reads config.json.  Errors: IoError, FormatError. Whether the checkpoint has a pooler is not said there.
 inline BertConfig read_bert_config(const std::filesystem::path& folder) {
   require_folder(folder, "a folder with a BERT encoder");
-  if (std::filesystem::exists(folder / "adapter_config.json"))
+  if (committed_exists(folder / "adapter_config.json"))
     raise<FormatError>("{}: adapter_config.json given, an encoder that its adapter was merged into expected", folder.string());
   const auto path = folder / "config.json";
   const Json json = read_json(path);

@@ -33,7 +33,7 @@ inline constexpr std::pair<const char*, const char*> sentence_poolings[] = {  //
 
 inline bool is_file(const std::filesystem::path& path) {
   std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
+  return committed_exists(path, ignored);
 }
 
 /// Reads the configuration of a Pooling module.

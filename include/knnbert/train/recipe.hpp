@@ -28,13 +28,11 @@ inline TrainingFacts training_facts(const Dataset& data, index_t width = 384) {
 ///   Recipe r = recommended(train, model.network().width());
 ///   Trainer(model, r.trainer, CrossEntropy{.weight = 1 - r.contrastive.weight}, QueueContrastive(r.contrastive)).fit(train);
 ///   model.set_neighbors(r.neighbors);
-///   model.fusion().phi = r.phi;
 struct Recipe {
   TrainerOptions trainer;
   QueueContrastiveOptions contrastive;
   index_t neighbors = 10;           ///< of the vote, which should be a SoftmaxWeighted one
   float voting_temperature = 0.1f;
-  float phi = 0.1f;                 ///< weight of the vote
   index_t steps = 0;                ///< of the whole run
 };
 
@@ -87,11 +85,10 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   c.weight = detail::three_digits(0.1 + 0.4 * few);
   c.momentum = detail::recipe_momentum(r.steps);
   c.positives = 1;  // each costs a third of the training
-  c.capacity = std::clamp<index_t>(facts.examples, t.batch_size, 32000);
+  c.capacity = std::clamp<index_t>(facts.examples, std::max<index_t>(1000, t.batch_size), 32000);
   c.contrast.most_similar = std::min<index_t>(10, each);
   const auto root = static_cast<index_t>(std::sqrt(static_cast<double>(each)));
   r.neighbors = std::clamp<index_t>(each, 3, std::clamp<index_t>(root, 10, 30));  // 3: evidence also where a class has one
-  r.phi = detail::three_digits(0.1 + 0.4 * few);
   return r;
 }
 
