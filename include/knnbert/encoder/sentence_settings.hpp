@@ -31,15 +31,10 @@ inline constexpr std::pair<const char*, const char*> sentence_poolings[] = {  //
     {"pooling_mode_mean_tokens", "mean"},        {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"},
     {"pooling_mode_weightedmean_tokens", "weightedmean"}, {"pooling_mode_lasttoken", "lasttoken"}};
 
-inline bool is_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return committed_exists(path, ignored);
-}
-
 /// Reads the configuration of a Pooling module.
 inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSettings& settings) {
   const std::string where = path.string();
-  if (!is_file(path)) {
+  if (!committed_exists(path)) {
     settings.problem = format("{}: no such file given, the configuration of the pooling that modules.json names expected", where);
     return;
   }
@@ -76,7 +71,7 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
       read_sentence_pooling(own, settings);
     } else if (kind == "Normalize") {
       settings.normalized = true;
-      const auto of = is_file(own) ? optional_value<std::string>(read_json(own), "module_input_name", "sentence_embedding", own.string()) : "sentence_embedding";
+      const auto of = committed_exists(own) ? optional_value<std::string>(read_json(own), "module_input_name", "sentence_embedding", own.string()) : "sentence_embedding";
       if (of != "sentence_embedding") settings.problem = format("{}: {} given, sentence_embedding expected", own.string(), of);
     } else if (kind != "Dropout") {
       settings.problem = format("{}: module {} given, a Transformer, then Pooling, then perhaps Normalize expected", where, type);
@@ -105,7 +100,7 @@ inline void read_sentence_transformer(const std::filesystem::path& path, Sentenc
 
 /// What tokenizer_config.json calls the longest text; 0: nothing, or no limit.
 inline index_t model_max_length(const std::filesystem::path& path) {
-  if (!is_file(path)) return 0;
+  if (!committed_exists(path)) return 0;
   const Json json = read_json(path);
   const auto found = json.is_object() ? json.find("model_max_length") : json.end();
   if (found == json.end() || !found->is_number()) return 0;
@@ -129,10 +124,10 @@ inline void read_sentence_prompt(const std::filesystem::path& path, SentenceSett
 inline SentenceSettings read_sentence_settings(const std::filesystem::path& folder) {
   SentenceSettings settings;
   const auto transformer = folder / "sentence_bert_config.json", prompts = folder / "config_sentence_transformers.json";
-  if (detail::is_file(transformer)) detail::read_sentence_transformer(transformer, settings);
-  if (!detail::is_file(folder / "modules.json")) return settings;
+  if (committed_exists(transformer)) detail::read_sentence_transformer(transformer, settings);
+  if (!committed_exists(folder / "modules.json")) return settings;
   if (settings.problem.empty()) detail::read_sentence_modules(folder, settings);
-  if (detail::is_file(prompts)) detail::read_sentence_prompt(prompts, settings);
+  if (committed_exists(prompts)) detail::read_sentence_prompt(prompts, settings);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
   return settings;
 }
