@@ -1,0 +1,136 @@
+#pragma once
+#include "knnbert/model/classifier.hpp"
+
+/// From texts to predictions: what Classifier declares.
+namespace knnbert {
+
+template <class Stack>
+Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+  if (!pairs.empty() && pairs.size() != texts.size())
+    raise<ShapeError>("Classifier::tokenize: {} texts but {} second texts", texts.size(), pairs.size());
+  Batch batch;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (pairs.empty() || pairs[i].empty()) tokenizer_.append(texts[i], batch, options().max_length);
+    else tokenizer_.append(texts[i], pairs[i], batch, options().max_length);
+  }
+  return batch;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::embed(const Batch& texts) const {
+  Matrix all(texts.size(), network_.width());
+  std::vector<index_t> group;
+  for (index_t first = 0; first < texts.size(); first += std::ssize(group)) {
+    group.clear();
+    for (index_t i = first; i < std::min(texts.size(), first + texts_per_group); ++i) group.push_back(i);
+    network_.embed(network_.values(), texts.select(group), std::nullopt, View(all).row_range(first, std::ssize(group)));
+  }
+  require_finite_embeddings("Classifier::embed", all);
+  return all;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::features(const Batch& texts, const Team& team) const {
+  const Range own = team.share(texts.size());
+  const Matrix embedding = embed(texts.slice(own.begin, own.end - own.begin));
+  Matrix features(texts.size(), network_.feature_width());
+  network_.features_of(embedding, View(features).row_range(own.begin, embedding.rows()));
+  gather_rows(team, features);
+  return features;
+}
+
+/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says of
+/// the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained says nothing.
+template <class Stack>
+void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
+  if (!head_trained_) return fusion_(knn, knn, combined);
+  const auto known = static_cast<std::size_t>(network_.classes());
+  double unknown = 0;
+  for (std::size_t c = known; c < knn.size(); ++c) unknown += knn[c];
+  std::vector<float> extended(head.begin(), head.end());
+  for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
+  for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
+  fusion_(extended, knn, combined);
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
+  const Matrix embedding = embed(texts);
+  Matrix all(texts.size(), network_.classes());
+  network_.logits_of(embedding, all);
+  for (index_t i = 0; i < all.rows(); ++i) softmax(std::as_const(all).row(i), all.row(i));
+  return all;
+}
+
+template <class Stack>
+template <class Store>
+NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const {
+  Matrix logits(embedding.rows(), network_.classes()), features(embedding.rows(), network_.feature_width());
+  network_.logits_of(embedding, logits);
+  network_.features_of(embedding, features);
+  auto neighbors = store.search(features, neighbors_, AcceptAll{}, network_.workers());
+  for (index_t i = 0; i < embedding.rows(); ++i) {
+    const auto row = out.head.row(first + i);
+    std::fill(row.begin(), row.end(), 0.0f);
+    softmax(std::as_const(logits).row(i), row);
+    voting_(neighbors[i], out.knn.row(first + i));
+    combine(row, out.knn.row(first + i), out.combined.row(first + i));
+  }
+  return neighbors;
+}
+
+template <class Stack>
+Distributions Classifier<Stack>::distributions(const Batch& texts) const {
+  require_current("Classifier::distributions");
+  const auto store = store_view();
+  const index_t count = std::ssize(*classes());
+  Distributions out{Matrix(texts.size(), count), Matrix(texts.size(), count), Matrix(texts.size(), count)};
+  const Matrix embedding = embed(texts);
+  for (index_t first = 0; first < texts.size(); first += texts_per_group)
+    decide(*store, ConstView(embedding).row_range(first, std::min(texts_per_group, texts.size() - first)), first, out);
+  return out;
+}
+
+template <class Stack>
+template <class Store>
+Prediction Classifier<Stack>::describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
+                                       const std::vector<std::string>& names) const {
+  const auto list = [&](const Matrix& m) { return std::vector<float>(m.row(row).begin(), m.row(row).end()); };
+  Prediction p;
+  p.knn = list(all.knn), p.head = list(all.head), p.combined = list(all.combined);
+  p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
+  p.class_name = names[static_cast<std::size_t>(p.label)];
+  p.probability = p.combined[static_cast<std::size_t>(p.label)];
+  for (const Neighbor& n : neighbors) {
+    p.neighbors.push_back({n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
+    if constexpr (requires { store.pair(n.id); }) p.neighbors.back().pair = std::string(store.pair(n.id));
+  }
+  return p;
+}
+
+template <class Stack>
+std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+  require_current("Classifier::predict");
+  const auto store = store_view();
+  const auto names = classes();
+  const index_t count = std::ssize(*names);
+  const Batch batch = tokenize(texts, pairs);
+  Distributions all{Matrix(batch.size(), count), Matrix(batch.size(), count), Matrix(batch.size(), count)};
+  std::vector<Prediction> predictions;
+  if (batch.size() == 0) return predictions;
+  const Matrix embedding = embed(batch);
+  for (index_t first = 0; first < batch.size(); first += texts_per_group) {
+    const index_t size = std::min(texts_per_group, batch.size() - first);
+    const auto neighbors = decide(*store, ConstView(embedding).row_range(first, size), first, all);
+    for (index_t i = 0; i < size; ++i) predictions.push_back(describe(*store, all, first + i, neighbors[i], *names));
+  }
+  return predictions;
+}
+
+template <class Stack>
+Prediction Classifier<Stack>::predict(std::string_view text, std::string_view pair) const {
+  const std::string first(text), second(pair);
+  return std::move(predict({&first, 1}, {&second, 1}).front());
+}
+
+}  // namespace knnbert
