@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/core/type_name.hpp"
 #include "knnbert/io/json.hpp"
+#include "knnbert/encoder/bert_files.hpp"
 
 /// The policies of a stack in knnbert.json: each under its role by name, with the numbers that users tune.
 namespace knnbert::detail {

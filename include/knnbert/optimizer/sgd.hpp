@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/io/archive.hpp"
 #include "knnbert/kernel/update.hpp"
 #include "knnbert/optimizer/concept.hpp"
 #include "knnbert/optimizer/moments.hpp"
