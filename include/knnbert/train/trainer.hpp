@@ -159,7 +159,8 @@ class Trainer {
       report_.epochs.push_back(epoch);
       ++epoch_, batch_ = 0, epoch_loss_ = 0, epoch_examples_ = 0;
       observer.epoch(epoch);
-      if (options_.checkpoint_every == 0 || step_ % options_.checkpoint_every == 0) checkpoint();
+      const bool last = epoch_ == options_.epochs || out_of_patience();
+      if (last || options_.checkpoint_every == 0 || step_ % options_.checkpoint_every == 0) checkpoint();
     }
 
     /// The output layer of the head, whose weights nothing but a loss of its logits changes.
