@@ -113,7 +113,7 @@ template <class S>
 void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
   require_length(o.max_length, o.model);
-  if (team.first()) require_writable(o.output);
+  if (team.size() == 1 && o.part_texts == 0) require_writable(o.output);  // parts outlive a place that cannot be written
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
     if (!o.normalize.empty()) raise<OptionError>("--normalize: contrastive features have length 1, --feature mean, cls or pooler expected");
