@@ -102,19 +102,20 @@ def probe(program, split, train):
 def tuned(program, split, train, cell, results):
     """Cross entropy with the options that were best on the folds; their scores are kept as well."""
     epochs = results.find(cell, "defaults")["epochs"]
+    tuned_once = {**cell, "draw": 0} if not cell["shots"] else cell  # all texts are the same in every draw
 
     def dev_score(choice):
-        known = results.find(cell, "tuning", choice)
+        known = results.find(tuned_once, "tuning", choice)
         if known is None:
             right = sum(part["n"] * part["accuracy"]["combined"] for part in (
                 program.train_and_test(*fold, "--method", "ce", *choice) for fold in folds(train, cell["shots"])))
-            known = results.add(cell, "tuning", {"options": choice, "right": round(right / 100, 1)})
+            known = results.add(tuned_once, "tuning", {"options": choice, "right": round(right / 100, 1)})
         return known["right"]
 
     choices = [["--epochs", str(e), "--learning-rate", r, "--head-learning-rate", h]
                for e, r, h in product(sorted({epochs, max(1, epochs // 2)}), RATES, HEAD_RATES)]
     best = max(choices, key=dev_score)
-    return {"options": best, **program.train_and_test(split.test and train, split.test, "--method", "ce", "--seed", cell["draw"], *best)}
+    return {"options": best, **program.train_and_test(train, split.test, "--method", "ce", "--seed", cell["draw"], *best)}
 
 
 class Results:

@@ -67,7 +67,7 @@ template <class... Terms>
 void measure(const Arguments& arguments, Network<Stack>& network, const TrainingData& data, index_t positives, Terms... terms) {
   const index_t batch = arguments.number("--batch", 32), steps = arguments.number("--steps", 40), warm_up = arguments.number("--warm-up", 5);
   const auto seed = static_cast<std::uint64_t>(arguments.number("--seed", 42));
-  Stepper<Network<Stack>, Terms...> stepper(network, data, {.batch_size = batch, .seed = seed}, std::move(terms)...);
+  Stepper stepper(network, data, TrainerOptions{.batch_size = batch, .seed = seed}, std::move(terms)...);
   const ShuffledBatches batches(data, batch, seed, 0);
   const BertConfig& config = network.encoder().config();
   stepper.start();

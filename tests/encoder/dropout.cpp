@@ -11,14 +11,14 @@ struct Case {
   ForwardOptions options;
   Matrix u;
   std::vector<Matrix> u_hidden;
-  std::vector<ConstView> views;
+  std::vector<HiddenGradient> views;
   Workers workers;
 
   explicit Case(const BertConfig& config, Pooling pooling, bool dropping)
       : bert(config), batch(random_batch(config, {5, 1, 9, 3})), options{.pooling = pooling}, u(random_matrix(4, config.hidden_size, 2)), workers(2) {
     if (dropping) options.dropout = Rng(3, Stream::dropout);
     for (index_t l = 0; l <= config.num_hidden_layers; ++l) u_hidden.push_back(random_matrix(batch.tokens(), config.hidden_size, 10 + static_cast<std::uint64_t>(l), 0.3));
-    views.assign(u_hidden.begin(), u_hidden.end());
+    for (const Matrix& m : u_hidden) views.push_back({.layer = std::ssize(views), .rows = m});
   }
 
   static double product(ConstView a, ConstView b) {
@@ -77,25 +77,75 @@ TEST_CASE("encoder gradient with dropout: other activations, one head, dropout o
   check_all_parameters(config, Pooling::pooler, true);
 }
 
-TEST_CASE("encoder gradient at the input, with dropout") {
+TEST_CASE("encoder gradient at rows that enter: output and sums, with dropout") {
+  for (const Entry entry : {Entry::output, Entry::sums}) {
+    Case c(tiny_config(), Pooling::mean, true);
+    BertTape tape;
+    BertWorkspace workspace;
+    c.bert.encoder.forward(c.bert.values, c.batch, c.options, tape, workspace, c.workers);
+    Matrix clean(4, 20), input(c.batch.tokens(), 20), d_output, d_sums;
+    copy(tape.embedding(), clean);
+    copy(entry == Entry::output ? tape.hidden(0) : tape.sums(), input);
+    const auto value = [&] {
+      c.bert.encoder.forward(c.bert.values, {c.batch, entry, input}, c.options, tape, workspace, c.workers);
+      return Case::product(c.u, tape.embedding());
+    };
+    value();
+    CHECK(same_bits(tape.embedding(), clean));
+    CHECK(same_bits(encode(c.bert, {c.batch, entry, input}, c.options), clean));
+    Gradients gradients(c.bert.values.shared_table());
+    Matrix* const d_sums_out = entry == Entry::sums ? &d_sums : nullptr;
+    c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .parameters = &gradients, .d_output = &d_output, .d_sums_out = d_sums_out}, workspace, c.workers);
+    CHECK(gradients.active_rows().empty());
+    const auto norm = [&](index_t parameter) { return std::abs(gradients.slice(parameter)[0]); };
+    CHECK((norm(c.bert.encoder.layers().embedding_norm.gain) > 0) == (entry == Entry::sums));
+    const Matrix& d = entry == Entry::output ? d_output : d_sums;
+    for (const auto& [t, k] : {std::pair<index_t, index_t>{0, 0}, {5, 19}, {6, 3}, {17, 11}}) {
+      const float kept = input(t, k);
+      const double numeric = slope_at_zero(0.02, [&](double step) { input(t, k) = static_cast<float>(kept + step); }, value);
+      CHECK(std::abs(numeric - d(t, k)) < 1e-3 * std::abs(numeric) + 1e-4);
+    }
+  }
+}
+
+TEST_CASE("encoder gradient at the sums of a clean pass: added up by token it is the gradient of the word table") {
+  Case c(tiny_config(), Pooling::pooler, true);
+  BertTape tape;
+  BertWorkspace workspace;
+  c.bert.encoder.forward(c.bert.values, c.batch, c.options, tape, workspace, c.workers);
+  const Matrix entering = random_matrix(c.batch.tokens(), 20, 5);
+  for (const ConstView d_sums : {ConstView(), ConstView(entering)}) {
+    Matrix left, alone;
+    Gradients gradients(c.bert.values.shared_table());
+    const EncoderGradients all{.d_embedding = c.u, .d_sums = d_sums, .parameters = &gradients, .d_sums_out = &left};
+    c.bert.encoder.backward(c.bert.values, tape, all, workspace, c.workers);
+    c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .d_sums = d_sums, .d_sums_out = &alone}, workspace, c.workers);
+    CHECK(same_bits(alone, left));
+    Matrix table(c.bert.encoder.config().vocab_size, 20);
+    table.fill(0);
+    for (index_t t = 0; t < c.batch.tokens(); ++t) add_rows(ConstView(left).row_range(t, 1), View(table).row_range(c.batch.ids[static_cast<std::size_t>(t)], 1));
+    const float* words = gradients.slice(c.bert.encoder.layers().words);
+    for (index_t i = 0; i < table.rows(); ++i)
+      for (index_t k = 0; k < 20; ++k) REQUIRE(words[i * 20 + k] == table(i, k));
+  }
+}
+
+TEST_CASE("encoder gradients at first rows are those at all rows that are zero elsewhere") {
   Case c(tiny_config(), Pooling::mean, true);
   BertTape tape;
   BertWorkspace workspace;
   c.bert.encoder.forward(c.bert.values, c.batch, c.options, tape, workspace, c.workers);
-  Matrix input(c.batch.tokens(), 20), d_input(c.batch.tokens(), 20);
-  copy(tape.hidden(0), input);
-  const auto value = [&] {
-    c.bert.encoder.forward_from(c.bert.values, c.batch, input, c.options, tape, workspace, c.workers);
-    return Case::product(c.u, tape.embedding());
-  };
-  value();
-  Gradients gradients(c.bert.values.shared_table());
-  c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .parameters = &gradients, .d_input = d_input}, workspace, c.workers);
-  CHECK(gradients.active_rows().empty());
-  for (const auto& [t, k] : {std::pair<index_t, index_t>{0, 0}, {5, 19}, {6, 3}, {17, 11}}) {
-    const float kept = input(t, k);
-    const double numeric = slope_at_zero(0.02, [&](double step) { input(t, k) = static_cast<float>(kept + step); }, value);
-    CHECK(std::abs(numeric - d_input(t, k)) < 1e-3 * std::abs(numeric) + 1e-4);
+  const Matrix first = random_matrix(4, 20, 8), more = random_matrix(c.batch.tokens(), 20, 9);
+  Matrix spread(c.batch.tokens(), 20);
+  spread.fill(0);
+  for (index_t b = 0; b < 4; ++b) copy(ConstView(first).row_range(b, 1), View(spread).row_range(c.batch.offsets[static_cast<std::size_t>(b)], 1));
+  for (index_t layer = 0; layer <= tape.layers(); ++layer) {
+    Gradients sparse(c.bert.values.shared_table()), dense(c.bert.values.shared_table());
+    const std::vector<HiddenGradient> few{{layer, HiddenRows::first, first}, {layer, HiddenRows::all, more}};
+    const std::vector<HiddenGradient> all{{layer, HiddenRows::all, spread}, {layer, HiddenRows::all, more}};
+    c.bert.encoder.backward(c.bert.values, tape, {.d_hidden = few, .parameters = &sparse}, workspace, c.workers);
+    c.bert.encoder.backward(c.bert.values, tape, {.d_hidden = all, .parameters = &dense}, workspace, c.workers);
+    CHECK(same_bits(sparse, dense));
   }
 }
 

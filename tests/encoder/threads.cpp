@@ -34,7 +34,7 @@ TEST_CASE("threads: embedding, hidden states and every gradient have the same bi
         CHECK(same_bits(many.tape.embedding(), one.tape.embedding()));
         for (index_t l = 0; l <= 2; ++l) CHECK(same_bits(many.tape.hidden(l), one.tape.hidden(l)));
         CHECK(same_bits(many.gradients, one.gradients));
-        CHECK(same_bits(many.d_input, one.d_input));
+        CHECK(same_bits(many.d_output, one.d_output));
       }
     }
 }
@@ -70,12 +70,12 @@ TEST_CASE("recomputed activations: the same bits, twice, and a tape that keeps t
         ForwardOptions options{.pooling = pooling};
         if (dropping) options.dropout = Rng(3, Stream::dropout);
         const Pass kept(bert, batch, options, u, Workers(threads));
-        options.recompute = true;
+        options.keep = Keep::hidden;
         const Pass again(bert, batch, options, u, Workers(threads));
         CHECK(same_bits(again.tape.embedding(), kept.tape.embedding()));
         for (index_t l = 0; l <= 2; ++l) CHECK(same_bits(again.tape.hidden(l), kept.tape.hidden(l)));
         CHECK(same_bits(again.gradients, kept.gradients));
-        CHECK(same_bits(again.d_input, kept.d_input));
+        CHECK(same_bits(again.d_output, kept.d_output));
       }
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("a text alone has the bits of the text in a batch, forward, encode and
       const Pass single(bert, alone, options, ConstView(u).row_range(i, 1));
       CHECK(same_bits(single.tape.embedding(), whole.tape.embedding().row_range(i, 1)));
       CHECK(same_bits(encode(bert, alone, options), single.tape.embedding()));
-      CHECK(same_bits(single.d_input, ConstView(whole.d_input).row_range(batch.offsets[i], batch.length(i))));
+      CHECK(same_bits(single.d_output, ConstView(whole.d_output).row_range(batch.offsets[i], batch.length(i))));
     }
   }
 }
@@ -153,9 +153,9 @@ TEST_CASE("gradients without a receiver flow to the input only, and only given o
   const Matrix u = random_matrix(3, 20, 2);
   const Workers workers;
   Pass pass(bert, batch, {}, u);
-  Matrix d_input(batch.tokens(), 20);
-  bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .d_input = d_input}, pass.workspace, workers);
-  CHECK(same_bits(d_input, pass.d_input));
+  Matrix d_output;
+  bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .d_output = &d_output}, pass.workspace, workers);
+  CHECK(same_bits(d_output, pass.d_output));
   Gradients none(bert.values.shared_table());
   bert.encoder.backward(bert.values, pass.tape, {.parameters = &none}, pass.workspace, workers);
   for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(none.data()[i] == 0);

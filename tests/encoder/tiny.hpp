@@ -46,12 +46,12 @@ struct Pass {
   BertTape tape;
   BertWorkspace workspace;
   Gradients gradients;
-  Matrix d_input;
+  Matrix d_output;  // at the embedding's output
 
   Pass(const RandomBert& bert, const Batch& batch, const ForwardOptions& options, ConstView d_embedding, const Workers& workers = Workers())
-      : gradients(bert.values.shared_table()), d_input(batch.tokens(), bert.encoder.width()) {
+      : gradients(bert.values.shared_table()) {
     bert.encoder.forward(bert.values, batch, options, tape, workspace, workers);
-    bert.encoder.backward(bert.values, tape, {.d_embedding = d_embedding, .parameters = &gradients, .d_input = d_input}, workspace, workers);
+    bert.encoder.backward(bert.values, tape, {.d_embedding = d_embedding, .parameters = &gradients, .d_output = &d_output}, workspace, workers);
   }
 };
 
@@ -59,10 +59,10 @@ inline bool same_bits(const Gradients& a, const Gradients& b) {
   return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.table().size()) * sizeof(float)) == 0;
 }
 
-inline Matrix encode(const RandomBert& bert, const Batch& batch, const ForwardOptions& options, const Workers& workers = Workers()) {
+inline Matrix encode(const RandomBert& bert, const EncoderInput& input, const ForwardOptions& options, const Workers& workers = Workers()) {
   BertWorkspace workspace;
-  Matrix embedding(batch.size(), bert.encoder.width());
-  bert.encoder.encode(bert.values, batch, options, embedding, workspace, workers);
+  Matrix embedding(input.batch.size(), bert.encoder.width());
+  bert.encoder.encode(bert.values, input, options, embedding, workspace, workers);
   return embedding;
 }
 

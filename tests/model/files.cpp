@@ -235,11 +235,8 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     model.save(where);
 
     const Batch batch = model.tokenize(tiny_texts);
-    BertTape tape;
-    const auto workspace = model.network().lend_workspace();
-    model.network().encoder().forward(model.network().values(), batch, {.pooling = model.network().pooling()}, tape, *workspace, model.network().workers());
-    Matrix logits(batch.size(), 3);
-    model.network().logits_of(tape.embedding(), logits);
+    Network<DefaultStack>::pass_type pass;
+    model.network().forward(model.network().values(), batch, {.keep = Keep::hidden}, pass);
     const std::vector<std::int64_t> ids(batch.ids.begin(), batch.ids.end()), offsets(batch.offsets.begin(), batch.offsets.end());
     std::vector<std::uint8_t> text;
     std::vector<std::int64_t> text_offsets{0};
@@ -251,9 +248,9 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     const auto add = [&](const std::string& name, ConstView m) {
       file.add_rows(name, {m.rows(), m.cols()}, [m](index_t row, std::span<float> out) { std::copy_n(m.row(row).data(), m.cols(), out.begin()); });
     };
-    for (index_t l = 0; l <= tape.layers(); ++l) add(format("hidden.{}", l), tape.hidden(l));
-    add("embedding", tape.embedding());
-    add("logits", logits);
+    for (index_t l = 0; l <= pass.layers(); ++l) add(format("hidden.{}", l), pass.hidden(l));
+    add("embedding", pass.embedding());
+    add("logits", pass.logits());
     file.add("ids", {std::ssize(ids)}, std::span(ids));
     file.add("offsets", {std::ssize(offsets)}, std::span(offsets));
     file.add("text", {std::ssize(text)}, std::span(text));

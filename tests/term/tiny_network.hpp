@@ -61,7 +61,9 @@ struct HandmadeStep {
   using Start = StepStart<TinyNetwork, TrainingData>;
   using Context = StepContext<TinyNetwork, TrainingData>;
 
-  Start start() { return {network, data, clock, dropout, examples, labels, ranges}; }
+  Start start() {
+    return {.model = network, .data = data, .clock = clock, .dropout = dropout, .examples = examples, .labels = labels, .ranges = ranges};
+  }
 
   struct Result {
     TermValue value;
@@ -70,20 +72,23 @@ struct HandmadeStep {
   /// Runs a term on examples [first, first + count) of the step.
   template <class T>
   Result add(T& term, index_t first, index_t count, float idle_weight = 0) {
-    const auto rng = dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt;
     const std::span own(examples.data() + first, static_cast<std::size_t>(count));
-    const auto own_labels = data.labels_of(own);
-    Matrix embedding(count, network.width()), logits(count, network.classes());
-    BertWorkspace workspace;
-    network.encoder().encode(network.values(), data.tokens().select(own), {.dropout = rng, .first_example = first}, embedding, workspace, network.workers());
-    network.logits_of(embedding, logits);
-    Result result{std::nullopt, Matrix(count, network.width()), Matrix(count, network.classes())};
-    result.d_embedding.fill(0);
-    result.d_logits.fill(0);
-    Context context{network, data, clock, rng, own, own_labels, first, std::ssize(examples), idle_weight, embedding, logits, result.d_embedding, result.d_logits, gradients};
-    result.value = term.add(context);
-    return result;
+    Batch batch;
+    Targets targets;
+    data.assign(own, clock, batch, targets);
+    TinyNetwork::pass_type pass;
+    network.forward(network.values(), batch, {.dropout = masks(), .first_example = first}, pass);
+    StepGradients<TinyNetwork> entering;
+    entering.start(network, batch.size(), batch.tokens(), pass.layers());
+    const ParameterBlock no_values(std::make_shared<const ParameterTable>());
+    Gradients no_gradients(no_values.shared_table());
+    Context context{.model = network, .data = data, .clock = clock, .dropout = masks(), .examples = own, .targets = targets, .first_example = first,
+                    .step_examples = std::ssize(examples), .idle_weight = idle_weight, .pass = pass, .entering = entering, .gradients = gradients,
+                    .own_values = no_values, .own_gradients = no_gradients};
+    const TermValue value = term.add(context);
+    return {value, std::move(entering.d_embedding), std::move(entering.d_logits)};
   }
+  std::optional<Rng> masks() const { return dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt; }
   template <class T>
   Result add(T& term) { return add(term, 0, std::ssize(examples)); }
 };

@@ -11,19 +11,26 @@ struct Passes {
   BertTape tape;
   TorchTape torch_tape;
   Gradients gradients, torch_gradients;
-  Matrix d_input, torch_d_input;
+  Matrix d_output, d_sums;
+  TorchRows torch_d_output, torch_d_sums;
 
   Passes(Twins& t, const Batch& batch, const ForwardOptions& options)
-      : gradients(t.native_values.shared_table()), torch_gradients(t.torch_values.shared_table()), d_input(batch.tokens(), t.native.width()),
-        torch_d_input(batch.tokens(), t.native.width()) {
+      : gradients(t.native_values.shared_table()), torch_gradients(t.torch_values.shared_table()) {
     t.native.forward(t.native_values, batch, options, tape, t.workspace, Workers());
     t.torch.forward(t.torch_values, batch, options, torch_tape, t.torch_workspace);
     const index_t width = t.native.width();
-    const Matrix d_embedding = random_matrix(batch.size(), width, 3), first = random_matrix(batch.tokens(), width, 4, 0.1), last = random_matrix(batch.tokens(), width, 5, 0.1);
-    std::vector<ConstView> d_hidden(static_cast<std::size_t>(tape.layers()) + 1);
-    d_hidden[1] = first, d_hidden.back() = last;
-    t.native.backward(t.native_values, tape, {.d_embedding = d_embedding, .d_hidden = d_hidden, .parameters = &gradients, .d_input = d_input}, t.workspace, Workers());
-    t.torch.backward(t.torch_values, torch_tape, {.d_embedding = d_embedding, .d_hidden = d_hidden, .parameters = &torch_gradients, .d_input = torch_d_input}, t.torch_workspace);
+    const Matrix d_embedding = random_matrix(batch.size(), width, 3), d_first = random_matrix(batch.size(), width, 6);
+    const Matrix second = random_matrix(batch.tokens(), width, 4, 0.1), last = random_matrix(batch.tokens(), width, 5, 0.1);
+    const index_t end = tape.layers();
+    const std::vector<HiddenGradient> d_hidden{{1, HiddenRows::all, second}, {end, HiddenRows::all, last}, {1, HiddenRows::first, d_first}, {0, HiddenRows::first, d_first}};
+    std::vector<BasicHiddenGradient<TorchInput>> torch_d_hidden;
+    for (const auto& d : d_hidden) torch_d_hidden.push_back({d.layer, d.which, d.rows});
+    t.native.backward(t.native_values, tape,
+                      {.d_embedding = d_embedding, .d_hidden = d_hidden, .d_sums = second, .parameters = &gradients, .d_output = &d_output, .d_sums_out = &d_sums},
+                      t.workspace, Workers());
+    t.torch.backward(t.torch_values, torch_tape,
+                     {.d_embedding = d_embedding, .d_hidden = torch_d_hidden, .d_sums = second, .parameters = &torch_gradients, .d_output = &torch_d_output, .d_sums_out = &torch_d_sums},
+                     t.torch_workspace);
   }
 
   double hidden_difference() const {
@@ -59,7 +66,8 @@ TEST_CASE("torch bert: hidden states and gradients are those of the native encod
         Twins t = Twins::random(twin_config(activation), buckets);
         const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = pooling});
         CHECK(p.hidden_difference() < 1e-5);
-        CHECK(difference(p.torch_d_input, p.d_input) < 1e-4 * magnitude(p.d_input));
+        CHECK(difference(p.torch_d_output, p.d_output) < 1e-4 * magnitude(p.d_output));
+        CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-4 * magnitude(p.d_sums));
         CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
       }
 }
@@ -88,7 +96,8 @@ TEST_CASE("torch bert: on MiniLM hidden states are within 1e-4 and gradients wit
   for (const auto pooling : {Pooling::mean, Pooling::pooler}) {
     const Passes p(t, twin_batch(t.native.config(), {7, 64, 12, 128, 12, 33}), {.pooling = pooling});
     CHECK(p.hidden_difference() < 1e-4);
-    CHECK(difference(p.torch_d_input, p.d_input) < 1e-3 * magnitude(p.d_input));
+    CHECK(difference(p.torch_d_output, p.d_output) < 1e-3 * magnitude(p.d_output));
+        CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-3 * magnitude(p.d_sums));
     CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
   }
 }
@@ -105,7 +114,7 @@ TEST_CASE("torch bert: a backward pass leaves its tape, adds, and gives the same
     return gradients.block();
   };
   for (const auto& dropout : {std::optional<Rng>(), std::optional(Rng(5, Stream::dropout))}) {
-    const auto once = run({.dropout = dropout}, 1), again = run({.dropout = dropout, .recompute = true}, 1);
+    const auto once = run({.dropout = dropout}, 1), again = run({.dropout = dropout, .keep = Keep::hidden}, 1);
     auto twice = run({.dropout = dropout}, 2);
     for (float& x : std::span(twice.data(), static_cast<std::size_t>(twice.size()))) x /= 2;
     CHECK(gradient_difference(twice, once) < 1e-6);
@@ -113,21 +122,34 @@ TEST_CASE("torch bert: a backward pass leaves its tape, adds, and gives the same
   }
 }
 
-TEST_CASE("torch bert: a pass from given embedding outputs has gradients at these and none at the tables") {
-  Twins t = Twins::random(twin_config());
-  const Batch batch = twin_batch(t.torch.config(), ragged);
-  TorchTape tape, from;
-  t.torch.forward(t.torch_values, batch, {}, tape, t.torch_workspace);
-  t.torch.forward_from(t.torch_values, batch, tape.hidden(0), {}, from, t.torch_workspace);
-  CHECK(difference(from.embedding(), tape.embedding()) == 0);
-  const Matrix d = random_matrix(batch.size(), t.torch.width(), 3);
-  Gradients gradients(t.torch_values.shared_table());
-  Matrix d_input(batch.tokens(), t.torch.width()), d_alone = d_input;
-  t.torch.backward(t.torch_values, from, {.d_embedding = d, .parameters = &gradients, .d_input = d_input}, t.torch_workspace);
-  CHECK(magnitude(parameter_of(gradients.block(), t.torch.layers().words)) == 0);
-  CHECK(magnitude(d_input) > 0);
-  t.torch.backward(t.torch_values, tape, {.d_embedding = d, .d_input = d_alone}, t.torch_workspace);  // without parameter gradients
-  CHECK(difference(d_alone, d_input) == 0);
+TEST_CASE("torch bert: passes entered at rows are those of the native encoder, and have no gradients at the tables") {
+  for (const Entry entry : {Entry::output, Entry::sums}) {
+    Twins t = Twins::random(twin_config());
+    const Batch batch = twin_batch(t.torch.config(), ragged);
+    BertTape tape;
+    TorchTape clean, from;
+    t.native.forward(t.native_values, batch, {}, tape, t.workspace, Workers());
+    t.torch.forward(t.torch_values, batch, {}, clean, t.torch_workspace);
+    CHECK(difference(clean.sums(), tape.sums()) < 1e-6);
+    const TorchRows& rows = entry == Entry::output ? clean.hidden(0) : clean.sums();
+    t.torch.forward(t.torch_values, {batch, entry, rows}, {}, from, t.torch_workspace);
+    CHECK(difference(from.embedding(), clean.embedding()) == 0);
+    Matrix alone(batch.size(), t.torch.width());
+    t.torch.encode(t.torch_values, {batch, entry, rows}, {}, alone, t.torch_workspace);
+    CHECK(difference(alone, clean.embedding()) < 1e-6);
+    const Matrix d = random_matrix(batch.size(), t.torch.width(), 3);
+    Gradients gradients(t.torch_values.shared_table());
+    TorchRows d_output, d_sums, d_alone;
+    TorchRows* const at_sums = entry == Entry::sums ? &d_sums : nullptr;
+    t.torch.backward(t.torch_values, from, {.d_embedding = d, .parameters = &gradients, .d_output = &d_output, .d_sums_out = at_sums}, t.torch_workspace);
+    CHECK(magnitude(parameter_of(gradients.block(), t.torch.layers().words)) == 0);
+    CHECK((magnitude(parameter_of(gradients.block(), t.torch.layers().embedding_norm.gain)) > 0) == (entry == Entry::sums));
+    CHECK(magnitude(d_output) > 0);
+    t.torch.backward(t.torch_values, clean, {.d_embedding = d, .d_output = &d_alone}, t.torch_workspace);  // without parameter gradients
+    CHECK(difference(d_alone, d_output) == 0);
+    if (entry == Entry::output)
+      CHECK_THROWS_AS(t.torch.backward(t.torch_values, from, {.d_embedding = d, .d_sums_out = &d_sums}, t.torch_workspace), OptionError);
+  }
 }
 
 TEST_CASE("torch bert: encoding equals a forward pass, whatever else is in the batch") {

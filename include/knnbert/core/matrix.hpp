@@ -21,6 +21,7 @@ class Matrix {
  public:
   using view = View;              ///< how functions write it
   using const_view = ConstView;   ///< how they read it
+  using input = ConstView;        ///< how they take it where there may be none
 
   Matrix() = default;
   Matrix(index_t rows, index_t cols) { resize(rows, cols); }
@@ -56,6 +57,23 @@ class Matrix {
 inline void copy(ConstView from, View to) {
   require_shape("copy", from, to.rows(), to.cols());
   for (index_t i = 0; i < from.rows(); ++i) std::copy_n(from.row(i).data(), from.cols(), to.row(i).data());
+}
+
+/// Adds the elements of equally shaped views.
+inline void add_rows(ConstView from, View to) {
+  require_shape("add_rows", from, to.rows(), to.cols());
+  for (index_t i = 0; i < from.rows(); ++i) {
+    const float* add = from.row(i).data();
+    float* sum = to.row(i).data();
+    for (index_t c = 0; c < from.cols(); ++c) sum[c] += add[c];
+  }
+}
+
+/// Overwrites a matrix with a copy, or with zeros [rows, cols] where there are no rows.
+inline void assign_rows(ConstView from, index_t rows, index_t cols, Matrix& to) {
+  to.resize(rows, cols);
+  if (from.empty()) to.fill(0);
+  else copy(from, to);
 }
 
 }  // namespace knnbert

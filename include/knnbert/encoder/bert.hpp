@@ -41,29 +41,13 @@ class BasicBert {
   /// One of these weights alone.  Errors: the same.
   void lower_one(const ParameterBlock& values, const Linear& layer, Precision precision, LoweredWeight& to, const Workers& workers) const;
 
-  /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError.
-  void encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, BertWorkspace& workspace,
+  /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError; OptionError for rows that enter where weights are lowered.
+  void encode(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, View embedding, BertWorkspace& workspace,
               const Workers& workers) const;
 
-  /// The same with everything kept that a backward pass needs.
-  void forward(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, BertTape& tape, BertWorkspace& workspace,
-               const Workers& workers) const {
-    start(batch, options, tape, false);
-    run_blocks(values, tape, workspace, workers, [&](index_t first, index_t last) {
-      embed_tokens<Arch>(tables(), values, batch, first, last, embedding_dropout(tape.row_keys_), tape.embedding_sums_, tape.embedding_statistics_, input_of(tape));
-    });
-  }
-
-  /// The same from given embedding outputs [T, H] (after normalization and dropout).
-  void forward_from(const ParameterBlock& values, const Batch& batch, ConstView input, const ForwardOptions& options, BertTape& tape,
-                    BertWorkspace& workspace, const Workers& workers) const {
-    require_shape("BasicBert::forward_from: input", input, batch.tokens(), width());
-    start(batch, options, tape, true);
-    run_blocks(values, tape, workspace, workers, [&](index_t first, index_t last) {
-      const index_t begin = batch.offsets[first], rows = batch.offsets[last] - begin;
-      copy(input.row_range(begin, rows), input_of(tape).row_range(begin, rows));
-    });
-  }
+  /// The same with everything kept that a backward pass needs.  Errors: the same.
+  void forward(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, BertTape& tape, BertWorkspace& workspace,
+               const Workers& workers) const;
 
   /// Adds the gradients of a forward pass. The tape stays usable.  Errors: ShapeError.
   void backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace,
@@ -73,7 +57,9 @@ class BasicBert {
   static constexpr std::uint64_t embedding_site = 0, first_block_site = 1;
 
   EmbeddingTables tables() const { return {layers_.words, layers_.positions, layers_.types, layers_.embedding_norm}; }
-  View input_of(BertTape& tape) const { return tape.hidden_.front(); }
+  /// The embedding's output of texts [first, last), from where the input enters.
+  void embed(const ParameterBlock& values, const EncoderInput& input, index_t first, index_t last, const std::vector<std::uint64_t>& row_keys, View sums,
+             View statistics, View output) const;
 
   /// Keys of the rows of texts whose first one is number `first` of its step; none in evaluation mode.
   void assign_row_keys(const Batch& batch, const ForwardOptions& options, index_t first, std::vector<std::uint64_t>& keys) const;
@@ -92,16 +78,15 @@ class BasicBert {
       raise<OptionError>("BasicBert::lower: precision {} given, but this encoder is not compiled for it: BasicBert<Arch, AnyPrecision> expected", name_of(precision));
   }
   void require_fresh(const ParameterBlock& values) const;
-  void start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const;
+  void start(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, BertTape& tape) const;
   void pool(const ParameterBlock& values, Pooling pooling, ConstView hidden, std::span<const index_t> offsets, View first, View embedding) const;
-  void encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk, std::span<BlockScratch> scratch, const Workers& workers,
-                    View embedding) const;
+  void encode_chunk(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
+                    std::span<BlockScratch> scratch, const Workers& workers, View embedding) const;
   BlockActivations<View> recomputed(const BertTape& tape, index_t layer, BertWorkspace& workspace) const;
   void pool_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
   template <class F>
   void each_chunk(std::span<const index_t> ends, BertWorkspace& workspace, const Workers& workers, F&& f) const;
-  template <class Embed>
-  void run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const;
+  void embedding_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients, BertWorkspace& workspace, const Workers& workers) const;
 
   BertConfig config_;
   BertLayers layers_;

@@ -14,8 +14,8 @@ void BasicBert<Arch, Precisions>::pool_backward(const ParameterBlock& values, co
   if (d_embedding.empty()) return;
   require_shape("BasicBert::backward: d_embedding", d_embedding, tape.batch().size(), width());
   const auto& offsets = tape.batch().offsets;
-  if (tape.options_.pooling == Pooling::mean) return kernel::add_mean_rows_backward<Arch>(d_embedding, offsets, d_output);
-  if (tape.options_.pooling == Pooling::cls) return add_first_rows_backward(d_embedding, offsets, d_output);
+  if (tape.options_.pooling_or_mean() == Pooling::mean) return kernel::add_mean_rows_backward<Arch>(d_embedding, offsets, d_output);
+  if (tape.options_.pooling_or_mean() == Pooling::cls) return add_first_rows_backward(d_embedding, offsets, d_output);
   auto& d_before = workspace.d_before_pooler;
   d_before.resize(d_embedding.rows(), width());
   const ConstView y = tape.embedding();
@@ -33,12 +33,13 @@ void BasicBert<Arch, Precisions>::pool_backward(const ParameterBlock& values, co
 
 namespace detail {
 
-inline void add_hidden_gradient(std::span<const ConstView> d_hidden, index_t layer, View d) {
-  if (layer >= std::ssize(d_hidden) || d_hidden[layer].empty()) return;
-  const ConstView extra = d_hidden[layer];
-  require_shape("BasicBert::backward: d_hidden", extra, d.rows(), d.cols());
-  for (index_t r = 0; r < d.rows(); ++r)
-    for (index_t c = 0; c < d.cols(); ++c) d(r, c) += extra(r, c);
+/// Adds what enters at a layer's hidden states.
+inline void add_hidden_gradients(std::span<const HiddenGradient> d_hidden, index_t layer, std::span<const index_t> offsets, View d) {
+  for (const HiddenGradient& extra : d_hidden) {
+    if (extra.layer != layer) continue;
+    if (extra.which == HiddenRows::first) add_first_rows_backward(extra.rows, offsets, d);
+    else add_rows(extra.rows, d);
+  }
 }
 
 }  // namespace detail
@@ -46,7 +47,7 @@ inline void add_hidden_gradient(std::span<const ConstView> d_hidden, index_t lay
 /// Where a block that was not kept is computed once more. Its input is a copy: the tape stays as it is.
 template <class Arch, class Precisions>
 BlockActivations<View> BasicBert<Arch, Precisions>::recomputed(const BertTape& tape, index_t layer, BertWorkspace& workspace) const {
-  if (!tape.options_.recompute) return {};
+  if (!tape.recomputes()) return {};
   const ConstView input = tape.hidden(layer);
   workspace.recomputed.resize(input.rows(), width(), config_.intermediate_size);
   for (Matrix* m : {&workspace.recomputed_input, &workspace.recomputed_output}) m->resize(input.rows(), width());
@@ -61,11 +62,12 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   if (values.precision() == Precision::int8) raise<OptionError>("BasicBert::backward: weights in int8 given, fp32 or bf16 expected");
   auto& g = workspace.gradients;
   const index_t rows = tape.batch().tokens();
+  for (const HiddenGradient& d : gradients.d_hidden) d.require("BasicBert::backward", tape.batch(), tape.layers(), width());
   workspace.fit(workers.size());
   g.resize(rows, width(), config_.intermediate_size);
   pool_backward(values, tape, gradients, workspace, workers);
-  detail::add_hidden_gradient(gradients.d_hidden, tape.layers(), g.d_output);
   const std::span<const index_t> offsets = tape.batch().offsets;
+  detail::add_hidden_gradients(gradients.d_hidden, tape.layers(), offsets, g.d_output);
   const auto ends = chunk_ends(offsets, chunk_count(rows, workers), workspace.chunk_ends);
   const Workers alone;
   for (index_t l = tape.layers() - 1; l >= 0; --l) {
@@ -77,7 +79,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
     workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
       const index_t first = task ? ends[task - 1] : 0;
       const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
-      if (tape.options_.recompute) block_forward<Arch, Precisions>(block, values, {own}, again, sites, std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
+      if (tape.recomputes()) block_forward<Arch, Precisions>(block, values, {own}, again, sites, std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g, workspace.blocks[worker]);
     });
     if (gradients.parameters) {
@@ -85,13 +87,33 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
       gradients.parameters->settle(values.table()[block.projections.weight].offset);
     }
     std::swap(g.d_output, g.d_input);
-    detail::add_hidden_gradient(gradients.d_hidden, l, g.d_output);
+    detail::add_hidden_gradients(gradients.d_hidden, l, offsets, g.d_output);
   }
-  if (!gradients.d_input.empty()) copy(g.d_output, gradients.d_input);
-  if (!gradients.parameters || tape.from_input_) return;
-  if (const Dropout dropout = embedding_dropout(tape.row_keys_); dropout.active()) kernel::apply_dropout<Arch>(g.d_output, dropout, g.d_output);
-  add_embedding_gradients<Arch>(tables(), values, tape.batch(), tape.embedding_sums_, tape.embedding_statistics_, g.d_output, g.d_input,
-                                *gradients.parameters, workers);
+  embedding_backward(values, tape, gradients, workspace, workers);
+}
+
+/// From the embedding's output, workspace.gradients.d_output, to where the pass was entered.
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::embedding_backward(const ParameterBlock& values, const BertTape& tape, const EncoderGradients& gradients,
+                                                     BertWorkspace& workspace, const Workers& workers) const {
+  Matrix &d_output = workspace.gradients.d_output, &d_sums = workspace.gradients.d_input;
+  const auto leave = [](const Matrix& from, Matrix* to) {
+    if (to) to->resize(from.rows(), from.cols()), copy(from, *to);
+  };
+  leave(d_output, gradients.d_output);
+  if (tape.entry_ == Entry::output) {
+    if (gradients.d_sums_out || !gradients.d_sums.empty()) raise<OptionError>("BasicBert::backward: a gradient at the sums given or asked for, but the pass was entered behind them");
+    return;
+  }
+  if (!gradients.parameters && !gradients.d_sums_out) return;
+  if (!gradients.d_sums.empty()) require_shape("BasicBert::backward: d_sums", gradients.d_sums, tape.batch().tokens(), width());
+  if (const Dropout dropout = embedding_dropout(tape.row_keys_); dropout.active()) kernel::apply_dropout<Arch>(d_output, dropout, d_output);
+  sums_backward<Arch>(tables(), values, tape.embedding_sums_, tape.embedding_statistics_, d_output, d_sums);
+  if (!gradients.d_sums.empty()) add_rows(gradients.d_sums, d_sums);
+  leave(d_sums, gradients.d_sums_out);
+  if (!gradients.parameters) return;
+  const ConstView scattered = tape.entry_ == Entry::tokens ? ConstView(d_sums) : ConstView();
+  add_embedding_gradients<Arch>(tables(), tape.batch(), tape.embedding_sums_, tape.embedding_statistics_, d_output, scattered, *gradients.parameters, workers);
 }
 
 }  // namespace knnbert

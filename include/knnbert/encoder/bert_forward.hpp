@@ -28,13 +28,16 @@ void BasicBert<Arch, Precisions>::require_fresh(const ParameterBlock& values) co
 }
 
 template <class Arch, class Precisions>
-void BasicBert<Arch, Precisions>::start(const Batch& batch, const ForwardOptions& options, BertTape& tape, bool from_input) const {
-  require_batch("BasicBert::forward", config_, batch, options.pooling);
-  if (&batch != &tape.batch_) tape.batch_ = batch;
+void BasicBert<Arch, Precisions>::start(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, BertTape& tape) const {
+  require_fresh(values);
+  require_batch("BasicBert::forward", config_, input.batch, options.pooling_or_mean());
+  input.require("BasicBert::forward: rows", width(), values.precision());
+  if (options.keep == Keep::nothing) raise<OptionError>("BasicBert::forward: Keep::nothing given, Keep::hidden or all expected: encode() keeps nothing");
+  if (&input.batch != &tape.batch_) tape.batch_ = input.batch;
   tape.options_ = options;
-  tape.from_input_ = from_input;
-  tape.resize(config_, batch.size(), batch.tokens());
-  assign_row_keys(batch, options, 0, tape.row_keys_);
+  tape.entry_ = input.entry;
+  tape.resize(config_, input.batch.size(), input.batch.tokens());
+  assign_row_keys(input.batch, options, 0, tape.row_keys_);
 }
 
 template <class Arch, class Precisions>
@@ -69,27 +72,37 @@ void BasicBert<Arch, Precisions>::each_chunk(std::span<const index_t> ends, Bert
 }
 
 template <class Arch, class Precisions>
-template <class Embed>
-void BasicBert<Arch, Precisions>::run_blocks(const ParameterBlock& values, BertTape& tape, BertWorkspace& workspace, const Workers& workers, Embed&& embed) const {
-  require_fresh(values);
+void BasicBert<Arch, Precisions>::embed(const ParameterBlock& values, const EncoderInput& input, index_t first, index_t last,
+                                        const std::vector<std::uint64_t>& row_keys, View sums, View statistics, View output) const {
+  const index_t begin = input.batch.offsets[first], count = input.batch.offsets[last] - begin;
+  if (input.entry == Entry::output) return copy(input.rows.row_range(begin, count), output.row_range(begin, count));
+  if (input.entry == Entry::sums) copy(input.rows.row_range(begin, count), sums.row_range(begin, count));
+  else add_up_tokens(tables(), values, input.batch, first, last, sums);
+  normalize_sums<Arch>(tables(), values, begin, count, embedding_dropout(row_keys), sums, statistics, output);
+}
+
+template <class Arch, class Precisions>
+void BasicBert<Arch, Precisions>::forward(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, BertTape& tape,
+                                          BertWorkspace& workspace, const Workers& workers) const {
+  start(values, input, options, tape);
   workspace.fit(workers.size());
   const std::span<const index_t> offsets = tape.batch_.offsets;
   const auto ends = chunk_ends(offsets, chunk_count(tape.batch_.tokens(), workers), workspace.chunk_ends);
-  if (tape.options_.recompute) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
+  if (tape.recomputes()) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
   each_chunk(ends, workspace, workers, [&](index_t first, index_t last, index_t, std::span<BlockScratch> scratch, const Workers& team) {
     const auto own = offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
-    embed(first, last);
+    embed(values, input, first, last, tape.row_keys_, tape.embedding_sums_, tape.embedding_statistics_, tape.hidden_.front());
     for (index_t l = 0; l < tape.layers(); ++l)
       block_forward<Arch, Precisions>(layers_.blocks[l], values, {own}, BertTape::activations<View>(tape, l, workspace.recomputed), block_dropout(tape.row_keys_, l), scratch, team);
     const index_t begin = own.front();
-    pool(values, tape.options_.pooling, ConstView(tape.hidden_.back()).row_range(begin, own.back() - begin), own,
+    pool(values, options.pooling_or_mean(), ConstView(tape.hidden_.back()).row_range(begin, own.back() - begin), own,
          View(tape.first_).row_range(first, last - first), View(tape.embedding_).row_range(first, last - first));
   });
 }
 
 template <class Arch, class Precisions>
-void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, const ForwardOptions& options, index_t first, BertWorkspace::Chunk& chunk,
-                                   std::span<BlockScratch> scratch, const Workers& workers, View embedding) const {
+void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, index_t first,
+                                               BertWorkspace::Chunk& chunk, std::span<BlockScratch> scratch, const Workers& workers, View embedding) const {
   assign_row_keys(chunk.batch, options, first, chunk.row_keys);
   const index_t rows = chunk.batch.tokens(), width = config_.hidden_size;
   for (Matrix* m : {&chunk.hidden, &chunk.context, &chunk.sum, &chunk.middle}) m->resize(rows, width);
@@ -97,7 +110,8 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   chunk.statistics.resize(rows, 2);
   chunk.inner.resize(feed_forward_rows, config_.intermediate_size);
   for (Matrix* m : {&chunk.first, &chunk.pooled}) m->resize(chunk.batch.size(), width);
-  embed_tokens<Arch>(tables(), values, chunk.batch, 0, chunk.batch.size(), embedding_dropout(chunk.row_keys), chunk.sum, chunk.statistics, chunk.hidden);
+  const auto own_rows = input.entry == Entry::tokens ? ConstView() : input.rows.row_range(input.batch.offsets[first], rows);
+  embed(values, {chunk.batch, input.entry, own_rows}, 0, chunk.batch.size(), chunk.row_keys, chunk.sum, chunk.statistics, chunk.hidden);
   const BlockActivations<View> a{chunk.hidden, chunk.projections, chunk.context, chunk.sum, chunk.statistics, chunk.middle,
                                  View(),       chunk.inner,       chunk.sum,     chunk.statistics, chunk.hidden};
   if (runs_lowered<Arch>(layers_.blocks.front(), values, block_dropout(chunk.row_keys, 0)))
@@ -110,15 +124,17 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   else
     for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
       block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a, block_dropout(chunk.row_keys, l), scratch, workers);
-  pool(values, options.pooling, chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
+  pool(values, options.pooling_or_mean(), chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
   copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
 }
 
 template <class Arch, class Precisions>
-void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding,
-                             BertWorkspace& workspace, const Workers& workers) const {
+void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, View embedding,
+                                         BertWorkspace& workspace, const Workers& workers) const {
+  const Batch& batch = input.batch;
   require_fresh(values);
-  require_batch("BasicBert::forward", config_, batch, options.pooling);
+  require_batch("BasicBert::encode", config_, batch, options.pooling_or_mean());
+  input.require("BasicBert::encode: rows", width(), values.precision());
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
   workspace.fit(workers.size());
   const auto ends = chunk_ends(batch.offsets, chunk_count(batch.tokens(), workers), workspace.chunk_ends);
@@ -126,7 +142,7 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Bat
     auto& chunk = workspace.chunks[worker];
     chunk.batch.clear();
     for (index_t text = first; text < last; ++text) chunk.batch.append(batch, text);
-    encode_chunk(values, options, first, chunk, scratch, team, embedding.row_range(first, last - first));
+    encode_chunk(values, input, options, first, chunk, scratch, team, embedding.row_range(first, last - first));
   });
 }
 

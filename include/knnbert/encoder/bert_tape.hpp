@@ -1,24 +1,12 @@
 #pragma once
-#include <optional>
 #include <vector>
 
-#include "knnbert/core/rng.hpp"
 #include "knnbert/encoder/bert_config.hpp"
-#include "knnbert/encoder/pooling.hpp"
+#include "knnbert/encoder/pass.hpp"
 #include "knnbert/nn/block_backward.hpp"
 #include "knnbert/nn/block_lowered.hpp"
 
 namespace knnbert {
-
-/// How a batch is encoded.
-struct ForwardOptions {
-  Pooling pooling = Pooling::mean;
-  std::optional<Rng> dropout{};  ///< training mode with these random numbers; evaluation mode without
-  index_t first_example = 0;     ///< number of the batch's first text within its step: the parts of a step that is split
-                                 ///< into several batches then get the masks of the whole
-  bool recompute = false;        ///< keep only the blocks' inputs; the backward pass runs each block forward again, with the
-                                 ///< same bits: one forward pass more, a quarter of the memory at six layers
-};
 
 /// Activations of a block that its backward pass reads, of all rows of a batch.
 struct BlockTape {
@@ -34,13 +22,16 @@ struct BlockTape {
   }
 };
 
-/// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without
-/// allocating again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with ForwardOptions::recompute, where one block's rest is shared by all.
+/// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without allocating
+/// again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with Keep::hidden, where one block's rest is shared by all.
 class BertTape {
  public:
   const Batch& batch() const { return batch_; }
   const ForwardOptions& options() const { return options_; }
+  Entry entry() const { return entry_; }
   ConstView embedding() const { return embedding_; }  ///< [B, H]
+  /// Sums of word, position and segment [T, H], before normalization and dropout; not of a pass that was entered behind them.
+  ConstView sums() const { return embedding_sums_; }
   /// Hidden states [T, H]: 0 is the embedding output, l the output of block l.
   ConstView hidden(index_t layer) const { return hidden_[layer]; }
   index_t layers() const { return std::ssize(hidden_) - 1; }
@@ -49,13 +40,14 @@ class BertTape {
   template <class, class>
   friend class BasicBert;
 
+  bool recomputes() const { return options_.keep == Keep::hidden; }
   void resize(const BertConfig& c, index_t texts, index_t rows) {
     hidden_.resize(static_cast<std::size_t>(c.num_hidden_layers + 1));
     for (Matrix& m : hidden_) m.resize(rows, c.hidden_size);
-    if (!options_.recompute) blocks_.resize(static_cast<std::size_t>(c.num_hidden_layers));
+    if (!recomputes()) blocks_.resize(static_cast<std::size_t>(c.num_hidden_layers));
     for (auto& block : blocks_)
-      if (!options_.recompute) block.resize(rows, c.hidden_size, c.intermediate_size);
-    embedding_sums_.resize(rows, c.hidden_size);
+      if (!recomputes()) block.resize(rows, c.hidden_size, c.intermediate_size);
+    embedding_sums_.resize(entry_ == Entry::output ? 0 : rows, c.hidden_size);
     embedding_statistics_.resize(rows, 2);
     for (Matrix* m : {&first_, &embedding_}) m->resize(texts, c.hidden_size);
   }
@@ -63,7 +55,7 @@ class BertTape {
   /// Input, output and what is kept of a block: `rest`, unless the tape has it.
   template <class V, class Self, class Rest>
   static BlockActivations<V> activations(Self& self, index_t layer, Rest& rest) {
-    if (self.options_.recompute) return activations<V>(self.hidden_[layer], rest, self.hidden_[layer + 1]);
+    if (self.recomputes()) return activations<V>(self.hidden_[layer], rest, self.hidden_[layer + 1]);
     return activations<V>(self.hidden_[layer], self.blocks_[layer], self.hidden_[layer + 1]);
   }
   template <class V, class M, class Block>
@@ -73,22 +65,12 @@ class BertTape {
 
   Batch batch_;
   ForwardOptions options_;
-  bool from_input_ = false;
+  Entry entry_ = Entry::tokens;
   std::vector<std::uint64_t> row_keys_;
   Matrix embedding_sums_, embedding_statistics_, first_, embedding_;
   std::vector<Matrix> hidden_;     // [T, H] before the first block and behind each
   std::vector<BlockTape> blocks_;  // not used when they are computed again
 };
-
-/// Gradients that enter and leave a backward pass of the encoder.
-template <class Rows = ConstView>
-struct BasicEncoderGradients {
-  Rows d_embedding{};                 ///< [B, H] at the pooled embedding, or empty
-  std::span<const ConstView> d_hidden{};  ///< at hidden states 0..layers, [T, H] each or empty; may be shorter
-  Gradients* parameters = nullptr;    ///< receives the parameter gradients; null: gradients flow to the input only
-  View d_input{};                     ///< [T, H] at the embedding output, if not empty
-};
-using EncoderGradients = BasicEncoderGradients<>;
 
 /// Memory of a pass that is not a result. Not to be shared by concurrent calls.
 struct BertWorkspace {

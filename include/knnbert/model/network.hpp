@@ -4,6 +4,7 @@
 #include "knnbert/core/lease.hpp"
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/model/options.hpp"
+#include "knnbert/model/pass.hpp"
 #include "knnbert/nn/head.hpp"
 
 namespace knnbert {
@@ -27,10 +28,13 @@ class Network {
   using encoder_type = typename Stack::encoder_type;
   using head_type = typename Stack::head_type;
   using metric_type = typename Stack::metric_type;
-  using tape_type = typename encoder_type::tape_type;
   using workspace_type = typename encoder_type::workspace_type;
   using head_tape_type = typename head_type::tape_type;
   using rows_type = typename detail::RowsOf<encoder_type>::type;
+  using input_type = BasicEncoderInput<typename rows_type::input>;
+  using pass_type = BasicPass<typename encoder_type::tape_type, head_tape_type, rows_type>;
+  using hidden_gradient_type = BasicHiddenGradient<typename rows_type::input>;
+  using gradients_type = BasicPassGradients<typename rows_type::input, rows_type>;
 
   /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
   Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
@@ -83,6 +87,47 @@ class Network {
     return 0;
   }
 
+  /// Embeddings and logits of the input by the given values, which lower() must have seen, and in the pass what the options say. The
+  /// same object and call serve the model, a key encoder, a teacher and a perturbed text.
+  /// Errors: ShapeError; OptionError for rows that enter where weights are lowered.
+  void forward(const ParameterBlock& values, const input_type& input, const ForwardOptions& options, pass_type& pass) const {
+    const auto workspace = workspaces_->lend();
+    pass.options_ = options;
+    pass.options_.pooling = options.pooling.value_or(pooling());
+    if (options.keep == Keep::nothing) {
+      pass.embedding_.resize(input.batch.size(), width());
+      encoder_.encode(values, input, pass.options_, pass.embedding_, *workspace, *workers_);
+    } else {
+      encoder_.forward(values, input, pass.options_, pass.tape_, *workspace, *workers_);
+    }
+    pass.logits_.resize(input.batch.size(), classes());
+    head_.forward(values, pass.embedding(), options.dropout, options.first_example, pass.head_tape_, pass.logits_);
+  }
+
+  /// Adds the gradients of a forward pass by the same values. The pass stays as it is.
+  /// Errors: ShapeError; OptionError for a pass that kept nothing and a gradient at a place that it does not have.
+  void backward(const ParameterBlock& values, const pass_type& pass, const gradients_type& gradients) const {
+    if (pass.options_.keep == Keep::nothing) raise<OptionError>("Network::backward: a pass that kept nothing given, Keep::hidden or all expected");
+    const index_t texts = pass.batch().size();
+    typename rows_type::input d_embedding = gradients.d_embedding;
+    if (!gradients.d_logits.empty()) {
+      require_shape("Network::backward: d_logits", gradients.d_logits, texts, classes());
+      if (!d_embedding.empty()) require_shape("Network::backward: d_embedding", d_embedding, texts, width());
+      assign_rows(d_embedding, texts, width(), pass.d_embedding_);
+      head_.backward(values, pass.head_tape_, gradients.d_logits, gradients.parameters, pass.d_embedding_, *workers_);
+      d_embedding = pass.d_embedding_;
+    }
+    const auto workspace = workspaces_->lend();
+    encoder_.backward(values, pass.tape_,
+                      {.d_embedding = d_embedding,
+                       .d_hidden = gradients.d_hidden,
+                       .d_sums = gradients.d_sums,
+                       .parameters = gradients.parameters,
+                       .d_output = gradients.d_output,
+                       .d_sums_out = gradients.d_sums_out},
+                      *workspace, *workers_);
+  }
+
   /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers. The batch may be a part of
   /// a larger one, where its first text has number first_example: then it gets the masks of the whole.
   void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding, index_t first_example = 0) const {
@@ -121,7 +166,6 @@ class Network {
     else return std::make_shared<Queue>(capacity, projection_width(), metric_);
   }
 
-  auto lend_workspace() const { return workspaces_->lend(); }
   /// A head's tape, as its member `tape`, for passes through projection() outside of project().
   auto lend_projection() const { return projections_->lend(); }
 

@@ -11,11 +11,9 @@ struct EmbeddingTables {
   Norm norm;
 };
 
-/// sums [T, H] = word + position + type; output [T, H] = dropout(norm(sums)).  Texts [first, last) of the batch.
-template <class Arch>
-void embed_tokens(const EmbeddingTables& tables, const ParameterBlock& values, const Batch& batch, index_t first, index_t last,
-                  const Dropout& dropout, View sums, View statistics, View output) {
-  const index_t width = sums.cols(), begin = batch.offsets[first], rows = batch.offsets[last] - begin;
+/// sums [T, H] = word + position + type.  Texts [first, last) of the batch.
+inline void add_up_tokens(const EmbeddingTables& tables, const ParameterBlock& values, const Batch& batch, index_t first, index_t last, View sums) {
+  const index_t width = sums.cols();
   const float *words = values.slice(tables.words), *positions = values.slice(tables.positions), *types = values.slice(tables.types);
   for (index_t text = first; text < last; ++text)
     for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t) {
@@ -25,24 +23,37 @@ void embed_tokens(const EmbeddingTables& tables, const ParameterBlock& values, c
       float* out = sums.row(t).data();
       for (index_t c = 0; c < width; ++c) out[c] = w[c] + p[c] + s[c];
     }
-  const View out = output.row_range(begin, rows);
-  kernel::layer_norm<Arch>(sums.row_range(begin, rows), values.slice(tables.norm.gain), values.slice(tables.norm.bias), tables.norm.epsilon, out,
-                           statistics.row_range(begin, rows));
-  if (dropout.active()) kernel::apply_dropout<Arch>(out, dropout.from_row(begin), out);
 }
 
-/// Adds the gradients of the tables: every occurrence of a token in order, columns shared among the workers.
-/// d_output [T, H] behind the dropout mask; d_sums [T, H] is scratch.
+/// output [T, H] = dropout(norm(sums)).  Rows [first, first + count) of the batch.
 template <class Arch>
-void add_embedding_gradients(const EmbeddingTables& tables, const ParameterBlock& values, const Batch& batch, ConstView sums,
-                             ConstView statistics, ConstView d_output, View d_sums, Gradients& gradients, const Workers& workers) {
+void normalize_sums(const EmbeddingTables& tables, const ParameterBlock& values, index_t first, index_t count, const Dropout& dropout, ConstView sums,
+                    View statistics, View output) {
+  const View out = output.row_range(first, count);
+  kernel::layer_norm<Arch>(sums.row_range(first, count), values.slice(tables.norm.gain), values.slice(tables.norm.bias), tables.norm.epsilon, out,
+                           statistics.row_range(first, count));
+  if (dropout.active()) kernel::apply_dropout<Arch>(out, dropout.from_row(first), out);
+}
+
+/// d_sums [T, H] from d_output [T, H] behind the dropout mask. Overwrites it.
+template <class Arch>
+void sums_backward(const EmbeddingTables& tables, const ParameterBlock& values, ConstView sums, ConstView statistics, ConstView d_output, View d_sums) {
   kernel::layer_norm_backward<Arch>(sums, statistics, values.slice(tables.norm.gain), d_output, d_sums);
-  for (const token_t id : batch.ids) gradients.touch(id);
+}
+
+/// Adds the gradients of the normalization and, unless d_sums is empty, of the tables: every occurrence of a token in order. Columns
+/// are shared among the workers.  d_output [T, H] behind the dropout mask.
+template <class Arch>
+void add_embedding_gradients(const EmbeddingTables& tables, const Batch& batch, ConstView sums, ConstView statistics, ConstView d_output, ConstView d_sums,
+                             Gradients& gradients, const Workers& workers) {
+  if (!d_sums.empty())
+    for (const token_t id : batch.ids) gradients.touch(id);
   constexpr index_t group = 64;  // fixed, so that results do not depend on threads
   const index_t width = sums.cols();
   workers.for_each((width + group - 1) / group, [&](index_t task, index_t) {
     const index_t first = task * group, last = std::min(width, first + group);
     kernel::add_layer_norm_gradient<Arch>(sums, statistics, d_output, gradients.slice(tables.norm.gain), gradients.slice(tables.norm.bias), first, last);
+    if (d_sums.empty()) return;
     const auto add = [&](float* table, index_t row, const float* d) {
       for (index_t c = first; c < last; ++c) table[row * width + c] += d[c];
     };

@@ -12,7 +12,8 @@ struct HeadOptions {
   float dropout = 0.1f;
 };
 
-/// What a head keeps for its backward pass, and scratch of that pass; reused from step to step.
+/// What a head keeps for its backward pass, and scratch of that pass; reused from step to step. Not to be used by two backward
+/// passes at once.
 struct HeadTape {
   Matrix input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
   std::vector<std::uint64_t> row_keys;
@@ -21,7 +22,8 @@ struct HeadTape {
     Matrix d_last, d_first;
     TransposedWeight transposed;
     AlignedBuffer<float> gradient;
-  } scratch;
+  };
+  mutable Scratch scratch;
 };
 
 /// dropout -> Linear(H, H) -> tanh -> dropout -> Linear(H, outputs); the places of its parameters, not their values.
@@ -63,12 +65,13 @@ class BasicMlpHead {
     linear<Arch>(output_, values, tape.dropped, out);
   }
 
-  /// Adds the gradients of the parameters, and to d_x [B, H] the gradient at the input.  d_out [B, outputs]
-  void backward(const ParameterBlock& values, HeadTape& tape, ConstView d_out, Gradients& gradients, View d_x, const Workers& workers) const {
+  /// Adds the gradients of the parameters, unless there are none, and to d_x [B, H] the gradient at the input.  d_out [B, outputs]
+  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients* gradients, View d_x, const Workers& workers) const {
     Matrix &d_last = tape.scratch.d_last, &d_first = tape.scratch.d_first;
     TransposedWeight& transposed = tape.scratch.transposed;
     const auto through = [&](const Linear& layer, ConstView input, ConstView d_y, Matrix& d) {
-      for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, gradients, task, tape.scratch.gradient);
+      if (gradients)
+        for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, *gradients, task, tape.scratch.gradient);
       transposed.assign<Arch>(layer, values, workers);
       d.resize(input.rows(), layer.inputs);
       linear_backward<Arch>(layer, transposed, d_y, kernel::Store{d});
@@ -82,8 +85,7 @@ class BasicMlpHead {
       std::swap(d_last, d_first);
     }
     undrop(d_last, 0, tape.row_keys);
-    for (index_t b = 0; b < d_x.rows(); ++b)
-      for (index_t c = 0; c < d_x.cols(); ++c) d_x(b, c) += d_last(b, c);
+    add_rows(d_last, d_x);
   }
 
  protected:

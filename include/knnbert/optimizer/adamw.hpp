@@ -37,22 +37,35 @@ class BasicAdamW {
   index_t updates() const { return updates_; }  ///< steps taken
 
   /// Errors: ShapeError; then nothing changed.
-  void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers = Workers(),
+  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers& workers = Workers(),
             std::span<const float> multipliers = {}) {
-    detail::require_step("AdamW::step", parameters, gradients, multipliers);
-    update_all(parameters, gradients, 1, rate, workers, multipliers);
+    detail::require_step("AdamW::step", values, gradients, multipliers);
+    update_all(values, gradients, 1, rate, workers, multipliers);
   }
 
-  /// A step with the gradients clipped to a global norm (0: not), which are read for it once and not written; none
-  /// unless their norm and `finite` say that there is a gradient. Returns the norm before clipping.  Errors: as step().
-  double clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate,
-                      const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
-    detail::require_step("AdamW::clipped_step", parameters, gradients, multipliers);
-    const double norm = global_norm<Arch>(gradients, workers, squares_);
-    if (finite && std::isfinite(norm))
-      update_all(parameters, gradients, clip_factor(norm, max_norm), rate, workers, multipliers);
-    return norm;
+  /// Euclidean norm of all gradients.
+  double norm(const ParameterBlock&, Gradients& gradients, const Workers& workers = Workers()) {
+    return global_norm<Arch>(gradients, workers, squares_);
   }
+
+  /// A step with the gradients clipped by a norm to at most max_norm (0: not), without writing them; none unless the norm
+  /// and `finite` say that there is a gradient.  Errors: as step().
+  void clipped_step(double norm, ParameterBlock& values, Gradients& gradients, double max_norm, float rate,
+                    const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
+    detail::require_step("AdamW::clipped_step", values, gradients, multipliers);
+    if (finite && std::isfinite(norm))
+      update_all(values, gradients, clip_factor(norm, max_norm), rate, workers, multipliers);
+  }
+  /// The same by the gradients' own norm, which it returns.
+  double clipped_step(ParameterBlock& values, Gradients& gradients, double max_norm, float rate,
+                      const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
+    const double own = norm(values, gradients, workers);
+    clipped_step(own, values, gradients, max_norm, rate, workers, multipliers, finite);
+    return own;
+  }
+  /// Of two blocks that are clipped together.
+  static double joint_norm(double a, double b) { return std::hypot(a, b); }
+  static double read_norm(double norm) { return norm; }
 
   /// Errors: FormatError; then nothing changed.
   template <class Archive>
@@ -91,14 +104,14 @@ class BasicAdamW {
     return parameter.decays ? static_cast<float>(1 - static_cast<double>(rate) * options_.weight_decay) : 1.0f;
   }
 
-  void update_all(ParameterBlock& parameters, Gradients& gradients, float clip, float rate, const Workers& workers,
+  void update_all(ParameterBlock& values, Gradients& gradients, float clip, float rate, const Workers& workers,
                   std::span<const float> multipliers) {
-    first_.require("AdamW::step", parameters.size());
-    second_.require("AdamW::step", parameters.size());
+    first_.require("AdamW::step", values.size());
+    second_.require("AdamW::step", values.size());
     ++updates_;
-    const auto& table = parameters.table();
+    const auto& table = values.table();
     const auto corrections = bias_corrections();
-    float* p = parameters.data();
+    float* p = values.data();
     const float* g = std::as_const(gradients).data();
     detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
       detail::for_each_parameter(table, range, [&](index_t number, Range part) {
@@ -108,7 +121,7 @@ class BasicAdamW {
       });
     });
     if (options_.weight_decay > 0 && table.has_lookup())
-      decay_inactive(parameters, gradients, rate, workers, multipliers);
+      decay_inactive(values, gradients, rate, workers, multipliers);
   }
 
   void update(float* p, const float* g, Range part, const Corrections& corrections, float clip, float rate, float keep) {
@@ -125,13 +138,13 @@ class BasicAdamW {
   }
 
   /// What the full update does to a row with zero gradient and moments, with the same bits.
-  void decay_inactive(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers,
+  void decay_inactive(ParameterBlock& values, Gradients& gradients, float rate, const Workers& workers,
                       std::span<const float> multipliers) {
-    const Parameter& lookup = parameters.table().lookup();
-    const float factor = keep(lookup, rate * detail::multiplier(multipliers, parameters.table().count() - 1));
+    const Parameter& lookup = values.table().lookup();
+    const float factor = keep(lookup, rate * detail::multiplier(multipliers, values.table().count() - 1));
     if (factor == 1) return;
     detail::sweep(gradients.inactive_ranges(), workers, [&](std::size_t, Range r) {
-      kernel::scale<Arch>(parameters.data() + r.begin, r.end - r.begin, factor);
+      kernel::scale<Arch>(values.data() + r.begin, r.end - r.begin, factor);
     });
   }
 

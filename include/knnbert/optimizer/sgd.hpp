@@ -25,16 +25,16 @@ class BasicSgd {
   const SgdOptions& options() const { return options_; }
 
   /// Errors: ShapeError; then nothing changed.
-  void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& workers = Workers(),
+  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers& workers = Workers(),
             std::span<const float> multipliers = {}) {
-    detail::require_step("Sgd::step", parameters, gradients, multipliers);
-    velocity_.require("Sgd::step", parameters.size());
+    detail::require_step("Sgd::step", values, gradients, multipliers);
+    velocity_.require("Sgd::step", values.size());
     detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
-      detail::for_each_parameter(parameters.table(), range, [&](index_t number, Range part) {
+      detail::for_each_parameter(values.table(), range, [&](index_t number, Range part) {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen
         const index_t at = part.begin;
-        kernel::momentum_update<Arch>(parameters.data() + at, gradients.data() + at, velocity_.data() + at,
+        kernel::momentum_update<Arch>(values.data() + at, gradients.data() + at, velocity_.data() + at,
                                       part.end - at, options_.momentum, rate * factor);
       });
     });

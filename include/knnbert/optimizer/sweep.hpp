@@ -37,11 +37,11 @@ inline float multiplier(std::span<const float> multipliers, index_t parameter) {
   return multipliers.empty() ? 1.0f : multipliers[static_cast<std::size_t>(parameter)];
 }
 
-inline void require_step(std::string_view where, const ParameterBlock& parameters, const Gradients& gradients,
+inline void require_step(std::string_view where, const ParameterBlock& values, const Gradients& gradients,
                          std::span<const float> multipliers) {
   const index_t size = gradients.table().size(), count = gradients.table().count();
-  if (parameters.size() < size || parameters.table().size() != size)
-    raise<ShapeError>("{}: parameters of {} floats but gradients of {}", where, parameters.table().size(), size);
+  if (values.size() < size || values.table().size() != size)
+    raise<ShapeError>("{}: parameters of {} floats but gradients of {}", where, values.table().size(), size);
   if (!multipliers.empty() && std::ssize(multipliers) != count)
     raise<ShapeError>("{}: {} multipliers for {} parameters", where, multipliers.size(), count);
 }

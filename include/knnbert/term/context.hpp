@@ -3,16 +3,10 @@
 #include <string_view>
 
 #include "knnbert/core/deferred.hpp"
-#include "knnbert/core/gradients.hpp"
-#include "knnbert/core/rng.hpp"
+#include "knnbert/term/step_gradients.hpp"
+#include "knnbert/text/targets.hpp"
 
 namespace knnbert {
-
-/// Where a run stands; with the seed it determines every random number.
-struct StepClock {
-  std::uint64_t seed = 42, epoch = 0, step = 0;
-  Rng rng(Stream stream) const { return Rng(seed, stream, epoch, step); }
-};
 
 /// A step before any of its parts runs: what a term sees in begin_step().
 template <class Model, class Data>
@@ -22,7 +16,7 @@ struct StepStart {
   StepClock clock;
   bool dropout;                       ///< whether this run drops units at all
   std::span<const index_t> examples;  // of the whole step
-  std::span<const label_t> labels;    // of these
+  std::span<const label_t> labels;    // of these; empty where the data have none
   std::span<const Range> ranges;      // of a block that may differ from the pretrained values
   float idle_weight = 0;              ///< weights of the terms that have nothing to say in this step, added by them;
                                       ///< the cross entropy takes them over, so that weights still sum to one
@@ -40,16 +34,26 @@ struct StepContext {
   StepClock clock;
   std::optional<Rng> dropout;         ///< random numbers of the masks; none when the run drops nothing
   std::span<const index_t> examples;  // of this part
-  std::span<const label_t> labels;
+  const Targets& targets;             // of these
   index_t first_example;              ///< position of the first one in the step
   index_t step_examples;              ///< examples of the whole step: means divide by it
   float idle_weight;
-  typename Rows::const_view embedding, logits;  // [B, H], [B, C]
-  typename Rows::view d_embedding, d_logits;    // terms add to them
-  Gradients& gradients;               // of the model's parameters; terms add to them
+  const typename Model::pass_type& pass;        ///< the clean pass: what it was given, embedding, logits, hidden states, sums
+  StepGradients<Model>& entering;               ///< its one backward pass: terms add to it
+  Gradients& gradients;                         ///< of the model's parameters; terms add to them
+  const ParameterBlock& own_values;             ///< parameters that terms declared
+  Gradients& own_gradients;                     ///< theirs; terms add to them
+
+  std::span<const label_t> labels = targets.classes;            // [B]
+  typename Rows::const_view embedding = pass.embedding();       // [B, H]
+  typename Rows::const_view logits = pass.logits();             // [B, C]
+  typename Rows::view d_embedding = entering.d_embedding;       // as in `entering`
+  typename Rows::view d_logits = entering.d_logits;
 
   /// This part's share of a mean over the step.
-  float share() const { return static_cast<float>(labels.size()) / static_cast<float>(step_examples); }
+  float share() const { return static_cast<float>(examples.size()) / static_cast<float>(step_examples); }
+  /// How a pass over this part's texts gets the same masks as the clean one, or with other random numbers, others.
+  ForwardOptions forward_options(Keep keep = Keep::all) const { return {.dropout = dropout, .first_example = first_example, .keep = keep}; }
 };
 
 /// The weighted value of a term, or nothing when it was absent from the step.
@@ -60,19 +64,31 @@ using TermValue = std::optional<Deferred<float>>;
 ///   join(team)                    once, first: the processes that train together, distributed/team.hpp. add() is called for
 ///                                 the examples of this process; the other members see the whole step on every process
 ///                                 and may share out what they encode
+///   declare(model, table)         once: parameters of its own, such as a head, which the stepper clears, sums over processes,
+///                                 clips with the model's by one norm, moves at the heads' rate and archives
+///   initialize(own_values, rng)   once: their first values
 ///   prepare(model, data)          once: check options, allocate
 ///   start(model, data)            before the first step of a run that is not resumed
 ///   begin_step(StepStart&)        before the parts of a step
+///   before_update(model, gradients)  when the step's gradients are complete, before they are clipped
 ///   after_update(model, ranges)   after the optimizer changed the parameters
 ///   measure(sink)                 sink(name, value) for numbers worth a curve
 ///   operations()                  floating-point operations of begin_step()'s encodings, for profiles
 ///   archive(ar)                   the state that a resumed run needs, as name and value
 ///   identity(sink)                sink(name, value) for the settings that a resumed run must agree with
+///   values_to_evaluate()          const ParameterBlock*: values, such as an average, that dev data, the datastore and the saved model
+///                                 get in place of the model's; null: none. At most one term of a trainer has it
+/// A static member `whole_batch = true` says that it compares examples of a step: steps are not cut into parts, and every process
+/// calls its add() once a step, perhaps with no rows.
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
 template <class T, class Context>
 concept Term = requires(T& term, Context& context) {
   { T::name } -> std::convertible_to<std::string_view>;
   { term.add(context) } -> std::same_as<TermValue>;
 };
+
+/// Terms that compare the examples of a step.
+template <class T>
+concept WholeBatchTerm = T::whole_batch;
 
 }  // namespace knnbert

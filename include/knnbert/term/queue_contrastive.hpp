@@ -91,7 +91,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     for (index_t b = 0; b < rows; ++b)
       for (float& d : d_queries_.row(b)) d *= weight;
     model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
-    model.projection().backward(model.values(), projection->tape, d_queries_, context.gradients, context.d_embedding, model.workers());
+    model.projection().backward(model.values(), projection->tape, d_queries_, &context.gradients, context.d_embedding, model.workers());
     gather(report);
     return weight * report.loss;
   }

@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,12 +13,21 @@ namespace knnbert::testing {
 class MemoryArchive {
  public:
   void operator()(std::string_view name, std::vector<float>& values) { exchange(floats_, name, values); }
+  void operator()(std::string_view name, std::span<float> values) {
+    std::vector<float> copy(values.begin(), values.end());
+    exchange(floats_, name, copy);
+    if (copy.size() != values.size()) raise<FormatError>("MemoryArchive: {} has {} numbers, {} expected", name, copy.size(), values.size());
+    std::copy(copy.begin(), copy.end(), values.begin());
+  }
   void operator()(std::string_view name, std::vector<std::int64_t>& values) { exchange(integers_, name, values); }
   void operator()(std::string_view name, std::int64_t& value) {
     std::vector<std::int64_t> one{value};
     exchange(integers_, name, one);
     value = one.at(0);
   }
+
+  /// The same under names that begin with NAME.
+  auto scope(std::string_view name) { return Scope{*this, std::string(name) + "."}; }
 
   /// From now on values are given back instead of stored.
   void rewind() { restoring_ = true; }
@@ -26,6 +37,14 @@ class MemoryArchive {
   bool operator==(const MemoryArchive& other) const { return floats_ == other.floats_ && integers_ == other.integers_; }
 
  private:
+  struct Scope {
+    MemoryArchive& all;
+    std::string prefix;
+    template <class Values>
+    void operator()(std::string_view name, Values&& values) { all(prefix + std::string(name), std::forward<Values>(values)); }
+    Scope scope(std::string_view name) { return {all, prefix + std::string(name) + "."}; }
+  };
+
   template <class Values>
   void exchange(std::map<std::string, Values>& kept, std::string_view name, Values& values) {
     if (!restoring_) {

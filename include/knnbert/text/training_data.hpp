@@ -2,8 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "knnbert/core/rng.hpp"
-#include "knnbert/text/batch.hpp"
+#include "knnbert/text/targets.hpp"
 
 namespace knnbert {
 
@@ -37,6 +36,12 @@ class TrainingData {
   void labels_of(std::span<const index_t> examples, std::vector<label_t>& found) const {
     found.clear();
     for (const index_t example : examples) found.push_back(label(example));
+  }
+
+  /// The texts and classes of some examples: the data source of classifiers.
+  void assign(std::span<const index_t> examples, const StepClock&, Batch& batch, Targets& targets) const {
+    batch.assign(tokens_, examples);
+    labels_of(examples, targets.classes);
   }
 
  private:

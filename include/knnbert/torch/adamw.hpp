@@ -28,26 +28,41 @@ class TorchAdamW {
   index_t updates() const { return updates_.defined() ? static_cast<index_t>(updates_.item<float>()) : 0; }
 
   /// Errors: ShapeError, DeviceMemoryError; then nothing changed.
-  void step(ParameterBlock& parameters, Gradients& gradients, float rate, const Workers& = Workers(), std::span<const float> multipliers = {}) {
-    update("TorchAdamW::step", parameters, gradients, rate, multipliers, {}, {});
+  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers& = Workers(), std::span<const float> multipliers = {}) {
+    update("TorchAdamW::step", values, gradients, rate, multipliers, {}, {});
   }
 
-  /// Clips to a global norm (0: not), moves the parameters unless norm or `finite` say that there is no gradient, and returns the
-  /// norm before clipping. Nobody waits for the device before it is read.  Errors: as step().
-  Deferred<double> clipped_step(ParameterBlock& parameters, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
-                                std::span<const float> multipliers = {}, bool finite = true) {
-    return detail::guarded("TorchAdamW::clipped_step", [&] {
+  /// Euclidean norm of all gradients, a scalar in fp32 on the device.  Errors: DeviceMemoryError.
+  at::Tensor norm(const ParameterBlock& values, Gradients& gradients, const Workers& = Workers()) {
+    return detail::guarded("TorchAdamW::norm", [&] {
       const c10::NoGradGuard no_graph;
-      place(parameters);
-      const at::Tensor g = detail::on_device_to_write(gradients.block(), device_).floats();
-      const at::Tensor norm = at::linalg_vector_norm(g, 2, {}, false, at::kFloat);
-      if (finite) {
-        const at::Tensor unusable = at::logical_not(at::isfinite(norm)).to(at::kFloat);
-        const at::Tensor divisor = max_norm > 0 ? at::clamp_min((norm + 1e-6) / max_norm, 1.0) : at::ones_like(norm);
-        update("TorchAdamW::clipped_step", parameters, gradients, rate, multipliers, divisor, unusable);
-      }
-      return Deferred<double>([norm] { return detail::guarded("TorchAdamW", [&] { return static_cast<double>(norm.item<float>()); }); });
+      place(values);
+      return at::linalg_vector_norm(detail::on_device_to_write(gradients.block(), device_).floats(), 2, {}, false, at::kFloat);
     });
+  }
+
+  /// Clips by a norm to at most max_norm (0: not) and moves the parameters, unless norm or `finite` say that there is no gradient.
+  /// Errors: as step().
+  void clipped_step(const at::Tensor& norm, ParameterBlock& values, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
+                    std::span<const float> multipliers = {}, bool finite = true) {
+    if (!finite) return;
+    detail::guarded("TorchAdamW::clipped_step", [&] {
+      const c10::NoGradGuard no_graph;
+      const at::Tensor unusable = at::logical_not(at::isfinite(norm)).to(at::kFloat);
+      const at::Tensor divisor = max_norm > 0 ? at::clamp_min((norm + 1e-6) / max_norm, 1.0) : at::ones_like(norm);
+      update("TorchAdamW::clipped_step", values, gradients, rate, multipliers, divisor, unusable);
+    });
+  }
+  /// The same by the gradients' own norm, which it returns. Nobody waits for the device before that is read.
+  Deferred<double> clipped_step(ParameterBlock& values, Gradients& gradients, double max_norm, float rate, const Workers& workers = Workers(),
+                                std::span<const float> multipliers = {}, bool finite = true) {
+    const at::Tensor own = norm(values, gradients, workers);
+    clipped_step(own, values, gradients, max_norm, rate, workers, multipliers, finite);
+    return read_norm(own);
+  }
+  static at::Tensor joint_norm(const at::Tensor& a, const at::Tensor& b) { return at::hypot(a, b); }
+  static Deferred<double> read_norm(const at::Tensor& norm) {
+    return Deferred<double>([norm] { return detail::guarded("TorchAdamW", [&] { return static_cast<double>(norm.item<float>()); }); });
   }
 
   /// Errors: FormatError; then nothing changed.
@@ -84,9 +99,9 @@ class TorchAdamW {
   };
 
   /// The blocks' device, on which the state follows them.
-  void place(const ParameterBlock& parameters) {
-    if (parameters.mirrored()) {
-      const auto& floats = dynamic_cast<const TorchFloats&>(parameters.mirror());
+  void place(const ParameterBlock& values) {
+    if (values.mirrored()) {
+      const auto& floats = dynamic_cast<const TorchFloats&>(values.mirror());
       device_ = floats.device();
     }
     if (!first_.defined() || first_.device() == device_) return;
@@ -111,28 +126,28 @@ class TorchAdamW {
     return groups_;
   }
 
-  void update(std::string_view where, ParameterBlock& parameters, Gradients& gradients, float rate, std::span<const float> multipliers,
+  void update(std::string_view where, ParameterBlock& values, Gradients& gradients, float rate, std::span<const float> multipliers,
               const std::optional<at::Tensor>& divisor, const std::optional<at::Tensor>& unusable) {
-    detail::require_step(where, parameters, gradients, multipliers);
-    if (first_.defined() && first_.numel() != parameters.size()) raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), parameters.size());
+    detail::require_step(where, values, gradients, multipliers);
+    if (first_.defined() && first_.numel() != values.size()) raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), values.size());
     detail::guarded(where, [&] {
       const c10::NoGradGuard no_graph;
-      place(parameters);
+      place(values);
       const at::Tensor g = detail::on_device_to_write(gradients.block(), device_).floats();
       if (!first_.defined()) {
         const auto first = at::zeros_like(g), second = at::zeros_like(g);
         updates_ = at::zeros({}, g.options());
         first_ = first, second_ = second;
       }
-      const at::Tensor values = detail::on_device_to_write(parameters, device_).floats();
+      const at::Tensor flat = detail::on_device_to_write(values, device_).floats();
       updates_.add_(1);
       if (unusable) updates_.sub_(*unusable);
-      for (const Group& group : groups(parameters.table(), multipliers)) {
+      for (const Group& group : groups(values.table(), multipliers)) {
         if (group.factor == 0) continue;  // frozen
         std::vector<at::Tensor> p, d, m, v, t;
         for (const Range r : group.ranges) {
-          const auto part = [&](const at::Tensor& flat) { return flat.narrow(0, r.begin, r.end - r.begin); };
-          p.push_back(part(values)), d.push_back(part(g)), m.push_back(part(first_)), v.push_back(part(second_)), t.push_back(updates_);
+          const auto part = [&](const at::Tensor& of) { return of.narrow(0, r.begin, r.end - r.begin); };
+          p.push_back(part(flat)), d.push_back(part(g)), m.push_back(part(first_)), v.push_back(part(second_)), t.push_back(updates_);
         }
         at::_fused_adamw_(p, d, m, v, {}, t, rate * group.factor, options_.beta1, options_.beta2, group.decays ? options_.weight_decay : 0.0f, options_.epsilon, false,
                           false, divisor, unusable);

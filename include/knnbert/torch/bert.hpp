@@ -23,8 +23,9 @@ struct TorchBertOptions {
   }
 };
 
-/// Gradients at a forward pass, those of the embedding wherever they lie.
-using TorchGradients = BasicEncoderGradients<TorchInput>;
+/// What a pass of TorchBert reads and leaves: rows wherever they lie.
+using TorchEncoderInput = BasicEncoderInput<TorchInput>;
+using TorchGradients = BasicEncoderGradients<TorchInput, TorchRows>;
 
 /// BERT by LibTorch, a function of its parameters like BasicBert: the same configurations, files and gradients. Values and
 /// gradients are one flat tensor each on the device of the options, beside which the block in main memory is brought up to date when
@@ -71,19 +72,20 @@ class TorchBert {
   void lower(ParameterBlock& values, Precision precision, const Workers& = Workers()) const;
 
   /// embedding [B, H] of each text, nothing kept.  Errors: ShapeError, DeviceMemoryError.
-  void encode(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, View embedding, TorchWorkspace&, const Workers& = Workers()) const;
+  void encode(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, TorchRows& embedding, TorchWorkspace&,
+              const Workers& = Workers()) const {
+    detail::guarded("TorchBert::encode", [&] { embedding.assign(encode_all(values, input, options)); });
+  }
+  void encode(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, View embedding, TorchWorkspace&,
+              const Workers& = Workers()) const {
+    require_shape("TorchBert::encode: embedding", embedding, input.batch.size(), width());
+    detail::guarded("TorchBert::encode", [&] { detail::to_host(encode_all(values, input, options), embedding); });
+  }
 
   /// The same with everything kept that a backward pass needs. Masks of dropout are functions of the random numbers, the number of
   /// the first text and the batch's shape.  Errors: the same; then the tape is empty.
-  void forward(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, TorchTape& tape, TorchWorkspace&, const Workers& = Workers()) const {
-    run(values, batch, options, nullptr, tape);
-  }
-  /// The same from given embedding outputs [T, H] (after normalization and dropout).
-  void forward_from(const ParameterBlock& values, const Batch& batch, ConstView input, const ForwardOptions& options, TorchTape& tape, TorchWorkspace&,
-                    const Workers& = Workers()) const {
-    require_shape("TorchBert::forward_from: input", input, batch.tokens(), width());
-    run(values, batch, options, &input, tape);
-  }
+  void forward(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, TorchTape& tape, TorchWorkspace&,
+               const Workers& = Workers()) const;
 
   /// Adds the gradients of a forward pass by these values. The tape stays usable.  Errors: ShapeError, DeviceMemoryError.
   void backward(const ParameterBlock& values, const TorchTape& tape, const TorchGradients& gradients, TorchWorkspace&, const Workers& = Workers()) const;
@@ -97,14 +99,20 @@ class TorchBert {
     if (!values.fresh()) raise<OptionError>("TorchBert: parameters that changed after they were lowered to {} given, lower() expected", name_of(values.precision()));
   }
 
+  /// Word + position + segment [T, H] in fp32.
+  template <class Weights>
+  at::Tensor sums_of(const Weights& weights, const detail::PackedBatch& batch) const {
+    return at::embedding(weights(layers_.words), batch.ids) + at::embedding(weights(layers_.positions), batch.positions) +
+           at::embedding(weights(layers_.types), batch.segments);
+  }
   /// Embedding output [T, H] in fp32.
   template <class Weights>
-  at::Tensor embed(const Weights& weights, const detail::PackedBatch& batch, detail::SeededDropout& dropout) const {
+  at::Tensor normalized(const Weights& weights, const at::Tensor& sums, detail::SeededDropout& dropout) const {
     dropout.site(embedding_site);
-    const auto sum = at::embedding(weights(layers_.words), batch.ids) + at::embedding(weights(layers_.positions), batch.positions) +
-                     at::embedding(weights(layers_.types), batch.segments);
-    return dropout(detail::torch_norm(layers_.embedding_norm, weights, sum), config_.hidden_dropout_prob);
+    return dropout(detail::torch_norm(layers_.embedding_norm, weights, sums), config_.hidden_dropout_prob);
   }
+  /// Rows in the order of the batch's tokens, as packed ones.
+  at::Tensor packed_rows(const TorchInput& rows, const detail::PackedBatch& batch) const { return rows.on(device_).index_select(0, batch.token_of_row); }
   template <class Weights>
   at::Tensor block(index_t layer, const Weights& weights, const detail::PackedBatch& batch, detail::SeededDropout& dropout, const at::Tensor& x) const {
     dropout.site(first_block_site + layer);
@@ -123,13 +131,13 @@ class TorchBert {
     return {b.projections.weight, b.projections.bias, b.attention_output.weight, b.attention_output.bias, b.intermediate.weight, b.intermediate.bias,
             b.output.weight,      b.output.bias,      b.attention_norm.gain,     b.attention_norm.bias,   b.output_norm.gain,    b.output_norm.bias};
   }
-  std::vector<index_t> embedding_numbers() const {
-    return {layers_.words, layers_.positions, layers_.types, layers_.embedding_norm.gain, layers_.embedding_norm.bias};
-  }
+  std::vector<index_t> table_numbers() const { return {layers_.words, layers_.positions, layers_.types}; }
+  std::vector<index_t> norm_numbers() const { return {layers_.embedding_norm.gain, layers_.embedding_norm.bias}; }
 
-  void run(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, const ConstView* input, TorchTape& tape) const;
-  void start(const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, bool from_input, TorchTape& tape) const;
-  at::Tensor encode_pass(const TorchFloats& floats, const ParameterBlock& values, const Batch& batch, const ForwardOptions& options, index_t first) const;
+  void start(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, TorchTape& tape) const;
+  at::Tensor encode_all(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options) const;
+  at::Tensor encode_pass(const TorchFloats& floats, const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, index_t first) const;
+  void embedding_backward(const TorchTape& tape, at::Tensor d, const TorchGradients& gradients, const ParameterTable& table, const at::Tensor& flat) const;
   at::Tensor pull(const TorchTape& tape, const at::Tensor& output, const at::Tensor& d_output, const at::Tensor& input, std::span<const index_t> numbers,
                   const ParameterTable& table, const at::Tensor& gradients) const;
 

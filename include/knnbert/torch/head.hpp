@@ -39,11 +39,12 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
     detail::guarded("TorchMlpHead::forward", [&] { detail::to_host(rows, out); });
   }
 
-  void backward(const ParameterBlock& values, TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients, TorchRows& d_x, const Workers&) const {
+  /// See BasicMlpHead.  Errors: as forward().
+  void backward(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out, Gradients* gradients, TorchRows& d_x, const Workers&) const {
     const at::Tensor d = pull(values, tape, d_out, gradients);
     detail::guarded("TorchMlpHead::backward", [&] { d_x.add(d); });
   }
-  void backward(const ParameterBlock& values, TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients, View d_x, const Workers&) const {
+  void backward(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out, Gradients* gradients, View d_x, const Workers&) const {
     const at::Tensor d = pull(values, tape, d_out, gradients);
     detail::guarded("TorchMlpHead::backward", [&] { detail::to_host(d + detail::to_device(d_x, d.device()), d_x); });
   }
@@ -82,16 +83,18 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
     });
   }
 
-  /// Adds the gradients of the parameters; returns the one at the input.
-  at::Tensor pull(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out, Gradients& gradients) const {
+  /// Adds the gradients of the parameters, unless there are none; returns the one at the input.
+  at::Tensor pull(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out, Gradients* gradients) const {
     const TorchFloats& floats = placed(values);
     const ParameterTable& table = values.table();
     return detail::guarded("TorchMlpHead::backward", [&] {
       const c10::NoGradGuard no_graph;
-      const at::Tensor flat = detail::on_device_to_write(gradients.block(), floats.device()).floats();
+      const at::Tensor flat = gradients ? detail::on_device_to_write(gradients->block(), floats.device()).floats() : at::Tensor();
       const auto through = [&](const Linear& layer, const at::Tensor& input, const at::Tensor& d_y) {
-        detail::parameter_view(flat, table[layer.weight]).addmm_(d_y.t(), input);
-        detail::parameter_view(flat, table[layer.bias]).add_(d_y.sum(0));
+        if (gradients) {
+          detail::parameter_view(flat, table[layer.weight]).addmm_(d_y.t(), input);
+          detail::parameter_view(flat, table[layer.bias]).add_(d_y.sum(0));
+        }
         return at::mm(d_y, detail::parameter_view(floats.floats(), table[layer.weight]));
       };
       const auto undrop = [&](const at::Tensor& d, std::size_t site) { return tape.factors[site].defined() ? d * tape.factors[site] : d; };

@@ -4,6 +4,8 @@
 
 namespace knnbert {
 
+class TorchInput;
+
 /// Rows of floats of which main memory and a device each may have a copy. Whoever reads the older one brings it up to date, so
 /// that rows which device functions hand to each other never cross, and code for main memory sees a matrix.
 /// Thread safety: const.
@@ -11,6 +13,7 @@ class TorchRows {
  public:
   using view = TorchRows&;
   using const_view = const TorchRows&;
+  using input = TorchInput;
 
   /// Brings it to a shape; the content is unspecified.
   void resize(index_t rows, index_t cols) {
@@ -89,6 +92,8 @@ class TorchInput {
   index_t cols() const { return rows_ ? rows_->cols() : view_.cols(); }
   bool empty() const { return rows() == 0 || cols() == 0; }
   at::Tensor on(at::Device device) const { return rows_ ? rows_->on(device) : detail::to_device(view_, device); }
+  /// Where device functions left it last.
+  at::Device device() const { return rows_ ? rows_->device() : at::Device(at::kCPU); }
 
  private:
   const TorchRows* rows_ = nullptr;
@@ -99,6 +104,13 @@ class TorchInput {
 inline void require_shape(std::string_view where, const TorchInput& input, index_t rows, index_t cols) {
   if (input.rows() == rows && input.cols() == cols) return;
   raise<ShapeError>("{}: [{}, {}] given, [{}, {}] expected", where, input.rows(), input.cols(), rows, cols);
+}
+
+/// Overwrites rows with a copy, or with zeros [rows, cols] where there are none.
+inline void assign_rows(const TorchInput& from, index_t rows, index_t cols, TorchRows& to) {
+  if (!from.empty()) return to.assign(from.on(from.device()));
+  to.resize(rows, cols);
+  to.fill(0);
 }
 
 }  // namespace knnbert

@@ -22,19 +22,34 @@ struct OptimizerOf<Encoder> { using type = typename Encoder::optimizer_type; };
 
 }  // namespace detail
 
+/// Parameters that terms declared, beside the model's.
+template <class Optimizer>
+struct OwnParameters {
+  ParameterBlock values;
+  Gradients gradients;
+  Optimizer optimizer;
+  std::vector<float> multipliers;
+
+  bool any() const { return values.size() > 0; }
+};
+
 /// One optimization step of a network under any set of terms: forward, every term adds its gradient, one backward,
 /// clip, optimizer. It names no method.
-template <class Network, class... Terms>
+template <class Network, DataSource Data, class... Terms>
 class Stepper {
  public:
-  using context_type = StepContext<Network, TrainingData>;
+  using context_type = StepContext<Network, Data>;
+  using optimizer_type = typename detail::OptimizerOf<typename Network::encoder_type>::type;
   static_assert((Term<Terms, context_type> && ...),
                 "a training term needs a static name and a member TermValue add(StepContext&); see term/context.hpp");
 
-  Stepper(Network& network, const TrainingData& data, const TrainerOptions& options, Terms... terms)
+  /// Errors: OptionError.
+  Stepper(Network& network, const Data& data, const TrainerOptions& options, Terms... terms)
       : network_(network), data_(data), options_(options), terms_(std::move(terms)...), gradients_(network.values().shared_table()),
-        optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()) {
+        optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()), own_(declared()) {
     network_.values().require_complete("Stepper");
+    if (whole_batch && options.part_size > 0)
+      raise<OptionError>("Stepper: TrainerOptions::part_size {} given, 0 expected: a term compares the examples of a step", options.part_size);
     join({});
     each_term([&](auto& term) {
       if constexpr (requires { term.prepare(network_, data_); }) term.prepare(network_, data_);
@@ -47,8 +62,7 @@ class Stepper {
   /// are summed. All must make the same calls with the same numbers.
   void join(Team team) {
     team_ = team;
-    // Also where a step has no example for this process: all sum at one place.
-    if constexpr (requires { network_.encoder().place(gradients_.block()); }) network_.encoder().place(gradients_.block());
+    place(gradients_.block());  // also where a step has no example for this process: all sum at one place
     if (team.size() > 1) reducer_.emplace(gradients_, team);
     else reducer_.reset();
     each_term([&](auto& term) {
@@ -64,7 +78,10 @@ class Stepper {
     report.clear();
     report.examples = std::ssize(examples);
     const float idle_weight = begin(clock, examples, report);
-    report.time("clear gradients", {}, [&] { gradients_.clear(); });
+    report.time("clear gradients", {}, [&] {
+      gradients_.clear();
+      if (own_.any()) own_.gradients.clear();
+    });
     if (reducer_) reducer_->start();
     const auto [begin_own, end_own] = team_.share(std::ssize(examples));
     const index_t part = options_.part_size ? options_.part_size : end_own - begin_own;
@@ -73,6 +90,7 @@ class Stepper {
       last_part_ = first + count == end_own;
       run_part(clock, examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), first, std::ssize(examples), idle_weight, report);
     }
+    if (whole_batch && begin_own == end_own) add_without_examples(clock, begin_own, std::ssize(examples), idle_weight, report);
     if (reducer_) combine(report);
     finish(report, learning_rate);
     return report;
@@ -93,6 +111,16 @@ class Stepper {
   T& term() { return std::get<T>(terms_); }
   /// Of the last step, not clipped.
   const Gradients& gradients() const { return gradients_; }
+  /// Parameters that terms declared, and their gradients likewise.
+  const ParameterBlock& own_values() const { return own_.values; }
+  ParameterBlock& own_values() { return own_.values; }
+  const Gradients& own_gradients() const { return own_.gradients; }
+  /// What dev data, the datastore and the saved model get in place of the model's values; null: nothing.
+  const ParameterBlock* values_to_evaluate() const {
+    const ParameterBlock* values = nullptr;
+    std::apply([&](const auto&... term) { (look_for_values(term, values), ...); }, terms_);
+    return values;
+  }
 
   template <class Archive>
   void archive(Archive& ar) {
@@ -101,6 +129,12 @@ class Stepper {
     gradients_.archive_rows(ar);
     auto optimizer = ar.scope("optimizer");
     optimizer_.archive(optimizer);
+    if (own_.any()) {
+      auto own = ar.scope("own");
+      own("values", archived_floats<Archive>(own_.values));
+      auto moments = own.scope("optimizer");
+      own_.optimizer.archive(moments);
+    }
     each_term([&](auto& term) {
       if constexpr (requires { term.archive(ar); }) {
         auto own = ar.scope(term.name);
@@ -110,18 +144,52 @@ class Stepper {
   }
 
  private:
+  static constexpr bool whole_batch = (WholeBatchTerm<Terms> || ...);
+
   template <class F>
   void each_term(F&& f) {
     std::apply([&](auto&... term) { (f(term), ...); }, terms_);
   }
 
+  template <class T>
+  static void look_for_values(const T& term, const ParameterBlock*& values) {
+    if constexpr (requires { term.values_to_evaluate(); })
+      if (const ParameterBlock* own = term.values_to_evaluate()) values = own;
+  }
+
+  void place(const ParameterBlock& block) const {
+    if constexpr (requires { network_.encoder().place(block); }) network_.encoder().place(block);
+  }
+
+  /// The parameters that terms ask for, at the heads' rate.
+  OwnParameters<optimizer_type> declared() {
+    ParameterTable table(network_.values().table().weights());
+    each_term([&](auto& term) {
+      if constexpr (requires { term.declare(network_, table); }) term.declare(network_, table);
+    });
+    const auto count = static_cast<std::size_t>(table.count());
+    const auto shared = std::make_shared<const ParameterTable>(std::move(table));
+    OwnParameters<optimizer_type> own{ParameterBlock(shared), Gradients(shared), optimizer_type(AdamWOptions{.weight_decay = options_.weight_decay}),
+                                      std::vector<float>(count, head_multiplier())};
+    if (!own.any()) return own;
+    const Rng rng(options_.seed, Stream::initialize);
+    each_term([&](auto& term) {
+      if constexpr (requires { term.initialize(own.values, rng); }) term.initialize(own.values, rng);
+    });
+    place(own.values), place(own.gradients.block());
+    return own;
+  }
+
+  float head_multiplier() const {
+    return options_.head_learning_rate == 0 || options_.learning_rate == 0 ? 1.0f : options_.head_learning_rate / options_.learning_rate;
+  }
   /// The heads start from random numbers and may want larger steps than the pretrained encoder.
   std::vector<float> head_multipliers() const {
-    if (options_.head_learning_rate == 0 || options_.learning_rate == 0) return {};
+    if (head_multiplier() == 1) return {};
     std::vector<float> multipliers;
     for (const auto& parameter : network_.values().table().all()) {
       const bool head = parameter.name.starts_with("classifier.") || parameter.name.starts_with("projection.");
-      multipliers.push_back(head ? options_.head_learning_rate / options_.learning_rate : 1.0f);
+      multipliers.push_back(head ? head_multiplier() : 1.0f);
     }
     return multipliers;
   }
@@ -137,8 +205,10 @@ class Stepper {
   }
 
   float begin(const StepClock& clock, std::span<const index_t> examples, StepReport& report) {
-    data_.labels_of(examples, labels_);
-    StepStart<Network, TrainingData> start{network_, data_, clock, options_.dropout, examples, labels_, moved_ranges()};
+    targets_.classes.clear();
+    if constexpr (requires { data_.labels_of(examples, targets_.classes); }) data_.labels_of(examples, targets_.classes);
+    StepStart<Network, Data> start{.model = network_, .data = data_, .clock = clock, .dropout = options_.dropout, .examples = examples,
+                                   .labels = targets_.classes, .ranges = moved_ranges()};
     each_term([&](auto& term) {
       if constexpr (requires { term.begin_step(start); }) report.time("begin", term.name, [&] { term.begin_step(start); });
       if constexpr (requires { term.operations(); }) report.phase("begin", term.name).operations += term.operations();
@@ -146,39 +216,40 @@ class Stepper {
     return start.idle_weight;
   }
 
+  std::optional<Rng> masks(const StepClock& clock) const { return options_.dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt; }
+
+  context_type context(const StepClock& clock, std::span<const index_t> examples, index_t first, index_t step_examples, float idle_weight) {
+    return {.model = network_, .data = data_, .clock = clock, .dropout = masks(clock), .examples = examples, .targets = targets_, .first_example = first,
+            .step_examples = step_examples, .idle_weight = idle_weight, .pass = pass_, .entering = entering_, .gradients = gradients_,
+            .own_values = own_.values, .own_gradients = own_.gradients};
+  }
+
   void run_part(const StepClock& clock, std::span<const index_t> examples, index_t first, index_t step_examples, float idle_weight, StepReport& report) {
-    const auto dropout = options_.dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt;
-    const auto workspace = network_.lend_workspace();
-    data_.labels_of(examples, labels_);
-    batch_.assign(data_.tokens(), examples);
+    data_.assign(examples, clock, batch_, targets_);
     const Batch& batch = batch_;
     const double operations = network_.operations(batch);
     report.time("forward", {}, [&] {
-      network_.encoder().forward(network_.values(), batch,
-                                 {.pooling = network_.pooling(), .dropout = dropout, .first_example = first, .recompute = options_.recompute}, tape_,
-                                 *workspace, network_.workers());
-      resize(batch.size());
-      network_.head().forward(network_.values(), tape_.embedding(), dropout, first, head_tape_, logits_);
+      const ForwardOptions options{.dropout = masks(clock), .first_example = first, .keep = options_.recompute ? Keep::hidden : Keep::all};
+      network_.forward(network_.values(), batch, options, pass_);
+      entering_.start(network_, batch.size(), batch.tokens(), pass_.layers());
     });
     report.phase("forward").operations += operations;
-    context_type context{network_, data_, clock, dropout, examples, labels_, first, step_examples, idle_weight, tape_.embedding(), logits_, d_embedding_, d_logits_, gradients_};
-    add_terms(context, report);
+    context_type part = context(clock, examples, first, step_examples, idle_weight);
+    add_terms(part, report);
     if (reducer_ && last_part_) gradients_.set_listener(&*reducer_);
-    report.time("backward", {}, [&] {
-      network_.head().backward(network_.values(), head_tape_, d_logits_, gradients_, d_embedding_, network_.workers());
-      network_.encoder().backward(network_.values(), tape_, {.d_embedding = d_embedding_, .parameters = &gradients_}, *workspace, network_.workers());
-    });
+    report.time("backward", {}, [&] { network_.backward(network_.values(), pass_, entering_.entering(gradients_)); });
     gradients_.set_listener(nullptr);
     report.phase("backward").operations += 2 * operations;
     report.tokens += batch.tokens();
   }
 
-  void resize(index_t texts) {
-    logits_.resize(texts, network_.classes());
-    d_logits_.resize(texts, network_.classes());
-    d_embedding_.resize(texts, network_.width());
-    d_logits_.fill(0);
-    d_embedding_.fill(0);
+  /// Terms that compare examples over processes are called where there are none, too.
+  void add_without_examples(const StepClock& clock, index_t first, index_t step_examples, float idle_weight, StepReport& report) {
+    targets_.classes.clear(), targets_.values.resize(0, targets_.values.cols());
+    pass_ = {};
+    entering_.start(network_, 0, 0, 0);
+    context_type none = context(clock, {}, first, step_examples, idle_weight);
+    add_terms(none, report);
   }
 
   /// Values of the parts of a step add up, each being its share of a mean.
@@ -187,7 +258,8 @@ class Stepper {
     std::size_t i = 0;
     each_term([&](auto& term) {
       TermValue value;
-      report.time("loss", term.name, [&] { value = term.add(context); });
+      if (!context.examples.empty() || WholeBatchTerm<std::remove_cvref_t<decltype(term)>>)
+        report.time("loss", term.name, [&] { value = term.add(context); });
       if (first) report.terms.emplace_back(term.name, std::nullopt);
       auto& total = report.terms[i++].second;
       if (!value) return;
@@ -199,7 +271,10 @@ class Stepper {
 
   /// Gradients and values of all processes; a process without examples has heard of no term yet.
   void combine(StepReport& report) {
-    report.time("all-reduce", {}, [&] { reducer_->finish(); });
+    report.time("all-reduce", {}, [&] {
+      reducer_->finish();
+      if (own_.any()) team_.all_reduce({own_.gradients.data(), static_cast<std::size_t>(own_.values.size())});
+    });
     if (report.terms.empty()) each_term([&](auto& term) { report.terms.emplace_back(term.name, std::nullopt); });
     std::vector<float> sums{static_cast<float>(report.tokens)};
     for (const auto& [name, value] : report.terms) sums.insert(sums.end(), {value ? 1.0f : 0.0f, value.value_or(0)});
@@ -215,6 +290,9 @@ class Stepper {
 
   void finish(StepReport& report, float learning_rate) {
     report.learning_rate = learning_rate;
+    each_term([&](auto& term) {
+      if constexpr (requires { term.before_update(network_, gradients_); }) report.time("before update", term.name, [&] { term.before_update(network_, gradients_); });
+    });
     update(report, learning_rate);
     const auto ranges = moved_ranges();
     report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
@@ -227,18 +305,17 @@ class Stepper {
     });
   }
 
-  /// Clips and moves the parameters, unless loss or gradient is not finite; where the optimizer can, in one go. For a loss that
-  /// a device is still computing its gradient speaks.
+  /// Clips and moves the parameters, the model's and the terms' by one norm, unless loss or gradient is not finite. A loss that
+  /// a device is still computing is not waited for: if it is not finite, neither is its gradient.
   void update(StepReport& report, float learning_rate) {
     const bool finite = !report.loss.known() || std::isfinite(report.loss);
+    const auto& workers = network_.workers();
     const auto move = [&]() -> Deferred<double> {
-      if constexpr (requires { optimizer_.clipped_step(network_.values(), gradients_, 1.0f, learning_rate, network_.workers(), multipliers_, finite); }) {
-        return optimizer_.clipped_step(network_.values(), gradients_, options_.clip_norm, learning_rate, network_.workers(), multipliers_, finite);
-      } else {
-        const double norm = clip_global_norm(gradients_, options_.clip_norm, network_.workers());
-        if (finite && std::isfinite(norm)) optimizer_.step(network_.values(), gradients_, learning_rate, network_.workers(), multipliers_);
-        return norm;
-      }
+      auto norm = optimizer_.norm(network_.values(), gradients_, workers);
+      if (own_.any()) norm = optimizer_.joint_norm(norm, own_.optimizer.norm(own_.values, own_.gradients, workers));
+      optimizer_.clipped_step(norm, network_.values(), gradients_, options_.clip_norm, learning_rate, workers, multipliers_, finite);
+      if (own_.any()) own_.optimizer.clipped_step(norm, own_.values, own_.gradients, options_.clip_norm, learning_rate, workers, own_.multipliers, finite);
+      return optimizer_.read_norm(norm);
     };
     report.time("optimizer", {}, [&] { report.gradient_norm = move(); });
     report.finite = report.gradient_norm.then([finite](double norm) { return finite && std::isfinite(norm); });
@@ -248,19 +325,19 @@ class Stepper {
   Team team_;
   std::optional<GradientReducer> reducer_;
   Network& network_;
-  const TrainingData& data_;
+  const Data& data_;
   TrainerOptions options_;
   std::tuple<Terms...> terms_;
   Gradients gradients_;
-  typename detail::OptimizerOf<typename Network::encoder_type>::type optimizer_;
+  optimizer_type optimizer_;
   std::vector<float> multipliers_;
+  OwnParameters<optimizer_type> own_;
   StepReport report_;
-  std::vector<label_t> labels_;
   std::vector<Range> moved_;
   Batch batch_;
-  typename Network::tape_type tape_;
-  typename Network::head_tape_type head_tape_;
-  typename Network::rows_type logits_, d_logits_, d_embedding_;
+  Targets targets_;
+  typename Network::pass_type pass_;
+  StepGradients<Network> entering_;
 };
 
 }  // namespace knnbert

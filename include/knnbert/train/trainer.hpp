@@ -54,7 +54,7 @@ class Trainer {
   const T& term() const { return std::get<T>(terms_); }
 
  private:
-  using Step = Stepper<Network<Stack>, Terms...>;
+  using Step = Stepper<Network<Stack>, TrainingData, Terms...>;
 
   /// One call of fit().
   class Run {
@@ -75,6 +75,7 @@ class Trainer {
     FitReport finish(Observer&& observer) {
       while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
       if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
+      else if (const ParameterBlock* values = stepper_.values_to_evaluate()) model_.network().values() = *values;
       model_.network().lower(model_.network().values());
       judge_head();
       trainer_.terms_ = std::move(stepper_.terms());
@@ -116,7 +117,7 @@ class Trainer {
       const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
       while (batch_ < batches.count()) {
         if (team_.any(observer.stop_requested())) return interrupt();
-        const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_)};
+        const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_), static_cast<std::uint64_t>(steps())};
         StepReport& step = stepper_.step(clock, batches[batch_], rate(step_));
         ++batch_, ++step_;
         step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
@@ -149,18 +150,30 @@ class Trainer {
       if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
       require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
       EpochReport epoch{.epoch = epoch_ + 1, .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
-      if (dev_.size() > 0) epoch.dev = scores();
-      if (epoch.dev && (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_)) {
-        epoch.best = true;
-        best_score_ = epoch.dev->of(options_.selection);
-        report_.best_epoch = epoch.epoch;
-        best_ = model_.network().values();
-      }
+      if (dev_.size() > 0) evaluate(epoch);
       report_.epochs.push_back(epoch);
       ++epoch_, batch_ = 0, epoch_loss_ = 0, epoch_examples_ = 0;
       observer.epoch(epoch);
       const bool last = epoch_ == options_.epochs || out_of_patience();
       if (last || options_.checkpoint_every == 0 || step_ % options_.checkpoint_every == 0) checkpoint();
+    }
+
+    /// Dev scores of the model, or of the values that a term has in their place; the best ones are kept.
+    void evaluate(EpochReport& epoch) {
+      ParameterBlock& values = model_.network().values();
+      std::optional<ParameterBlock> trained;
+      if (const ParameterBlock* other = stepper_.values_to_evaluate()) {
+        trained = std::exchange(values, *other);
+        model_.network().lower(values);
+      }
+      epoch.dev = scores();
+      if (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_) {
+        epoch.best = true;
+        best_score_ = epoch.dev->of(options_.selection);
+        report_.best_epoch = epoch.epoch;
+        best_ = values;
+      }
+      if (trained) values = std::move(*trained);
     }
 
     /// The output layer of the head, whose weights nothing but a loss of its logits changes.
