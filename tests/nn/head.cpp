@@ -40,7 +40,7 @@ struct Case {
     HeadTape tape;
     Matrix out(x.rows(), head.outputs());
     head.forward(values, x, dropout, 0, tape, out);
-    head.backward(values, tape, u, gradients, d_x, workers);
+    head.backward(values, tape, u, &gradients, d_x, workers);
   }
 };
 
