@@ -52,7 +52,7 @@ TEST_CASE("term laws hold for terms of the library and of users") {
   const QueueContrastive contrast({.weight = 0.5f, .momentum = 1, .capacity = 20, .positives = 2, .contrast = {.temperature = 0.5f, .most_similar = 20}});
   CHECK(laws(0.02, CrossEntropy{.weight = 0.5f}, contrast) == testing::BrokenLaws{});
   const TrainingData data = tiny_examples(labels);
-  CHECK(testing::term_laws([] { return tiny_network(); }, MaskedTexts{.texts = data.tokens(), .rate = 0.3}, 0.02, MaskedTokens{}) == testing::BrokenLaws{});
+  CHECK(testing::term_laws([] { return tiny_network(); }, MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3}, 0.02, MaskedTokens{.mask = 40}) == testing::BrokenLaws{});
 }
 
 TEST_CASE("term laws: a wrong gradient, a wrong mean and a forgotten state are found") {

@@ -59,7 +59,7 @@ void check_team(index_t examples, bool dropout, Terms... terms) {
 }
 void check_masked_team() {
   for (const index_t examples : {8, 2})
-    check_team_over([](const TrainingData& data) { return MaskedTexts{.texts = data.tokens(), .rate = 0.3}; }, examples, true, MaskedTokens{});
+    check_team_over([](const TrainingData& data) { return MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3}; }, examples, true, MaskedTokens{.mask = 40});
 }
 
 }  // namespace
@@ -141,8 +141,8 @@ TEST_CASE("parameters that terms declare: clipped by one norm with the model's, 
 TEST_CASE("masked tokens: a data source of masked texts trains the encoder and a tied decoder") {
   auto network = tiny_network();
   const TrainingData data = tiny_examples(tiny_labels);
-  const MaskedTexts source{.texts = data.tokens(), .rate = 0.3};
-  Stepper stepper(network, source, TrainerOptions{}, MaskedTokens{});
+  const MaskedTexts source{.texts = data.tokens(), .mask = 40, .rate = 0.3};
+  Stepper stepper(network, source, TrainerOptions{}, MaskedTokens{.mask = 40});
   const auto at = [&](std::uint64_t step, float rate) { return static_cast<float>(stepper.step({.step = step}, first_examples(8), rate).loss); };
   const float before = at(0, 0);
   for (std::uint64_t step = 0; step < 60; ++step) at(step, 5e-3f);

@@ -248,7 +248,7 @@ struct WordPerturbation {
 /// Texts of which some tokens are hidden; the answers are the targets, in the order of the tokens.
 struct MaskedTexts {
   const Batch& texts;
-  token_t mask = 3;
+  token_t mask = 3;  // that no text has
   double rate = 0.15;
 
   index_t size() const { return texts.size(); }
