@@ -1,5 +1,7 @@
 #pragma once
+#include <bit>
 #include <chrono>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -82,5 +84,25 @@ struct SilentObserver {
   void epoch(const EpochReport&) {}
   bool stop_requested() const { return false; }
 };
+
+namespace detail {
+
+// Numbers pass an archive as their bits, so that a resumed run compares what the first one compared.
+inline std::int64_t bits_of(double value) { return std::bit_cast<std::int64_t>(value); }
+inline double number_of(std::int64_t bits) { return std::bit_cast<double>(bits); }
+
+/// An epoch as five numbers.
+inline void append(const EpochReport& e, std::vector<std::int64_t>& to) {
+  const auto score = [&](auto member) { return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1); };
+  to.insert(to.end(), {bits_of(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn), score(&Scores::combined), e.best});
+}
+inline EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch) {
+  const auto score = [&](std::size_t i) { return number_of(from[i]) < 0 ? std::nullopt : std::optional<double>(number_of(from[i])); };
+  EpochReport e{.epoch = epoch, .mean_loss = static_cast<float>(number_of(from[0])), .best = from[4] != 0};
+  if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};
+  return e;
+}
+
+}  // namespace detail
 
 }  // namespace knnbert

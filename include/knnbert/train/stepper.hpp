@@ -3,35 +3,11 @@
 #include <tuple>
 
 #include "knnbert/distributed/gradient_reducer.hpp"
-#include "knnbert/io/archive.hpp"
-#include "knnbert/optimizer/adamw.hpp"
-#include "knnbert/optimizer/clip.hpp"
 #include "knnbert/text/training_data.hpp"
+#include "knnbert/train/own_parameters.hpp"
 #include "knnbert/train/report.hpp"
 
 namespace knnbert {
-
-namespace detail {
-
-/// Parameters that lie with an encoder of another backend are moved by an optimizer of its own.
-template <class Encoder>
-struct OptimizerOf { using type = AdamW; };
-template <class Encoder>
-  requires requires { typename Encoder::optimizer_type; }
-struct OptimizerOf<Encoder> { using type = typename Encoder::optimizer_type; };
-
-}  // namespace detail
-
-/// Parameters that terms declared, beside the model's.
-template <class Optimizer>
-struct OwnParameters {
-  ParameterBlock values;
-  Gradients gradients;
-  Optimizer optimizer;
-  std::vector<float> multipliers;
-
-  bool any() const { return values.size() > 0; }
-};
 
 /// One optimization step of a network under any set of terms: forward, every term adds its gradient, one backward,
 /// clip, optimizer. It names no method.
@@ -46,7 +22,7 @@ class Stepper {
   /// Errors: OptionError.
   Stepper(Network& network, const Data& data, const TrainerOptions& options, Terms... terms)
       : network_(network), data_(data), options_(options), terms_(std::move(terms)...), gradients_(network.values().shared_table()),
-        optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()), own_(declared()) {
+        optimizer_(AdamWOptions{.weight_decay = options.weight_decay}), multipliers_(head_multipliers()), own_(network, options, head_multiplier(), [this](auto&& f) { each_term(f); }) {
     network_.values().require_complete("Stepper");
     if (whole_batch && options.part_size > 0)
       raise<OptionError>("Stepper: TrainerOptions::part_size {} given, 0 expected: a term compares the examples of a step", options.part_size);
@@ -80,7 +56,7 @@ class Stepper {
     const float idle_weight = begin(clock, examples, report);
     report.time("clear gradients", {}, [&] {
       gradients_.clear();
-      if (own_.any()) own_.gradients.clear();
+      own_.clear();
     });
     if (reducer_) reducer_->start();
     const auto [begin_own, end_own] = team_.share(std::ssize(examples));
@@ -129,12 +105,7 @@ class Stepper {
     gradients_.archive_rows(ar);
     auto optimizer = ar.scope("optimizer");
     optimizer_.archive(optimizer);
-    if (own_.any()) {
-      auto own = ar.scope("own");
-      own("values", archived_floats<Archive>(own_.values));
-      auto moments = own.scope("optimizer");
-      own_.optimizer.archive(moments);
-    }
+    own_.archive(ar.scope("own"));
     each_term([&](auto& term) {
       if constexpr (requires { term.archive(ar); }) {
         auto own = ar.scope(term.name);
@@ -159,25 +130,6 @@ class Stepper {
 
   void place(const ParameterBlock& block) const {
     if constexpr (requires { network_.encoder().place(block); }) network_.encoder().place(block);
-  }
-
-  /// The parameters that terms ask for, at the heads' rate.
-  OwnParameters<optimizer_type> declared() {
-    ParameterTable table(network_.values().table().weights());
-    each_term([&](auto& term) {
-      if constexpr (requires { term.declare(network_, table); }) term.declare(network_, table);
-    });
-    const auto count = static_cast<std::size_t>(table.count());
-    const auto shared = std::make_shared<const ParameterTable>(std::move(table));
-    OwnParameters<optimizer_type> own{ParameterBlock(shared), Gradients(shared), optimizer_type(AdamWOptions{.weight_decay = options_.weight_decay}),
-                                      std::vector<float>(count, head_multiplier())};
-    if (!own.any()) return own;
-    const Rng rng(options_.seed, Stream::initialize);
-    each_term([&](auto& term) {
-      if constexpr (requires { term.initialize(own.values, rng); }) term.initialize(own.values, rng);
-    });
-    place(own.values), place(own.gradients.block());
-    return own;
   }
 
   float head_multiplier() const {
@@ -273,7 +225,7 @@ class Stepper {
   void combine(StepReport& report) {
     report.time("all-reduce", {}, [&] {
       reducer_->finish();
-      if (own_.any()) team_.all_reduce({own_.gradients.data(), static_cast<std::size_t>(own_.values.size())});
+      own_.sum(team_);
     });
     if (report.terms.empty()) each_term([&](auto& term) { report.terms.emplace_back(term.name, std::nullopt); });
     std::vector<float> sums{static_cast<float>(report.tokens)};

@@ -225,14 +225,14 @@ class Trainer {
     template <class Archive>
     void archive(Archive& ar) {
       stepper_.archive(ar);
-      std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch, epoch_examples_}, sums{bits(best_score_), bits(epoch_loss_)}, epochs;
-      for (const auto& e : report_.epochs) append(e, epochs);
+      std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch, epoch_examples_}, sums{detail::bits_of(best_score_), detail::bits_of(epoch_loss_)}, epochs;
+      for (const auto& e : report_.epochs) detail::append(e, epochs);
       ar("place", place), ar("sums", sums), ar("epochs", epochs);
       if (place.size() != 5 || sums.size() != 2 || epochs.size() % 5) raise<FormatError>("Trainer::archive: damaged progress");
       epoch_ = place[0], batch_ = place[1], step_ = place[2], report_.best_epoch = place[3], epoch_examples_ = place[4];
-      best_score_ = number(sums[0]), epoch_loss_ = number(sums[1]);
+      best_score_ = detail::number_of(sums[0]), epoch_loss_ = detail::number_of(sums[1]);
       report_.epochs.clear();
-      for (std::size_t i = 0; i < epochs.size(); i += 5) report_.epochs.push_back(epoch_from(std::span(epochs).subspan(i, 5)));
+      for (std::size_t i = 0; i < epochs.size(); i += 5) report_.epochs.push_back(detail::epoch_from(std::span(epochs).subspan(i, 5), std::ssize(report_.epochs) + 1));
       if (report_.best_epoch == 0) return;
       if (best_.size() == 0) best_ = model_.network().values();
       ar("best_values", archived_floats<Archive>(best_));
@@ -241,20 +241,6 @@ class Trainer {
     std::uint64_t hash_of(const ParameterBlock& values) const {
       if (team_.size() == 1) return 0;
       return detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
-    }
-
-    // Numbers pass an archive as their bits, so that a resumed run compares what the first one compared.
-    static std::int64_t bits(double value) { return std::bit_cast<std::int64_t>(value); }
-    static double number(std::int64_t bits) { return std::bit_cast<double>(bits); }
-    static void append(const EpochReport& e, std::vector<std::int64_t>& to) {
-      const auto score = [&](auto member) { return bits(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1); };
-      to.insert(to.end(), {bits(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn), score(&Scores::combined), e.best});
-    }
-    EpochReport epoch_from(std::span<const std::int64_t> from) const {
-      const auto score = [&](std::size_t i) { return number(from[i]) < 0 ? std::nullopt : std::optional<double>(number(from[i])); };
-      EpochReport e{.epoch = std::ssize(report_.epochs) + 1, .mean_loss = static_cast<float>(number(from[0])), .best = from[4] != 0};
-      if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};
-      return e;
     }
 
     Trainer& trainer_;
