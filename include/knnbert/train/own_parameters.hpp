@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "knnbert/core/gradients.hpp"
+#include "knnbert/core/rng.hpp"
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/io/archive.hpp"
 #include "knnbert/optimizer/adamw.hpp"
