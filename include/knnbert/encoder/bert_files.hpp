@@ -188,7 +188,7 @@ class BertCheckpoint {
       for (index_t c = 0; c < p.cols; ++c) values[p.at(tensor.first_row + row + r, c)] = *from++;
   }
 
-  static constexpr index_t floats_at_once = index_t{1} << 15;  // in the cache between reading, checking and placing
+  static constexpr index_t floats_at_once = index_t{1} << 18;
 
   TensorView find(const std::string& name) const {
     for (const std::string& spelling : {name, old_style_name(name)})
