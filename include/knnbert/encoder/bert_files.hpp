@@ -143,7 +143,7 @@ class BertCheckpoint {
   /// The same for the parameters that `wants` names; done(parameter) is called behind each.
   template <class Wants, class Done>
   void read(const BertLayers& layers, ParameterBlock& values, Wants&& wants, Done&& done) const {
-    std::vector<float> floats;
+    std::vector<float> buffer;
     const auto all = checkpoint_tensors(layers, values.table());
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto& tensor = all[i];
@@ -156,10 +156,14 @@ class BertCheckpoint {
         const auto row_bytes = source.bytes.size() / static_cast<std::size_t>(tensor.rows);
         const auto count = static_cast<std::size_t>(std::min(group, tensor.rows - row));
         rows.bytes = source.bytes.subspan(static_cast<std::size_t>(row) * row_bytes, count * row_bytes);
-        floats.resize(static_cast<std::size_t>(rows.size()));
-        rows.copy_to(std::span<float>(floats));
+        const auto size = static_cast<std::size_t>(rows.size());
+        const index_t first = tensor.first_row + row;
+        const bool in_panels = parameter.layout == Layout::panels;
+        if (in_panels) buffer.resize(size);
+        const std::span<float> floats(in_panels ? buffer.data() : values.data() + parameter.offset + first * columns, size);
+        rows.copy_to(floats);
         if (!all_finite(floats)) raise<FormatError>("{}: NaN or infinity given, finite numbers expected", source.name);
-        place(tensor, parameter, row, floats, values.data());
+        if (in_panels) write_panels(parameter, first, floats, values.data());
         release_pages(rows.bytes);
       }
       if (i + 1 == all.size() || all[i + 1].parameter != tensor.parameter) done(tensor.parameter);  // a parameter's parts are neighbors
@@ -177,15 +181,16 @@ class BertCheckpoint {
   /// A third of the fused bias, which is a vector of 3H.
   static bool is_part(const CheckpointTensor& tensor, const Parameter& p) { return p.vector && tensor.rows != p.rows; }
 
-  /// Rows from `row` on of a tensor to where its parameter lies.
-  static void place(const CheckpointTensor& tensor, const Parameter& p, index_t row, std::span<const float> floats, float* values) {
-    if (is_part(tensor, p)) {
-      std::copy(floats.begin(), floats.end(), values + p.offset + tensor.first_row + row);
-      return;
+  /// Rows of a weight, the first of them number `first`, to where its panels lie.
+  static void write_panels(const Parameter& p, index_t first, std::span<const float> rows, float* values) {
+    const index_t count = std::ssize(rows) / p.cols;
+    for (index_t r = 0, lanes = 0; r < count; r += lanes) {
+      lanes = std::min(panel_width - (first + r) % panel_width, count - r);
+      const float* from = rows.data() + r * p.cols;
+      float* to = values + p.at(first + r, 0);
+      for (index_t c = 0; c < p.cols; ++c)
+        for (index_t lane = 0; lane < lanes; ++lane) to[c * panel_width + lane] = from[lane * p.cols + c];
     }
-    const float* from = floats.data();
-    for (index_t r = 0; r < std::ssize(floats) / p.cols; ++r)
-      for (index_t c = 0; c < p.cols; ++c) values[p.at(tensor.first_row + row + r, c)] = *from++;
   }
 
   static constexpr index_t floats_at_once = index_t{1} << 18;
