@@ -4,7 +4,8 @@
 /// What the core can read from memory at most, measured beside every figure.
 namespace knnbert_benchmark {
 
-/// Bytes a second of one pass over `floats` (many times the caches) in order: whole vectors, lines asked for 4 KB ahead.
+/// Bytes a second of one pass over `floats` (many times the caches) in order: whole vectors, lines asked for 4 KB
+/// ahead.
 template <class Arch>
 [[gnu::noinline]] double read_bandwidth_once(const float* data, index_t floats) {
   constexpr index_t vectors = 8, step = vectors * lanes<Arch>, ahead = 1024;

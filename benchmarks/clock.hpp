@@ -10,6 +10,8 @@ using kernel::cpu_seconds;
 using kernel::peak;
 
 /// Seconds of a clock on the wall.
-inline double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+inline double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace knnbert_benchmark

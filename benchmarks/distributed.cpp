@@ -1,10 +1,11 @@
 // usage: mpirun -n N distributed all-reduce [--largest FLOATS] [--repeats N]
-//        mpirun -n N distributed train [--layers N --width N --inner N --length TOKENS] [--batch N] [--steps N] [--warm-up N]
+//        mpirun -n N distributed train [--layers N --width N --inner N --length TOKENS] [--batch N] [--steps N]
+//        [--warm-up N]
 //                                      [--queue N --positives N] [--overlap 0|1]
-// all-reduce: a JSON line a size with the fastest and the median time of a sum, the slowest process counting. train: steps of an encoder of
-// random weights on random texts with cross entropy, and with --queue also KNN-BERT's contrast; prints a JSON line with the
-// seconds of a step, those that the first process waits for others in it, and the bytes that each process gives to sums and
-// gathers. --overlap 0 starts every sum only when all gradients are there.
+// all-reduce: a JSON line a size with the fastest and the median time of a sum, the slowest process counting. train:
+// steps of an encoder of random weights on random texts with cross entropy, and with --queue also KNN-BERT's contrast;
+// prints a JSON line with the seconds of a step, those that the first process waits for others in it, and the bytes
+// that each process gives to sums and gathers. --overlap 0 starts every sum only when all gradients are there.
 #include <chrono>
 #include <cstdio>
 
@@ -94,8 +95,10 @@ int measure_sums(MpiCommunicator& communicator, const Arguments& arguments) {
     }
     std::sort(times.begin(), times.end());
     if (team.first())
-      std::printf("{\"measure\":\"all-reduce\",\"processes\":%td,\"cores\":%u,\"bytes\":%td,\"seconds\":%.9f,\"fastest\":%.9f}\n", team.size(),
-                  std::thread::hardware_concurrency(), size * 4, times[times.size() / 2], times.front());
+      std::printf(
+          "{\"measure\":\"all-reduce\",\"processes\":%td,\"cores\":%u,\"bytes\":%td,\"seconds\":%.9f,\"fastest\":%.9f}"
+          "\n",
+          team.size(), std::thread::hardware_concurrency(), size * 4, times[times.size() / 2], times.front());
   }
   return 0;
 }
@@ -109,7 +112,8 @@ TrainingData random_texts(const Shape& s, index_t vocabulary) {
   std::vector<label_t> labels;
   const Rng rng(1, Stream::sample);
   for (index_t i = 0; i < s.examples; ++i) {
-    for (index_t t = 0; t < s.length; ++t) tokens.ids.push_back(static_cast<token_t>(rng.below(static_cast<std::uint64_t>(i * s.length + t), vocabulary)));
+    for (index_t t = 0; t < s.length; ++t)
+      tokens.ids.push_back(static_cast<token_t>(rng.below(static_cast<std::uint64_t>(i * s.length + t), vocabulary)));
     tokens.close_text();
     labels.push_back(static_cast<label_t>(i % 8));
   }
@@ -117,7 +121,8 @@ TrainingData random_texts(const Shape& s, index_t vocabulary) {
 }
 
 template <class... Terms>
-void measure_steps(const Shape& s, CountedCommunicator& communicator, Network<DefaultStack>& network, const TrainingData& data, bool overlap, Terms... terms) {
+void measure_steps(const Shape& s, CountedCommunicator& communicator, Network<DefaultStack>& network,
+                   const TrainingData& data, bool overlap, Terms... terms) {
   const Team team(communicator);
   Stepper stepper(network, data, {.batch_size = s.batch}, std::move(terms)...);
   stepper.join(team);
@@ -137,25 +142,34 @@ void measure_steps(const Shape& s, CountedCommunicator& communicator, Network<De
   };
   if (!team.first()) return;
   const auto steps = static_cast<double>(s.steps);
-  std::printf("{\"measure\":\"train\",\"processes\":%td,\"batch\":%td,\"layers\":%td,\"width\":%td,\"overlap\":%d,\"terms\":%zu,\"seconds\":%.6f,\"waited\":%.6f,"
-              "\"backward\":%.6f,\"reduced_bytes\":%.0f,\"gathered_bytes\":%.0f}\n",
-              team.size(), s.batch, s.layers, s.width, static_cast<int>(overlap), sizeof...(Terms), median(wall), median(waited), median(backward),
-              communicator.reduced_bytes / steps, communicator.gathered_bytes / steps);
+  std::printf(
+      "{\"measure\":\"train\",\"processes\":%td,\"batch\":%td,\"layers\":%td,\"width\":%td,\"overlap\":%d,\"terms\":%"
+      "zu,\"seconds\":%.6f,\"waited\":%.6f,"
+      "\"backward\":%.6f,\"reduced_bytes\":%.0f,\"gathered_bytes\":%.0f}\n",
+      team.size(), s.batch, s.layers, s.width, static_cast<int>(overlap), sizeof...(Terms), median(wall),
+      median(waited), median(backward), communicator.reduced_bytes / steps, communicator.gathered_bytes / steps);
 }
 
 int measure_training(MpiCommunicator& inner, const Arguments& a) {
-  const Shape s{a.number("--layers", 6), a.number("--width", 384), a.number("--inner", 1536), a.number("--length", 32),
-                a.number("--batch", 32), a.number("--steps", 7),   a.number("--warm-up", 2),  a.number("--examples", 512)};
-  const BertConfig config{.vocab_size = 30522, .hidden_size = s.width, .num_hidden_layers = s.layers, .num_attention_heads = s.width / 32, .intermediate_size = s.inner};
+  const Shape s{a.number("--layers", 6),  a.number("--width", 384),   a.number("--inner", 1536),
+                a.number("--length", 32), a.number("--batch", 32),    a.number("--steps", 7),
+                a.number("--warm-up", 2), a.number("--examples", 512)};
+  const BertConfig config{.vocab_size = 30522,
+                          .hidden_size = s.width,
+                          .num_hidden_layers = s.layers,
+                          .num_attention_heads = s.width / 32,
+                          .intermediate_size = s.inner};
   const TrainingData data = random_texts(s, config.vocab_size);
   Network<DefaultStack> network(config, 8, {});
   const Rng rng(2, Stream::noise);
-  for (index_t i = 0; i < network.values().size(); ++i) network.values().data()[i] = 0.04f * static_cast<float>(rng.uniform(static_cast<std::uint64_t>(i)) - 0.5);
+  for (index_t i = 0; i < network.values().size(); ++i)
+    network.values().data()[i] = 0.04f * static_cast<float>(rng.uniform(static_cast<std::uint64_t>(i)) - 0.5);
   const bool overlap = a.number("--overlap", 1) != 0;
   CountedCommunicator communicator(inner, overlap);
   const index_t keys = a.number("--queue", 0);
   if (keys == 0) return measure_steps(s, communicator, network, data, overlap, CrossEntropy{}), 0;
-  const QueueContrastiveOptions options{.weight = 0.5f, .capacity = keys, .positives = a.number("--positives", 4), .warm_up = false};
+  const QueueContrastiveOptions options{
+      .weight = 0.5f, .capacity = keys, .positives = a.number("--positives", 4), .warm_up = false};
   return measure_steps(s, communicator, network, data, overlap, CrossEntropy{0.5f}, QueueContrastive(options)), 0;
 }
 

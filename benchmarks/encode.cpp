@@ -1,14 +1,15 @@
-// usage: encode ENCODER_DIR IDS_FILE [--precision fp32|bf16|int8] [--rounds N] [--threads N] [--latency LENGTH] [--output FILE.npy]
-// Encodes texts given as token ids, one text a line, special tokens included, in the order of the file and by batches of
-// 32; or, with --latency, one text of LENGTH tokens again and again. Prints a JSON line: the best round's processor
-// seconds of the calling thread, wall seconds, the median processor time of a round in ms, products and attention at real lengths in GFLOP/s, and their share of the
-// peak measured in the same minute.
+// usage: encode ENCODER_DIR IDS_FILE [--precision fp32|bf16|int8] [--rounds N] [--threads N] [--latency LENGTH]
+// [--output FILE.npy] Encodes texts given as token ids, one text a line, special tokens included, in the order of the
+// file and by batches of 32; or, with --latency, one text of LENGTH tokens again and again. Prints a JSON line: the
+// best round's processor seconds of the calling thread, wall seconds, the median processor time of a round in ms,
+// products and attention at real lengths in GFLOP/s, and their share of the peak measured in the same minute.
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
 #include "arguments.hpp"
 #include "clock.hpp"
+#include "knnbert/encoder/bert.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/io/npy.hpp"
 
@@ -46,9 +47,10 @@ int run(const Arguments& arguments) {
   encoder.declare_dense(table);
   encoder.declare_lookup(table);
   ParameterBlock values(std::make_shared<const ParameterTable>(std::move(table)));
-  checkpoint.read(encoder.layers(), values);
+  checkpoint.read(encoder, values);
   const index_t latency = arguments.number("--latency", 0), rounds = arguments.number("--rounds", latency ? 200 : 5);
-  Corpus corpus = read_corpus(arguments.positional(1, "IDS_FILE"), latency ? latency : encoder.max_length(), latency ? 1 : 32);
+  Corpus corpus =
+      read_corpus(arguments.positional(1, "IDS_FILE"), latency ? latency : encoder.max_length(), latency ? 1 : 32);
   if (latency) {  // the first text that is long enough
     std::erase_if(corpus.batches, [&](const Batch& b) { return b.tokens() < latency; });
     if (corpus.batches.empty()) raise<OptionError>("--latency {}: no text of so many tokens", latency);
@@ -79,9 +81,12 @@ int run(const Arguments& arguments) {
     return times[times.size() / 2];
   };
   if (const auto path = arguments.text("--output", ""); !path.empty()) write_npy(path, ConstView(embeddings));
-  std::printf("{\"seconds\":%.6f,\"wall\":%.6f,\"median_wall\":%.6f,\"ms\":%.4f,\"sentences\":%ld,\"tokens\":%ld,\"gflops\":%.1f,\"peak\":%.1f,\"peak_share\":%.4f,\"instructions\":\"%s\"}\n",
-              best, best_wall, median(walls), 1e3 * median(calls), static_cast<long>(corpus.texts), static_cast<long>(corpus.tokens), operations / best * 1e-9,
-              highest * 1e-9, operations / best / highest, DefaultArch::name());
+  std::printf(
+      "{\"seconds\":%.6f,\"wall\":%.6f,\"median_wall\":%.6f,\"ms\":%.4f,\"sentences\":%ld,\"tokens\":%ld,\"gflops\":%."
+      "1f,\"peak\":%.1f,\"peak_share\":%.4f,\"instructions\":\"%s\"}\n",
+      best, best_wall, median(walls), 1e3 * median(calls), static_cast<long>(corpus.texts),
+      static_cast<long>(corpus.tokens), operations / best * 1e-9, highest * 1e-9, operations / best / highest,
+      DefaultArch::name());
   return 0;
 }
 

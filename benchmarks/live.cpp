@@ -1,8 +1,8 @@
 // usage: live ENCODER_DIR TEXTS [--store N] [--rounds N]
 // A live datastore of N entries (20,000): what adding and removing one example costs beside encoding its text, and what
-// predictions of one text wait for while another thread adds texts without pause, and while one adds and removes finished
-// keys, some hundred thousand a second. TEXTS: one a line. Prints a JSON line; times in milliseconds, on the clock on the
-// wall. Predictions alone and beside a writer take turns, round by round. The writer needs a core of its own.
+// predictions of one text wait for while another thread adds texts without pause. TEXTS: one a line. Prints a JSON
+// line; times in milliseconds, on the clock on the wall. Predictions alone and beside a writer take turns, round by
+// round. The writer needs a core of its own.
 #include <atomic>
 #include <fstream>
 #include <thread>
@@ -29,7 +29,8 @@ Matrix random_keys(index_t rows, index_t width, std::uint64_t seed) {
   Matrix keys(rows, width);
   const Rng rng(seed, Stream::sample);
   for (index_t r = 0; r < rows; ++r)
-    for (index_t c = 0; c < width; ++c) keys(r, c) = rng.fork(static_cast<std::uint64_t>(r)).uniform(static_cast<std::uint64_t>(c)) - 0.5f;
+    for (index_t c = 0; c < width; ++c)
+      keys(r, c) = rng.fork(static_cast<std::uint64_t>(r)).uniform(static_cast<std::uint64_t>(c)) - 0.5f;
   return keys;
 }
 
@@ -53,7 +54,10 @@ struct Times {
 template <class Action>
 class Writer {
  public:
-  explicit Writer(Action action) : action_(std::move(action)), thread_([this] { while (!stop_) action_(); }) {}
+  explicit Writer(Action action)
+      : action_(std::move(action)), thread_([this] {
+          while (!stop_) action_();
+        }) {}
   ~Writer() {
     stop_ = true;
     thread_.join();
@@ -69,9 +73,10 @@ int run(const Arguments& arguments) {
   const auto texts = lines_of(arguments.positional(1, "TEXTS"));
   Classifier<> model(arguments.positional(0, "ENCODER_DIR"), {"one", "two"}, {.feature = Feature::embedding});
   const index_t size = arguments.number("--store", 20000);
-  model.datastore().add(random_keys(size, model.network().feature_width(), 1), std::vector<label_t>(static_cast<std::size_t>(size)));
+  model.index(random_keys(size, model.network().feature_width(), 1),
+              std::vector<label_t>(static_cast<std::size_t>(size)));
 
-  Times encode, add, remove, alone, beside_texts, beside_keys;
+  Times encode, add, remove, alone, beside_texts;
   const auto predict = [&](Times& times) {
     for (const std::string& text : texts) times.time([&] { model.predict(text); });
   };
@@ -86,19 +91,15 @@ int run(const Arguments& arguments) {
   }
   for (index_t round = 0; round < arguments.number("--rounds", 3); ++round) {
     predict(alone);
-    {
-      const Writer writer([&, one = std::vector<std::string>{texts.front()}] { model.add(one, "two"); });
-      predict(beside_texts);
-    }
-    const Writer writer([&, key = random_keys(1, model.network().feature_width(), 9), label = label_t{0}] {
-      model.datastore().remove(model.datastore().add(key, {&label, 1}));
-    });
-    predict(beside_keys);
+    const Writer writer([&, one = std::vector<std::string>{texts.front()}] { model.add(one, "two"); });
+    predict(beside_texts);
   }
   std::printf("{\"store\":%td", size);
-  const auto print = [](const char* name, Times& times) { std::printf(",\"%s\":%.4f,\"%s_p99\":%.4f", name, times.at(0.5), name, times.at(0.99)); };
+  const auto print = [](const char* name, Times& times) {
+    std::printf(",\"%s\":%.4f,\"%s_p99\":%.4f", name, times.at(0.5), name, times.at(0.99));
+  };
   print("encode", encode), print("add", add), print("remove", remove), print("predict", alone);
-  print("predict_beside_texts", beside_texts), print("predict_beside_keys", beside_keys);
+  print("predict_beside_texts", beside_texts);
   std::printf("}\n");
   return 0;
 }

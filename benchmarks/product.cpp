@@ -1,14 +1,14 @@
-// Products of activations with packed weights, the shapes of MiniLM and BERT-base: GFLOP/s and share of the peak that the
-// core reaches on registers alone, measured before each line. naive and Eigen stand beside ours.
+// Products of activations with packed weights, the shapes of MiniLM and BERT-base: GFLOP/s and share of the peak that
+// the core reaches on registers alone, measured before each line. naive and Eigen stand beside ours.
 // Run pinned to a core: taskset -c 0 ./product
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
 
+#include "clock.hpp"
 #include "knnbert/core/rng.hpp"
 #include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"
-#include "clock.hpp"
 
 namespace {
 
@@ -25,7 +25,8 @@ Matrix random(index_t rows, index_t cols) {
   Matrix m(rows, cols);
   const Rng rng(1, Stream::noise);
   for (index_t i = 0; i < rows; ++i)
-    for (index_t j = 0; j < cols; ++j) m(i, j) = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i * cols + j)));
+    for (index_t j = 0; j < cols; ++j)
+      m(i, j) = static_cast<float>(rng.normal(static_cast<std::uint64_t>(i * cols + j)));
   return m;
 }
 
@@ -34,7 +35,8 @@ void report(benchmark::State& state, double peak_operations) {
   const double operations = 2.0 * static_cast<double>(state.range(0) * state.range(1) * state.range(2));
   state.counters["GFLOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["peak_GFLOP/s"] = peak_operations * 1e-9;
-  state.counters["of_peak"] = benchmark::Counter(operations / peak_operations, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] =
+      benchmark::Counter(operations / peak_operations, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel(Arch::name());
 }
 
@@ -59,10 +61,12 @@ void product(benchmark::State& state) {
   const double peak_operations = peak<Arch>();
   const auto multiply = [&] {
     if constexpr (Products::precision == Precision::fp32) kernel::product<Arch>(a, panels.data(), columns, epilogue);
-    else if constexpr (Products::precision == Precision::bf16) kernel::product<Arch, Products>(lowered.lanes(), weight.panels.data(), columns, epilogue);
+    else if constexpr (Products::precision == Precision::bf16)
+      kernel::product<Arch, Products>(lowered.lanes(), weight.panels.data(), columns, epilogue);
     else
-      kernel::product<Arch, Products>(lowered.lanes(), weight.panels.data(), columns,
-                                      kernel::Dequantize<kernel::AddBias>{epilogue, lowered.meanings(), weight.scales.data(), weight.sums.data()});
+      kernel::product<Arch, Products>(
+          lowered.lanes(), weight.panels.data(), columns,
+          kernel::Dequantize<kernel::AddBias>{epilogue, lowered.meanings(), weight.scales.data(), weight.sums.data()});
   };
   multiply();  // the pages of a large result come into being
   for (auto _ : state) {
@@ -106,7 +110,8 @@ void naive(benchmark::State& state) {
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"M", "N", "K"})->MinTime(0.2);
   for (const index_t rows : {25, 200, 800, 3200})
-    for (const auto& [columns, depth] : std::initializer_list<std::pair<index_t, index_t>>{{384, 384}, {1152, 384}, {1536, 384}, {384, 1536}, {768, 768}, {3072, 768}, {768, 3072}})
+    for (const auto& [columns, depth] : std::initializer_list<std::pair<index_t, index_t>>{
+             {384, 384}, {1152, 384}, {1536, 384}, {384, 1536}, {768, 768}, {3072, 768}, {768, 3072}})
       b->Args({rows, columns, depth});
 }
 void one_shape(benchmark::internal::Benchmark* b) { b->ArgNames({"M", "N", "K"})->Args({200, 384, 384}); }

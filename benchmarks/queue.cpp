@@ -1,8 +1,9 @@
 // The contrast of 16 anchors with a queue of K keys on one core: scores, choice of 100 + 1 positives, loss, gradient.
 //   queue [--benchmark_filter=...]
-//   queue turns FOLDER K D     serves benchmarks/peers/queue_contrast.py: raw files keys, labels, queries, anchors; writes gradient
-// Counter "x floor": time over the larger of reading the keys twice and 4 B K D operations at peak, both measured in the
-// same run. "naive" ranks every anchor's keys by a full sort and loops over pairs.
+//   queue turns FOLDER K D     serves benchmarks/peers/queue_contrast.py: raw files keys, labels, queries, anchors;
+//                              writes gradient
+// Counter "x floor": time over the larger of reading the keys twice and 4 B K D operations at peak, both measured in
+// the same run. "naive" ranks every anchor's keys by a full sort and loops over pairs.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -59,7 +60,8 @@ void contrast(benchmark::State& state) {
   Problem p(state.range(0), state.range(1), state.range(2));
   const Rng rng(7, Stream::positives);
   const double start = cpu_seconds();
-  for (auto _ : state) benchmark::DoNotOptimize(p.queue.contrast(p.queries, p.anchors, ContrastOptions{}, rng, p.d_queries));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(p.queue.contrast(p.queries, p.anchors, ContrastOptions{}, rng, p.d_queries));
   report(state, cpu_seconds() - start, p);
 }
 
@@ -115,8 +117,8 @@ std::vector<T> read_all(const std::filesystem::path& path) {
   return values;
 }
 
-/// Prints the loss and writes the gradient; then, for every line of input, contrasts once and prints the seconds that took,
-/// read bandwidth and peak.
+/// Prints the loss and writes the gradient; then, for every line of input, contrasts once and prints the seconds that
+/// took, read bandwidth and peak.
 int take_turns(const std::filesystem::path& folder, index_t size, index_t width) {
   const auto keys = read_all<float>(folder / "keys"), queries = read_all<float>(folder / "queries");
   const auto labels = read_all<label_t>(folder / "labels"), anchors = read_all<label_t>(folder / "anchors");
@@ -128,15 +130,16 @@ int take_turns(const std::filesystem::path& folder, index_t size, index_t width)
   const Rng rng(7, Stream::positives);
   std::cout << queue.contrast(rows, anchors, ContrastOptions{}, rng, d).loss << std::endl;
   std::ofstream file(folder / "gradient", std::ios::binary);
-  file.write(reinterpret_cast<const char*>(gradient.data()), static_cast<std::streamsize>(gradient.size() * sizeof(float)));
+  file.write(reinterpret_cast<const char*>(gradient.data()),
+             static_cast<std::streamsize>(gradient.size() * sizeof(float)));
   file.close();
   std::cout << "written" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const double start = cpu_seconds();
     benchmark::DoNotOptimize(queue.contrast(rows, anchors, ContrastOptions{}, rng, d));
     const double seconds = cpu_seconds() - start;
-    std::cout << seconds << ' ' << read_bandwidth_once<DefaultArch>(queue.keys().data(), size * queue.keys().stride()) << ' '
-              << peak<DefaultArch>() << std::endl;
+    std::cout << seconds << ' ' << read_bandwidth_once<DefaultArch>(queue.keys().data(), size * queue.keys().stride())
+              << ' ' << peak<DefaultArch>() << std::endl;
   }
   return 0;
 }

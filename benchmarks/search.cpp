@@ -41,14 +41,16 @@ const FlatDatastore<Cosine, Precisions>& store_of(index_t size, index_t width) {
   constexpr index_t piece = 4096;
   for (index_t first = 0; first < size; first += piece) {
     const index_t count = std::min(piece, size - first);
-    store->add(random_rows(count, width, static_cast<std::uint32_t>(first + 1)), std::vector<label_t>(static_cast<std::size_t>(count)));
+    store->add(random_rows(count, width, static_cast<std::uint32_t>(first + 1)),
+               std::vector<label_t>(static_cast<std::size_t>(count)));
   }
   return *store;
 }
 
 void report(benchmark::State& state, double seconds, index_t batch, index_t size, index_t width) {
   static const Matrix memory = random_rows(100000, 384, 1);  // 154 MB
-  const auto once = static_cast<double>(state.iterations()) / seconds, pairs = static_cast<double>(batch * size * width);
+  const auto once = static_cast<double>(state.iterations()) / seconds,
+             pairs = static_cast<double>(batch * size * width);
   const double bytes = 4.0 * static_cast<double>(size * width) * once, flops = 2 * pairs * once;
   const double bandwidth = read_bandwidth<DefaultArch>(memory.data(), memory.rows() * memory.stride());
   state.counters["queries/s"] = static_cast<double>(batch) * once;
@@ -96,7 +98,11 @@ void shapes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(search<OnlyFp32>)->Name("search")->Apply(shapes);
 BENCHMARK(search<AnyPrecision>)->Name("bf16")->Apply(shapes);
-BENCHMARK(naive)->ArgNames({"batch", "N", "D"})->Args({1, 100000, 384})->Args({16, 100000, 384})->Unit(benchmark::kMillisecond);
+BENCHMARK(naive)
+    ->ArgNames({"batch", "N", "D"})
+    ->Args({1, 100000, 384})
+    ->Args({16, 100000, 384})
+    ->Unit(benchmark::kMillisecond);
 
 Matrix read_rows(std::ifstream& file, index_t rows, index_t cols) {
   Matrix m(rows, cols);
@@ -106,8 +112,8 @@ Matrix read_rows(std::ifstream& file, index_t rows, index_t cols) {
   return m;
 }
 
-/// Prints the ids of all neighbors; then, for every line of input, searches once in fp32 and once with keys in bf16, and
-/// prints the seconds that took, read bandwidth and peak.
+/// Prints the ids of all neighbors; then, for every line of input, searches once in fp32 and once with keys in bf16,
+/// and prints the seconds that took, read bandwidth and peak.
 int take_turns(char** argument) {
   const index_t size = std::atol(argument[1]), width = std::atol(argument[2]), batch = std::atol(argument[4]);
   std::ifstream key_file(argument[0], std::ios::binary), query_file(argument[3], std::ios::binary);
@@ -134,7 +140,8 @@ int take_turns(char** argument) {
     benchmark::DoNotOptimize(store.search(queries, neighbors));
     const double between = cpu_seconds();
     benchmark::DoNotOptimize(lowered.search(queries, neighbors));
-    std::cout << between - start << ' ' << cpu_seconds() - between << ' ' << read_bandwidth_once<DefaultArch>(memory.data(), memory.rows() * memory.stride()) << ' '
+    std::cout << between - start << ' ' << cpu_seconds() - between << ' '
+              << read_bandwidth_once<DefaultArch>(memory.data(), memory.rows() * memory.stride()) << ' '
               << peak<DefaultArch>() << std::endl;
   }
   return 0;

@@ -40,16 +40,11 @@ Options parse(int count, char** arguments) {
       if (++i == count) raise<OptionError>("tokenize: nothing given behind {}, a value expected", name);
       return arguments[i];
     };
-    if (name == "--rounds")
-      options.rounds = std::max<index_t>(number(value()), 1);
-    else if (name == "--max-length")
-      options.max_length = number(value());
-    else if (name == "--match-special")
-      options.matching = AddedTokenMatching::all;
-    else if (name == "--dump")
-      options.dump = value();
-    else
-      options.places.emplace_back(name);
+    if (name == "--rounds") options.rounds = std::max<index_t>(number(value()), 1);
+    else if (name == "--max-length") options.max_length = number(value());
+    else if (name == "--match-special") options.matching = AddedTokenMatching::all;
+    else if (name == "--dump") options.dump = value();
+    else options.places.emplace_back(name);
   }
   if (options.places.size() < 2)
     raise<OptionError>("tokenize: {} places given, ENCODER_DIR FILE... expected", options.places.size());

@@ -1,11 +1,15 @@
 // The LibTorch backend on a device; benchmarks/peers/torch_table.py runs it beside others and makes the table.
-//   torch train  --device cuda --shape base --precision bf16 --batch 32 --length 128 --steps 30 [--ragged 1] [--recompute 1]
+//   torch train  --device cuda --shape base --precision bf16 --batch 32 --length 128 --steps 30 [--ragged 1]
+//                [--recompute 1]
 //   torch encode --device cuda --shape minilm --precision bf16 --texts 4096 [--padding 0]
-//   torch knn    --device cuda --shape base --precision bf16 --batch 16 --keys 100000 --positives 16 --steps 10 [--length 128]
+//   torch knn    --device cuda --shape base --precision bf16 --batch 16 --keys 100000 --positives 16 --steps 10
+//                [--length 128]
 //   torch contrast --device cuda --width 768 --batch 16 --keys 100000 --steps 20
 //   torch search --device cuda --width 768 --keys 1000000 --queries 1000 --neighbors 10
-// Prints one JSON object. Encoders have random weights, texts random tokens; --ragged 1 draws lengths as of short real texts.
-// --threads N: of LibTorch on the CPU. "peak" is that of a large bf16 or fp32 product of the device, measured in the same run.
+// Prints one JSON object. Encoders have random weights, texts random tokens; --ragged 1 draws lengths as of short real
+// texts.
+// --threads N: of LibTorch on the CPU. "peak" is that of a large bf16 or fp32 product of the device, measured in the
+// same run.
 #include <ATen/Parallel.h>
 
 #include "arguments.hpp"
@@ -14,6 +18,7 @@
 #include "knnbert/io/jsonl.hpp"
 #include "knnbert/model/network.hpp"
 #include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/torch/stack.hpp"
 #include "knnbert/train/stepper.hpp"
 
@@ -23,10 +28,17 @@ using namespace knnbert_benchmark;
 namespace {
 
 BertConfig shape_of(const std::string& name) {
-  if (name == "tiny") return {.vocab_size = 1000, .hidden_size = 128, .num_hidden_layers = 2, .num_attention_heads = 2, .intermediate_size = 512};
-  if (name == "minilm") return {.hidden_size = 384, .num_hidden_layers = 6, .num_attention_heads = 12, .intermediate_size = 1536};
+  if (name == "tiny")
+    return {.vocab_size = 1000,
+            .hidden_size = 128,
+            .num_hidden_layers = 2,
+            .num_attention_heads = 2,
+            .intermediate_size = 512};
+  if (name == "minilm")
+    return {.hidden_size = 384, .num_hidden_layers = 6, .num_attention_heads = 12, .intermediate_size = 1536};
   if (name == "base") return {};
-  if (name == "large") return {.hidden_size = 1024, .num_hidden_layers = 24, .num_attention_heads = 16, .intermediate_size = 4096};
+  if (name == "large")
+    return {.hidden_size = 1024, .num_hidden_layers = 24, .num_attention_heads = 16, .intermediate_size = 4096};
   raise<OptionError>("--shape: '{}' given, tiny, minilm, base or large expected", name);
 }
 
@@ -36,8 +48,11 @@ Batch random_texts(const BertConfig& config, index_t texts, index_t length, bool
   Batch batch;
   for (index_t i = 0; i < texts; ++i) {
     const double drawn = std::exp(3.0 + 0.6 * rng.fork(1).normal(static_cast<std::uint64_t>(i)));
-    const index_t size = ragged ? std::clamp<index_t>(static_cast<index_t>(drawn), std::min<index_t>(6, length), length) : length;
-    for (index_t t = 0; t < size; ++t) batch.ids.push_back(static_cast<token_t>(rng.below(static_cast<std::uint64_t>(batch.ids.size()), config.vocab_size)));
+    const index_t size =
+        ragged ? std::clamp<index_t>(static_cast<index_t>(drawn), std::min<index_t>(6, length), length) : length;
+    for (index_t t = 0; t < size; ++t)
+      batch.ids.push_back(
+          static_cast<token_t>(rng.below(static_cast<std::uint64_t>(batch.ids.size()), config.vocab_size)));
     batch.close_text();
   }
   return batch;
@@ -64,7 +79,8 @@ double peak_of(at::Device device, at::ScalarType type) {
 
 struct Setting {
   explicit Setting(const Arguments& a)
-      : device(torch_device(a.text("--device", "cpu"))), config(shape_of(a.text("--shape", "minilm"))), options{.max_length = a.number("--length", 128)},
+      : device(torch_device(a.text("--device", "cpu"))),
+        config(shape_of(a.text("--shape", "minilm"))), options{.max_length = a.number("--length", 128)},
         precision(precision_from(a.text("--precision", "fp32"))) {
     options.precision = precision, options.device = a.text("--device", "cpu");
     at::set_num_threads(static_cast<int>(a.number("--threads", 1)));
@@ -82,7 +98,9 @@ struct Setting {
     for (const auto& p : block.table().all())
       if (!p.name.starts_with("classifier") && !p.name.starts_with("projection"))
         for (index_t i = p.offset; i < p.offset + p.size; ++i)
-          values[i] = p.name.ends_with("LayerNorm.weight") ? 1.0f : p.vector ? 0.0f : 0.02f * static_cast<float>(2 * rng.uniform(static_cast<std::uint64_t>(i)) - 1);
+          values[i] = p.name.ends_with("LayerNorm.weight") ? 1.0f
+                      : p.vector                           ? 0.0f
+                                 : 0.02f * static_cast<float>(2 * rng.uniform(static_cast<std::uint64_t>(i)) - 1);
   }
   Network<TorchStack> network(index_t classes) const {
     Network<TorchStack> made(config, classes, options);
@@ -103,7 +121,8 @@ OrderedJson time_steps(const Arguments& a, const Setting& s, index_t examples, T
   for (index_t i = 0; i < examples; ++i) labels.push_back(static_cast<label_t>(i % classes));
   const TrainingData data(texts, labels, classes);
   auto network = s.network(classes);
-  Stepper stepper(network, data, TrainerOptions{.batch_size = batch, .recompute = a.number("--recompute", 0) != 0}, std::move(terms)...);
+  Stepper stepper(network, data, TrainerOptions{.batch_size = batch, .recompute = a.number("--recompute", 0) != 0},
+                  std::move(terms)...);
   double start = 0, tokens = 0, operations = 0;
   Deferred<float> loss;
   for (index_t step = 0; step < warm_up + steps; ++step) {
@@ -118,8 +137,12 @@ OrderedJson time_steps(const Arguments& a, const Setting& s, index_t examples, T
   synchronize(s.device);
   const double seconds = wall_seconds() - start;
   const double peak = s.peak();
-  return {{"seconds_a_step", seconds / static_cast<double>(steps)}, {"tokens_per_second", tokens / seconds}, {"flops", operations / seconds},
-          {"peak", peak}, {"share_of_peak", operations / seconds / peak}, {"loss", static_cast<float>(loss)}};
+  return {{"seconds_a_step", seconds / static_cast<double>(steps)},
+          {"tokens_per_second", tokens / seconds},
+          {"flops", operations / seconds},
+          {"peak", peak},
+          {"share_of_peak", operations / seconds / peak},
+          {"loss", static_cast<float>(loss)}};
 }
 
 OrderedJson train(const Arguments& a) {
@@ -131,31 +154,37 @@ OrderedJson knn(const Arguments& a) {
   const Setting s(a);
   const index_t keys = a.number("--keys", 100000), examples = 512;
   // The queue is full from the first step on: it starts with as many random keys as it holds.
-  struct Filled : TorchQueueContrastive {
-    using TorchQueueContrastive::TorchQueueContrastive;
+  using Contrastive = bound_term<QueueContrastive, Network<TorchStack>>;
+  struct Filled : Contrastive {
+    using Contrastive::Contrastive;
     void start(const Network<TorchStack>& model, const TrainingData& data) {
       warm_up = false;
-      TorchQueueContrastive::start(model, data);
+      Contrastive::start(model, data);
       const Rng rng(3, Stream::noise);
       Matrix rows(4096, queue().width());
       for (index_t first = 0; first < queue().capacity(); first += rows.rows()) {
         std::vector<label_t> labels;
         for (index_t i = 0; i < rows.rows(); ++i) {
           labels.push_back(static_cast<label_t>(i % 6));
-          for (float& x : rows.row(i)) x = static_cast<float>(rng.uniform(static_cast<std::uint64_t>(&x - rows.data() + first)) - 0.5);
+          for (float& x : rows.row(i))
+            x = static_cast<float>(rng.uniform(static_cast<std::uint64_t>(&x - rows.data() + first)) - 0.5);
         }
         model.metric().prepare(rows);
         queue().push(rows, labels);
       }
     }
   };
-  return time_steps(a, s, examples, CrossEntropy{0.9f}, Filled(QueueContrastiveOptions{.weight = 0.1f, .capacity = keys, .positives = a.number("--positives", 16)}));
+  return time_steps(
+      a, s, examples, CrossEntropy{0.9f},
+      Filled(QueueContrastiveOptions{.weight = 0.1f, .capacity = keys, .positives = a.number("--positives", 16)}));
 }
 
 OrderedJson encode(const Arguments& a) {
   const Setting s(a);
   const Batch texts = random_texts(s.config, a.number("--texts", 1024), a.number("--length", 128), true);
-  TorchBert encoder(s.config, TorchBertOptions{.device = s.options.device, .padding = std::stod(a.text("--padding", "0")), .tokens_a_pass = a.number("--tokens", 0)});
+  TorchBert encoder(s.config, TorchBertOptions{.device = s.options.device,
+                                               .padding = std::stod(a.text("--padding", "0")),
+                                               .tokens_a_pass = a.number("--tokens", 0)});
   ParameterTable table(Layout::row_major);
   encoder.declare_dense(table);
   encoder.declare_lookup(table);
@@ -171,8 +200,11 @@ OrderedJson encode(const Arguments& a) {
     best = std::min(best, wall_seconds() - start);
   }
   const double peak = s.peak(), operations = encoder.operations(texts) / best;
-  return {{"sentences_per_second", static_cast<double>(texts.size()) / best}, {"tokens_per_second", static_cast<double>(texts.tokens()) / best}, {"flops", operations},
-          {"peak", peak}, {"share_of_peak", operations / peak}};
+  return {{"sentences_per_second", static_cast<double>(texts.size()) / best},
+          {"tokens_per_second", static_cast<double>(texts.tokens()) / best},
+          {"flops", operations},
+          {"peak", peak},
+          {"share_of_peak", operations / peak}};
 }
 
 Matrix random_rows(index_t rows, index_t cols, std::uint32_t state) {
@@ -188,7 +220,8 @@ Matrix random_rows(index_t rows, index_t cols, std::uint32_t state) {
 
 OrderedJson contrast(const Arguments& a) {
   const Setting s(a);
-  const index_t width = a.number("--width", 768), batch = a.number("--batch", 16), keys = a.number("--keys", 100000), classes = 6;
+  const index_t width = a.number("--width", 768), batch = a.number("--batch", 16), keys = a.number("--keys", 100000),
+                classes = 6;
   TorchQueue<> queue(keys, width, {}, s.options.device);
   std::vector<label_t> labels, anchors;
   for (index_t i = 0; i < keys; ++i) labels.push_back(static_cast<label_t>(i % classes));
@@ -207,11 +240,13 @@ OrderedJson contrast(const Arguments& a) {
 
 OrderedJson search(const Arguments& a) {
   const Setting s(a);
-  const index_t width = a.number("--width", 768), keys = a.number("--keys", 1000000), queries = a.number("--queries", 1000), group = 65536;
+  const index_t width = a.number("--width", 768), keys = a.number("--keys", 1000000),
+                queries = a.number("--queries", 1000), group = 65536;
   TorchFlat<> store(width, {}, s.options.device);
   for (index_t first = 0; first < keys; first += group) {
     const index_t count = std::min(group, keys - first);
-    store.add(random_rows(count, width, static_cast<std::uint32_t>(first + 1)), std::vector<label_t>(static_cast<std::size_t>(count), 0));
+    store.add(random_rows(count, width, static_cast<std::uint32_t>(first + 1)),
+              std::vector<label_t>(static_cast<std::size_t>(count), 0));
   }
   const Matrix asked = random_rows(queries, width, 999);
   store.search(ConstView(asked).row_range(0, 1), 1);  // brings the keys there

@@ -71,7 +71,8 @@ file(CONFIGURE OUTPUT dispatch/units.inc CONTENT "@units@" @ONLY)
 
 add_library(knnbert_dispatch STATIC "${folder}/choose.cpp" ${objects})
 add_library(knnbert::dispatch ALIAS knnbert_dispatch)
-set_target_properties(knnbert_dispatch PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXPORT_NAME dispatch)
+set_target_properties(knnbert_dispatch PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXPORT_NAME dispatch
+                      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)  # plug-ins of one process keep their own
 if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(knnbert_dispatch PROPERTIES EXCLUDE_FROM_ALL TRUE)  # compiled when somebody links it
 endif()

@@ -2,10 +2,14 @@
 // One spelling for Catch2 2 (single header, Debian 12) and Catch2 3 (split headers).
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
-namespace knnbert_test { using Catch::Approx; }
+namespace knnbert_test {
+using Catch::Approx;
+}
 #else
 #include <catch2/catch.hpp>
-namespace knnbert_test { using Catch::Detail::Approx; }
+namespace knnbert_test {
+using Catch::Detail::Approx;
+}
 #endif
 
 #include <cstdlib>

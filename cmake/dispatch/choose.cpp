@@ -10,8 +10,7 @@
 
 namespace knnbert::kernel {
 
-#define KNNBERT_UNIT(name, condition) \
-  extern "C" void knnbert_fill_##name(AnyFunction*);
+#define KNNBERT_UNIT(name, condition) extern "C" void knnbert_fill_##name(AnyFunction*);
 #include "units.inc"
 #undef KNNBERT_UNIT
 
@@ -45,7 +44,8 @@ struct Table {
  private:
   static Unit choose() {
 #define KNNBERT_UNIT(name, condition) Unit{#name, condition, knnbert_fill_##name},
-    const Unit units[] = {  // the best one first
+    const Unit units[] = {
+        // the best one first
 #include "units.inc"
     };
 #undef KNNBERT_UNIT
@@ -56,7 +56,8 @@ struct Table {
       if (!wanted || !*wanted || unit.name == wanted) return unit;
       names += names.empty() ? unit.name : format(", {}", unit.name);
     }
-    raise<OptionError>("KNNBERT_ISA: {} given, one that this processor has expected: {}", wanted ? wanted : "nothing", names);
+    raise<OptionError>("KNNBERT_ISA: {} given, one that this processor has expected: {}", wanted ? wanted : "nothing",
+                       names);
   }
 };
 

@@ -49,9 +49,7 @@ std::vector<CLI::ConfigItem> items_of(const std::string& path) {
     if (first != std::string::npos && text[first] == '{') return items_of_json(text, path);
     std::istringstream lines(text);
     return CLI::ConfigTOML().from_config(lines);
-  } catch (const OptionError&) {
-    throw;
-  } catch (const std::exception& error) {
+  } catch (const OptionError&) { throw; } catch (const std::exception& error) {
     raise<OptionError>("--config: {}", error.what());
   }
 }
@@ -80,7 +78,9 @@ const CLI::App* verb_named(const CLI::App& app, const std::string& name) {
 const CLI::Option& option_named(const CLI::App& verb, const std::string& key, const std::string& path) {
   const std::string name = with_dashes(key);
   const CLI::Option* option = name == "config" || name == "help" ? nullptr : verb.get_option_no_throw("--" + name);
-  if (!option) raise<OptionError>("{}: '{}' given, an option of `knnbert {}` expected, see its --help", path, key, verb.get_name());
+  if (!option)
+    raise<OptionError>("{}: '{}' given, an option of `knnbert {}` expected, see its --help", path, key,
+                       verb.get_name());
   return *option;
 }
 
@@ -121,7 +121,8 @@ OrderedJson options_of(const CLI::App& verb) {
     if (option->get_items_expected_max() == 0) options[name] = option->count() > 0 && option->as<bool>();
     else if (option->count() > 1) options[name] = option->results();
     else if (option->count() == 1) options[name] = value(option->results().front());
-    else if (const std::string text = option->get_default_str(); !text.empty() && text != "recipe") options[name] = value(text);
+    else if (const std::string text = option->get_default_str(); !text.empty() && text != "recipe")
+      options[name] = value(text);
   }
   return options;
 }
@@ -149,7 +150,9 @@ bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') |
 
 /// The end of Type::member that begins at `begin`, or npos.
 std::size_t end_of_member(std::string_view text, std::size_t begin) {
-  if (!(text[begin] >= 'A' && text[begin] <= 'Z') || (begin > 0 && (is_word(text[begin - 1]) || text[begin - 1] == ':'))) return std::string_view::npos;
+  if (!(text[begin] >= 'A' && text[begin] <= 'Z') ||
+      (begin > 0 && (is_word(text[begin - 1]) || text[begin - 1] == ':')))
+    return std::string_view::npos;
   std::size_t at = begin;
   while (at < text.size() && is_word(text[at])) ++at;
   if (text.substr(at, 2) != "::" || at + 2 == text.size() || !is_word(text[at + 2])) return std::string_view::npos;

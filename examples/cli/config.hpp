@@ -6,17 +6,18 @@
 
 namespace knnbert::cli {
 
-/// The arguments of a command line, and behind them the options that its --config FILE names and the line does not give.
-/// FILE is TOML or INI, `batch-size = 16`, perhaps in a section [train], or JSON, such as a training.json. Names may have
-/// underscores for dashes.  Errors: OptionError for a file that cannot be read and for a key that is no option of the verb.
+/// The arguments of a command line, and behind them the options that its --config FILE names and the line does not
+/// give. FILE is TOML or INI, `batch-size = 16`, perhaps in a section [train], or JSON, such as a training.json. Names
+/// may have underscores for dashes.  Errors: OptionError for a file that cannot be read and for a key that is no option
+/// of the verb.
 std::vector<std::string> with_config(const CLI::App& app, std::vector<std::string> arguments);
 
-/// Every option of a verb by its name, as the command line or the default has it, but for those that say nothing of the result
-/// (help, config, json, profile, resume).
+/// Every option of a verb by its name, as the command line or the default has it, but for those that say nothing of the
+/// result (help, config, json, profile, resume).
 OrderedJson options_of(const CLI::App& verb);
 
-/// A library's message in the words of the program: members of C++ structures as the verb's options, without the names of
-/// functions: "TrainerOptions::batch_size: 0 given" is "--batch-size: 0 given".
+/// A library's message in the words of the program: members of C++ structures as the verb's options, without the names
+/// of functions: "TrainerOptions::batch_size: 0 given" is "--batch-size: 0 given".
 std::string in_words_of_the_program(std::string_view message);
 /// Whose verb messages are about, once it has parsed the command line.
 void set_program(const CLI::App& app);

@@ -45,8 +45,10 @@ Launch launch_of_all() {
 /// After an error the other processes wait until the launcher ends them.
 void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std::function<void(const Team&)>& work) {
   if (common.backend != "torch" || common.device.substr(0, 4) != "cuda")
-    raise<OptionError>("--distributed nccl: --backend {} --device {} given, --backend torch --device cuda expected", common.backend, common.device);
-  if (!first_of({"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})) raise<OptionError>("--distributed nccl: no launcher's variables given, those of mpirun or torchrun expected");
+    raise<OptionError>("--distributed nccl: --backend {} --device {} given, --backend torch --device cuda expected",
+                       common.backend, common.device);
+  if (!first_of({"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}))
+    raise<OptionError>("--distributed nccl: no launcher's variables given, those of mpirun or torchrun expected");
   const Launch launch = launch_of_all();
   if (common.device == "cuda") common.device = format("cuda:{}", launch.local_rank);
   try {
@@ -72,7 +74,8 @@ void run_with_mpi(const DistributedOptions& o, const std::function<void(const Te
   MpiCommunicator communicator({.patience = o.patience});
   const Team team(communicator);
   const std::string who = format("knnbert: rank {} of {}: ", team.rank(), team.size());
-  farewell_size = format("{}ended by the launcher, because another rank failed or the job was stopped\n", who).copy(farewell, sizeof farewell);
+  farewell_size = format("{}ended by the launcher, because another rank failed or the job was stopped\n", who)
+                      .copy(farewell, sizeof farewell);
   std::signal(SIGTERM, leave);
   try {
     work(team);
@@ -85,7 +88,10 @@ void run_with_mpi(const DistributedOptions& o, const std::function<void(const Te
 }
 #else
 void run_with_mpi(const DistributedOptions&, const std::function<void(const Team&)>&) {
-  raise<OptionError>("--distributed: {} processes were started by an MPI launcher, but this program is compiled without MPI (KNNBERT_MPI)", launched());
+  raise<OptionError>(
+      "--distributed: {} processes were started by an MPI launcher, but this program is compiled without MPI "
+      "(KNNBERT_MPI)",
+      launched());
 }
 #endif
 
@@ -93,11 +99,16 @@ void run_with_mpi(const DistributedOptions&, const std::function<void(const Team
 
 void add_distributed(CLI::App& verb, DistributedOptions& options) {
   verb.add_option("--distributed", options.mode,
-                  "whether processes work together; automatic: those that `mpirun -n N` (Open MPI or a PMI launcher) started; mpi: those of any MPI launcher; "
-                  "nccl: with a CUDA device each, those of mpirun or torchrun (MASTER_ADDR and MASTER_PORT say where they meet); none: this process works alone")
+                  "whether processes work together; automatic: those that `mpirun -n N` (Open MPI or a PMI launcher) "
+                  "started; mpi: those of any MPI launcher; "
+                  "nccl: with a CUDA device each, those of mpirun or torchrun (MASTER_ADDR and MASTER_PORT say where "
+                  "they meet); none: this process works alone")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "mpi", "nccl", "none"}));
-  verb.add_option("--patience-seconds", options.patience, "how long a process waits for the others before the run fails")->capture_default_str()->check(CLI::PositiveNumber);
+  verb.add_option("--patience-seconds", options.patience,
+                  "how long a process waits for the others before the run fails")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
 }
 
 void with_team(const DistributedOptions& options, CommonOptions& common, const std::function<void(const Team&)>& work) {
@@ -110,7 +121,10 @@ void refuse_teams(CLI::App& app) {
   for (CLI::App* verb : app.get_subcommands(nullptr)) {
     if (verb->get_option_no_throw("--distributed")) continue;
     verb->parse_complete_callback([name = verb->get_name()] {
-      if (launched() > 1) raise<OptionError>("{}: {} processes given by an MPI launcher, one expected: only train and embed share their work", name, launched());
+      if (launched() > 1)
+        raise<OptionError>(
+            "{}: {} processes given by an MPI launcher, one expected: only train and embed share their work", name,
+            launched());
     });
   }
 }

@@ -20,12 +20,12 @@ struct Launch {
 
 void add_distributed(CLI::App& verb, DistributedOptions& options);
 
-/// Calls work(team), with all processes of the launcher as the team if there is one. An error on one process is printed with
-/// its rank and ends all of them. With NCCL a device without a number becomes that of the process.
+/// Calls work(team), with all processes of the launcher as the team if there is one. An error on one process is printed
+/// with its rank and ends all of them. With NCCL a device without a number becomes that of the process.
 void with_team(const DistributedOptions& options, CommonOptions& common, const std::function<void(const Team&)>& work);
 
-/// Verbs without these options work alone: started several times by a launcher, they would all write to the same places.
-/// They end with an OptionError then.
+/// Verbs without these options work alone: started several times by a launcher, they would all write to the same
+/// places. They end with an OptionError then.
 void refuse_teams(CLI::App& app);
 
 }  // namespace knnbert::cli

@@ -17,7 +17,8 @@ struct EmbedOptions {
   PairOptions pairs;
 };
 
-/// What rows are: of the directory's own kind, or of the one that was asked for, and then as long as the encoder makes them.
+/// What rows are: of the directory's own kind, or of the one that was asked for, and then as long as the encoder makes
+/// them.
 struct RowKind {
   Pooling pooling;
   bool normalized;
@@ -37,28 +38,37 @@ SentenceSettings own_settings(const std::filesystem::path& folder, const BertCon
   }
   SentenceSettings settings = read_sentence_settings(folder);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
-  if (settings.max_length == 0 || settings.max_length > config.max_position_embeddings) settings.max_length = config.max_position_embeddings;
+  if (settings.max_length == 0 || settings.max_length > config.max_position_embeddings)
+    settings.max_length = config.max_position_embeddings;
   return settings;
 }
 
 RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config) {
   const SentenceSettings own = own_settings(o.model, config);
-  const Pooling pooling = o.feature.empty() ? own.require_pooling() : detail::value_in(detail::pooling_names, o.feature, "--feature");
-  if (pooling == Pooling::pooler && !config.pooler) raise<OptionError>("--feature pooler: the encoder in {} has no pooler, cls or mean expected", o.model);
+  const Pooling pooling =
+      o.feature.empty() ? own.require_pooling() : detail::value_in(detail::pooling_names, o.feature, "--feature");
+  if (pooling == Pooling::pooler && !config.pooler)
+    raise<OptionError>("--feature pooler: the encoder in {} has no pooler, cls or mean expected", o.model);
   if (!own.note.empty() && o.feature.empty()) std::fprintf(stderr, "knnbert: note: %s\n", own.note.c_str());
-  return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes", o.max_length ? o.max_length : own.max_length};
+  return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes",
+          o.max_length ? o.max_length : own.max_length};
 }
 
 /// A model directory's network, or an encoder's with heads that nobody will ask.
 template <class S>
 Network<S> load_network(const EmbedOptions& o, const BertCheckpoint& checkpoint, Pooling pooling) {
-  Network<S> network(checkpoint.config(), 1, {.pooling = pooling, .feature = Feature::embedding, .threads = threads_of(o.common),
-                                              .precision = precision_of(o.common).value_or(Precision::fp32), .device = o.common.device});
+  Network<S> network(checkpoint.config(), 1,
+                     {.pooling = pooling,
+                      .feature = Feature::embedding,
+                      .threads = threads_of(o.common),
+                      .precision = precision_of(o.common).value_or(Precision::fp32),
+                      .device = o.common.device});
   read_encoder(checkpoint, o.model, Loading::predictions, network);
   return network;
 }
 
-void append_line(const WordPiece& tokenizer, const std::string& text, const std::string& pair, Batch& batch, index_t longest) {
+void append_line(const WordPiece& tokenizer, const std::string& text, const std::string& pair, Batch& batch,
+                 index_t longest) {
   if (pair.empty()) tokenizer.append(text, batch, longest);
   else tokenizer.append(text, pair, batch, longest);
 }
@@ -94,7 +104,8 @@ Matrix embed_in_groups(const Network<S>& network, const Batch& batch, bool norma
 std::string identity_of_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch) {
   std::string text = format("{} {} {}", kind, o.common.precision, identity_of(batch, std::span<const label_t>()));
   for (const char* name : {"model.safetensors", "knnbert.safetensors"})
-    if (const auto file = std::filesystem::path(o.model) / name; committed_exists(file)) text += " " + detail::hash_of_file(file);
+    if (const auto file = std::filesystem::path(o.model) / name; committed_exists(file))
+      text += " " + detail::hash_of_file(file);
   return text;
 }
 
@@ -103,7 +114,8 @@ template <class Rows>
 void write_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch, const Team& team, Rows&& rows) {
   constexpr index_t usual = 4096;
   if (team.size() == 1 && o.part_texts == 0) return write_npy(o.output, rows(batch));
-  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual, team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
+  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual,
+                  team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
   parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
 }
 
@@ -111,30 +123,38 @@ void write_rows(const EmbedOptions& o, const std::string& kind, const Batch& bat
 
 template <class S>
 void embed(const EmbedOptions& o, const Team& team) {
-  if (team.size() > 1 && o.input == "-") raise<OptionError>("--input -: several processes given, a file that all can read expected");
+  if (team.size() > 1 && o.input == "-")
+    raise<OptionError>("--input -: several processes given, a file that all can read expected");
   require_length(o.max_length, o.model);
-  if (team.size() == 1 && o.part_texts == 0) require_writable(o.output);  // parts outlive a place that cannot be written
+  if (team.size() == 1 && o.part_texts == 0)
+    require_writable(o.output);  // parts outlive a place that cannot be
+                                 // written
   const WordPiece tokenizer = WordPiece::load(o.model);
   if (o.feature == "contrastive") {
-    if (!o.normalize.empty()) raise<OptionError>("--normalize: contrastive features have length 1, --feature mean, cls or pooler expected");
+    if (!o.normalize.empty())
+      raise<OptionError>("--normalize: contrastive features have length 1, --feature mean, cls or pooler expected");
     const auto model = load_model<S>(o.model, o.common, Loading::predictions);
-    if (model.options().feature != Feature::contrastive) raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
+    if (model.options().feature != Feature::contrastive)
+      raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     const Batch batch = read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length);
     return write_rows(o, o.feature, batch, team, [&](const Batch& texts) { return model.features(texts); });
   }
   const BertCheckpoint checkpoint(o.model);
-  require_vocabulary(o.model, tokenizer.vocabulary_size(), checkpoint.config());
+  require_vocabulary(o.model, tokenizer.vocabulary_size(), checkpoint.config().vocab_size);
   const RowKind rows = kind_of_rows(o, checkpoint.config());
   const auto network = load_network<S>(o, checkpoint, rows.pooling);
   const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "");
-  write_rows(o, name, read_texts(o, tokenizer, rows.max_length), team, [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
+  write_rows(o, name, read_texts(o, tokenizer, rows.max_length), team,
+             [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
 }
 
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 extern "C" void knnbert_torch_embed(const EmbedOptions& o, const Team& team) { embed<TorchProgram>(o, team); }
 #else
 template <>
-void embed<TorchProgram>(const EmbedOptions& o, const Team& team) { call_torch("knnbert_torch_embed", o, team); }
+void embed<TorchProgram>(const EmbedOptions& o, const Team& team) {
+  call_torch("knnbert_torch_embed", o, team);
+}
 
 namespace {
 
@@ -147,7 +167,8 @@ struct TokenizeOptions {
 
 void tokenize(const TokenizeOptions& o) {
   if (o.max_length == 1) raise<OptionError>("--max-length: 1 given, 0 or at least 2 expected: [CLS] and [SEP] count");
-  const WordPiece tokenizer = WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
+  const WordPiece tokenizer =
+      WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
   constexpr std::size_t group = 1024;
   LineSource lines(o.input, parse_encoding(o.encoding));
   Batch batch;
@@ -171,26 +192,34 @@ void tokenize(const TokenizeOptions& o) {
 
 void add_embed(CLI::App& app) {
   const auto o = std::make_shared<EmbedOptions>();
-  auto& verb = *app.add_subcommand("embed", "write the embeddings of texts, one a line, as float32 [N, D] in a .npy file");
+  auto& verb =
+      *app.add_subcommand("embed", "write the embeddings of texts, one a line, as float32 [N, D] in a .npy file");
   verb.add_option("--model", o->model, "model or encoder directory")->required();
   verb.add_option("--input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
   add_pairs(verb, o->pairs);
   verb.add_option("--output", o->output, ".npy file to write")->required();
-  verb.add_option("--feature", o->feature, "what represents a text; default: the embedding that the model's directory describes")
+  verb.add_option("--feature", o->feature,
+                  "what represents a text; default: the embedding that the model's directory describes")
       ->check(CLI::IsMember({"pooler", "cls", "mean", "contrastive"}));
-  verb.add_option("--normalize", o->normalize, "whether rows are scaled to length 1; default: without --feature as the directory says, else no")
+  verb.add_option("--normalize", o->normalize,
+                  "whether rows are scaled to length 1; default: without --feature as the directory says, else no")
       ->check(CLI::IsMember({"yes", "no"}));
-  verb.add_option("--max-length", o->max_length, "tokens of a text; 0: as the directory says, else what the model allows")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--max-length", o->max_length,
+                  "tokens of a text; 0: as the directory says, else what the model allows")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
   verb.add_option("--part-texts", o->part_texts,
-                  "write parts of this many texts beside the output first, so that the same command continues a run that was cut short; 0: no parts, or parts of 4096 "
+                  "write parts of this many texts beside the output first, so that the same command continues a run "
+                  "that was cut short; 0: no parts, or parts of 4096 "
                   "for several processes")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 28));
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
   verb.callback([o] {
-    with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
+    with_team(o->distributed, o->common,
+              [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
   });
 }
 
@@ -201,8 +230,11 @@ void add_tokenize(CLI::App& app) {
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
   add_pairs(verb, o->pairs);
-  verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_flag("--match-special-tokens", o->match_special, "read [CLS], [SEP] and other special tokens in texts as these tokens, not as text");
+  verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_flag("--match-special-tokens", o->match_special,
+                "read [CLS], [SEP] and other special tokens in texts as these tokens, not as text");
   add_config(verb, o->config);
   verb.callback([o] { tokenize(*o); });
 }

@@ -38,7 +38,8 @@ std::vector<std::string> table_names(const std::vector<std::string>& classes) {
     names.push_back(printable(name));
     cut.push_back(characters(names.back()) <= usual ? names.back() : shorten(names.back(), usual - 1 - tail, tail));
   }
-  if (std::set<std::string>(cut.begin(), cut.end()).size() == std::set<std::string>(names.begin(), names.end()).size()) names = cut;
+  if (std::set<std::string>(cut.begin(), cut.end()).size() == std::set<std::string>(names.begin(), names.end()).size())
+    names = cut;
   std::size_t width = usual;
   for (const auto& name : names) width = std::max(width, characters(name));
   for (auto& name : names) name.append(width - characters(name), ' ');
@@ -54,10 +55,12 @@ std::string table(const Evaluation& e) {
   row("macro F1   ", [](const PredictorEvaluation& p) { return p.macro_f1.value; });
   row("calib. err.", [](const PredictorEvaluation& p) { return p.calibration.expected_error.value; });
   const auto names = table_names(e.classes);
-  out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') + "precision  recall      F1  examples\n";
+  out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') +
+         "precision  recall      F1  examples\n";
   for (std::size_t c = 0; c < e.classes.size(); ++c) {
     const auto& s = e.combined.per_class[c];
-    out += names[c] + "    " + percent(s.precision.value) + "  " + percent(s.recall.value) + "  " + percent(s.f1.value) + "  " + std::to_string(s.support) + "\n";
+    out += names[c] + "    " + percent(s.precision.value) + "  " + percent(s.recall.value) + "  " +
+           percent(s.f1.value) + "  " + std::to_string(s.support) + "\n";
   }
   return out;
 }
@@ -78,15 +81,21 @@ void eval(const EvalOptions& o) {
 extern "C" void knnbert_torch_eval(const EvalOptions& o) { eval<TorchProgram>(o); }
 #else
 template <>
-void eval<TorchProgram>(const EvalOptions& o) { call_torch("knnbert_torch_eval", o); }
+void eval<TorchProgram>(const EvalOptions& o) {
+  call_torch("knnbert_torch_eval", o);
+}
 
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();
   auto& verb = *app.add_subcommand("eval", "measure a model on labeled data: neighbors, head and both combined");
   verb.add_option("--model", o->model, "model directory")->required();
   verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
-  verb.add_option("--neighbors", o->neighbors, "neighbors that vote; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")->capture_default_str()->check(CLI::Range(-1.0, 1.0));
+  verb.add_option("--neighbors", o->neighbors, "neighbors that vote; 0: as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(-1.0, 1.0));
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { eval<S>(*o); }); });

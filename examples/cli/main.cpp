@@ -5,11 +5,11 @@
 #include <csignal>
 #include <cstdio>
 
+#include "config.hpp"
+#include "distributed.hpp"
 #include "knnbert/core/error.hpp"
 #include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
-#include "config.hpp"
-#include "distributed.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -34,12 +34,13 @@ int run(int argc, char** argv) {
     } else {
       backends += "; without LibTorch";
     }
-    return format("knnbert {}.{}.{} ({})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH, backends);
+    return format("knnbert {}.{}.{} ({})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH,
+                  backends);
   });
   app.require_subcommand(1);
   app.fallthrough(false);
-  for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize, cli::add_index, cli::add_add,
-                         cli::add_remove, cli::add_report})
+  for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_embed, cli::add_tokenize,
+                         cli::add_index, cli::add_add, cli::add_remove, cli::add_report})
     add(app);
   cli::refuse_teams(app);
   cli::set_program(app);
@@ -54,9 +55,7 @@ int run(int argc, char** argv) {
   } catch (const cli::Stopped& stopped) {
     std::fflush(stdout);
     return 128 + stopped.signal;
-  } catch (const std::exception& error) {
-    return cli::report_failure(error, "knnbert: ");
-  }
+  } catch (const std::exception& error) { return cli::report_failure(error, "knnbert: "); }
 }
 
 }  // namespace

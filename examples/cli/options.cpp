@@ -10,10 +10,15 @@
 namespace knnbert::cli {
 
 void add_common(CLI::App& verb, CommonOptions& options) {
-  verb.add_option("--threads", options.threads, "threads of a process; 0: all of the machine, shared by the processes that mpirun starts on it")->capture_default_str()->check(CLI::Range(0, 1024));
-  verb.add_option("--precision", options.precision, "numbers that the encoder's products multiply; default: fp32, or as the model was saved")
+  verb.add_option("--threads", options.threads,
+                  "threads of a process; 0: all of the machine, shared by the processes that mpirun starts on it")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  verb.add_option("--precision", options.precision,
+                  "numbers that the encoder's products multiply; default: fp32, or as the model was saved")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
-  verb.add_option("--backend", options.backend, "what computes: this library's own kernels, or LibTorch if the program was built with it")
+  verb.add_option("--backend", options.backend,
+                  "what computes: this library's own kernels, or LibTorch if the program was built with it")
       ->capture_default_str()
       ->check(CLI::IsMember({"native", "torch"}));
   verb.add_option("--device", options.device, "where LibTorch computes: cpu, cuda or cuda:N")->capture_default_str();
@@ -22,21 +27,27 @@ void add_common(CLI::App& verb, CommonOptions& options) {
 }
 
 void add_config(CLI::App& verb, std::string& path) {
-  verb.add_option("--config", path, "read options that the command line does not give from a TOML, INI or JSON file, such as a training.json");
+  verb.add_option(
+      "--config", path,
+      "read options that the command line does not give from a TOML, INI or JSON file, such as a training.json");
 }
 
 void add_data(CLI::App& verb, DataOptions& options) {
   verb.add_option("--format", options.format, "layout of data files")
       ->capture_default_str()
-      ->check(CLI::IsMember({"automatic", "tsv", "csv", "jsonl", "glue", "label_text", "clinc", "fasttext", "ag_news", "imdb"}));
+      ->check(CLI::IsMember(
+          {"automatic", "tsv", "csv", "jsonl", "glue", "label_text", "clinc", "fasttext", "ag_news", "imdb"}));
   verb.add_option("--text-column", options.text_column, "name or number of the text's column");
   verb.add_option("--pair-column", options.pair_column, "name or number of the second text's column");
   verb.add_option("--label-column", options.label_column, "name or number of the label's column");
   verb.add_option("--header", options.header, "whether the first row names the columns")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "present", "absent"}));
-  verb.add_option("--split", options.split, "lists to read from a CLINC file, such as test+oos_test")->capture_default_str();
-  verb.add_option("--quotes", options.quotes, "whether fields of TSV and CSV files in double quotes lose them, as RFC 4180 says; automatic: in CSV, and where a TSV file was written so")
+  verb.add_option("--split", options.split, "lists to read from a CLINC file, such as test+oos_test")
+      ->capture_default_str();
+  verb.add_option("--quotes", options.quotes,
+                  "whether fields of TSV and CSV files in double quotes lose them, as RFC 4180 says; automatic: in "
+                  "CSV, and where a TSV file was written so")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "none", "rfc4180"}));
   add_encoding(verb, options.encoding);
@@ -47,17 +58,19 @@ void add_encoding(CLI::App& verb, std::string& encoding) {
     try {
       parse_encoding(name);
       return std::string();
-    } catch (const OptionError& error) {
-      return std::string(error.what());
-    }
+    } catch (const OptionError& error) { return std::string(error.what()); }
   };
-  verb.add_option("--encoding", encoding, "of texts without byte-order mark: utf8, windows-1252 (latin1 means the same), utf16le or utf16be")->capture_default_str()->check(known);
+  verb.add_option("--encoding", encoding,
+                  "of texts without byte-order mark: utf8, windows-1252 (latin1 means the same), utf16le or utf16be")
+      ->capture_default_str()
+      ->check(known);
 }
 
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
   const auto usable = static_cast<index_t>(std::thread::hardware_concurrency());
-  const char* neighbors = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");  // processes of one launcher that share the machine
+  const char* neighbors = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");  // processes of one launcher that share the
+                                                                      // machine
   const bool bound = usable < ::sysconf(_SC_NPROCESSORS_ONLN);        // the launcher has shared it out already
   return std::max<index_t>(1, usable / (neighbors && !bound ? std::max(1, std::atoi(neighbors)) : 1));
 }
@@ -72,9 +85,13 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels) {
   result.text_column = options.text_column;
   result.pair_column = options.pair_column;
   result.label_column = options.label_column;
-  result.header = options.header == "present" ? Header::present : options.header == "absent" ? Header::absent : Header::automatic;
+  result.header = options.header == "present"  ? Header::present
+                  : options.header == "absent" ? Header::absent
+                                               : Header::automatic;
   result.split = options.split;
-  result.quotes = options.quotes == "none" ? Quotes::none : options.quotes == "rfc4180" ? Quotes::rfc4180 : Quotes::automatic;
+  result.quotes = options.quotes == "none"      ? Quotes::none
+                  : options.quotes == "rfc4180" ? Quotes::rfc4180
+                                                : Quotes::automatic;
   result.encoding = parse_encoding(options.encoding);
   result.labels_required = labels;
   result.decompress = decompress;

@@ -18,14 +18,15 @@ struct Stopped {
 };
 
 struct CommonOptions {
-  index_t threads = 0;  ///< 0: as many as the machine has
+  index_t threads = 0;    ///< 0: as many as the machine has
   std::string precision;  ///< empty: the model's own
   bool json = false;
   std::string backend = "native", device = "cpu", config;
 };
 
 struct DataOptions {
-  std::string format = "automatic", text_column, pair_column, label_column, header = "automatic", quotes = "automatic", split = "train", encoding = "utf8";
+  std::string format = "automatic", text_column, pair_column, label_column, header = "automatic", quotes = "automatic",
+              split = "train", encoding = "utf8";
 };
 
 void add_common(CLI::App& verb, CommonOptions& options);

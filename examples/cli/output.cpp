@@ -32,7 +32,9 @@ void finish_output() {
   if (copy < 0 || ::close(copy) != 0) raise_output(errno);  // some file systems tell only when a file is closed
 }
 
-void print_warning(std::string_view text) { std::fprintf(stderr, "knnbert: warning: %s\n", in_words_of_the_program(text).c_str()); }
+void print_warning(std::string_view text) {
+  std::fprintf(stderr, "knnbert: warning: %s\n", in_words_of_the_program(text).c_str());
+}
 
 void require_writable(const std::filesystem::path& path) { const AtomicFile file(path); }
 

@@ -5,7 +5,9 @@
 namespace knnbert::cli {
 
 void add_pairs(CLI::App& verb, PairOptions& options) {
-  auto* const yes = verb.add_flag("--pairs", options.yes, "lines are pairs of texts with a tab between them; without --pairs and --no-pairs they are if the model's examples are");
+  auto* const yes = verb.add_flag("--pairs", options.yes,
+                                  "lines are pairs of texts with a tab between them; without --pairs and --no-pairs "
+                                  "they are if the model's examples are");
   verb.add_flag("--no-pairs", options.no, "lines are single texts, whatever tabs are in them")->excludes(yes);
 }
 
@@ -25,6 +27,8 @@ std::vector<std::string> split_pairs(std::vector<std::string>& lines) {
   return pairs;
 }
 
-std::string both_texts(const std::string& text, const std::string& pair) { return pair.empty() ? text : text + " | " + pair; }
+std::string both_texts(const std::string& text, const std::string& pair) {
+  return pair.empty() ? text : text + " | " + pair;
+}
 
 }  // namespace knnbert::cli

@@ -20,10 +20,14 @@ OrderedJson distribution(const std::vector<float>& values, const std::vector<std
   return json;
 }
 
-OrderedJson describe(const std::string& text, const std::string& pair, const Prediction& p, const std::vector<std::string>& names) {
+OrderedJson describe(const std::string& text, const std::string& pair, const Prediction& p,
+                     const std::vector<std::string>& names) {
   OrderedJson neighbors = OrderedJson::array();
   for (const Evidence& n : p.neighbors) {
-    neighbors.push_back({{"id", n.id}, {"label", n.class_name}, {"similarity", detail::shortest_decimal(n.similarity)}, {"text", n.text}});
+    neighbors.push_back({{"id", n.id},
+                         {"label", n.class_name},
+                         {"similarity", detail::shortest_decimal(n.similarity)},
+                         {"text", n.text}});
     if (!n.pair.empty()) neighbors.back()["pair"] = n.pair;
   }
   OrderedJson json{{"text", text}};
@@ -46,7 +50,9 @@ std::string two_digits(float value) {
 /// For people: the answer and, below, the examples that support it.
 std::string in_words(const std::string& text, const Prediction& p) {
   std::string out = format("{}\n  {} {}\n", printable(text), printable(p.class_name), two_digits(p.probability));
-  for (const Evidence& n : p.neighbors) out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name), printable(both_texts(n.text, n.pair)));
+  for (const Evidence& n : p.neighbors)
+    out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name),
+                  printable(both_texts(n.text, n.pair)));
   return out;
 }
 
@@ -74,13 +80,18 @@ void predict(const PredictOptions& o) {
 extern "C" void knnbert_torch_predict(const PredictOptions& o) { predict<TorchProgram>(o); }
 #else
 template <>
-void predict<TorchProgram>(const PredictOptions& o) { call_torch("knnbert_torch_predict", o); }
+void predict<TorchProgram>(const PredictOptions& o) {
+  call_torch("knnbert_torch_predict", o);
+}
 
 void add_predict(CLI::App& app) {
   const auto o = std::make_shared<PredictOptions>();
-  auto& verb = *app.add_subcommand("predict", "classify texts, one a line, and show the examples that support each answer, as JSON lines");
+  auto& verb = *app.add_subcommand(
+      "predict", "classify texts, one a line, and show the examples that support each answer, as JSON lines");
   verb.add_option("--model", o->model, "model directory")->required();
-  verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")->capture_default_str()->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
   add_pairs(verb, o->pairs);

@@ -15,7 +15,8 @@ inline volatile std::sig_atomic_t stop_signal = 0;
 
 namespace detail_of_progress {
 
-/// The rows of a run up to a step: it may have gone on behind its checkpoint, and have been killed in the middle of a row.
+/// The rows of a run up to a step: it may have gone on behind its checkpoint, and have been killed in the middle of a
+/// row.
 inline std::string rows_until(std::string_view text, index_t step) {
   std::string kept;
   while (!text.empty()) {
@@ -25,10 +26,10 @@ inline std::string rows_until(std::string_view text, index_t step) {
     Json row;
     try {
       row = parse_json(line, "metrics.jsonl");
-    } catch (const FormatError&) {
+    } catch (const FormatError&) { break; }
+    if (!row.is_object() ||
+        (row.contains("step") && (!row["step"].is_number_integer() || row["step"].get<index_t>() > step)))
       break;
-    }
-    if (!row.is_object() || (row.contains("step") && (!row["step"].is_number_integer() || row["step"].get<index_t>() > step))) break;
     kept += line;
     text.remove_prefix(line.size());
   }
@@ -41,7 +42,8 @@ inline std::string rows_until(std::string_view text, index_t step) {
 class TrainingLog {
  public:
   /// Goes on behind the rows of the first `done` steps, or anew.
-  TrainingLog(const std::filesystem::path& path, index_t done, bool json) : path_(path), file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
+  TrainingLog(const std::filesystem::path& path, index_t done, bool json)
+      : path_(path), file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
   ~TrainingLog() {
@@ -102,7 +104,9 @@ class TrainingLog {
   using Clock = std::chrono::steady_clock;
 
   static std::FILE* open(const std::filesystem::path& path, index_t done) {
-    write_file_atomically(path, done > 0 && committed_exists(path) ? detail_of_progress::rows_until(read_text(path), done) : std::string());
+    write_file_atomically(path, done > 0 && committed_exists(path)
+                                    ? detail_of_progress::rows_until(read_text(path), done)
+                                    : std::string());
     std::FILE* const file = std::fopen(path.c_str(), "ab");
     if (!file) raise_io("write", path);
     return file;
@@ -117,8 +121,13 @@ class TrainingLog {
   void write_steps() {
     for (const StepReport& s : std::exchange(unread_, {})) {
       OrderedJson loss{{"total", static_cast<float>(s.loss)}};
-      for (const auto& [name, value] : s.terms) loss[std::string(name)] = value ? OrderedJson(static_cast<float>(*value)) : OrderedJson(nullptr);
-      OrderedJson row{{"step", s.step}, {"epoch", s.epoch}, {"loss", loss}, {"learning_rate", s.learning_rate}, {"gradient_norm", static_cast<double>(s.gradient_norm)}};
+      for (const auto& [name, value] : s.terms)
+        loss[std::string(name)] = value ? OrderedJson(static_cast<float>(*value)) : OrderedJson(nullptr);
+      OrderedJson row{{"step", s.step},
+                      {"epoch", s.epoch},
+                      {"loss", loss},
+                      {"learning_rate", s.learning_rate},
+                      {"gradient_norm", static_cast<double>(s.gradient_norm)}};
       for (const auto& [name, value] : s.measures) row[std::string(name)] = value;
       if (!s.finite) row["skipped"] = true;
       write(row);
@@ -127,7 +136,8 @@ class TrainingLog {
 
   void write(const OrderedJson& row) {
     const std::string line = json_line(row) + "\n";
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) raise_io("write", path_);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0)
+      raise_io("write", path_);
   }
 
   void bar(const StepReport& s) {
@@ -136,8 +146,9 @@ class TrainingLog {
     const double left = seconds / static_cast<double>(s.step - first_) * static_cast<double>(s.steps - s.step);
     constexpr int width = 30;
     const int filled = static_cast<int>(width * s.step / s.steps);
-    std::fprintf(stderr, "\r\033[K[%.*s%*s] %td/%td  loss %.4f  %.1f examples/s  %d:%02d left", filled, "##############################", width - filled, "", s.step,
-                 s.steps, static_cast<double>(s.loss), static_cast<double>(examples_) / seconds, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
+    std::fprintf(stderr, "\r\033[K[%.*s%*s] %td/%td  loss %.4f  %.1f examples/s  %d:%02d left", filled,
+                 "##############################", width - filled, "", s.step, s.steps, static_cast<double>(s.loss),
+                 static_cast<double>(examples_) / seconds, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
   }
 
   static constexpr index_t most_unread = 32;

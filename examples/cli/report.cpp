@@ -36,7 +36,8 @@ std::vector<std::pair<std::string, std::string>> read_settings(const std::filesy
     if (!committed_exists(model / file)) continue;
     const Json json = read_json(model / file);
     for (const auto& [key, value] : json.items())
-      if (!value.is_array() && !value.is_object()) settings.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+      if (!value.is_array() && !value.is_object())
+        settings.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return settings;
 }
@@ -60,11 +61,21 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
   std::vector<index_t> order;
   for (const bool wrong : {true, false})
     for (index_t i = 0; i < judged.data.size(); ++i)
-      if ((predicted[static_cast<std::size_t>(i)] != judged.data.label(i)) == wrong && std::ssize(order) < (wrong ? count / 2 : count)) order.push_back(i);
+      if ((predicted[static_cast<std::size_t>(i)] != judged.data.label(i)) == wrong &&
+          std::ssize(order) < (wrong ? count / 2 : count))
+        order.push_back(i);
   for (const index_t i : order) {
     const Prediction p = model.predict(judged.data.text(i), judged.data.pair(i));
-    ReportExample example{both_texts(judged.data.text(i), judged.data.pair(i)), judged.data.label(i), p.label, p.knn, p.head, p.combined, {}};
-    for (const Evidence& n : p.neighbors) example.neighbors.push_back({both_texts(n.text, n.pair), n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
+    ReportExample example{both_texts(judged.data.text(i), judged.data.pair(i)),
+                          judged.data.label(i),
+                          p.label,
+                          p.knn,
+                          p.head,
+                          p.combined,
+                          {}};
+    for (const Evidence& n : p.neighbors)
+      example.neighbors.push_back(
+          {both_texts(n.text, n.pair), n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
     report.examples.push_back(std::move(example));
   }
 }
@@ -97,7 +108,9 @@ void report(const ReportOptions& o) {
 extern "C" void knnbert_torch_report(const ReportOptions& o) { report<TorchProgram>(o); }
 #else
 template <>
-void report<TorchProgram>(const ReportOptions& o) { call_torch("knnbert_torch_report", o); }
+void report<TorchProgram>(const ReportOptions& o) {
+  call_torch("knnbert_torch_report", o);
+}
 
 void add_report(CLI::App& app) {
   const auto o = std::make_shared<ReportOptions>();
@@ -106,7 +119,9 @@ void add_report(CLI::App& app) {
   verb.add_option("--data", o->file, "labeled examples to evaluate and to draw");
   verb.add_option("--output", o->output, "file to write; default: report.html in the model directory");
   verb.add_option("--title", o->title, "title of the page")->capture_default_str();
-  verb.add_option("--examples", o->examples, "predictions to show with their neighbors")->capture_default_str()->check(CLI::Range(0, 1000));
+  verb.add_option("--examples", o->examples, "predictions to show with their neighbors")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { report<S>(*o); }); });

@@ -12,10 +12,22 @@ namespace detail_of_resume {
 /// The option that sets a setting of a run's identity.
 inline std::string option_of(const std::string& setting) {
   static constexpr std::pair<std::string_view, const char*> special[] = {
-      {"clip_norm", "--clip"}, {"contrastive.weight", "--lambda"}, {"cross_entropy.weight", "--lambda"}, {"contrastive.capacity", "--queue-size"},
-      {"contrastive.most_similar", "--top-k"}, {"contrastive.least_similar", "--end-k"}, {"contrastive.exclude_self", "--exclude-self"},
-      {"head_hidden_layer", "--head"}, {"train_data", "--train"}, {"dev_data", "--dev"}, {"parameters", "--encoder"}, {"instruction_set", "instruction set"},
-      {"dropout", "--no-dropout"}, {"contrastive.key_dropout", "--no-key-dropout"}, {"contrastive.warm_up", "--no-warm-up"}, {"rebuild_store", "--no-dev-store"},
+      {"clip_norm", "--clip"},
+      {"contrastive.weight", "--lambda"},
+      {"cross_entropy.weight", "--lambda"},
+      {"contrastive.capacity", "--queue-size"},
+      {"contrastive.most_similar", "--top-k"},
+      {"contrastive.least_similar", "--end-k"},
+      {"contrastive.exclude_self", "--exclude-self"},
+      {"head_hidden_layer", "--head"},
+      {"train_data", "--train"},
+      {"dev_data", "--dev"},
+      {"parameters", "--encoder"},
+      {"instruction_set", "instruction set"},
+      {"dropout", "--no-dropout"},
+      {"contrastive.key_dropout", "--no-key-dropout"},
+      {"contrastive.warm_up", "--no-warm-up"},
+      {"rebuild_store", "--no-dev-store"},
       {"term.contrastive", "--method"}};
   for (const auto& [name, option] : special)
     if (name == setting) return option;
@@ -29,7 +41,8 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
   constexpr int most = 4;
   std::vector<std::string> named;
   std::string text;
-  const bool other_method = std::any_of(differences.begin(), differences.end(), [](const auto& d) { return d.name == "method"; });
+  const bool other_method =
+      std::any_of(differences.begin(), differences.end(), [](const auto& d) { return d.name == "method"; });
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
     if (other_method && d.name.find('.') != d.name.npos) continue;
@@ -38,7 +51,9 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
     if (std::ssize(named) > most) continue;
     const auto shown = [&](const std::string& value) {
       const bool negated = option.starts_with("--no-");
-      return negated && value == "true" ? std::string("not given") : negated && value == "false" ? std::string("given") : value;
+      return negated && value == "true"    ? std::string("not given")
+             : negated && value == "false" ? std::string("given")
+                                           : value;
     };
     text += format("{}{} {} there, {} here", text.empty() ? "" : "; ", option, shown(d.there), shown(d.here));
   }
@@ -51,20 +66,25 @@ inline std::optional<RunIdentity> completed_run(const std::filesystem::path& dir
   const auto training = directory / "training.json", model = directory / "knnbert.json";
   if (!committed_exists(training) || !committed_exists(model)) return std::nullopt;
   const Json run = read_json(training), made = read_json(model);
-  if (!run.is_object() || !run.contains("run") || !run.contains("fingerprint") || !made.is_object() || !made.contains("fingerprint")) return std::nullopt;
+  if (!run.is_object() || !run.contains("run") || !run.contains("fingerprint") || !made.is_object() ||
+      !made.contains("fingerprint"))
+    return std::nullopt;
   if (run["fingerprint"] != made["fingerprint"]) return std::nullopt;
   return RunIdentity(run["run"], training.string());
 }
 
 }  // namespace detail_of_resume
 
-/// Decides how the run begins, and behind which step.  Errors: IoError, FormatError, if it is to be resumed and cannot be.
+/// Decides how the run begins, and behind which step.  Errors: IoError, FormatError, if it is to be resumed and cannot
+/// be.
 inline std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const RunIdentity& run) {
   using namespace detail_of_resume;
   const auto& directory = lock.directory();
   const auto all = checkpoints_in(directory), own = checkpoints_in(directory, run);
   if (!resume) {
-    if (all.size() > own.size()) std::fprintf(stderr, "knnbert: %s has checkpoints of another run, which are left alone\n", directory.string().c_str());
+    if (all.size() > own.size())
+      std::fprintf(stderr, "knnbert: %s has checkpoints of another run, which are left alone\n",
+                   directory.string().c_str());
     return {Start::afresh, 0};
   }
   const auto done = completed_run(directory);
@@ -74,8 +94,12 @@ inline std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume
     return {Start::complete, 0};
   }
   if (!own.empty()) return {Start::at_a_checkpoint, own.back().step};
-  if (!all.empty()) raise<FormatError>("{}: of another run: {}", all.back().place.string(), in_options(run.differences(all.back().run())));
-  if (done) raise<FormatError>("{}: the run that is complete there is another one: {}", directory.string(), in_options(run.differences(*done)));
+  if (!all.empty())
+    raise<FormatError>("{}: of another run: {}", all.back().place.string(),
+                       in_options(run.differences(all.back().run())));
+  if (done)
+    raise<FormatError>("{}: the run that is complete there is another one: {}", directory.string(),
+                       in_options(run.differences(*done)));
   raise<IoError>("no checkpoint in {}; without --resume training starts at the beginning", directory.string());
 }
 

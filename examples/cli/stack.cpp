@@ -22,10 +22,13 @@ bool has_torch() { return torch_library() != nullptr; }
 void* torch_function(const char* name) {
   if (!has_torch()) {
     const char* why = ::dlerror();
-    raise<OptionError>("--backend torch: native expected, this program has no LibTorch ({})", why ? why : "libknnbert_torch.so does not load");
+    raise<OptionError>("--backend torch: native expected, this program has no LibTorch ({})",
+                       why ? why : "libknnbert_torch.so does not load");
   }
   void* const function = ::dlsym(torch_library(), name);
-  if (!function) raise<OptionError>("--backend torch: libknnbert_torch.so has no {}; it must be of the same build as the program", name);
+  if (!function)
+    raise<OptionError>("--backend torch: libknnbert_torch.so has no {}; it must be of the same build as the program",
+                       name);
   return function;
 }
 

@@ -32,8 +32,8 @@ struct Stack : DefaultStack {
   using datastore_type = FlatDatastore<Metric, AnyPrecision>;
 };
 
-/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with KNNBERT_PROGRAM_TORCH_UNIT for this
-/// stack alone, into a library beside the program: LibTorch takes longer to load than a prediction takes.
+/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with KNNBERT_PROGRAM_TORCH_UNIT
+/// for this stack alone, into a library beside the program: LibTorch takes longer to load than a prediction takes.
 struct TorchProgram;
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 struct TorchProgram : TorchStack {
@@ -59,11 +59,13 @@ void with_stack(const CommonOptions& o, Verb&& verb) {
   verb.template operator()<TorchProgram>();
 }
 
-/// Refuses a --max-length (0: none given) that the encoder in a directory does not have.  Errors: OptionError, IoError, FormatError.
+/// Refuses a --max-length (0: none given) that the encoder in a directory does not have.  Errors: OptionError, IoError,
+/// FormatError.
 inline void require_length(index_t given, const std::string& directory) {
   if (given == 0) return;
   const index_t most = read_bert_config(directory).max_position_embeddings;
-  if (given < 3 || given > most) raise<OptionError>("--max-length: {} given, 3 to {} expected, what the model in {} allows", given, most, directory);
+  if (given < 3 || given > most)
+    raise<OptionError>("--max-length: {} given, 3 to {} expected, what the model in {} allows", given, most, directory);
 }
 
 template <class S>

@@ -80,15 +80,22 @@ extern "C" void knnbert_torch_add(const StoreOptions& o) { add<TorchProgram>(o);
 extern "C" void knnbert_torch_remove(const StoreOptions& o) { remove<TorchProgram>(o); }
 #else
 template <>
-void index<TorchProgram>(const StoreOptions& o) { call_torch("knnbert_torch_index", o); }
+void index<TorchProgram>(const StoreOptions& o) {
+  call_torch("knnbert_torch_index", o);
+}
 template <>
-void add<TorchProgram>(const StoreOptions& o) { call_torch("knnbert_torch_add", o); }
+void add<TorchProgram>(const StoreOptions& o) {
+  call_torch("knnbert_torch_add", o);
+}
 template <>
-void remove<TorchProgram>(StoreOptions o) { call_torch("knnbert_torch_remove", o); }
+void remove<TorchProgram>(StoreOptions o) {
+  call_torch("knnbert_torch_remove", o);
+}
 
 namespace {
 
-CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const std::string& name, const std::string& what) {
+CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const std::string& name,
+                  const std::string& what) {
   auto& verb = *app.add_subcommand(name, what);
   verb.add_option("--model", o->model, "model directory; changed in place")->required();
   add_common(verb, o->common);
@@ -108,7 +115,8 @@ void add_index(CLI::App& app) {
 void add_add(CLI::App& app) {
   const auto o = std::make_shared<StoreOptions>();
   auto& verb = declare(app, o, "add", "add examples, also of classes the model has never seen, and print their ids");
-  verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")->required();
+  verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")
+      ->required();
   verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
   add_pairs(verb, o->pairs);
   add_data(verb, o->data);

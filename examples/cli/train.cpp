@@ -1,12 +1,12 @@
 #include <atomic>
 #include <set>
 
+#include "config.hpp"
+#include "distributed.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/train/recipe.hpp"
 #include "knnbert/train/trainer.hpp"
-#include "config.hpp"
-#include "distributed.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "resume.hpp"
@@ -21,14 +21,17 @@ struct TrainOptions {
   ClassifierOptions classifier;
   TrainerOptions trainer;
   QueueContrastiveOptions contrastive;
-  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling, feature = "automatic", schedule = "linear";
-  std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean", lists = "per_query", overlap = "unique";
+  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling, feature = "automatic",
+                                           schedule = "linear";
+  std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean",
+              lists = "per_query", overlap = "unique";
   float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
-  std::set<std::string> given;             ///< names of options that the user set
+  std::set<std::string> given;                 ///< names of options that the user set
   OrderedJson chosen = OrderedJson::object();  ///< the others that a recipe decides, with their values
-  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false, profile = false;
+  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false,
+       profile = false;
 };
 
 namespace {
@@ -44,13 +47,17 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   c.precision = precision_of(o.common).value_or(Precision::fp32);
   c.device = o.common.device;
   if (c.precision == Precision::int8 && o.trainer.epochs > 0)
-    raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used with them");
+    raise<OptionError>(
+        "--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used "
+        "with them");
   return c;
 }
 
 TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<const DirectoryLock>& lock) {
   TrainerOptions t = o.trainer;
-  t.schedule = o.schedule == "linear" ? ScheduleKind::linear : o.schedule == "cosine" ? ScheduleKind::cosine : ScheduleKind::constant;
+  t.schedule = o.schedule == "linear"   ? ScheduleKind::linear
+               : o.schedule == "cosine" ? ScheduleKind::cosine
+                                        : ScheduleKind::constant;
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
   t.dropout = !o.no_dropout;
   t.rebuild_store = !o.no_dev_store;
@@ -71,8 +78,11 @@ QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
 
 /// The options that --recipe decides, with what it decides where the user did not. `chosen` says what that was.
 TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
-  const auto if_given = [&](const char* option, index_t value) { return o.given.contains(option) ? std::optional(value) : std::nullopt; };
-  const Recipe r = recommended(facts, if_given("epochs", o.trainer.epochs), if_given("batch-size", o.trainer.batch_size));
+  const auto if_given = [&](const char* option, index_t value) {
+    return o.given.contains(option) ? std::optional(value) : std::nullopt;
+  };
+  const Recipe r =
+      recommended(facts, if_given("epochs", o.trainer.epochs), if_given("batch-size", o.trainer.batch_size));
   const auto set = [&]<class V>(const char* option, V& value, const std::type_identity_t<V>& by_recipe) {
     if (o.given.contains(option)) return;
     if (o.recipe == "auto") value = by_recipe;
@@ -82,7 +92,8 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("epochs", o.trainer.epochs, r.trainer.epochs);
   set("batch-size", o.trainer.batch_size, r.trainer.batch_size);
   set("learning-rate", o.trainer.learning_rate, r.trainer.learning_rate);
-  set("head-learning-rate", o.trainer.head_learning_rate, recommended_head_rate(detail::shortest_decimal(o.trainer.learning_rate)));
+  set("head-learning-rate", o.trainer.head_learning_rate,
+      recommended_head_rate(detail::shortest_decimal(o.trainer.learning_rate)));
   set("warmup", o.trainer.warmup, r.trainer.warmup);
   set("checkpoint-every", o.trainer.checkpoint_every, r.trainer.checkpoint_every);
   set("neighbors", o.classifier.neighbors, r.neighbors);
@@ -102,15 +113,16 @@ void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   const OrderedJson seen{{"examples", facts.examples}, {"classes", facts.classes}, {"encoder_width", facts.width}};
   if (o.common.json) return print_json({{"recipe", o.recipe}, {"seen", seen}, {"chosen", o.chosen}});
   const index_t steps = o.trainer.epochs * ShuffledBatches::count(facts.examples, o.trainer.batch_size);
-  print(format("recipe {}: {} examples of {} classes, {} a class, encoder of width {}: {} steps of {} examples\n ", o.recipe, facts.examples,
-               facts.classes, facts.per_class(), facts.width, steps, o.trainer.batch_size));
-  for (const auto& [option, value] : o.chosen.items()) print(format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump()));
+  print(format("recipe {}: {} examples of {} classes, {} a class, encoder of width {}: {} steps of {} examples\n ",
+               o.recipe, facts.examples, facts.classes, facts.per_class(), facts.width, steps, o.trainer.batch_size));
+  for (const auto& [option, value] : o.chosen.items())
+    print(format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump()));
   print("\n");
   std::fflush(stdout);
 }
 
-/// visit(trainer, done): done(report) is called when the run is complete; with --store queue, the datastore then holds what the
-/// queue held.
+/// visit(trainer, done): done(report) is called when the run is complete; with --store queue, the datastore then holds
+/// what the queue held.
 template <class S, class Visit>
 FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, Visit&& visit) {
   const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
@@ -120,29 +132,38 @@ FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Cla
   }
   const auto contrastive = contrastive_options(o);
   const CrossEntropy rest{.weight = 1 - contrastive.weight, .label_smoothing = o.label_smoothing};
-  using Contrastive = BasicQueueContrastive<typename S::template queue_type<typename S::metric_type>>;
-  Trainer trainer(model, options, rest, Contrastive(contrastive, {.exclude_self = o.exclude_self}));
+  Trainer trainer(model, options, rest, QueueContrastive(contrastive, {.exclude_self = o.exclude_self}));
   const FitReport report = visit(trainer);
   if (o.store != "queue" || report.interrupted || report.identity == RunIdentity()) return report;
-  const auto& queue = trainer.template term<Contrastive>().queue();
+  const auto& queue = trainer.template term<QueueContrastive>().queue();
   model.index(queue.keys(), queue.labels());
   return report;
 }
 
 template <class S>
-OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples, const std::string& print) {
-  OrderedJson json{{"method", o.method}, {"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())}, {"examples", examples},
-                   {"classes", model.network().classes()}, {"recipe", o.recipe}, {"epochs", std::ssize(report.epochs)}, {"batch_size", o.trainer.batch_size},
-                   {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)}, {"seed", o.trainer.seed}};
+OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples,
+                    const std::string& print) {
+  OrderedJson json{{"method", o.method},
+                   {"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
+                   {"examples", examples},
+                   {"classes", model.network().classes()},
+                   {"recipe", o.recipe},
+                   {"epochs", std::ssize(report.epochs)},
+                   {"batch_size", o.trainer.batch_size},
+                   {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)},
+                   {"seed", o.trainer.seed}};
   if (o.method == "knn-bert")
-    json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.contrastive.weight)}, {"momentum", detail::shortest_decimal(o.contrastive.momentum)},
-                            {"queue_size", o.contrastive.capacity}, {"positives", o.contrastive.positives},
-                            {"top_k", o.contrastive.contrast.most_similar}, {"end_k", o.contrastive.contrast.least_similar},
+    json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.contrastive.weight)},
+                            {"momentum", detail::shortest_decimal(o.contrastive.momentum)},
+                            {"queue_size", o.contrastive.capacity},
+                            {"positives", o.contrastive.positives},
+                            {"top_k", o.contrastive.contrast.most_similar},
+                            {"end_k", o.contrastive.contrast.least_similar},
                             {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
   json["chosen_by_recipe"] = o.chosen;
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
   json["options"] = o.typed;
-  json["options"].update(o.chosen);  // train --config training.json repeats the run
+  json["options"].update(o.chosen);      // train --config training.json repeats the run
   json["run"] = report.identity.json();  // what --resume compares
   json["fingerprint"] = print;
   return json;
@@ -154,11 +175,12 @@ void stop(int signal) {
   std::signal(SIGINT, SIG_DFL), std::signal(signal, SIG_DFL);
 }
 
-/// While it lives, signals stop the training. In a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to
-/// all processes.
+/// While it lives, signals stop the training. In a team SIGTERM comes from a launcher that ends the job; it passes
+/// SIGUSR1 on to all processes.
 class StopBySignals {
  public:
-  explicit StopBySignals(const Team& team) : second_(team.size() > 1 ? SIGUSR1 : SIGTERM), old_{std::signal(SIGINT, stop), std::signal(second_, stop)} {}
+  explicit StopBySignals(const Team& team)
+      : second_(team.size() > 1 ? SIGUSR1 : SIGTERM), old_{std::signal(SIGINT, stop), std::signal(second_, stop)} {}
   StopBySignals(const StopBySignals&) = delete;
   ~StopBySignals() { std::signal(SIGINT, old_[0]), std::signal(second_, old_[1]); }
 
@@ -179,15 +201,22 @@ std::string identity_of_encoder(const ParameterBlock& values) {
   std::uint64_t hash = 0;
   for (const Parameter& p : values.table().all())
     if (!p.name.starts_with("classifier.") && !p.name.starts_with("projection."))
-      hash = detail::mix_bytes(hash, std::as_bytes(std::span(values.data() + p.offset, static_cast<std::size_t>(p.size))));
+      hash =
+          detail::mix_bytes(hash, std::as_bytes(std::span(values.data() + p.offset, static_cast<std::size_t>(p.size))));
   return detail::hex_digits(hash);
 }
 
-/// More that a run and its continuation have in common: the encoder it starts from, and what becomes of the trained model.
+/// More that a run and its continuation have in common: the encoder it starts from, and what becomes of the trained
+/// model.
 template <class S>
 std::vector<std::pair<std::string, std::string>> more_settings(const TrainOptions& o, const Classifier<S>& model) {
-  return {{"method", o.method}, {"encoder", identity_of_encoder(model.network().values())}, {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
-          {"neighbors", format("{}", o.classifier.neighbors)}, {"voting", o.voting}, {"voting_temperature", format("{}", o.voting_temperature)}, {"phi", format("{}", o.phi)},
+  return {{"method", o.method},
+          {"encoder", identity_of_encoder(model.network().values())},
+          {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
+          {"neighbors", format("{}", o.classifier.neighbors)},
+          {"voting", o.voting},
+          {"voting_temperature", format("{}", o.voting_temperature)},
+          {"phi", format("{}", o.phi)},
           {"store", o.store}};
 }
 
@@ -196,16 +225,19 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
 template <class S>
 void train(const TrainOptions& given, const Team& team) {
   if (given.store == "queue" && classifier_options(given).feature != Feature::contrastive)
-    raise<OptionError>("--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
+    raise<OptionError>(
+        "--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
   require_length(given.classifier.max_length, given.encoder);
   const auto settings = read_sentence_settings(given.encoder);
   if (given.pooling.empty()) settings.require_pooling();
   if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
-  const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;  // before anything is done in vain
+  // before anything is done in vain
+  const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;
   std::optional<StopBySignals> signals(team);
   const auto reading = dataset_options(given.data);
   const Dataset data = read_data(given.train, reading, !team.first());
-  const Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first()).with_classes(data.classes());
+  const Dataset dev =
+      given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first()).with_classes(data.classes());
   Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
   const TrainingFacts facts = training_facts(data, model.network().width());
   const TrainOptions o = with_recipe(given, facts);
@@ -221,7 +253,8 @@ void train(const TrainOptions& given, const Team& team) {
   Start start = Start::afresh;
   const FitReport report = with_trainer(o, options, model, [&](auto& trainer) {
     index_t done_steps = 0;
-    if (team.first() && (o.trainer.resume || !checkpoints_in(output).empty())) std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
+    if (team.first() && (o.trainer.resume || !checkpoints_in(output).empty()))
+      std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
     TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json);
@@ -239,7 +272,9 @@ void train(const TrainOptions& given, const Team& team) {
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
   const std::string print = fingerprint(std::as_const(model.network()).values());
-  model.save(*lock, [&](const std::filesystem::path& folder) { write_json(folder / "training.json", summary(o, model, report, data.size(), print)); });
+  model.save(*lock, [&](const std::filesystem::path& folder) {
+    write_json(folder / "training.json", summary(o, model, report, data.size(), print));
+  });
   remove_old_checkpoints(*lock, report.identity, -1, 0);
 }
 
@@ -247,65 +282,134 @@ void train(const TrainOptions& given, const Team& team) {
 extern "C" void knnbert_torch_train(const TrainOptions& o, const Team& team) { train<TorchProgram>(o, team); }
 #else
 template <>
-void train<TorchProgram>(const TrainOptions& o, const Team& team) { call_torch("knnbert_torch_train", o, team); }
+void train<TorchProgram>(const TrainOptions& o, const Team& team) {
+  call_torch("knnbert_torch_train", o, team);
+}
 
 namespace {
 
 void add_method_options(CLI::App& verb, TrainOptions& o) {
   auto& c = o.contrastive;
-  verb.add_option("--method", o.method, "what to minimize")->capture_default_str()->check(CLI::IsMember({"ce", "knn-bert"}));
-  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--method", o.method, "what to minimize")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"ce", "knn-bert"}));
+  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")
+      ->default_str("recipe")
+      ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--momentum", c.momentum, "of the key encoder")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--queue-size", c.capacity, "keys in the queue")->default_str("recipe")->check(CLI::Range(1, 1 << 28));
-  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")->default_str("recipe")->check(CLI::Range(0, 1024));
-  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")->default_str("recipe")->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--end-k", c.contrast.least_similar, "least similar positives")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--temperature", c.contrast.temperature, "of the contrastive loss")->capture_default_str()->check(CLI::PositiveNumber);
-  verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")->capture_default_str()->check(CLI::IsMember({"anchor_mean", "pair_mean"}));
-  verb.add_option("--lists", o.lists, "which keys an anchor ranks")->capture_default_str()->check(CLI::IsMember({"per_query", "batch_min"}));
-  verb.add_option("--overlap", o.overlap, "of most and least similar positives")->capture_default_str()->check(CLI::IsMember({"unique", "duplicate"}));
+  verb.add_option("--queue-size", c.capacity, "keys in the queue")
+      ->default_str("recipe")
+      ->check(CLI::Range(1, 1 << 28));
+  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")
+      ->default_str("recipe")
+      ->check(CLI::Range(0, 1024));
+  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")
+      ->default_str("recipe")
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--end-k", c.contrast.least_similar, "least similar positives")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--temperature", c.contrast.temperature, "of the contrastive loss")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"anchor_mean", "pair_mean"}));
+  verb.add_option("--lists", o.lists, "which keys an anchor ranks")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"per_query", "batch_min"}));
+  verb.add_option("--overlap", o.overlap, "of most and least similar positives")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"unique", "duplicate"}));
   verb.add_flag("--no-key-dropout", o.no_key_dropout, "encode keys without dropout");
   verb.add_flag("--no-warm-up", o.no_warm_up, "start with an empty queue");
   verb.add_flag("--exclude-self", o.exclude_self, "a query is never its own positive");
 }
 
 void add_model_options(CLI::App& verb, TrainOptions& o) {
-  verb.add_option("--head", o.head, "classification head")->capture_default_str()->check(CLI::IsMember({"mlp", "linear"}));
-  verb.add_option("--pooling", o.pooling, "what represents a text; default: as the encoder's directory says (1_Pooling), else mean")->check(CLI::IsMember({"mean", "pooler", "cls"}));
-  verb.add_option("--feature", o.feature, "what the datastore compares; automatic: contrastive features for knn-bert, else the embedding")
+  verb.add_option("--head", o.head, "classification head")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"mlp", "linear"}));
+  verb.add_option("--pooling", o.pooling,
+                  "what represents a text; default: as the encoder's directory says (1_Pooling), else mean")
+      ->check(CLI::IsMember({"mean", "pooler", "cls"}));
+  verb.add_option("--feature", o.feature,
+                  "what the datastore compares; automatic: contrastive features for knn-bert, else the embedding")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
-  verb.add_option("--max-length", o.classifier.max_length, "tokens of a text, special tokens included; default: as the encoder's directory says (sentence-transformers' files), else 128")
+  verb.add_option("--max-length", o.classifier.max_length,
+                  "tokens of a text, special tokens included; default: as the encoder's directory says "
+                  "(sentence-transformers' files), else 128")
       ->check(CLI::Range(3, 1 << 20));
-  verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")->default_str("recipe")->check(CLI::Range(1, 1 << 20));
-  verb.add_option("--voting", o.voting, "how neighbors vote")->default_str("recipe")->check(CLI::IsMember({"count", "softmax"}));
-  verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")->default_str("recipe")->check(CLI::PositiveNumber);
-  verb.add_option("--store", o.store, "what the datastore holds: the training data encoded anew, or the keys that the queue held at the end")
+  verb.add_option("--neighbors", o.classifier.neighbors, "neighbors that vote")
+      ->default_str("recipe")
+      ->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--voting", o.voting, "how neighbors vote")
+      ->default_str("recipe")
+      ->check(CLI::IsMember({"count", "softmax"}));
+  verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")
+      ->default_str("recipe")
+      ->check(CLI::PositiveNumber);
+  verb.add_option(
+          "--store", o.store,
+          "what the datastore holds: the training data encoded anew, or the keys that the queue held at the end")
       ->capture_default_str()
       ->check(CLI::IsMember({"rebuilt", "queue"}));
-  verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--phi", o.phi, "weight of the vote in the combined prediction")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   auto& t = o.trainer;
-  verb.add_option("--epochs", t.epochs, "passes over the data; 0: keep the pretrained encoder and only fill the datastore")->default_str("recipe")->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--batch-size", t.batch_size, "examples of a step")->default_str("recipe")->check(CLI::Range(1, 1 << 20));
-  verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_flag("--recompute", t.recompute, "keep fewer activations and compute them again: less memory, one forward pass more, the same result");
-  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")->default_str("recipe")->check(CLI::NonNegativeNumber);
-  verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")->default_str("recipe")->check(CLI::NonNegativeNumber);
-  verb.add_option("--schedule", o.schedule, "of the learning rate")->capture_default_str()->check(CLI::IsMember({"linear", "cosine", "constant"}));
-  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")->capture_default_str()->check(CLI::NonNegativeNumber);
-  verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")->capture_default_str()->check(CLI::NonNegativeNumber);
-  verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--epochs", t.epochs,
+                  "passes over the data; 0: keep the pretrained encoder and only fill the datastore")
+      ->default_str("recipe")
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--batch-size", t.batch_size, "examples of a step")
+      ->default_str("recipe")
+      ->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--part-size", t.part_size, "examples of a forward and backward pass; 0: the whole step")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_flag("--recompute", t.recompute,
+                "keep fewer activations and compute them again: less memory, one forward pass more, the same result");
+  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")
+      ->default_str("recipe")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")
+      ->default_str("recipe")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--schedule", o.schedule, "of the learning rate")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"linear", "cosine", "constant"}));
+  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate")
+      ->default_str("recipe")
+      ->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
-  verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")->capture_default_str()->check(CLI::IsMember({"knn", "head", "combined"}));
-  verb.add_flag("--no-dev-store", o.no_dev_store, "do not rebuild the datastore for dev scores: only the head is measured");
-  verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")->capture_default_str()->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")->default_str("recipe")->check(CLI::Range(0, 1 << 28));
-  verb.add_flag("--profile", o.profile, "print the time of each phase of the steps and its share of the processor's peak");
+  verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"knn", "head", "combined"}));
+  verb.add_flag("--no-dev-store", o.no_dev_store,
+                "do not rebuild the datastore for dev scores: only the head is measured");
+  verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--checkpoint-every", t.checkpoint_every, "steps between checkpoints; 0: at the end of epochs")
+      ->default_str("recipe")
+      ->check(CLI::Range(0, 1 << 28));
+  verb.add_flag("--profile", o.profile,
+                "print the time of each phase of the steps and its share of the processor's peak");
   verb.add_flag("--resume", t.resume, "continue from the newest checkpoint in the output directory");
 }
 
@@ -319,10 +423,13 @@ void add_train(CLI::App& app) {
   verb.add_option("--dev", o->dev, "labeled examples that choose the best epoch");
   verb.add_option("--output", o->output, "model directory to write")->required();
   verb.add_option("--recipe", o->recipe,
-                  "what decides options that say =recipe and are not given: auto, rules over the numbers of examples and classes and the encoder's width that make "
-                  "a good classifier; paper, the constants of the KNN-BERT paper. auto: about 320 / sqrt(examples) epochs, 1 for 100,000 and more, but at least 200 "
-                  "steps; batches of 16, from 2,500 examples 32; rate 1e-4 for a width up to 384 and less for wider ones, heads ten times that; lambda 0.5 for up to 8 "
-                  "examples a class, falling to 0.1")
+                  "what decides options that say =recipe and are not given: auto, rules over the numbers of examples "
+                  "and classes and the encoder's width that make "
+                  "a good classifier; paper, the constants of the KNN-BERT paper. auto: about 320 / sqrt(examples) "
+                  "epochs, 1 for 100,000 and more, but at least 200 "
+                  "steps; batches of 16, from 2,500 examples 32; rate 1e-4 for a width up to 384 and less for wider "
+                  "ones, heads ten times that; lambda 0.5 for up to 8 "
+                  "examples a class, falling with the root of their number")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "paper"}));
   add_method_options(verb, *o);
@@ -335,7 +442,8 @@ void add_train(CLI::App& app) {
     o->typed = options_of(verb);
     for (const CLI::Option* option : verb.get_options())
       if (option->count() > 0) o->given.insert(option->get_lnames().front());
-    with_team(o->distributed, o->common, [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
+    with_team(o->distributed, o->common,
+              [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
   });
 }
 #endif

@@ -1,6 +1,7 @@
 #pragma once
+#include "knnbert/kernel/default_arch.hpp"
 
-/// Declarations of the types that users name most, without their definitions.
+/// Declarations of the types that users name most, without their definitions: Classifier<> can be named from here.
 namespace knnbert {
 
 struct Batch;
@@ -10,7 +11,10 @@ struct ClassifierOptions;
 struct TrainerOptions;
 struct Prediction;
 struct CrossEntropy;
-template <class Stack>
+template <class Arch = DefaultArch>
+struct BasicStack;
+using DefaultStack = BasicStack<>;
+template <class Stack = DefaultStack>
 class Classifier;
 template <class Stack, class... Terms>
 class Trainer;

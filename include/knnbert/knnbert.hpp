@@ -14,6 +14,7 @@
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/text/wordpiece.hpp"
+#include "knnbert/train/printing_observer.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "knnbert/version.hpp"
 #include "knnbert/voting/convex_fusion.hpp"

@@ -6,7 +6,9 @@ using namespace knnbert;
 
 namespace {
 
-bool is_aligned(const void* address, std::uintptr_t alignment) { return reinterpret_cast<std::uintptr_t>(address) % alignment == 0; }
+bool is_aligned(const void* address, std::uintptr_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(address) % alignment == 0;
+}
 
 template <class T>
 bool all_zero(const AlignedBuffer<T>& buffer) {

@@ -55,7 +55,8 @@ TEST_CASE("Deferred: threads and copies share one reading") {
   const Deferred<int> copy = number;
   std::atomic<int> sum{0};
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { sum += i % 2 ? static_cast<int>(number) : static_cast<int>(copy); });
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] { sum += i % 2 ? static_cast<int>(number) : static_cast<int>(copy); });
   for (auto& thread : threads) thread.join();
   CHECK(sum == 56);
   CHECK(reads == 1);

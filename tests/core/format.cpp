@@ -14,9 +14,7 @@ TEST_CASE("format: every pair of braces takes the next argument") {
   CHECK(format("a {} b", std::string_view("")) == "a  b");
 }
 
-TEST_CASE("format: an argument is never taken for a pattern") {
-  CHECK(format("{} {}", "{}", 5) == "{} 5");
-}
+TEST_CASE("format: an argument is never taken for a pattern") { CHECK(format("{} {}", "{}", 5) == "{} 5"); }
 
 TEST_CASE("format: too few and too many arguments lose nothing of the pattern") {
   CHECK(format("{} {}", 1) == "1 {}");
@@ -38,12 +36,11 @@ TEST_CASE("raise: throws the named error with the formatted message, and all are
   const auto message = [](auto call) {
     try {
       call();
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
+    } catch (const Error& error) { return std::string(error.what()); }
     return std::string("nothing thrown");
   };
-  CHECK(message([] { raise<ShapeError>("Type::member: {} given, {} expected", 3, 4); }) == "Type::member: 3 given, 4 expected");
+  CHECK(message([] { raise<ShapeError>("Type::member: {} given, {} expected", 3, 4); }) ==
+        "Type::member: 3 given, 4 expected");
   CHECK_THROWS_AS(raise<ShapeError>("x"), ShapeError);
   CHECK_THROWS_AS(raise<FormatError>("x"), FormatError);
   CHECK_THROWS_AS(raise<IoError>("x"), IoError);

@@ -11,9 +11,7 @@ namespace {
 std::string shape_message(ConstView view, index_t rows, index_t cols) {
   try {
     require_shape("Place", view, rows, cols);
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
+  } catch (const ShapeError& error) { return error.what(); }
   return "";
 }
 

@@ -70,9 +70,7 @@ TEST_CASE("workers: an exception reaches the caller, whoever threw it, and the t
         workers.for_each(20, [&](index_t i, index_t) {
           if (i == at) throw Stopped{i};
         });
-      } catch (const Stopped& stopped) {
-        caught = stopped.at;
-      }
+      } catch (const Stopped& stopped) { caught = stopped.at; }
       CHECK(caught == at);
     }
     CHECK_THROWS_AS(workers.for_each(100, [](index_t i, index_t) { throw Stopped{i}; }), Stopped);
@@ -83,11 +81,12 @@ TEST_CASE("workers: an exception reaches the caller, whoever threw it, and the t
 TEST_CASE("workers: no iteration starts once a failure is known") {
   const Workers workers(2);
   std::atomic<index_t> started = 0;
-  CHECK_THROWS_AS(workers.for_each(1000, [&](index_t i, index_t) {
-                    ++started;
-                    if (i == 0) throw Stopped{i};
-                    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                  }),
+  CHECK_THROWS_AS(workers.for_each(1000,
+                                   [&](index_t i, index_t) {
+                                     ++started;
+                                     if (i == 0) throw Stopped{i};
+                                     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                   }),
                   Stopped);
   CHECK(started < 1000);
 }
@@ -112,7 +111,9 @@ TEST_CASE("workers: a loop inside a loop is run by the thread that started it") 
 
 TEST_CASE("workers: a failure in an inner loop leaves through the outer one") {
   const Workers workers(3);
-  CHECK_THROWS_AS(workers.for_each(4, [&](index_t, index_t) { workers.for_each(4, [](index_t i, index_t) { throw Stopped{i}; }); }), Stopped);
+  CHECK_THROWS_AS(
+      workers.for_each(4, [&](index_t, index_t) { workers.for_each(4, [](index_t i, index_t) { throw Stopped{i}; }); }),
+      Stopped);
   CHECK(visits_all_once(workers, 30));
 }
 

@@ -44,8 +44,9 @@ TEST_CASE("parameters: panels come back as they went in, for odd sizes, and thei
 }
 
 TEST_CASE("parameters: panels are [N / 16][K][16], rows and vectors lie in order") {
-  const auto table = table_of([](ParameterTable& t) { t.add_weight("w", 20, 3); }, [](ParameterTable& t) { t.add_rows("r", 3, 5); },
-                              [](ParameterTable& t) { t.add_vector("v", 7); });
+  const auto table =
+      table_of([](ParameterTable& t) { t.add_weight("w", 20, 3); }, [](ParameterTable& t) { t.add_rows("r", 3, 5); },
+               [](ParameterTable& t) { t.add_vector("v", 7); });
   const auto& w = (*table)[0];
   CHECK(w.at(0, 0) == 0);
   CHECK(w.at(1, 0) == 1);
@@ -60,8 +61,9 @@ TEST_CASE("parameters: panels are [N / 16][K][16], rows and vectors lie in order
 }
 
 TEST_CASE("parameters: slices start at cache lines and never overlap") {
-  const auto table = table_of([](ParameterTable& t) { t.add_weight("w", 20, 3); }, [](ParameterTable& t) { t.add_rows("r", 3, 5); },
-                              [](ParameterTable& t) { t.add_vector("v", 7); }, [](ParameterTable& t) { t.add_lookup("l", 9, 5); });
+  const auto table =
+      table_of([](ParameterTable& t) { t.add_weight("w", 20, 3); }, [](ParameterTable& t) { t.add_rows("r", 3, 5); },
+               [](ParameterTable& t) { t.add_vector("v", 7); }, [](ParameterTable& t) { t.add_lookup("l", 9, 5); });
   std::set<index_t> used;
   for (const auto& p : table->all()) {
     CHECK(p.offset % 16 == 0);

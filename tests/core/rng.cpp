@@ -14,7 +14,8 @@ namespace {
 /// Pearson's statistic of counts that should all be `expected`.
 double chi_square(std::span<const index_t> counts, double expected) {
   double total = 0;
-  for (const index_t count : counts) total += (static_cast<double>(count) - expected) * (static_cast<double>(count) - expected) / expected;
+  for (const index_t count : counts)
+    total += (static_cast<double>(count) - expected) * (static_cast<double>(count) - expected) / expected;
   return total;
 }
 
@@ -22,7 +23,8 @@ double chi_square(std::span<const index_t> counts, double expected) {
 template <class F, class G>
 double correlation(index_t size, F&& f, G&& g) {
   double sum = 0;
-  for (index_t i = 0; i < size; ++i) sum += (f(static_cast<std::uint64_t>(i)) - 0.5) * (g(static_cast<std::uint64_t>(i)) - 0.5);
+  for (index_t i = 0; i < size; ++i)
+    sum += (f(static_cast<std::uint64_t>(i)) - 0.5) * (g(static_cast<std::uint64_t>(i)) - 0.5);
   return sum / static_cast<double>(size) * 12;
 }
 
@@ -45,7 +47,8 @@ TEST_CASE("rng: a draw is a pure function of seed, epoch, step, stream and index
   for (std::uint64_t seed = 0; seed < 5; ++seed)
     for (std::uint64_t epoch = 0; epoch < 5; ++epoch)
       for (std::uint64_t step = 0; step < 5; ++step)
-        for (std::uint32_t stream = 0; stream < 11; ++stream) keys.insert(Rng(seed, static_cast<Stream>(stream), epoch, step).key());
+        for (std::uint32_t stream = 0; stream < 11; ++stream)
+          keys.insert(Rng(seed, static_cast<Stream>(stream), epoch, step).key());
   for (std::uint64_t i = 0; i < 1000; ++i) keys.insert(a.fork(i).key());
   CHECK(keys.size() == 5 * 5 * 5 * 11 + 1000);
 }
@@ -73,10 +76,13 @@ TEST_CASE("rng: streams, steps, seeds, forks and neighbors are uncorrelated") {
   const double bound = 5 / std::sqrt(static_cast<double>(size));
   const Rng base(7, Stream::dropout, 1, 1);
   const auto draw = [](const Rng& rng) { return [rng](std::uint64_t i) { return rng.uniform(i); }; };
-  for (const Rng& other : {Rng(7, Stream::shuffle, 1, 1), Rng(7, Stream::dropout, 1, 2), Rng(7, Stream::dropout, 2, 1), Rng(8, Stream::dropout, 1, 1), base.fork(0), base.fork(1)})
+  for (const Rng& other : {Rng(7, Stream::shuffle, 1, 1), Rng(7, Stream::dropout, 1, 2), Rng(7, Stream::dropout, 2, 1),
+                           Rng(8, Stream::dropout, 1, 1), base.fork(0), base.fork(1)})
     CHECK(std::abs(correlation(size, draw(base), draw(other))) < bound);
   CHECK(std::abs(correlation(size, draw(base), [&](std::uint64_t i) { return base.uniform(i + 1); })) < bound);
-  CHECK(std::abs(correlation(size, [&](std::uint64_t i) { return base.fork(i).uniform(0); }, [&](std::uint64_t i) { return base.fork(i + 1).uniform(0); })) < bound);
+  CHECK(std::abs(correlation(
+            size, [&](std::uint64_t i) { return base.fork(i).uniform(0); },
+            [&](std::uint64_t i) { return base.fork(i + 1).uniform(0); })) < bound);
 }
 
 TEST_CASE("rng: integers stay below their bound and are even") {
@@ -90,7 +96,8 @@ TEST_CASE("rng: integers stay below their bound and are even") {
       ++counts[static_cast<std::size_t>(value)];
     }
     const auto freedom = static_cast<double>(bound - 1);
-    CHECK(chi_square(counts, static_cast<double>(draws) / static_cast<double>(bound)) <= freedom + 5 * std::sqrt(2 * freedom));
+    CHECK(chi_square(counts, static_cast<double>(draws) / static_cast<double>(bound)) <=
+          freedom + 5 * std::sqrt(2 * freedom));
   }
   for (std::uint64_t i = 0; i < 1000; ++i) CHECK(rng.below(i, (index_t{1} << 52) + 1) <= index_t{1} << 52);
 }

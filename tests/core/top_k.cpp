@@ -9,13 +9,16 @@ namespace {
 
 /// The k best by a full sort.
 std::vector<Scored> by_sorting(std::vector<Scored> all, index_t k) {
-  std::stable_sort(all.begin(), all.end(), [](const Scored& a, const Scored& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; });
+  std::stable_sort(all.begin(), all.end(), [](const Scored& a, const Scored& b) {
+    return a.score != b.score ? a.score > b.score : a.index < b.index;
+  });
   all.resize(static_cast<std::size_t>(std::min(k, std::ssize(all))));
   return all;
 }
 
 bool equal(const std::vector<Scored>& a, const std::vector<Scored>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Scored& x, const Scored& y) { return x.score == y.score && x.index == y.index; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Scored& x, const Scored& y) { return x.score == y.score && x.index == y.index; });
 }
 
 }  // namespace
@@ -25,7 +28,8 @@ TEST_CASE("top k: equals a sort, with many ties and in any order of arrival") {
   for (const index_t levels : {1, 3, 50, 1000000})
     for (const index_t size : {0, 1, 2, 10, 500}) {
       std::vector<Scored> all;
-      for (const index_t i : rng.permutation(size)) all.push_back({static_cast<float>(rng.below(static_cast<std::uint64_t>(i), levels)), i});
+      for (const index_t i : rng.permutation(size))
+        all.push_back({static_cast<float>(rng.below(static_cast<std::uint64_t>(i), levels)), i});
       for (const index_t k : {0, 1, 2, 9, 10, 11, 499, 500, 501}) {
         CAPTURE(levels, size, k);
         TopK best(k), admitted(k);

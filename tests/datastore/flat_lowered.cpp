@@ -45,7 +45,8 @@ TEST_CASE("keys in bf16 find the same neighbors with the same scores", "[datasto
     check(Dot(), width, keys);
     const Matrix noise = random_rows(2500, width, 45);  // differences that bf16 cannot tell
     for (index_t i = 0; i < keys.rows(); ++i)
-      for (index_t c = 0; c < width; ++c) keys(i, c) = ConstView(noise).row(c % 2)[static_cast<std::size_t>(c)] + 1e-4f * noise(i, c);
+      for (index_t c = 0; c < width; ++c)
+        keys(i, c) = ConstView(noise).row(c % 2)[static_cast<std::size_t>(c)] + 1e-4f * noise(i, c);
     check(Cosine(), width, keys);
   }
 }
@@ -68,7 +69,8 @@ TEST_CASE("keys in bf16 follow removals, copies and overflowing scores", "[datas
   CHECK(copied.lowered());
   CHECK(lowered.search(queries, 20) == plain.search(queries, 20));
   CHECK(copied.search(queries, 20) == plain.search(queries, 20));
-  const auto file = std::filesystem::temp_directory_path() / ("knnbert-lowered-" + std::to_string(::getpid()) + ".safetensors");
+  const auto file =
+      std::filesystem::temp_directory_path() / ("knnbert-lowered-" + std::to_string(::getpid()) + ".safetensors");
   lowered.save(file, "print", {});
   CHECK(FlatDatastore<Dot>::load(file, "print").search(queries, 20) == plain.search(queries, 20));
   std::filesystem::remove(file);

@@ -12,9 +12,12 @@ TEST_CASE("communicator: one process on its own") {
 TEST_CASE("communicator: threads") {
   for (const index_t size : {1, 2, 3, 4, 7}) {
     std::vector<testing::BrokenLaws> broken(static_cast<std::size_t>(size));
-    run_team(size, [&](ThreadCommunicator& c) { broken[static_cast<std::size_t>(c.rank())] = testing::communicator_laws(c); });
+    run_team(size, [&](ThreadCommunicator& c) {
+      broken[static_cast<std::size_t>(c.rank())] = testing::communicator_laws(c);
+    });
     for (index_t rank = 0; rank < size; ++rank)
-      for (const auto& law : broken[static_cast<std::size_t>(rank)]) FAIL_CHECK("rank " << rank << " of " << size << ": " << law);
+      for (const auto& law : broken[static_cast<std::size_t>(rank)])
+        FAIL_CHECK("rank " << rank << " of " << size << ": " << law);
   }
 }
 
@@ -36,6 +39,7 @@ TEST_CASE("communicator: shares are contiguous, in order and of nearly one size"
 }
 
 TEST_CASE("communicator: processes that disagree are told") {
-  CHECK_THROWS_AS(run_team(3, [](ThreadCommunicator& c) { require_same(c, "numbers", c.rank() == 2); }), CommunicationError);
+  CHECK_THROWS_AS(run_team(3, [](ThreadCommunicator& c) { require_same(c, "numbers", c.rank() == 2); }),
+                  CommunicationError);
   run_team(3, [](ThreadCommunicator& c) { require_same(c, "numbers", 7); });
 }

@@ -1,12 +1,17 @@
-#include "distributed/thread_team.hpp"
 #include "knnbert/distributed/gradient_reducer.hpp"
+#include "distributed/thread_team.hpp"
 #include "term/tiny_network.hpp"
 
 using namespace knnbert_test;
 
 namespace {
 
-const BertConfig three_layers{.vocab_size = 41, .hidden_size = 20, .num_hidden_layers = 3, .num_attention_heads = 2, .intermediate_size = 37, .max_position_embeddings = 16};
+const BertConfig three_layers{.vocab_size = 41,
+                              .hidden_size = 20,
+                              .num_hidden_layers = 3,
+                              .num_attention_heads = 2,
+                              .intermediate_size = 37,
+                              .max_position_embeddings = 16};
 
 /// How often a backward pass said how far it is, and where.
 struct Places : GradientListener {
@@ -15,13 +20,15 @@ struct Places : GradientListener {
 };
 
 /// Adds the gradient of the sum of all embeddings of some examples.
-void run_backward(const TinyNetwork& network, const TrainingData& data, std::span<const index_t> examples, Gradients& gradients) {
+void run_backward(const TinyNetwork& network, const TrainingData& data, std::span<const index_t> examples,
+                  Gradients& gradients) {
   BertWorkspace workspace;
   BertTape tape;
   network.encoder().forward(network.values(), data.tokens().select(examples), {}, tape, workspace, network.workers());
   Matrix d(std::ssize(examples), network.width());
   d.fill(1);
-  network.encoder().backward(network.values(), tape, {.d_embedding = d, .parameters = &gradients}, workspace, network.workers());
+  network.encoder().backward(network.values(), tape, {.d_embedding = d, .parameters = &gradients}, workspace,
+                             network.workers());
 }
 
 std::vector<label_t> labels_of_three(index_t count) {
@@ -70,7 +77,10 @@ TEST_CASE("reducer: gradients of shares sum to those of the whole, pieces leave 
         reducer.start();
         gradients.set_listener(&reducer);
         const Range share = Team(c).share(10);
-        run_backward(own, data, std::span(all).subspan(static_cast<std::size_t>(share.begin), static_cast<std::size_t>(share.end - share.begin)), gradients);
+        run_backward(own, data,
+                     std::span(all).subspan(static_cast<std::size_t>(share.begin),
+                                            static_cast<std::size_t>(share.end - share.begin)),
+                     gradients);
         gradients.set_listener(nullptr);
         early[rank] = c.started();
         reducer.finish();

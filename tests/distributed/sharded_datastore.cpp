@@ -1,6 +1,6 @@
+#include "knnbert/distributed/sharded_datastore.hpp"
 #include "distributed/thread_team.hpp"
 #include "knnbert/datastore/flat.hpp"
-#include "knnbert/distributed/sharded_datastore.hpp"
 #include "knnbert/metric/dot.hpp"
 #include "knnbert/testing/datastore_laws.hpp"
 
@@ -11,7 +11,8 @@ TEST_CASE("sharded datastore: the laws of a datastore on every process") {
     CAPTURE(size);
     std::vector<testing::BrokenLaws> broken(static_cast<std::size_t>(size));
     run_team(size, [&](ThreadCommunicator& c) {
-      broken[static_cast<std::size_t>(c.rank())] = testing::datastore_laws([&] { return ShardedDatastore(FlatDatastore<Cosine>(24), c); });
+      broken[static_cast<std::size_t>(c.rank())] =
+          testing::datastore_laws([&] { return ShardedDatastore(FlatDatastore<Cosine>(24), c); });
     });
     for (const auto& laws : broken)
       for (const auto& law : laws) FAIL_CHECK(law);

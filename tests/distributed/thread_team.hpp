@@ -53,8 +53,8 @@ class ThreadMeeting {
   bool left_ = false;
 };
 
-/// A communicator among threads: the trainer's part of distribution is tested without MPI. It also sees whether values are
-/// touched between start_all_reduce() and wait().
+/// A communicator among threads: the trainer's part of distribution is tested without MPI. It also sees whether values
+/// are touched between start_all_reduce() and wait().
 class ThreadCommunicator {
  public:
   ThreadCommunicator(ThreadMeeting& meeting, index_t rank) : meeting_(meeting), rank_(rank) {}
@@ -67,7 +67,8 @@ class ThreadCommunicator {
     std::vector<float> sums(values.size());
     meeting_.meet(rank_, std::as_writable_bytes(values), [&](const auto& offers) {
       for (const auto& offer : offers) {
-        if (offer.size() != values.size_bytes()) raise<CommunicationError>("{} bytes offered, {} expected", offer.size(), values.size_bytes());
+        if (offer.size() != values.size_bytes())
+          raise<CommunicationError>("{} bytes offered, {} expected", offer.size(), values.size_bytes());
         for (std::size_t i = 0; i < sums.size(); ++i) {
           float value;
           std::memcpy(&value, offer.data() + i * sizeof value, sizeof value);
@@ -80,14 +81,16 @@ class ThreadCommunicator {
   void start_all_reduce(std::span<float> values) { started_.push_back({values, {values.begin(), values.end()}}); }
   void wait() {
     for (const auto& [values, before] : started_) {
-      if (!values.empty() && std::memcmp(values.data(), before.data(), values.size_bytes()) != 0) raise<CommunicationError>("values were touched before wait()");
+      if (!values.empty() && std::memcmp(values.data(), before.data(), values.size_bytes()) != 0)
+        raise<CommunicationError>("values were touched before wait()");
       all_reduce(values);
     }
     started_.clear();
   }
   void broadcast(std::span<std::byte> bytes, index_t root) {
     meeting_.meet(rank_, bytes, [&](const auto& offers) {
-      if (rank_ != root && !bytes.empty()) std::memcpy(bytes.data(), offers[static_cast<std::size_t>(root)].data(), bytes.size());
+      if (rank_ != root && !bytes.empty())
+        std::memcpy(bytes.data(), offers[static_cast<std::size_t>(root)].data(), bytes.size());
     });
   }
   void all_gather(std::span<std::byte> all, std::span<const index_t> ends) {
@@ -95,11 +98,14 @@ class ThreadCommunicator {
     meeting_.meet(rank_, std::span(const_cast<std::byte*>(own.data()), own.size()), [&](const auto& offers) {
       for (std::size_t r = 0; r < offers.size(); ++r) {
         const auto first = r ? ends[r - 1] : 0;
-        if (ends[r] > first) std::memcpy(all.data() + first, offers[r].data() + first, static_cast<std::size_t>(ends[r] - first));
+        if (ends[r] > first)
+          std::memcpy(all.data() + first, offers[r].data() + first, static_cast<std::size_t>(ends[r] - first));
       }
     });
   }
-  void barrier() { meeting_.meet(rank_, {}, [](const auto&) {}); }
+  void barrier() {
+    meeting_.meet(rank_, {}, [](const auto&) {});
+  }
 
  private:
   struct Started {

@@ -14,7 +14,8 @@ struct Member {
 
 /// Trains a fresh model on each of `size` threads.
 template <class... Terms>
-std::vector<Member> train_together(index_t size, const std::filesystem::path& place, const TrainerOptions& options, const Dataset& dev, index_t stop_after, Terms... terms) {
+std::vector<Member> train_together(index_t size, const std::filesystem::path& place, const TrainerOptions& options,
+                                   const Dataset& dev, index_t stop_after, Terms... terms) {
   tiny_classifier(place);  // writes the encoder
   std::vector<Member> members(static_cast<std::size_t>(size));
   run_team(size, [&](ThreadCommunicator& c) {
@@ -26,7 +27,8 @@ std::vector<Member> train_together(index_t size, const std::filesystem::path& pl
     member.outcome = {model.network().values(), std::move(report), std::move(recorder)};
     if constexpr (sizeof...(Terms) > 1) {
       const auto& queue = trainer.template term<QueueContrastive>().queue();
-      for (index_t i = 0; i < queue.size(); ++i) member.keys.insert(member.keys.end(), queue.key(i).begin(), queue.key(i).end());
+      for (index_t i = 0; i < queue.size(); ++i)
+        member.keys.insert(member.keys.end(), queue.key(i).begin(), queue.key(i).end());
       member.labels.assign(queue.labels().begin(), queue.labels().end());
     }
   });
@@ -67,8 +69,10 @@ void check_team(const TrainerOptions& options, Terms... terms) {
         CHECK(step.examples == expected[s].examples);
         CHECK(step.tokens == expected[s].tokens);
         REQUIRE(step.terms.size() == expected[s].terms.size());
-        for (std::size_t t = 0; t < step.terms.size(); ++t) CHECK(step.terms[t].second.has_value() == expected[s].terms[t].second.has_value());
-        for (std::size_t m = 0; m < step.measures.size(); ++m) CHECK(std::abs(step.measures[m].second - expected[s].measures[m].second) <= 1e-4);
+        for (std::size_t t = 0; t < step.terms.size(); ++t)
+          CHECK(step.terms[t].second.has_value() == expected[s].terms[t].second.has_value());
+        for (std::size_t m = 0; m < step.measures.size(); ++m)
+          CHECK(std::abs(step.measures[m].second - expected[s].measures[m].second) <= 1e-4);
       }
       CHECK(same_values(member.outcome.values, team.front().outcome.values));
       CHECK(mean_difference(member.outcome.values, alone.front().outcome.values) < 1e-5);
@@ -83,9 +87,13 @@ void check_team(const TrainerOptions& options, Terms... terms) {
 
 }  // namespace
 
-TEST_CASE("team: cross entropy, with dropout, the loss curve of one process") { check_team(tiny_training(), CrossEntropy{}); }
+TEST_CASE("team: cross entropy, with dropout, the loss curve of one process") {
+  check_team(tiny_training(), CrossEntropy{});
+}
 
-TEST_CASE("team: with the contrast, one queue everywhere") { check_team(tiny_training(), CrossEntropy{0.7f}, tiny_contrast()); }
+TEST_CASE("team: with the contrast, one queue everywhere") {
+  check_team(tiny_training(), CrossEntropy{0.7f}, tiny_contrast());
+}
 
 TEST_CASE("team: steps in parts, a batch smaller than the team, no weight decay") {
   auto options = tiny_training();
@@ -133,11 +141,13 @@ TEST_CASE("team: one member asks to stop, all stop; resumed, the bytes of an uni
 TEST_CASE("team: a member that fails ends the others; other options are refused") {
   const TemporaryFolder folder;
   tiny_classifier(folder.path());
-  CHECK_THROWS_AS(run_team(3, [&](ThreadCommunicator& c) {
-    auto model = tiny_classifier(folder.path());
-    auto options = tiny_training();
-    options.seed = c.rank() == 1 ? 7 : 42;
-    Recorder recorder;
-    Trainer(model, options, CrossEntropy{}).fit(tiny_data(), {}, recorder, c);
-  }), CommunicationError);
+  CHECK_THROWS_AS(run_team(3,
+                           [&](ThreadCommunicator& c) {
+                             auto model = tiny_classifier(folder.path());
+                             auto options = tiny_training();
+                             options.seed = c.rank() == 1 ? 7 : 42;
+                             Recorder recorder;
+                             Trainer(model, options, CrossEntropy{}).fit(tiny_data(), {}, recorder, c);
+                           }),
+                  CommunicationError);
 }

@@ -15,9 +15,11 @@ struct Case {
   Workers workers;
 
   explicit Case(const BertConfig& config, Pooling pooling, bool dropping)
-      : bert(config), batch(random_batch(config, {5, 1, 9, 3})), options{.pooling = pooling}, u(random_matrix(4, config.hidden_size, 2)), workers(2) {
+      : bert(config), batch(random_batch(config, {5, 1, 9, 3})), options{.pooling = pooling},
+        u(random_matrix(4, config.hidden_size, 2)), workers(2) {
     if (dropping) options.dropout = Rng(3, Stream::dropout);
-    for (index_t l = 0; l <= config.num_hidden_layers; ++l) u_hidden.push_back(random_matrix(batch.tokens(), config.hidden_size, 10 + static_cast<std::uint64_t>(l), 0.3));
+    for (index_t l = 0; l <= config.num_hidden_layers; ++l)
+      u_hidden.push_back(random_matrix(batch.tokens(), config.hidden_size, 10 + static_cast<std::uint64_t>(l), 0.3));
     for (const Matrix& m : u_hidden) views.push_back({.layer = std::ssize(views), .rows = m});
   }
 
@@ -32,7 +34,8 @@ struct Case {
     BertWorkspace workspace;
     bert.encoder.forward(bert.values, batch, options, tape, workspace, workers);
     double total = product(u, tape.embedding());
-    for (index_t l = 0; l <= tape.layers(); ++l) total += product(u_hidden[static_cast<std::size_t>(l)], tape.hidden(l));
+    for (index_t l = 0; l <= tape.layers(); ++l)
+      total += product(u_hidden[static_cast<std::size_t>(l)], tape.hidden(l));
     return total;
   }
   Gradients gradients() const {
@@ -40,7 +43,8 @@ struct Case {
     BertWorkspace workspace;
     bert.encoder.forward(bert.values, batch, options, tape, workspace, workers);
     Gradients result(bert.values.shared_table());
-    bert.encoder.backward(bert.values, tape, {.d_embedding = u, .d_hidden = views, .parameters = &result}, workspace, workers);
+    bert.encoder.backward(bert.values, tape, {.d_embedding = u, .d_hidden = views, .parameters = &result}, workspace,
+                          workers);
     return result;
   }
 };
@@ -63,6 +67,15 @@ void check_all_parameters(const BertConfig& config, Pooling pooling, bool droppi
 
 TEST_CASE("encoder gradient with dropout: every parameter, every pooling, gradients at all hidden states") {
   for (const Pooling pooling : all_poolings) check_all_parameters(tiny_config(), pooling, true);
+}
+
+TEST_CASE("encoder gradient with dropout: DistilBERT, which has none behind its attention") {
+  check_all_parameters(tiny_distilbert_config(), Pooling::mean, true);
+  const std::uint64_t key = 1;
+  const BlockDropout usual{{0.5f, 0, &key}, {}, 3}, distilled{usual.hidden, {}, 3, false};
+  CHECK(usual.attention_output().active());
+  CHECK_FALSE(distilled.attention_output().active());
+  CHECK(distilled.output().active());
 }
 
 TEST_CASE("encoder gradient with dropout: other activations, one head, dropout of only one kind") {
@@ -95,14 +108,18 @@ TEST_CASE("encoder gradient at rows that enter: output and sums, with dropout") 
     CHECK(same_bits(encode(c.bert, {c.batch, entry, input}, c.options), clean));
     Gradients gradients(c.bert.values.shared_table());
     Matrix* const d_sums_out = entry == Entry::sums ? &d_sums : nullptr;
-    c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .parameters = &gradients, .d_output = &d_output, .d_sums_out = d_sums_out}, workspace, c.workers);
+    c.bert.encoder.backward(
+        c.bert.values, tape,
+        {.d_embedding = c.u, .parameters = &gradients, .d_output = &d_output, .d_sums_out = d_sums_out}, workspace,
+        c.workers);
     CHECK(gradients.active_rows().empty());
     const auto norm = [&](index_t parameter) { return std::abs(gradients.slice(parameter)[0]); };
     CHECK((norm(c.bert.encoder.layers().embedding_norm.gain) > 0) == (entry == Entry::sums));
     const Matrix& d = entry == Entry::output ? d_output : d_sums;
     for (const auto& [t, k] : {std::pair<index_t, index_t>{0, 0}, {5, 19}, {6, 3}, {17, 11}}) {
       const float kept = input(t, k);
-      const double numeric = slope_at_zero(0.02, [&](double step) { input(t, k) = static_cast<float>(kept + step); }, value);
+      const double numeric = slope_at_zero(
+          0.02, [&](double step) { input(t, k) = static_cast<float>(kept + step); }, value);
       CHECK(std::abs(numeric - d(t, k)) < 1e-3 * std::abs(numeric) + 1e-4);
     }
   }
@@ -119,11 +136,13 @@ TEST_CASE("encoder gradient at the sums of a clean pass: added up by token it is
     Gradients gradients(c.bert.values.shared_table());
     const EncoderGradients all{.d_embedding = c.u, .d_sums = d_sums, .parameters = &gradients, .d_sums_out = &left};
     c.bert.encoder.backward(c.bert.values, tape, all, workspace, c.workers);
-    c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .d_sums = d_sums, .d_sums_out = &alone}, workspace, c.workers);
+    c.bert.encoder.backward(c.bert.values, tape, {.d_embedding = c.u, .d_sums = d_sums, .d_sums_out = &alone},
+                            workspace, c.workers);
     CHECK(same_bits(alone, left));
     Matrix table(c.bert.encoder.config().vocab_size, 20);
     table.fill(0);
-    for (index_t t = 0; t < c.batch.tokens(); ++t) add_rows(ConstView(left).row_range(t, 1), View(table).row_range(c.batch.ids[static_cast<std::size_t>(t)], 1));
+    for (index_t t = 0; t < c.batch.tokens(); ++t)
+      add_rows(ConstView(left).row_range(t, 1), View(table).row_range(c.batch.ids[static_cast<std::size_t>(t)], 1));
     const float* words = gradients.slice(c.bert.encoder.layers().words);
     for (index_t i = 0; i < table.rows(); ++i)
       for (index_t k = 0; k < 20; ++k) REQUIRE(words[i * 20 + k] == table(i, k));
@@ -138,7 +157,8 @@ TEST_CASE("encoder gradients at first rows are those at all rows that are zero e
   const Matrix first = random_matrix(4, 20, 8), more = random_matrix(c.batch.tokens(), 20, 9);
   Matrix spread(c.batch.tokens(), 20);
   spread.fill(0);
-  for (index_t b = 0; b < 4; ++b) copy(ConstView(first).row_range(b, 1), View(spread).row_range(c.batch.offsets[static_cast<std::size_t>(b)], 1));
+  for (index_t b = 0; b < 4; ++b)
+    copy(ConstView(first).row_range(b, 1), View(spread).row_range(c.batch.offsets[static_cast<std::size_t>(b)], 1));
   for (index_t layer = 0; layer <= tape.layers(); ++layer) {
     Gradients sparse(c.bert.values.shared_table()), dense(c.bert.values.shared_table());
     const std::vector<HiddenGradient> few{{layer, HiddenRows::first, first}, {layer, HiddenRows::all, more}};
@@ -157,7 +177,8 @@ TEST_CASE("encoder: dropout off and a rate of zero are the same function") {
   CHECK(same_bits(encode(bert, batch, {.dropout = Rng(1, Stream::dropout)}), encode(bert, batch, {})));
   const RandomBert dropping;
   CHECK_FALSE(same_bits(encode(dropping, batch, {.dropout = Rng(1, Stream::dropout)}), encode(dropping, batch, {})));
-  CHECK_FALSE(same_bits(encode(dropping, batch, {.dropout = Rng(1, Stream::dropout)}), encode(dropping, batch, {.dropout = Rng(2, Stream::dropout)})));
+  CHECK_FALSE(same_bits(encode(dropping, batch, {.dropout = Rng(1, Stream::dropout)}),
+                        encode(dropping, batch, {.dropout = Rng(2, Stream::dropout)})));
 }
 
 TEST_CASE("encoder: a step in parts has the masks and the gradient of the whole") {
@@ -179,7 +200,9 @@ TEST_CASE("encoder: a step in parts has the masks and the gradient of the whole"
       const Workers workers;
       bert.encoder.forward(bert.values, whole.select(texts), part, tape, workspace, workers);
       CHECK(same_bits(tape.embedding(), once.tape.embedding().row_range(first, count)));
-      bert.encoder.backward(bert.values, tape, {.d_embedding = ConstView(u).row_range(first, count), .parameters = &sum}, workspace, workers);
+      bert.encoder.backward(bert.values, tape,
+                            {.d_embedding = ConstView(u).row_range(first, count), .parameters = &sum}, workspace,
+                            workers);
     }
     for (index_t p = 0; p < bert.values.table().count(); ++p) {
       const Parameter& parameter = bert.values.table()[p];

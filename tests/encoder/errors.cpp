@@ -18,8 +18,10 @@ struct Fixture {
   std::string shape_error(const Batch& batch, const ForwardOptions& options = {}) {
     const auto forward_message = message_of<ShapeError>([&] { forward(batch, options); });
     Matrix out(batch.size(), 20);
-    const auto encode_message = message_of<ShapeError>([&] { bert.encoder.encode(bert.values, batch, options, out, workspace, workers); });
-    const auto behind = [](const std::string& message) { return message.substr(message.find(": ")); };  // the name of the function
+    const auto encode_message =
+        message_of<ShapeError>([&] { bert.encoder.encode(bert.values, batch, options, out, workspace, workers); });
+    // the name of the function
+    const auto behind = [](const std::string& message) { return message.substr(message.find(": ")); };
     CHECK(behind(forward_message) == behind(encode_message));
     return forward_message;
   }
@@ -80,16 +82,31 @@ TEST_CASE("encoder errors: shapes of results and gradients") {
   const Batch batch = random_batch(tiny_config(), {3, 4});
   const Matrix right(2, 20), narrow(2, 19), short_one(1, 20);
   Matrix out(3, 20);
-  CHECK(contains(message_of<ShapeError>([&] { f.bert.encoder.encode(f.bert.values, batch, {}, out, f.workspace, f.workers); }), "[3, 20] given, [2, 20] expected"));
-  CHECK(contains(message_of<ShapeError>([&] { f.bert.encoder.forward(f.bert.values, {batch, Entry::output, right}, {}, f.tape, f.workspace, f.workers); }), "[2, 20] given, [7, 20] expected"));
+  CHECK(contains(
+      message_of<ShapeError>([&] { f.bert.encoder.encode(f.bert.values, batch, {}, out, f.workspace, f.workers); }),
+      "[3, 20] given, [2, 20] expected"));
+  CHECK(contains(
+      message_of<ShapeError>([&] {
+        f.bert.encoder.forward(f.bert.values, {batch, Entry::output, right}, {}, f.tape, f.workspace, f.workers);
+      }),
+      "[2, 20] given, [7, 20] expected"));
   f.forward(batch);
   Gradients gradients(f.bert.values.shared_table());
-  const auto backward = [&](const EncoderGradients& g) { f.bert.encoder.backward(f.bert.values, f.tape, g, f.workspace, f.workers); };
-  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = narrow, .parameters = &gradients}); }), "d_embedding: [2, 19] given, [2, 20] expected"));
-  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = short_one, .parameters = &gradients}); }), "d_embedding: [1, 20] given, [2, 20] expected"));
-  const HiddenGradient few[] = {{.layer = 0, .rows = right}}, beyond[] = {{.layer = 9, .which = HiddenRows::first, .rows = right}};
-  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = right, .d_hidden = few, .parameters = &gradients}); }), "[2, 20] given, [7, 20] expected"));
-  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = right, .d_hidden = beyond, .parameters = &gradients}); }), "layer 9 given, 0 to 2 expected"));
+  const auto backward = [&](const EncoderGradients& g) {
+    f.bert.encoder.backward(f.bert.values, f.tape, g, f.workspace, f.workers);
+  };
+  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = narrow, .parameters = &gradients}); }),
+                 "d_embedding: [2, 19] given, [2, 20] expected"));
+  CHECK(contains(message_of<ShapeError>([&] { backward({.d_embedding = short_one, .parameters = &gradients}); }),
+                 "d_embedding: [1, 20] given, [2, 20] expected"));
+  const HiddenGradient few[] = {{.layer = 0, .rows = right}},
+                       beyond[] = {{.layer = 9, .which = HiddenRows::first, .rows = right}};
+  CHECK(contains(
+      message_of<ShapeError>([&] { backward({.d_embedding = right, .d_hidden = few, .parameters = &gradients}); }),
+      "[2, 20] given, [7, 20] expected"));
+  CHECK(contains(
+      message_of<ShapeError>([&] { backward({.d_embedding = right, .d_hidden = beyond, .parameters = &gradients}); }),
+      "layer 9 given, 0 to 2 expected"));
   CHECK_THROWS_AS(backward({.d_embedding = right, .d_sums = right, .parameters = &gradients}), ShapeError);
   for (index_t i = 0; i < f.bert.values.size(); ++i) REQUIRE(gradients.data()[i] == 0);
 }
@@ -100,13 +117,19 @@ TEST_CASE("encoder errors: rows that enter where weights are lowered, gradients 
   const Matrix rows = random_matrix(7, 20, 1), d = random_matrix(2, 20, 2);
   Matrix out;
   f.bert.encoder.forward(f.bert.values, {batch, Entry::output, rows}, {}, f.tape, f.workspace, f.workers);
-  const auto backward = [&](const EncoderGradients& g) { f.bert.encoder.backward(f.bert.values, f.tape, g, f.workspace, f.workers); };
+  const auto backward = [&](const EncoderGradients& g) {
+    f.bert.encoder.backward(f.bert.values, f.tape, g, f.workspace, f.workers);
+  };
   CHECK(contains(message_of<OptionError>([&] { backward({.d_embedding = d, .d_sums_out = &out}); }), "behind them"));
   CHECK(contains(message_of<OptionError>([&] { backward({.d_embedding = d, .d_sums = rows}); }), "behind them"));
-  CHECK(contains(message_of<OptionError>([&] { f.forward(batch, {.keep = Keep::nothing}); }), "encode() keeps nothing"));
+  CHECK(
+      contains(message_of<OptionError>([&] { f.forward(batch, {.keep = Keep::nothing}); }), "encode() keeps nothing"));
   BasicBert<DefaultArch, AnyPrecision> low(tiny_config());
   f.bert.values.start_lowering(Precision::bf16);
-  CHECK(contains(message_of<OptionError>([&] { low.forward(f.bert.values, {batch, Entry::sums, rows}, {}, f.tape, f.workspace, f.workers); }), "fp32 expected"));
+  CHECK(contains(message_of<OptionError>([&] {
+                   low.forward(f.bert.values, {batch, Entry::sums, rows}, {}, f.tape, f.workspace, f.workers);
+                 }),
+                 "fp32 expected"));
 }
 
 TEST_CASE("encoder: results may lie densely, without a matrix's padding") {
@@ -126,15 +149,18 @@ TEST_CASE("encoder: results may lie densely, without a matrix's padding") {
 TEST_CASE("encoder errors: configurations that cannot exist") {
   const auto refused = [](const BertConfig& config) { return message_of<OptionError>([&] { Bert bert(config); }); };
   CHECK(refused(tiny_config()) == "nothing thrown");
-  for (const auto member : {&BertConfig::vocab_size, &BertConfig::hidden_size, &BertConfig::num_hidden_layers, &BertConfig::num_attention_heads,
-                            &BertConfig::intermediate_size, &BertConfig::max_position_embeddings, &BertConfig::type_vocab_size}) {
+  for (const auto member : {&BertConfig::vocab_size, &BertConfig::hidden_size, &BertConfig::num_hidden_layers,
+                            &BertConfig::num_attention_heads, &BertConfig::intermediate_size,
+                            &BertConfig::max_position_embeddings, &BertConfig::type_vocab_size}) {
     CHECK(contains(refused(changed(member, 0)), "0 given"));
     CHECK(contains(refused(changed(member, -5)), "-5 given"));
     CHECK(contains(refused(changed(member, index_t{1} << 40)), "given"));
   }
-  CHECK(contains(refused(changed(&BertConfig::num_attention_heads, 3)), "num_attention_heads: 3 given, a divisor of hidden_size 20 expected"));
+  CHECK(contains(refused(changed(&BertConfig::num_attention_heads, 3)),
+                 "num_attention_heads: 3 given, a divisor of hidden_size 20 expected"));
   CHECK(contains(refused(changed(&BertConfig::layer_norm_eps, 0.0f)), "layer_norm_eps"));
   CHECK(contains(refused(changed(&BertConfig::hidden_dropout_prob, 1.0f)), "dropout"));
   CHECK(contains(refused(changed(&BertConfig::attention_probs_dropout_prob, -0.1f)), "dropout"));
-  CHECK(contains(refused(changed(&BertConfig::hidden_dropout_prob, std::numeric_limits<float>::quiet_NaN())), "dropout"));
+  CHECK(
+      contains(refused(changed(&BertConfig::hidden_dropout_prob, std::numeric_limits<float>::quiet_NaN())), "dropout"));
 }

@@ -1,6 +1,7 @@
 // Directories as transformers reads and writes them: round trips and damaged ones.
 #include "encoder/tiny.hpp"
 #include "io/temporary_folder.hpp"
+#include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/encoder/lowered_files.hpp"
 
 using namespace knnbert_test;
@@ -17,11 +18,12 @@ struct Loaded {
     encoder.declare_dense(table);
     encoder.declare_lookup(table);
     values = ParameterBlock(std::make_shared<const ParameterTable>(table));
-    checkpoint.read(encoder.layers(), values);
+    checkpoint.read(encoder, values);
   }
 };
 
-void write_encoder(const Bert& encoder, const ParameterBlock& values, const std::filesystem::path& folder, const std::string& prefix = "") {
+void write_encoder(const Bert& encoder, const ParameterBlock& values, const std::filesystem::path& folder,
+                   const std::string& prefix = "") {
   SafeTensorsWriter file;
   add_bert_tensors(encoder.layers(), values, prefix, file);
   file.metadata("format", "pt").write(folder / "model.safetensors");
@@ -83,7 +85,8 @@ TEST_CASE("encoder files: what is written is read back, and written again it has
       const Loaded loaded(first.path());
       CHECK(loaded.encoder.config() == config);
       REQUIRE(loaded.values.size() == bert.values.size());
-      CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+      CHECK(std::memcmp(loaded.values.data(), bert.values.data(),
+                        static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
       write_encoder(loaded.encoder, loaded.values, second.path(), prefix);
       CHECK(slurp(first / "model.safetensors") == slurp(second / "model.safetensors"));
       CHECK(slurp(first / "config.json") == slurp(second / "config.json"));
@@ -129,7 +132,8 @@ TEST_CASE("encoder files: settings of config.json") {
 TEST_CASE("encoder files: missing and misshapen tensors are named") {
   const TemporaryFolder folder;
   const auto reset = [&] { write_encoder(RandomBert(), folder.path()); };
-  for (const std::string name : {"encoder.layer.1.attention.self.key.bias", "encoder.layer.0.output.LayerNorm.weight", "embeddings.position_embeddings.weight"}) {
+  for (const std::string name : {"encoder.layer.1.attention.self.key.bias", "encoder.layer.0.output.LayerNorm.weight",
+                                 "embeddings.position_embeddings.weight"}) {
     reset();
     rewrite(folder.path(), [&](std::string& own, Shape&) { return own != name; });
     CHECK(contains(format_error(folder.path()), "tensor '" + name + "' is missing"));
@@ -137,10 +141,13 @@ TEST_CASE("encoder files: missing and misshapen tensors are named") {
   reset();
   rewrite(folder.path(), [](std::string& name, Shape&) { return name != "embeddings.word_embeddings.weight"; });
   CHECK(contains(format_error(folder.path()), "a BERT checkpoint expected"));
-  for (const std::string name : {"encoder.layer.0.intermediate.dense.weight", "encoder.layer.1.attention.self.query.weight", "pooler.dense.bias"}) {
+  for (const std::string name : {"encoder.layer.0.intermediate.dense.weight",
+                                 "encoder.layer.1.attention.self.query.weight", "pooler.dense.bias"}) {
     reset();
     rewrite(folder.path(), [&](std::string& own, Shape& shape) {
-      if (own == name) shape = shape.size() == 2 && shape[0] != shape[1] ? Shape{shape[1], shape[0]} : Shape{1, shape.size() == 2 ? 400 : 20};
+      if (own == name)
+        shape = shape.size() == 2 && shape[0] != shape[1] ? Shape{shape[1], shape[0]}
+                                                          : Shape{1, shape.size() == 2 ? 400 : 20};
       return true;
     });
     const auto message = format_error(folder.path());
@@ -159,33 +166,47 @@ TEST_CASE("encoder files: old names of normalizations, tensors nobody asks for")
   });
   CHECK(SafeTensors(folder / "model.safetensors").find("embeddings.LayerNorm.gamma"));
   const Loaded loaded(folder.path());
-  CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+  CHECK(std::memcmp(loaded.values.data(), bert.values.data(),
+                    static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
 }
 
 TEST_CASE("encoder files: configurations that are refused") {
-  CHECK(contains(error_after_edit("\"model_type\": \"bert\"", "\"model_type\": \"roberta\""), "model_type 'roberta' given, bert expected"));
+  CHECK(contains(error_after_edit("\"model_type\": \"bert\"", "\"model_type\": \"roberta\""),
+                 "model_type 'roberta' given, bert or distilbert expected"));
   CHECK(contains(error_after_edit("\"absolute\"", "\"relative_key\""), "position_embedding_type 'relative_key' given"));
   CHECK(contains(error_after_edit("\"gelu\"", "\"silu\""), "hidden_act 'silu' given, gelu, gelu_new"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": \"20\""), "hidden_size"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20,", ""), "hidden_size"));
-  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 21"), "num_attention_heads: 2 given, a divisor of hidden_size 21 expected"));
+  CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 21"),
+                 "num_attention_heads: 2 given, a divisor of hidden_size 21 expected"));
   CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"), "encoder.layer.2."));
-  CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": -1"), "num_hidden_layers: -1 given"));
+  CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": -1"),
+                 "num_hidden_layers: -1 given"));
   CHECK(contains(error_after_edit("{", "{,"), "config.json"));
   CHECK(contains(error_after_edit("{", "{\"is_decoder\": true,"), "config.json: is_decoder true given"));
-  CHECK(contains(error_after_edit("{", "{\"add_cross_attention\": true,"), "config.json: add_cross_attention true given"));
+  CHECK(contains(error_after_edit("{", "{\"add_cross_attention\": true,"),
+                 "config.json: add_cross_attention true given"));
   CHECK(contains(error_after_edit("{", "{\"is_decoder\": \"yes\","), "config.json: is_decoder: \"yes\" given"));
   CHECK(contains(error_after_edit("{", "{\"quantization_config\": {\"bits\": 8},"), "quantization_config given"));
   CHECK(contains(error_after_edit("{", "{\"pruned_heads\": {\"0\": [1]},"), "pruned_heads given"));
-  CHECK(error_after_edit("{", "{\"is_decoder\": false, \"add_cross_attention\": null, \"pruned_heads\": {}, \"quantization_config\": null,") == "nothing thrown");
+  CHECK(error_after_edit("{",
+                         "{\"is_decoder\": false, \"add_cross_attention\": null, \"pruned_heads\": {}, "
+                         "\"quantization_config\": null,") == "nothing thrown");
   CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 40"), "[41, 20] given, [40, 20] expected"));
 }
 
 TEST_CASE("encoder files: values of config.json that no encoder has are format errors with file and key") {
-  const std::pair<const char*, const char*> settings[] = {
-      {"\"vocab_size\": 41", "0"}, {"\"hidden_size\": 20", "-20"}, {"\"num_hidden_layers\": 2", "1001"}, {"\"num_attention_heads\": 2", "7"},
-      {"\"intermediate_size\": 37", "0"}, {"\"max_position_embeddings\": 24", "0"}, {"\"type_vocab_size\": 2", "0"}, {"\"layer_norm_eps\": 1e-12", "-1"},
-      {"\"hidden_dropout_prob\": 0.1", "1.5"}, {"\"attention_probs_dropout_prob\": 0.1", "-0.5"}, {"\"initializer_range\": 0.02", "-1"}};
+  const std::pair<const char*, const char*> settings[] = {{"\"vocab_size\": 41", "0"},
+                                                          {"\"hidden_size\": 20", "-20"},
+                                                          {"\"num_hidden_layers\": 2", "1001"},
+                                                          {"\"num_attention_heads\": 2", "7"},
+                                                          {"\"intermediate_size\": 37", "0"},
+                                                          {"\"max_position_embeddings\": 24", "0"},
+                                                          {"\"type_vocab_size\": 2", "0"},
+                                                          {"\"layer_norm_eps\": 1e-12", "-1"},
+                                                          {"\"hidden_dropout_prob\": 0.1", "1.5"},
+                                                          {"\"attention_probs_dropout_prob\": 0.1", "-0.5"},
+                                                          {"\"initializer_range\": 0.02", "-1"}};
   for (const std::string value : {"", "\"x\"", "1e999"})  // empty: the value of the list
     for (const auto& [entry, bad] : settings) {
       const std::string from = entry, key = from.substr(1, from.find(':') - 2);
@@ -211,7 +232,8 @@ TEST_CASE("encoder files: one encoder of a checkpoint is found under any prefix,
   write_encoder(bert, folder.path(), "base_model.model.");
   CHECK(format_error(folder.path()) == "nothing thrown");
   rewrite(folder.path(), [](std::string& name, Shape&) {
-    if (name.ends_with("position_embeddings.weight")) name = "base_model.model.encoder.layer.0.attention.self.query.lora_A.default.weight";
+    if (name.ends_with("position_embeddings.weight"))
+      name = "base_model.model.encoder.layer.0.attention.self.query.lora_A.default.weight";
     return true;
   });
   CHECK(contains(format_error(folder.path()), "lora_A.default.weight' of an adapter given"));
@@ -229,7 +251,9 @@ TEST_CASE("encoder files: tensors of any type may lie beside the encoder's, whic
     for (const std::string& name : source.names()) {
       const auto tensor = source.at(name);
       if (name != renamed) file.add(name, tensor.dtype, tensor.shape, tensor.bytes);
-      else file.add(name, type, tensor.shape, std::span(data).first(static_cast<std::size_t>(tensor.size() * dtype_size(type))));
+      else
+        file.add(name, type, tensor.shape,
+                 std::span(data).first(static_cast<std::size_t>(tensor.size() * dtype_size(type))));
     }
     file.add("embeddings.position_ids", DType::i64, {8}, data);
     file.add("mask", DType::boolean, {64}, data);
@@ -239,10 +263,12 @@ TEST_CASE("encoder files: tensors of any type may lie beside the encoder's, whic
   };
   write("", DType::f32);
   const Loaded loaded(folder.path());
-  CHECK(std::memcmp(loaded.values.data(), bert.values.data(), static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
+  CHECK(std::memcmp(loaded.values.data(), bert.values.data(),
+                    static_cast<std::size_t>(bert.values.size()) * sizeof(float)) == 0);
   for (const DType type : {DType::i16, DType::f8_e4m3}) {
     write("embeddings.LayerNorm.bias", type);
-    CHECK(contains(format_error(folder.path()), format("tensor 'embeddings.LayerNorm.bias': element type {} given, F32", dtype_name(type))));
+    CHECK(contains(format_error(folder.path()),
+                   format("tensor 'embeddings.LayerNorm.bias': element type {} given, F32", dtype_name(type))));
   }
   write("embeddings.LayerNorm.bias", DType::f16);
   CHECK(format_error(folder.path()) == "nothing thrown");
@@ -254,29 +280,37 @@ TEST_CASE("encoder files: numbers that are not finite are refused with file and 
   const auto path = folder / "model.safetensors";
   const std::string whole = slurp(path);
   const auto parsed = parse_safetensors(as_bytes(whole), "whole");
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()})
     for (std::size_t i = 0; i < parsed.names.size(); ++i) {
       std::string damaged = whole;
       const auto& bytes = parsed.tensors[i].bytes;
-      std::memcpy(damaged.data() + (reinterpret_cast<const char*>(bytes.data()) - whole.data()) + bytes.size() - sizeof bad, &bad, sizeof bad);
+      std::memcpy(
+          damaged.data() + (reinterpret_cast<const char*>(bytes.data()) - whole.data()) + bytes.size() - sizeof bad,
+          &bad, sizeof bad);
       const TemporaryFolder other;
       other.file("model.safetensors", damaged), other.file("config.json", slurp(folder / "config.json"));
-      CHECK(contains(format_error(other.path()), format("model.safetensors: tensor '{}': NaN or infinity given", parsed.names[i])));
+      CHECK(contains(format_error(other.path()),
+                     format("model.safetensors: tensor '{}': NaN or infinity given", parsed.names[i])));
     }
 }
 
 TEST_CASE("encoder files: sizes that the tensors do not have are refused before memory is taken for them") {
-  CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 16000000"), "[41, 20] given, [16000000, 20] expected"));
+  CHECK(contains(error_after_edit("\"vocab_size\": 41", "\"vocab_size\": 16000000"),
+                 "[41, 20] given, [16000000, 20] expected"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": 65536"), "expected"));
   CHECK(contains(error_after_edit("\"intermediate_size\": 37", "\"intermediate_size\": 262144"), "expected"));
-  CHECK(contains(error_after_edit("\"max_position_embeddings\": 24", "\"max_position_embeddings\": 1048576"), "expected"));
+  CHECK(contains(error_after_edit("\"max_position_embeddings\": 24", "\"max_position_embeddings\": 1048576"),
+                 "expected"));
   CHECK(contains(error_after_edit("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1000"), "encoder.layer.999."));
 }
 
 TEST_CASE("encoder files: what is not there") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(Loaded(folder.path()), IoError);
-  const auto io_error = [](const std::filesystem::path& place) { return message_of<IoError>([&] { Loaded loaded(place); }); };
+  const auto io_error = [](const std::filesystem::path& place) {
+    return message_of<IoError>([&] { Loaded loaded(place); });
+  };
   CHECK(contains(io_error(folder.path()), "config.json: cannot open"));
   CHECK(contains(io_error(folder / "nowhere"), "nowhere: no such folder, a folder with a BERT encoder expected"));
   CHECK(contains(io_error(folder.file("file", "x")), "file: a file given, a folder with a BERT encoder expected"));

@@ -39,7 +39,8 @@ double distance(ConstView a, ConstView b) {
 
 TEST_CASE("precision: bf16 and int8 stay close to fp32, each at its own distance") {
   const Matrix exact = RandomAnyBert(Precision::fp32).embed(texts);
-  const double half = distance(exact, RandomAnyBert(Precision::bf16).embed(texts)), byte = distance(exact, RandomAnyBert(Precision::int8).embed(texts));
+  const double half = distance(exact, RandomAnyBert(Precision::bf16).embed(texts)),
+               byte = distance(exact, RandomAnyBert(Precision::int8).embed(texts));
   CHECK(half > 0);
   CHECK(half < 0.03);
   CHECK(byte > half);
@@ -49,9 +50,10 @@ TEST_CASE("precision: bf16 and int8 stay close to fp32, each at its own distance
 TEST_CASE("precision: every activation and more rows than a feed-forward block has: close to fp32, texts independent") {
   const Batch many = random_batch(tiny_config(), {24, 24, 24, 24, 23, 24, 24, 24, 5});
   REQUIRE(many.tokens() > feed_forward_rows);
-  for (const auto activation : {ActivationKind::gelu, ActivationKind::gelu_tanh, ActivationKind::relu}) {
-    BertConfig config = tiny_config();
-    config.hidden_act = activation;
+  std::vector<BertConfig> configs(3, tiny_config());
+  configs[1].hidden_act = ActivationKind::gelu_tanh, configs[2].hidden_act = ActivationKind::relu;
+  configs.push_back(tiny_distilbert_config());
+  for (const BertConfig& config : configs) {
     const Matrix exact = RandomAnyBert(Precision::fp32, config).embed(many);
     for (const auto precision : {Precision::bf16, Precision::int8}) {
       const RandomAnyBert bert(precision, config);
@@ -64,8 +66,14 @@ TEST_CASE("precision: every activation and more rows than a feed-forward block h
   }
 }
 
-TEST_CASE("precision: long texts, whose attention may run in int8: close to fp32, neither threads nor other texts matter") {
-  const BertConfig config{.vocab_size = 41, .hidden_size = 64, .num_hidden_layers = 2, .num_attention_heads = 2, .intermediate_size = 96, .max_position_embeddings = 160};
+TEST_CASE(
+    "precision: long texts, whose attention may run in int8: close to fp32, neither threads nor other texts matter") {
+  const BertConfig config{.vocab_size = 41,
+                          .hidden_size = 64,
+                          .num_hidden_layers = 2,
+                          .num_attention_heads = 2,
+                          .intermediate_size = 96,
+                          .max_position_embeddings = 160};
   const Batch many = random_batch(config, {79, 80, 160, 7, 121});
   const Matrix exact = RandomAnyBert(Precision::fp32, config).embed(many);
   const RandomAnyBert bert(Precision::int8, config);
@@ -113,7 +121,8 @@ TEST_CASE("precision: gradients in bf16 are those of fp32 to a few percent, the 
     bert.encoder.backward(bert.values, tape, {.d_embedding = d, .parameters = &result}, workspace, workers);
     return result;
   };
-  const Gradients exact = gradients(Precision::fp32, 1), half = gradients(Precision::bf16, 1), shared = gradients(Precision::bf16, 3);
+  const Gradients exact = gradients(Precision::fp32, 1), half = gradients(Precision::bf16, 1),
+                  shared = gradients(Precision::bf16, 3);
   CHECK(same_bits(half, shared));
   const auto& table = exact.table();
   for (index_t p = 0; p < table.count(); ++p) {
@@ -136,7 +145,8 @@ TEST_CASE("precision: stale weights, precisions not compiled and training in int
   CHECK_NOTHROW(bert.embed(texts));
 
   RandomBert plain;
-  CHECK(contains(message_of<OptionError>([&] { plain.encoder.lower(plain.values, Precision::int8, Workers()); }), "AnyPrecision"));
+  CHECK(contains(message_of<OptionError>([&] { plain.encoder.lower(plain.values, Precision::int8, Workers()); }),
+                 "AnyPrecision"));
 
   const RandomAnyBert bytes(Precision::int8);
   BertTape tape;
@@ -144,7 +154,11 @@ TEST_CASE("precision: stale weights, precisions not compiled and training in int
   bytes.encoder.forward(bytes.values, texts, {}, tape, workspace, Workers());
   const Matrix d = random_matrix(texts.size(), bytes.encoder.width(), 9);
   Gradients gradients(bytes.values.shared_table());
-  CHECK(contains(message_of<OptionError>([&] { bytes.encoder.backward(bytes.values, tape, {.d_embedding = d, .parameters = &gradients}, workspace, Workers()); }), "int8"));
+  CHECK(contains(message_of<OptionError>([&] {
+                   bytes.encoder.backward(bytes.values, tape, {.d_embedding = d, .parameters = &gradients}, workspace,
+                                          Workers());
+                 }),
+                 "int8"));
 
   CHECK(precision_from("bf16") == Precision::bf16);
   CHECK_THROWS_AS(precision_from("fp16"), OptionError);

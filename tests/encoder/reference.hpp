@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "catch.hpp"
+#include "knnbert/encoder/bert.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/io/safetensors.hpp"
 
@@ -20,7 +21,7 @@ struct LoadedBert {
     encoder.declare_dense(table);
     encoder.declare_lookup(table);
     values = ParameterBlock(std::make_shared<const ParameterTable>(table));
-    checkpoint.read(encoder.layers(), values);
+    checkpoint.read(encoder, values);
   }
 };
 

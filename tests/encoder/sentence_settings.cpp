@@ -1,5 +1,6 @@
 // Settings of sentence-transformers' directories, in the spellings of its versions.
 #include "knnbert/encoder/sentence_settings.hpp"
+#include "knnbert/encoder/bert_config.hpp"
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
@@ -9,9 +10,13 @@ using namespace knnbert_test;
 
 namespace {
 
-const std::string transformer_module = R"({"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"})";
-const std::string pooling_module = R"({"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"})";
-const std::string normalize_module = R"({"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.base.modules.normalize.Normalize"})";
+const std::string transformer_module =
+    R"({"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"})";
+const std::string pooling_module =
+    R"({"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"})";
+const std::string normalize_module =
+    R"({"idx": 2, "name": "2", "path": "2_Normalize",)"
+    R"( "type": "sentence_transformers.base.modules.normalize.Normalize"})";
 
 /// A directory with these modules and this configuration of its pooling, none if empty.
 struct SentenceFolder : TemporaryFolder {
@@ -23,11 +28,14 @@ struct SentenceFolder : TemporaryFolder {
   SentenceSettings settings() const { return read_sentence_settings(path()); }
 };
 
-SentenceSettings settings_of(const std::string& config) { return SentenceFolder(transformer_module + "," + pooling_module, config).settings(); }
+SentenceSettings settings_of(const std::string& config) {
+  return SentenceFolder(transformer_module + "," + pooling_module, config).settings();
+}
 
 std::string problem_of_modules(const std::string& modules, const std::string& config = R"({"pooling_mode": "mean"})") {
   const auto settings = SentenceFolder(modules, config).settings();
-  CHECK((settings.problem.empty() || message_of<FormatError>([&] { settings.require_pooling(); }).starts_with(settings.problem)));
+  CHECK((settings.problem.empty() ||
+         message_of<FormatError>([&] { settings.require_pooling(); }).starts_with(settings.problem)));
   return settings.problem;
 }
 
@@ -43,26 +51,41 @@ TEST_CASE("sentence settings: without its files nothing is said") {
 }
 
 TEST_CASE("sentence settings: pooling in the old and the new spelling") {
-  CHECK(settings_of(R"({"pooling_mode": "cls", "embedding_dimension": 384, "include_prompt": true})").pooling == Pooling::cls);
+  CHECK(settings_of(R"({"pooling_mode": "cls", "embedding_dimension": 384, "include_prompt": true})").pooling ==
+        Pooling::cls);
   CHECK(settings_of(R"({"pooling_mode": "mean"})").pooling == Pooling::mean);
   CHECK(settings_of(R"({"pooling_mode": ["cls"]})").pooling == Pooling::cls);
-  CHECK(settings_of(R"({"word_embedding_dimension": 384, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})").pooling == Pooling::cls);
-  CHECK(settings_of(R"({"pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": false})").pooling == Pooling::mean);
+  CHECK(settings_of(
+            R"({"word_embedding_dimension": 384, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})")
+            .pooling == Pooling::cls);
+  CHECK(settings_of(
+            R"({"pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": false})")
+            .pooling == Pooling::mean);
   CHECK(settings_of(R"({"pooling_mode": "cls", "pooling_mode_mean_tokens": true})").pooling == Pooling::cls);
   CHECK(settings_of("{}").pooling == Pooling::mean);
 }
 
-TEST_CASE("sentence settings: what cannot be computed is a problem with file and reason, unless another pooling is asked for") {
+TEST_CASE(
+    "sentence settings: what cannot be computed is a problem with file and reason, unless another pooling is asked "
+    "for") {
   const std::string both = transformer_module + "," + pooling_module;
-  for (const std::string mode : {"max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}) CHECK(contains(problem_of_modules(both, R"({"pooling_mode": ")" + mode + "\"}"), "pooling " + mode + " given"));
-  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_max_tokens": true})"), "1_Pooling/config.json: pooling max given, cls or mean expected"));
+  for (const std::string mode : {"max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"})
+    CHECK(contains(problem_of_modules(both, R"({"pooling_mode": ")" + mode + "\"}"), "pooling " + mode + " given"));
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_max_tokens": true})"),
+                 "1_Pooling/config.json: pooling max given, cls or mean expected"));
   CHECK(contains(problem_of_modules(both, R"({"pooling_mode_lasttoken": true})"), "pooling lasttoken given"));
-  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true})"), "pooling cls and mean given"));
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true})"),
+                 "pooling cls and mean given"));
   CHECK(contains(problem_of_modules(both, R"({"pooling_mode": ["mean", "max"]})"), "pooling mean and max given"));
   CHECK(contains(problem_of_modules(both, ""), "1_Pooling/config.json: no such file given"));
-  CHECK(contains(problem_of_modules(both + R"(,{"path": "2_Dense", "type": "sentence_transformers.models.Dense"})"), "modules.json: module sentence_transformers.models.Dense given"));
-  CHECK(contains(problem_of_modules(R"({"path": "", "type": "sentence_transformers.models.StaticEmbedding"})"), "StaticEmbedding given"));
-  CHECK(contains(problem_of_modules(R"({"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},)" + pooling_module), "the transformer lies in the folder 0_Transformer"));
+  CHECK(contains(problem_of_modules(both + R"(,{"path": "2_Dense", "type": "sentence_transformers.models.Dense"})"),
+                 "modules.json: module sentence_transformers.models.Dense given"));
+  CHECK(contains(problem_of_modules(R"({"path": "", "type": "sentence_transformers.models.StaticEmbedding"})"),
+                 "StaticEmbedding given"));
+  CHECK(
+      contains(problem_of_modules(R"({"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},)" +
+                                  pooling_module),
+               "the transformer lies in the folder 0_Transformer"));
   CHECK(contains(problem_of_modules(both + "," + pooling_module), "Pooling given"));
   CHECK(contains(problem_of_modules(transformer_module), "no Pooling given"));
   CHECK(contains(problem_of_modules(""), "no Pooling given"));
@@ -98,15 +121,20 @@ TEST_CASE("sentence settings: other outputs and tasks, prompts") {
   SentenceFolder folder(transformer_module + "," + pooling_module);
   folder.file("sentence_bert_config.json", R"({"transformer_task": "fill-mask"})");
   CHECK(contains(folder.settings().problem, "transformer_task fill-mask given"));
-  folder.file("sentence_bert_config.json", R"({"modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}})");
+  folder.file("sentence_bert_config.json",
+              R"({"modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}})");
   CHECK(contains(folder.settings().problem, "method_output_name logits given"));
-  folder.file("sentence_bert_config.json", R"({"modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}})");
+  folder.file("sentence_bert_config.json",
+              R"({"modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}})");
   CHECK(folder.settings().problem.empty());
-  folder.file("config_sentence_transformers.json", R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": null})");
+  folder.file("config_sentence_transformers.json",
+              R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": null})");
   CHECK(folder.settings().note.empty());
-  folder.file("config_sentence_transformers.json", R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "document"})");
+  folder.file("config_sentence_transformers.json",
+              R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "document"})");
   CHECK(folder.settings().note.empty());
-  folder.file("config_sentence_transformers.json", R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
+  folder.file("config_sentence_transformers.json",
+              R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
   CHECK(contains(folder.settings().note, "the prompt 'query: ' is not put before texts"));
 }
 
@@ -115,7 +143,7 @@ TEST_CASE("sentence settings: what is written is read, and damaged files are nam
   for (const Pooling own : {Pooling::mean, Pooling::cls, Pooling::pooler})
     for (const bool normalized : {true, false}) {
       const TemporaryFolder folder;
-      write_sentence_settings(folder.path(), config, own, 77, normalized);
+      write_sentence_settings(folder.path(), config.hidden_size, own, 77, normalized);
       const auto settings = read_sentence_settings(folder.path());
       CHECK(settings.require_pooling() == own);
       CHECK(settings.max_length == 77);

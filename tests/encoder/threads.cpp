@@ -5,7 +5,8 @@ using namespace knnbert_test;
 
 namespace {
 
-constexpr index_t lengths[] = {3, 24, 1, 17, 24, 24, 9, 2, 24, 13, 24, 24, 5, 24, 24, 24, 24, 7, 24, 24, 24, 24, 11, 24};
+constexpr index_t lengths[] = {3, 24, 1,  17, 24, 24, 9,  2,  24, 13, 24, 24,
+                               5, 24, 24, 24, 24, 7,  24, 24, 24, 24, 11, 24};
 
 /// Both kinds of dropout and, for variety, wider layers than a task of a gradient.
 BertConfig wide_config() {
@@ -89,7 +90,8 @@ TEST_CASE("encode: the same bits as forward, for any number of threads and dropo
       BertTape tape;
       BertWorkspace workspace;
       bert.encoder.forward(bert.values, batch, options, tape, workspace, Workers(2));
-      for (const index_t threads : {1, 2, 3, 8}) CHECK(same_bits(encode(bert, batch, options, Workers(threads)), tape.embedding()));
+      for (const index_t threads : {1, 2, 3, 8})
+        CHECK(same_bits(encode(bert, batch, options, Workers(threads)), tape.embedding()));
     }
 }
 
@@ -122,11 +124,14 @@ TEST_CASE("a tape is not consumed: a second backward pass gives the same gradien
     const Gradients first = pass.gradients;
     pass.gradients.clear();
     for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(pass.gradients.data()[i] == 0);
-    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace, workers);
+    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace,
+                          workers);
     CHECK(same_bits(pass.gradients, first));
     // Sums over rows start from what is there, so a second addition may round differently.
-    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace, workers);
-    for (index_t i = 0; i < bert.values.size(); ++i) REQUIRE(pass.gradients.data()[i] == approx(2 * first.data()[i]).epsilon(1e-4).margin(1e-4));
+    bert.encoder.backward(bert.values, pass.tape, {.d_embedding = u, .parameters = &pass.gradients}, pass.workspace,
+                          workers);
+    for (index_t i = 0; i < bert.values.size(); ++i)
+      REQUIRE(pass.gradients.data()[i] == approx(2 * first.data()[i]).epsilon(1e-4).margin(1e-4));
   }
 }
 
@@ -135,7 +140,8 @@ TEST_CASE("one tape and one workspace serve batches of any size in turn") {
   const Workers workers(2);
   BertTape tape;
   BertWorkspace workspace;
-  for (const std::initializer_list<index_t>& sizes : {std::initializer_list<index_t>{3, 4}, {24, 24, 24, 24, 24, 24, 24}, {1}, {9, 2, 5}}) {
+  for (const std::initializer_list<index_t>& sizes :
+       {std::initializer_list<index_t>{3, 4}, {24, 24, 24, 24, 24, 24, 24}, {1}, {9, 2, 5}}) {
     const Batch batch = random_batch(tiny_config(), sizes);
     const Matrix u = random_matrix(batch.size(), 20, 4);
     const Pass fresh(bert, batch, {}, u);

@@ -7,7 +7,18 @@ namespace knnbert_test {
 
 /// A small encoder whose sizes fill no vector and no panel.
 inline BertConfig tiny_config() {
-  return {.vocab_size = 41, .hidden_size = 20, .num_hidden_layers = 2, .num_attention_heads = 2, .intermediate_size = 37, .max_position_embeddings = 24};
+  return {.vocab_size = 41,
+          .hidden_size = 20,
+          .num_hidden_layers = 2,
+          .num_attention_heads = 2,
+          .intermediate_size = 37,
+          .max_position_embeddings = 24};
+}
+
+inline BertConfig tiny_distilbert_config() {
+  BertConfig config = tiny_config();
+  config.family = &distilbert_family, config.type_vocab_size = 0, config.pooler = false;
+  return config;
 }
 
 /// An encoder with random values.
@@ -30,7 +41,8 @@ inline Batch random_batch(const BertConfig& config, std::span<const index_t> len
   const Rng rng(seed, Stream::sample);
   for (const index_t length : lengths) {
     for (index_t t = 0; t < length; ++t) {
-      batch.ids.push_back(static_cast<token_t>(rng.below(static_cast<std::uint64_t>(std::ssize(batch.ids)), config.vocab_size)));
+      batch.ids.push_back(
+          static_cast<token_t>(rng.below(static_cast<std::uint64_t>(std::ssize(batch.ids)), config.vocab_size)));
       batch.segments.push_back(config.type_vocab_size > 1 && batch.size() % 2 && 2 * t >= length);
     }
     batch.close_text();
@@ -48,10 +60,13 @@ struct Pass {
   Gradients gradients;
   Matrix d_output;  // at the embedding's output
 
-  Pass(const RandomBert& bert, const Batch& batch, const ForwardOptions& options, ConstView d_embedding, const Workers& workers = Workers())
+  Pass(const RandomBert& bert, const Batch& batch, const ForwardOptions& options, ConstView d_embedding,
+       const Workers& workers = Workers())
       : gradients(bert.values.shared_table()) {
     bert.encoder.forward(bert.values, batch, options, tape, workspace, workers);
-    bert.encoder.backward(bert.values, tape, {.d_embedding = d_embedding, .parameters = &gradients, .d_output = &d_output}, workspace, workers);
+    bert.encoder.backward(bert.values, tape,
+                          {.d_embedding = d_embedding, .parameters = &gradients, .d_output = &d_output}, workspace,
+                          workers);
   }
 };
 
@@ -59,7 +74,8 @@ inline bool same_bits(const Gradients& a, const Gradients& b) {
   return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.table().size()) * sizeof(float)) == 0;
 }
 
-inline Matrix encode(const RandomBert& bert, const EncoderInput& input, const ForwardOptions& options, const Workers& workers = Workers()) {
+inline Matrix encode(const RandomBert& bert, const EncoderInput& input, const ForwardOptions& options,
+                     const Workers& workers = Workers()) {
   BertWorkspace workspace;
   Matrix embedding(input.batch.size(), bert.encoder.width());
   bert.encoder.encode(bert.values, input, options, embedding, workspace, workers);

@@ -8,7 +8,7 @@ using knnbert_test::approx;
 
 namespace {
 
-const float probabilities[] = {.7f, .2f, .1f, .5f,  .3f,  .2f, .1f,  .8f, .1f,  .25f, .35f, .4f,
+const float probabilities[] = {.7f,  .2f,  .1f, .5f,  .3f, .2f,  .1f, .8f, .1f, .25f, .35f, .4f,
                                .05f, .05f, .9f, .45f, .1f, .45f, 0.f, 1.f, 0.f, .6f,  .3f,  .1f};
 const std::vector<label_t> gold{0, 1, 1, 2, 2, 2, 0, 0};
 const ConstView view(probabilities, 8, 3);

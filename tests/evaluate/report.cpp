@@ -195,9 +195,9 @@ TEST_CASE("five thousand points stay below two megabytes, more are thinned out e
 }
 
 TEST_CASE("literals of the page are small enough for every compiler") {
-  for (const auto part : {page::head, page::style_base, page::style_parts, page::script_base, page::script_results,
-                          page::script_curves, page::script_matrix, page::script_tables, page::script_map,
-                          page::script_examples}) {
+  for (const auto part :
+       {page::head, page::style_base, page::style_parts, page::script_base, page::script_results, page::script_curves,
+        page::script_matrix, page::script_tables, page::script_map, page::script_examples}) {
     CHECK(part.size() < 16000);
     CHECK(std::all_of(part.begin(), part.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
     CHECK(part.find("</") == part.find("</html>"));  // nothing may end the element around it

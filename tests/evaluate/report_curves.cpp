@@ -18,10 +18,10 @@ std::vector<OrderedJson> rows(std::initializer_list<const char*> lines) {
 }  // namespace
 
 TEST_CASE("rows become panels of curves in order of appearance") {
-  const auto curves = curves_from_rows(rows({
-      R"({"step":10,"epoch":1,"loss":{"total":2.5,"cross_entropy":2},"learning_rate":2e-5})",
-      R"({"step":20,"epoch":1,"loss":{"total":1.5,"cross_entropy":1},"learning_rate":1e-5})",
-      R"({"epoch":1,"accuracy":{"knn":0.9,"head":0.8,"combined":0.95}})"}));
+  const auto curves =
+      curves_from_rows(rows({R"({"step":10,"epoch":1,"loss":{"total":2.5,"cross_entropy":2},"learning_rate":2e-5})",
+                             R"({"step":20,"epoch":1,"loss":{"total":1.5,"cross_entropy":1},"learning_rate":1e-5})",
+                             R"({"epoch":1,"accuracy":{"knn":0.9,"head":0.8,"combined":0.95}})"}));
   REQUIRE(curves.size() == 6);
   CHECK(curves[0].panel == "loss");
   CHECK(curves[0].name == "total");

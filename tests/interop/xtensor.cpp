@@ -1,8 +1,8 @@
 #include "knnbert/interop/xtensor.hpp"
 
+#include <xtensor/xmath.hpp>
 #include "catch.hpp"
 #include "knnbert/core/matrix.hpp"
-#include <xtensor/xmath.hpp>
 
 using namespace knnbert;
 

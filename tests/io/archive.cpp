@@ -79,7 +79,8 @@ TEST_CASE("archive: missing values, other sizes, other types, a name used twice"
   CHECK(contains(message_of<FormatError>([&] { reader("nothing", a.count); }), "nothing"));
   CHECK(contains(message_of<FormatError>([&] { reader("numbers", a.count); }), "numbers: 3 numbers given, 1 expected"));
   std::vector<float> two(2);
-  CHECK(contains(message_of<FormatError>([&] { reader("fixed", std::span<float>(two)); }), "fixed: 3 numbers given, 2 expected"));
+  CHECK(contains(message_of<FormatError>([&] { reader("fixed", std::span<float>(two)); }),
+                 "fixed: 3 numbers given, 2 expected"));
   CHECK_THROWS_AS(reader("floats", a.numbers), FormatError);
   CHECK_THROWS_AS(reader("numbers", a.floats), FormatError);
   CHECK_THROWS_AS(StateReader(folder / "nowhere"), IoError);

@@ -19,7 +19,8 @@ void put(const std::filesystem::path& path, std::string_view content) {
 /// What this library's readers find; "none" if there is no such file.
 std::string found(const std::filesystem::path& path) { return committed_exists(path) ? read_file(path, 1000) : "none"; }
 
-void write(const std::filesystem::path& target, const std::vector<std::pair<std::string, std::string>>& files, const std::vector<std::string>& removed = {}) {
+void write(const std::filesystem::path& target, const std::vector<std::pair<std::string, std::string>>& files,
+           const std::vector<std::string>& removed = {}) {
   const DirectoryLock lock(target);
   DirectoryChange change(lock);
   for (const auto& [name, content] : files) put(change.folder() / name, content);
@@ -27,7 +28,9 @@ void write(const std::filesystem::path& target, const std::vector<std::pair<std:
   change.commit("marker");
 }
 
-index_t entries(const std::filesystem::path& folder) { return std::distance(std::filesystem::directory_iterator(folder), {}); }
+index_t entries(const std::filesystem::path& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), {});
+}
 
 struct Stopped {};
 
@@ -95,14 +98,16 @@ TEST_CASE("directory: a folder in the place of a file is refused before anything
   CHECK(entries(folder / "model") == 2);
 }
 
-TEST_CASE("directory: whatever part of a commit had been done, readers find all of it, and the next writer finishes it") {
+TEST_CASE(
+    "directory: whatever part of a commit had been done, readers find all of it, and the next writer finishes it") {
   const std::vector<std::string> names{"a", "b", "below/c"};
   for (std::size_t moved = 0; moved <= names.size(); ++moved) {
     CAPTURE(moved);
     const TemporaryFolder folder;
     const auto model = folder / "model";
     for (const auto& name : {"a", "gone", "kept"}) put(model / name, "old");
-    for (std::size_t i = 0; i < names.size(); ++i) put((i < moved ? model : model / ".knnbert-commit") / names[i], "new");
+    for (std::size_t i = 0; i < names.size(); ++i)
+      put((i < moved ? model : model / ".knnbert-commit") / names[i], "new");
     put(model / ".knnbert-commit" / "gone.knnbert-removed", "");
     put(model / ".knnbert-new" / "a", "half");
     const auto check = [&] {
@@ -123,7 +128,8 @@ TEST_CASE("directory: one lock at a time, also in one process; it leaves no file
   const TemporaryFolder folder;
   {
     const DirectoryLock lock(folder / "a" / "model");
-    CHECK(message_of<IoError>([&] { DirectoryLock(folder / "a" / "model"); }) == (folder / "a" / "model").string() + ": in use by another process that writes it");
+    CHECK(message_of<IoError>([&] { DirectoryLock(folder / "a" / "model"); }) ==
+          (folder / "a" / "model").string() + ": in use by another process that writes it");
     CHECK_THROWS_AS(DirectoryLock(folder / "a" / ".." / "a" / "model/"), IoError);
     CHECK_NOTHROW(DirectoryLock(folder / "other"));
   }
@@ -223,7 +229,8 @@ TEST_CASE("directory: versions that replaced the directory itself may have died 
   const TemporaryFolder folder;
   for (const std::string ending : {".old", ".new", "~", ".bak"}) put(folder / ("model" + ending) / "precious", "mine");
   write(folder / "model", {{"one", "1"}});
-  for (const std::string ending : {".old", ".new", "~", ".bak"}) CHECK(slurp(folder / ("model" + ending) / "precious") == "mine");
+  for (const std::string ending : {".old", ".new", "~", ".bak"})
+    CHECK(slurp(folder / ("model" + ending) / "precious") == "mine");
 }
 
 TEST_CASE("directory: a reader that a change overtakes reads again") {

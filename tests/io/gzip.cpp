@@ -74,9 +74,7 @@ TEST_CASE("flipped bytes of archives never do worse than a FormatError") {
   const auto survives = [&](const std::string& archive) {
     try {
       return unzip_only_file(archive, 1000, "f") == intact;  // the checksum protects the content
-    } catch (const FormatError&) {
-      return true;
-    }
+    } catch (const FormatError&) { return true; }
   };
   for (std::size_t at = 0; at < zipped.size(); ++at)
     for (const int flip : {1, 128, 255}) {

@@ -12,7 +12,8 @@ TEST_CASE("windows-1252 becomes UTF-8, latin1 means the same") {
   CHECK(windows1252_to_utf8("caf\xe9 \x80\x92\xff") == "caf\xc3\xa9 \xe2\x82\xac\xe2\x80\x99\xc3\xbf");
   CHECK(windows1252_to_utf8("\x81\x8d\x8f\x90\x9d\xa0") == "\xc2\x81\xc2\x8d\xc2\x8f\xc2\x90\xc2\x9d\xc2\xa0");
   CHECK(windows1252_to_utf8("").empty());
-  for (const char* name : {"latin1", "ISO-8859-1", "windows-1252", "cp1252", "Windows_1252"}) CHECK(parse_encoding(name) == Encoding::windows1252);
+  for (const char* name : {"latin1", "ISO-8859-1", "windows-1252", "cp1252", "Windows_1252"})
+    CHECK(parse_encoding(name) == Encoding::windows1252);
   CHECK(parse_encoding("UTF-8") == Encoding::utf8);
   CHECK(parse_encoding("utf-16") == Encoding::utf16le);
   CHECK(parse_encoding("UTF16BE") == Encoding::utf16be);
@@ -20,14 +21,19 @@ TEST_CASE("windows-1252 becomes UTF-8, latin1 means the same") {
 }
 
 TEST_CASE("UTF-16 is read by its byte-order mark or on demand") {
-  const std::string little("\xff\xfe" "a\0\xe9\0=\xd8\0\xde\n\0", 12), big("\xfe\xff\0a\0\xe9\xd8=\xde\0\0\n", 12);
+  const std::string little(
+      "\xff\xfe"
+      "a\0\xe9\0=\xd8\0\xde\n\0",
+      12),
+      big("\xfe\xff\0a\0\xe9\xd8=\xde\0\0\n", 12);
   const std::string text = "a\xc3\xa9\xf0\x9f\x98\x80\n";
   CHECK(decode_text(little, "f") == text);
   CHECK(decode_text(big, "f") == text);
   CHECK(decode_text(little, "f", {.encoding = Encoding::windows1252}) == text);  // the mark says more
   CHECK(decode_text(little.substr(2), "f", {.encoding = Encoding::utf16le}) == text);
   CHECK(decode_text(big.substr(2), "f", {.encoding = Encoding::utf16be}) == text);
-  CHECK(contains(message_of<FormatError>([&] { decode_text(little.substr(2), "f"); }), "f: UTF-16 without byte-order mark given"));
+  CHECK(contains(message_of<FormatError>([&] { decode_text(little.substr(2), "f"); }),
+                 "f: UTF-16 without byte-order mark given"));
   CHECK(contains(message_of<FormatError>([&] { decode_text(big.substr(2), "f"); }), "ReadOptions::encoding utf16be"));
   CHECK(contains(message_of<FormatError>([&] { decode_text(little.substr(0, 11), "f"); }), "ends within a character"));
   CHECK_THROWS_AS(decode_text(std::string("\xff\xfe=\xd8", 4), "f"), FormatError);
@@ -45,7 +51,8 @@ TEST_CASE("zero bytes are text in UTF-8 and show UTF-16 where they lie regularly
 }
 
 TEST_CASE("files of other kinds are named") {
-  CHECK(contains(message_of<FormatError>([] { decode_text("\xfd\x37zXZ\x01\xff\xfe", "a.xz"); }), "a.xz: a file packed by xz given"));
+  CHECK(contains(message_of<FormatError>([] { decode_text("\xfd\x37zXZ\x01\xff\xfe", "a.xz"); }),
+                 "a.xz: a file packed by xz given"));
   CHECK(contains(message_of<FormatError>([] { decode_text("BZh9\xff", "a.bz2"); }), "bzip2"));
   CHECK(decode_text("BZh is a start\n", "f") == "BZh is a start\n");
 }

@@ -83,10 +83,8 @@ TEST_CASE("half precision is exact for every value") {
     const float value = half_to_float(static_cast<std::uint16_t>(bits));
     const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
     bool right = std::signbit(value) == (bits >> 15 == 1);
-    if (exponent < 31)
-      right &= std::fabs(value) == magnitude;
-    else
-      right &= fraction == 0 ? std::isinf(value) : std::isnan(value);
+    if (exponent < 31) right &= std::fabs(value) == magnitude;
+    else right &= fraction == 0 ? std::isinf(value) : std::isnan(value);
     if (!right) FAIL("half " << bits << " gives " << value);
   }
   CHECK(bfloat_to_float(0x7f7f) == 0x1.fep127f);
@@ -132,9 +130,7 @@ TEST_CASE("flipped header bytes never do worse than a FormatError") {
       damaged[at] = static_cast<char>(damaged[at] ^ flip);
       try {
         parse_safetensors(as_bytes(damaged), "f");
-      } catch (const FormatError&) {
-        ++refused;
-      }
+      } catch (const FormatError&) { ++refused; }
     }
   CHECK(refused > 1000);
 }
@@ -175,19 +171,26 @@ TEST_CASE("hostile tensors are FormatErrors") {
 }
 
 TEST_CASE("tensors of types that are not known can be there, but not be read") {
-  const std::string file = file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})", 4);
+  const std::string file = file_of(
+      R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})",
+      4);
   const auto header = parse_safetensors(as_bytes(file), "f");
   CHECK(header.tensors[0].dtype == DType::other);
   CHECK(header.tensors[0].bytes.size() == 3);
-  CHECK(message_of<FormatError>([&] { header.tensors[0].require_floats(); }) == "f: tensor 'a': element type F4 given, F32, F16, BF16 or F64 expected");
+  CHECK(message_of<FormatError>([&] { header.tensors[0].require_floats(); }) ==
+        "f: tensor 'a': element type F4 given, F32, F16, BF16 or F64 expected");
   CHECK(contains(message_of<FormatError>([&] { header.tensors[0].as_floats(); }), "element type F4 given"));
   CHECK(contains(message_of<FormatError>([&] { header.tensors[0].as_int64s(); }), "element type F4 given"));
-  CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[1,4]}})", 4)), "data starts at byte 1"));
+  CHECK(contains(error_of(file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[1,4]}})", 4)),
+                 "data starts at byte 1"));
 }
 
 TEST_CASE("what a download leaves in place of a file is named") {
-  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db\nsize 90868376\n";
-  for (const std::string& content : {pointer, std::string("\n <!DOCTYPE HTML><p>404"), std::string("<Html>"), std::string("<?xml version=\"1.0\"?>")}) {
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid "
+      "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db\nsize 90868376\n";
+  for (const std::string& content : {pointer, std::string("\n <!DOCTYPE HTML><p>404"), std::string("<Html>"),
+                                     std::string("<?xml version=\"1.0\"?>")}) {
     const char* expected = content == pointer ? "f: a Git LFS pointer given" : "f: a web page given";
     CHECK(contains(error_of(content), expected));
     const TemporaryFolder folder;
@@ -195,7 +198,8 @@ TEST_CASE("what a download leaves in place of a file is named") {
   }
   CHECK(contains(error_of("Entry not found"), "is it a safetensors file"));
   CHECK(contains(error_of(""), "a file of 0 bytes given"));
-  refuse_placeholder("<", "f"), refuse_placeholder("<!doc", "f"), refuse_placeholder("", "f"), refuse_placeholder("<htm", "f");
+  refuse_placeholder("<", "f"), refuse_placeholder("<!doc", "f"), refuse_placeholder("", "f"),
+      refuse_placeholder("<htm", "f");
 }
 
 TEST_CASE("overlaps, holes and repeated names are refused") {

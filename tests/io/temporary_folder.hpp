@@ -62,9 +62,7 @@ template <class E, class Call>
 std::string message_of(Call call) {
   try {
     call();
-  } catch (const E& error) {
-    return error.what();
-  }
+  } catch (const E& error) { return error.what(); }
   return "nothing thrown";
 }
 

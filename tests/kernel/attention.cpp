@@ -9,7 +9,9 @@ namespace {
 using Arch = DefaultArch;
 using Doubles = std::vector<std::vector<double>>;
 
-Doubles zeros(index_t rows, index_t cols) { return Doubles(static_cast<std::size_t>(rows), std::vector<double>(static_cast<std::size_t>(cols))); }
+Doubles zeros(index_t rows, index_t cols) {
+  return Doubles(static_cast<std::size_t>(rows), std::vector<double>(static_cast<std::size_t>(cols)));
+}
 
 /// One head as columns of wider matrices, whose other columns hold NaN.
 struct Head {
@@ -18,7 +20,9 @@ struct Head {
   std::vector<std::uint64_t> keys;
   float rate;
 
-  Head(index_t l, index_t e, float dropout) : length(l), width(e), rows(l, 3 * e + 4), d_rows(l, 3 * e + 4), context(l, e + 3), d_context(l, e + 3), rate(dropout) {
+  Head(index_t l, index_t e, float dropout)
+      : length(l), width(e), rows(l, 3 * e + 4), d_rows(l, 3 * e + 4), context(l, e + 3), d_context(l, e + 3),
+        rate(dropout) {
     rows.fill(std::numeric_limits<float>::quiet_NaN());
     d_context.fill(std::numeric_limits<float>::quiet_NaN());
     d_rows.fill(-7);
@@ -31,7 +35,9 @@ struct Head {
   View part(Matrix& m, index_t i) const { return View(m).col_range(i * (width + 1), width); }
   View inner(Matrix& m) const { return View(m).col_range(2, width); }
   Dropout dropout() const { return Dropout{rate, 0, keys.data()}.at_site(4); }
-  kernel::AttentionHead views() { return {part(rows, 0), part(rows, 1), part(rows, 2), 1 / std::sqrt(static_cast<float>(width)), dropout()}; }
+  kernel::AttentionHead views() {
+    return {part(rows, 0), part(rows, 1), part(rows, 2), 1 / std::sqrt(static_cast<float>(width)), dropout()};
+  }
 
   void forward() {
     kernel::AttentionScratch scratch;
@@ -39,7 +45,8 @@ struct Head {
   }
   void backward() {
     kernel::AttentionScratch scratch;
-    kernel::attention_backward<Arch>(views(), inner(d_context), part(d_rows, 0), part(d_rows, 1), part(d_rows, 2), scratch);
+    kernel::attention_backward<Arch>(views(), inner(d_context), part(d_rows, 0), part(d_rows, 1), part(d_rows, 2),
+                                     scratch);
   }
   /// Columns between and behind the parts.
   bool gaps_untouched() {
@@ -60,7 +67,8 @@ struct Exact {
   explicit Exact(Head& head) {
     const index_t n = head.length, e = head.width;
     const double scale = 1 / std::sqrt(static_cast<double>(e));
-    const auto q = head.part(head.rows, 0), k = head.part(head.rows, 1), v = head.part(head.rows, 2), d = head.inner(head.d_context);
+    const auto q = head.part(head.rows, 0), k = head.part(head.rows, 1), v = head.part(head.rows, 2),
+               d = head.inner(head.d_context);
     Matrix factors(n, n);
     factors.fill(1);
     if (head.rate > 0) kernel::apply_dropout<Arch>(factors, head.dropout(), factors);
@@ -98,7 +106,8 @@ struct Exact {
 };
 
 double error(ConstView given, const Doubles& expected) {
-  return largest_error(given, [&](index_t r, index_t c) { return expected[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]; });
+  return largest_error(
+      given, [&](index_t r, index_t c) { return expected[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]; });
 }
 
 /// sum of context * d_context
@@ -107,7 +116,8 @@ double value(Head& head) {
   const auto d = head.inner(head.d_context);
   double total = 0;
   for (index_t r = 0; r < head.length; ++r)
-    for (index_t x = 0; x < head.width; ++x) total += exact.context[static_cast<std::size_t>(r)][static_cast<std::size_t>(x)] * d(r, x);
+    for (index_t x = 0; x < head.width; ++x)
+      total += exact.context[static_cast<std::size_t>(r)][static_cast<std::size_t>(x)] * d(r, x);
   return total;
 }
 
@@ -136,7 +146,8 @@ TEST_CASE("attention: the formulas in double agree with central differences, wit
   for (const float rate : {0.0f, 0.4f}) {
     Head head(5, 3, rate);
     const Exact exact(head);
-    for (const auto& [part, gradient] : {std::pair(index_t{0}, &exact.d_query), {index_t{1}, &exact.d_key}, {index_t{2}, &exact.d_value}})
+    for (const auto& [part, gradient] :
+         {std::pair(index_t{0}, &exact.d_query), {index_t{1}, &exact.d_key}, {index_t{2}, &exact.d_value}})
       for (index_t r = 0; r < 5; ++r)
         for (index_t c = 0; c < 3; ++c) {
           float& at = head.part(head.rows, part)(r, c);
@@ -146,7 +157,8 @@ TEST_CASE("attention: the formulas in double agree with central differences, wit
           at = kept - 1e-3f;
           const double down = value(head), below = at;
           at = kept;
-          CHECK(std::abs((up - down) / (above - below) - (*gradient)[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]) < 1e-5);
+          CHECK(std::abs((up - down) / (above - below) -
+                         (*gradient)[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]) < 1e-5);
         }
   }
 }
@@ -157,9 +169,11 @@ TEST_CASE("attention: scratch that served a longer text changes nothing") {
     for (index_t i = 0; i < 3; ++i) longer.part(longer.rows, i)(60, 0) = std::numeric_limits<float>::infinity();
     kernel::AttentionScratch scratch;
     kernel::attention<Arch>(longer.views(), longer.inner(longer.context), scratch);
-    kernel::attention_backward<Arch>(longer.views(), longer.inner(longer.d_context), longer.part(longer.d_rows, 0), longer.part(longer.d_rows, 1), longer.part(longer.d_rows, 2), scratch);
+    kernel::attention_backward<Arch>(longer.views(), longer.inner(longer.d_context), longer.part(longer.d_rows, 0),
+                                     longer.part(longer.d_rows, 1), longer.part(longer.d_rows, 2), scratch);
     kernel::attention<Arch>(reused.views(), reused.inner(reused.context), scratch);
-    kernel::attention_backward<Arch>(reused.views(), reused.inner(reused.d_context), reused.part(reused.d_rows, 0), reused.part(reused.d_rows, 1), reused.part(reused.d_rows, 2), scratch);
+    kernel::attention_backward<Arch>(reused.views(), reused.inner(reused.d_context), reused.part(reused.d_rows, 0),
+                                     reused.part(reused.d_rows, 1), reused.part(reused.d_rows, 2), scratch);
     fresh.forward();
     fresh.backward();
     CHECK(same_bits(fresh.inner(fresh.context), reused.inner(reused.context)));
@@ -170,7 +184,8 @@ TEST_CASE("attention: scratch that served a longer text changes nothing") {
 TEST_CASE("attention: a token alone attends to itself; equal keys share the attention") {
   Head one(1, 20, 0);
   one.forward();
-  for (index_t c = 0; c < 20; ++c) CHECK(one.inner(one.context)(0, c) == approx(one.part(one.rows, 2)(0, c)).epsilon(1e-6));
+  for (index_t c = 0; c < 20; ++c)
+    CHECK(one.inner(one.context)(0, c) == approx(one.part(one.rows, 2)(0, c)).epsilon(1e-6));
   Head equal(6, 8, 0);
   for (index_t r = 0; r < 6; ++r)
     for (index_t c = 0; c < 8; ++c) equal.part(equal.rows, 1)(r, c) = 1.5f;

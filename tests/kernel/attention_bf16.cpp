@@ -24,11 +24,17 @@ struct Heads {
     kernel::LoweredRows rows;
     rows.assign<Arch, kernel::Bf16>(projections);
     const ConstView all = rows.lanes();
-    const auto lanes = [&](index_t first, index_t count) { return all.col_range(first * width / 2, count * width / 2); };
+    const auto lanes = [&](index_t first, index_t count) {
+      return all.col_range(first * width / 2, count * width / 2);
+    };
     const ConstView values = paired.assign<Arch>(lanes(4, 2));
-    kernel::attention_bf16<Arch, Lowered>({lanes(1, 1), lanes(3, 1), values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))}, into, scratch);
+    kernel::attention_bf16<Arch, Lowered>(
+        {lanes(1, 1), lanes(3, 1), values.col_range(width, width), 1 / std::sqrt(static_cast<float>(width))}, into,
+        scratch);
   }
-  void run(kernel::PairedValues& paired, kernel::AttentionScratch& scratch) { run<false>(View(context).col_range(width, width), paired, scratch); }
+  void run(kernel::PairedValues& paired, kernel::AttentionScratch& scratch) {
+    run<false>(View(context).col_range(width, width), paired, scratch);
+  }
   /// The context as lanes of both heads, [L, E]; only the second one is written.
   Matrix run_lowered() const {
     kernel::PairedValues paired;
@@ -77,7 +83,8 @@ TEST_CASE("attention_bf16: lengths 1 to 40 and longer, every head width: within 
       CAPTURE(width, length);
       Heads heads(length, width);
       heads.run();
-      CHECK(largest_error(View(heads.context).col_range(width, width), [&](index_t r, index_t c) { return exact(heads, r, c); }) < 8e-3);
+      CHECK(largest_error(View(heads.context).col_range(width, width),
+                          [&](index_t r, index_t c) { return exact(heads, r, c); }) < 8e-3);
       CHECK(heads.other_head_untouched());
     }
 }
@@ -121,6 +128,7 @@ TEST_CASE("attention_bf16: a row depends on its query alone, not on how many oth
     for (index_t r = 1; r < 45; ++r) one.projections(r, 32) += 1;  // other queries
     copy(ConstView(all.projections).col_range(64, 128), View(one.projections).col_range(64, 128));
     one.run();
-    CHECK(same_bits(ConstView(one.context).row_range(0, 1).col_range(32, 32), ConstView(all.context).row_range(row, 1).col_range(32, 32)));
+    CHECK(same_bits(ConstView(one.context).row_range(0, 1).col_range(32, 32),
+                    ConstView(all.context).row_range(row, 1).col_range(32, 32)));
   }
 }

@@ -8,19 +8,22 @@ namespace {
 
 using Arch = DefaultArch;
 
-/// Queries, keys and values of two heads side by side, the second one of which is looked at. All are integers up to 127, which
-/// every row of queries and keys and every column of values has: quantization changes nothing.
+/// Queries, keys and values of two heads side by side, the second one of which is looked at. All are integers up to
+/// 127, which every row of queries and keys and every column of values has: quantization changes nothing.
 struct Integral {
   index_t length, width;
   Matrix projections, context;
   float scale;  // scores are about 1
 
-  Integral(index_t l, index_t e) : length(l), width(e), projections(l, 6 * e), context(l, 2 * e), scale(1.7e-4f / std::sqrt(static_cast<float>(e))) {
+  Integral(index_t l, index_t e)
+      : length(l), width(e), projections(l, 6 * e), context(l, 2 * e),
+        scale(1.7e-4f / std::sqrt(static_cast<float>(e))) {
     const Rng rng(1, Stream::noise);
     for (index_t r = 0; r < l; ++r)
       for (index_t c = 0; c < 6 * e; ++c) {
         const bool extreme = c < 4 * e ? (c + r) % e == 0 : r == c % l;
-        projections(r, c) = extreme ? 127.0f : static_cast<float>(rng.below(static_cast<std::uint64_t>(r * 6 * e + c), 255) - 127);
+        projections(r, c) =
+            extreme ? 127.0f : static_cast<float>(rng.below(static_cast<std::uint64_t>(r * 6 * e + c), 255) - 127);
       }
     context.fill(-7);
   }
@@ -30,10 +33,13 @@ struct Integral {
     kernel::LoweredRows rows;
     rows.assign<Arch, kernel::Bf16>(projections);
     const ConstView all = rows.lanes();
-    const auto lanes = [&](index_t first, index_t count) { return all.col_range(first * width / 2, count * width / 2); };
+    const auto lanes = [&](index_t first, index_t count) {
+      return all.col_range(first * width / 2, count * width / 2);
+    };
     values.assign<Arch>(lanes(4, 2));
-    kernel::attention_int8<Arch>({lanes(1, 1), lanes(3, 1), values.quads().col_range(width, width), values.scales() + width, scale},
-                                 View(context).col_range(width, width), scratch);
+    kernel::attention_int8<Arch>(
+        {lanes(1, 1), lanes(3, 1), values.quads().col_range(width, width), values.scales() + width, scale},
+        View(context).col_range(width, width), scratch);
   }
   void run() {
     kernel::QuantizedValues values;
@@ -53,7 +59,8 @@ struct Integral {
     const double most = *std::max_element(scores.begin(), scores.end());
     double total = 0, sum = 0;
     for (index_t c = 0; c < length; ++c) {
-      const double numerator = 255 * std::exp(scores[static_cast<std::size_t>(c)] - most), p = steps ? std::nearbyint(numerator) : numerator;
+      const double numerator = 255 * std::exp(scores[static_cast<std::size_t>(c)] - most),
+                   p = steps ? std::nearbyint(numerator) : numerator;
       total += p;
       sum += p * v(c, column);
     }
@@ -83,12 +90,14 @@ TEST_CASE("attention_int8: what a row, a column and a probability mean scales wi
   Integral heads(50, 32);
   Integral scaled = heads;
   for (index_t r = 0; r < 50; ++r)
-    for (index_t c = 0; c < 6 * 32; ++c) scaled.projections(r, c) *= c < 64 ? 0.5f : c < 128 ? 4.0f : 0.25f;  // queries, keys, values
+    // queries, keys, values
+    for (index_t c = 0; c < 6 * 32; ++c) scaled.projections(r, c) *= c < 64 ? 0.5f : c < 128 ? 4.0f : 0.25f;
   scaled.scale /= 2;
   heads.run();
   scaled.run();
   const ConstView context = heads.context;
-  CHECK(largest_error(View(scaled.context).col_range(32, 32), [&](index_t r, index_t c) { return 0.25 * context(r, 32 + c); }) < 1e-4);
+  CHECK(largest_error(View(scaled.context).col_range(32, 32),
+                      [&](index_t r, index_t c) { return 0.25 * context(r, 32 + c); }) < 1e-4);
 }
 
 TEST_CASE("attention_int8: zeros are zeros") {
@@ -114,8 +123,11 @@ TEST_CASE("attention_int8: a row depends on its query alone, not on how many oth
   all.run();
   for (const index_t row : {0, 16, 31, 44}) {
     Integral one = all;
-    for (index_t r = 0; r < 45; ++r) copy(ConstView(all.projections).row_range(r == 0 ? row : 0, 1).col_range(0, 64), View(one.projections).row_range(r, 1).col_range(0, 64));
+    for (index_t r = 0; r < 45; ++r)
+      copy(ConstView(all.projections).row_range(r == 0 ? row : 0, 1).col_range(0, 64),
+           View(one.projections).row_range(r, 1).col_range(0, 64));
     one.run();
-    CHECK(same_bits(ConstView(one.context).row_range(0, 1).col_range(32, 32), ConstView(all.context).row_range(row, 1).col_range(32, 32)));
+    CHECK(same_bits(ConstView(one.context).row_range(0, 1).col_range(32, 32),
+                    ConstView(all.context).row_range(row, 1).col_range(32, 32)));
   }
 }

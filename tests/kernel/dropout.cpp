@@ -81,9 +81,12 @@ TEST_CASE("dropout: masks of rows, sites and neighbors are independent") {
   const Dropout base{rate, 0, keys.data()};
   const Matrix a = mask(base.at_site(0), rows, cols), b = mask(base.at_site(1), rows, cols);
   const double bound = 5 / std::sqrt(300.0 * 399);
-  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), b(r, c)); })) < bound);
-  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), a(r + 1, c)); })) < bound);
-  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), a(r, c + 1)); })) < bound);
+  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), b(r, c)); })) <
+        bound);
+  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), a(r + 1, c)); })) <
+        bound);
+  CHECK(std::abs(correlation(300, 399, rate, [&](index_t r, index_t c) { return std::pair(a(r, c), a(r, c + 1)); })) <
+        bound);
 }
 
 TEST_CASE("dropout: the mask of a row depends on its key and the site only") {

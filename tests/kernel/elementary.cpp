@@ -26,7 +26,8 @@ double worst_on_grid(double least, double most, F&& f, G&& exact, E&& error) {
   double worst = 0;
   for (index_t i = 0; i < steps; i += lanes<Arch>) {
     alignas(64) float x[lanes<Arch>], y[lanes<Arch>];
-    for (index_t j = 0; j < lanes<Arch>; ++j) x[j] = static_cast<float>(least + (most - least) * static_cast<double>(i + j) / steps);
+    for (index_t j = 0; j < lanes<Arch>; ++j)
+      x[j] = static_cast<float>(least + (most - least) * static_cast<double>(i + j) / steps);
     f(Floats<Arch>::load_aligned(x)).store_aligned(y);
     for (index_t j = 0; j < lanes<Arch>; ++j) {
       const double e = error(static_cast<double>(y[j]), exact(static_cast<double>(x[j])));
@@ -42,7 +43,9 @@ double relative(double given, double exact) { return std::abs(given - exact) / s
 double mixed(double given, double exact) { return std::abs(given - exact) / std::max(1.0, std::abs(exact)); }
 
 double gelu(double x) { return x * 0.5 * (1 + std::erf(x / std::numbers::sqrt2)); }
-double gelu_slope(double x) { return 0.5 * (1 + std::erf(x / std::numbers::sqrt2)) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
+double gelu_slope(double x) {
+  return 0.5 * (1 + std::erf(x / std::numbers::sqrt2)) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+}
 double inner(double x) { return std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); }
 double gelu_tanh(double x) { return 0.5 * x * (1 + std::tanh(inner(x))); }
 double gelu_tanh_slope(double x) {
@@ -118,10 +121,15 @@ TEST_CASE("activations: values and derivatives against the formulas in double") 
   CHECK(worst_on_grid(0.001, 10, value<ForInt8>, gelu, relative) < 2e-3);
   CHECK(worst_on_grid(-10, 10, value<kernel::GeluTanh>, gelu_tanh, mixed) < 5e-7);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::GeluTanh>, gelu_tanh_slope, absolute) < 3e-6);
-  CHECK(worst_on_grid(-10, 10, value<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
-  CHECK(worst_on_grid(-10, 10, derivative<kernel::Tanh>, [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, absolute) < 5e-7);
-  CHECK(worst_on_grid(-10, 10, value<kernel::Relu>, [](double x) { return std::max(0.0, x); }, absolute) == 0);
-  CHECK(worst_on_grid(-10, 10, derivative<kernel::Relu>, [](double x) { return x > 0 ? 1.0 : 0.0; }, absolute) == 0);
+  CHECK(worst_on_grid(
+            -10, 10, value<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
+  CHECK(worst_on_grid(
+            -10, 10, derivative<kernel::Tanh>, [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, absolute) <
+        5e-7);
+  CHECK(worst_on_grid(
+            -10, 10, value<kernel::Relu>, [](double x) { return std::max(0.0, x); }, absolute) == 0);
+  CHECK(worst_on_grid(
+            -10, 10, derivative<kernel::Relu>, [](double x) { return x > 0 ? 1.0 : 0.0; }, absolute) == 0);
 }
 
 TEST_CASE("activations: derivatives are those of the values, by central differences in double") {

@@ -16,7 +16,8 @@ struct Case {
   std::vector<std::uint64_t> keys;
 
   Case(index_t rows, index_t columns)
-      : a(random_matrix(rows, 11, 1)), w(random_matrix(columns, 11, 2)), plain(rows, columns), other(random_matrix(rows, columns, 3)), bias(random_vector(columns, 4)) {
+      : a(random_matrix(rows, 11, 1)), w(random_matrix(columns, 11, 2)), plain(rows, columns),
+        other(random_matrix(rows, columns, 3)), bias(random_vector(columns, 4)) {
     run(kernel::Store{plain});
     for (index_t r = 0; r < rows; ++r) keys.push_back(mix_bits(static_cast<std::uint64_t>(r)));
   }
@@ -47,7 +48,8 @@ TEST_CASE("epilogues: bias, sum and residual equal the same steps one after anot
       c.run(kernel::StoreSum{out, c.other});
       CHECK(largest_error(out, [&](index_t r, index_t n) { return double{c.plain(r, n) + c.other(r, n)}; }) == 0);
       c.run(kernel::AddResidual<false>{out, c.other, c.bias.data(), {}});
-      CHECK(largest_error(out, [&](index_t r, index_t n) { return double{(c.plain(r, n) + c.bias[n]) + c.other(r, n)}; }) == 0);
+      CHECK(largest_error(
+                out, [&](index_t r, index_t n) { return double{(c.plain(r, n) + c.bias[n]) + c.other(r, n)}; }) == 0);
     }
 }
 
@@ -57,7 +59,9 @@ TEST_CASE("epilogues: a residual behind dropout uses the mask that apply_dropout
   mask.fill(1);
   kernel::apply_dropout<Arch>(mask, c.dropout(), mask);
   c.run(kernel::AddResidual<true>{out, c.other, c.bias.data(), c.dropout()});
-  CHECK(largest_error(out, [&](index_t r, index_t n) { return static_cast<double>(c.plain(r, n) + c.bias[n]) * mask(r, n) + c.other(r, n); }) < 1e-6);
+  CHECK(largest_error(out, [&](index_t r, index_t n) {
+          return static_cast<double>(c.plain(r, n) + c.bias[n]) * mask(r, n) + c.other(r, n);
+        }) < 1e-6);
   index_t dropped = 0;
   for (index_t r = 0; r < 13; ++r)
     for (index_t n = 0; n < 21; ++n) {
@@ -83,7 +87,9 @@ TEST_CASE("epilogues: activations fused into the product equal separate passes, 
   kernel::activate_backward<Arch, kernel::Gelu>(c.plain, before, apart);
   CHECK(same_bits(fused, apart));
   const auto derivative = [](auto x) { return kernel::Gelu::derivative<Arch>(x); };
-  CHECK(largest_error(fused, [&](index_t r, index_t n) { return double{c.plain(r, n) * value_of(derivative, before(r, n))}; }) == 0);
+  CHECK(largest_error(fused, [&](index_t r, index_t n) {
+          return double{c.plain(r, n) * value_of(derivative, before(r, n))};
+        }) == 0);
   Matrix in_place = c.plain;
   kernel::activate_backward<Arch, kernel::Gelu>(in_place, before, in_place);
   CHECK(same_bits(in_place, fused));

@@ -28,7 +28,8 @@ struct Case {
   float epsilon;
 
   Case(index_t rows, index_t width, float eps = 1e-12f)
-      : x(random_matrix(rows, width, 1, 2)), gain(random_vector(width, 2, 0.3, 1)), bias(random_vector(width, 3, 0.5)), epsilon(eps) {}
+      : x(random_matrix(rows, width, 1, 2)), gain(random_vector(width, 2, 0.3, 1)), bias(random_vector(width, 3, 0.5)),
+        epsilon(eps) {}
 
   double value(index_t r, index_t c) const {
     const auto s = exact_statistics(x.row(r), epsilon);
@@ -79,7 +80,8 @@ TEST_CASE("layer norm, lowered: the bits of a layer norm and of its rows lowered
     lowered.assign<Arch, Dot>(expected.y);
     rows.resize<Dot>(c.x);
     Matrix y(c.x.rows(), c.x.cols());
-    kernel::layer_norm_lowered<Arch, Dot>(c.x, c.gain.data(), c.bias.data(), c.epsilon, y, rows.lanes(), rows.meanings());
+    kernel::layer_norm_lowered<Arch, Dot>(c.x, c.gain.data(), c.bias.data(), c.epsilon, y, rows.lanes(),
+                                          rows.meanings());
     CHECK(same_bits(y, expected.y));
     CHECK(same_bits(rows.lanes(), lowered.lanes()));
     for (index_t r = 0; Dot::precision == Precision::int8 && r < c.x.rows(); ++r) {
@@ -141,7 +143,8 @@ TEST_CASE("layer norm backward: input, gain and bias by central differences in d
     CHECK(same_bits(in_place, d_x));
     const Matrix alone = [&] {
       Matrix d(1, width);
-      kernel::layer_norm_backward<Arch>(ConstView(c.x).row_range(2, 1), ConstView(o.statistics).row_range(2, 1), c.gain.data(), ConstView(u).row_range(2, 1), d);
+      kernel::layer_norm_backward<Arch>(ConstView(c.x).row_range(2, 1), ConstView(o.statistics).row_range(2, 1),
+                                        c.gain.data(), ConstView(u).row_range(2, 1), d);
       return d;
     }();
     CHECK(same_bits(alone, ConstView(d_x).row_range(2, 1)));

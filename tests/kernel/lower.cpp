@@ -75,7 +75,8 @@ TEST_CASE("lower: products of bf16 are those of the rounded factors") {
         left.assign<DefaultArch, kernel::Bf16>(a);
         Matrix out(rows, columns), narrow(rows, columns);
         kernel::product<DefaultArch, kernel::Bf16>(left.lanes(), weight.panels.data(), columns, kernel::Store{out});
-        kernel::product<Narrow, kernel::BasicBf16<kernel::Instructions::plain>>(left.lanes(), weight.panels.data(), columns, kernel::Store{narrow});
+        kernel::product<Narrow, kernel::BasicBf16<kernel::Instructions::plain>>(left.lanes(), weight.panels.data(),
+                                                                                columns, kernel::Store{narrow});
         const auto expected = [&](index_t m, index_t n) {
           double sum = 0;
           for (index_t k = 0; k < depth; ++k) sum += bf16(a(m, k)) * bf16(w(n, k));
@@ -100,19 +101,23 @@ TEST_CASE("lower: products of int8 are exact in integers, rows of one sign use t
         Matrix out(rows, columns), narrow(rows, columns);
         const auto run = [&]<class Arch, class Dot>(Arch, Dot, View to) {
           const kernel::Store store{to};
-          kernel::product<Arch, Dot>(left.lanes(), weight.panels.data(), columns,
-                                     kernel::Dequantize<kernel::Store>{store, left.meanings(), weight.scales.data(), weight.sums.data()});
+          kernel::product<Arch, Dot>(
+              left.lanes(), weight.panels.data(), columns,
+              kernel::Dequantize<kernel::Store>{store, left.meanings(), weight.scales.data(), weight.sums.data()});
         };
         run(DefaultArch{}, kernel::Int8{}, out);
         run(Narrow{}, kernel::BasicInt8<kernel::Instructions::plain>{}, narrow);
         CHECK(same_bits(out, narrow));
         const auto expected = [&](index_t m, index_t n) {
           float least = 0, most = 0, largest = 0;
-          for (index_t k = 0; k < depth; ++k) least = std::min(least, a(m, k)), most = std::max(most, a(m, k)), largest = std::max(largest, std::fabs(w(n, k)));
+          for (index_t k = 0; k < depth; ++k)
+            least = std::min(least, a(m, k)), most = std::max(most, a(m, k)),
+            largest = std::max(largest, std::fabs(w(n, k)));
           const float factor = 255.0f / (most - least), weight_factor = 127.0f / largest;
           const int zero = quantized(-least, factor);
           long sum = 0;
-          for (index_t k = 0; k < depth; ++k) sum += long{std::min(255, zero + quantized(a(m, k), factor)) - zero} * quantized(w(n, k), weight_factor);
+          for (index_t k = 0; k < depth; ++k)
+            sum += long{std::min(255, zero + quantized(a(m, k), factor)) - zero} * quantized(w(n, k), weight_factor);
           return static_cast<double>(sum) / static_cast<double>(factor) / static_cast<double>(weight_factor);
         };
         CHECK(largest_error(out, expected) < 1e-4);
@@ -131,7 +136,8 @@ TEST_CASE("lower: gradients of weights from pairs of rows, also of an odd number
       kernel::pair_rows<DefaultArch>(y, 0, pairs, py);
       const Panels gradient(Matrix(columns, depth));
       AlignedBuffer<float> copy(kernel::weight_gradient_scratch(pairs));
-      kernel::add_weight_gradient<DefaultArch, kernel::Bf16>(px, py, gradient.data(), 0, round_up(columns, panel_width) / panel_width, copy.data());
+      kernel::add_weight_gradient<DefaultArch, kernel::Bf16>(px, py, gradient.data(), 0,
+                                                             round_up(columns, panel_width) / panel_width, copy.data());
       Matrix out(columns, depth);
       for (index_t n = 0; n < columns; ++n)
         for (index_t k = 0; k < depth; ++k) out(n, k) = gradient.at(n, k);

@@ -64,7 +64,8 @@ TEST_CASE("product: matrices higher than a block of rows") {
   const Matrix out = multiply<DefaultArch>(a, panels, 40);
   CHECK(error_in_bounds(a, w, out) <= 1);
   for (const index_t row : {0, 31, 32, 33, 60, 74})
-    CHECK(same_bits(multiply<DefaultArch>(ConstView(a).row_range(row, 1), panels, 40), ConstView(out).row_range(row, 1)));
+    CHECK(
+        same_bits(multiply<DefaultArch>(ConstView(a).row_range(row, 1), panels, 40), ConstView(out).row_range(row, 1)));
 }
 
 TEST_CASE("product: no rows, no work") {

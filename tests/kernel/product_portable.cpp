@@ -17,7 +17,8 @@ TEST_CASE("narrow vectors: product, weight gradient and transposes agree with pl
     for (const index_t columns : {1, 7, 16, 17, 40})
       for (const index_t depth : {1, 9, 16, 35}) {
         CAPTURE(rows, columns, depth);
-        const Matrix a = random_matrix(rows, depth, 1), w = random_matrix(columns, depth, 2), y = random_matrix(rows, columns, 3);
+        const Matrix a = random_matrix(rows, depth, 1), w = random_matrix(columns, depth, 2),
+                     y = random_matrix(rows, columns, 3);
         Matrix out(rows, columns);
         kernel::product<Narrow>(a, Panels(w).data(), columns, kernel::Store{out});
         const auto product = [&](index_t m, index_t n) {

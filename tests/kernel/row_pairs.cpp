@@ -35,7 +35,8 @@ TEST_CASE("row pairs: sums of every shape, and nothing beside them is written", 
           REQUIRE(dots(i, keys) == 7.0f);
           for (index_t j = 0; j < keys; ++j) {
             REQUIRE(std::abs(dots(i, j) - plain(q, i, k, j, [](double a, double b) { return a * b; })) < 1e-4);
-            REQUIRE(std::abs(squares(i, j) - plain(q, i, k, j, [](double a, double b) { return (a - b) * (a - b); })) < 1e-3);
+            REQUIRE(std::abs(squares(i, j) - plain(q, i, k, j, [](double a, double b) { return (a - b) * (a - b); })) <
+                    1e-3);
           }
         }
         for (const float x : dots.row(queries)) REQUIRE(x == 7.0f);
@@ -60,7 +61,8 @@ TEST_CASE("row pairs: the product of two rows", "[kernel]") {
   for (const index_t width : {1, 15, 16, 33, 200}) {
     const Matrix m = random_rows(2, width, 1);
     const double exact = plain(m, 0, m, 1, [](double a, double b) { return a * b; });
-    CHECK(std::abs(kernel::dot<Arch>(m.row(0).data(), m.row(1).data(), width) - exact) < 1e-5 * static_cast<double>(width));
+    CHECK(std::abs(kernel::dot<Arch>(m.row(0).data(), m.row(1).data(), width) - exact) <
+          1e-5 * static_cast<double>(width));
   }
 }
 
@@ -73,8 +75,7 @@ TEST_CASE("ends of a ranking: nothing that ranks there is missed", "[kernel]") {
       CAPTURE(size, levels, most, least);
       Matrix row(1, size);
       const Matrix random = random_rows(1, size, 3);
-      for (index_t j = 0; j < size; ++j)
-        row(0, j) = j % 3 == 1 ? kernel::excluded : std::round(random(0, j) * levels);
+      for (index_t j = 0; j < size; ++j) row(0, j) = j % 3 == 1 ? kernel::excluded : std::round(random(0, j) * levels);
       kernel::pad_excluded(row.data(), size);
       std::vector<float> included, visited;
       for (const float x : row.row(0))

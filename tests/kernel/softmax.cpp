@@ -104,7 +104,9 @@ TEST_CASE("softmax backward: the double formula, which agrees with central diffe
     kernel::softmax_backward<Arch>(plain.data(), kept.data(), d.data(), size, static_cast<float>(scale));
     double inner = 0;
     for (index_t c = 0; c < size; ++c) inner += p[static_cast<std::size_t>(c)] * factors(0, c) * upstream(0, c);
-    const auto formula = [&](index_t c) { return scale * p[static_cast<std::size_t>(c)] * (factors(0, c) * upstream(0, c) - inner); };
+    const auto formula = [&](index_t c) {
+      return scale * p[static_cast<std::size_t>(c)] * (factors(0, c) * upstream(0, c) - inner);
+    };
     CHECK(largest_error(d, [&](index_t, index_t c) { return formula(c); }) < 5e-7);
     for (index_t c = 0; c < size; ++c) {
       Matrix moved = s;

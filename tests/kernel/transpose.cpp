@@ -30,7 +30,8 @@ TEST_CASE("transpose: panels of a weight become panels of its transpose, in any 
       std::fill_n(parts.data(), parts.size(), -9.0f);
       const index_t panels = round_up(cols, 16) / 16;
       kernel::transpose_panels<DefaultArch>(from.data(), rows, cols, whole.data(), 0, panels);
-      for (index_t p = panels - 1; p >= 0; --p) kernel::transpose_panels<DefaultArch>(from.data(), rows, cols, parts.data(), p, p + 1);
+      for (index_t p = panels - 1; p >= 0; --p)
+        kernel::transpose_panels<DefaultArch>(from.data(), rows, cols, parts.data(), p, p + 1);
       const auto bytes = static_cast<std::size_t>(expected.size()) * sizeof(float);
       CHECK(std::memcmp(whole.data(), expected.data(), bytes) == 0);
       CHECK(std::memcmp(parts.data(), expected.data(), bytes) == 0);

@@ -21,7 +21,8 @@ inline Matrix random_matrix(index_t rows, index_t cols, std::uint64_t seed, doub
   m.fill(std::numeric_limits<float>::quiet_NaN());
   const Rng rng(seed, Stream::noise);
   for (index_t r = 0; r < rows; ++r)
-    for (index_t c = 0; c < cols; ++c) m(r, c) = static_cast<float>(scale * rng.normal(static_cast<std::uint64_t>(r * cols + c)));
+    for (index_t c = 0; c < cols; ++c)
+      m(r, c) = static_cast<float>(scale * rng.normal(static_cast<std::uint64_t>(r * cols + c)));
   return m;
 }
 
@@ -29,18 +30,22 @@ inline Matrix random_matrix(index_t rows, index_t cols, std::uint64_t seed, doub
 inline AlignedBuffer<float> random_vector(index_t size, std::uint64_t seed, double scale = 1, double shift = 0) {
   AlignedBuffer<float> v(round_up(size, panel_width));
   const Rng rng(seed, Stream::noise);
-  for (index_t i = 0; i < size; ++i) v[i] = static_cast<float>(shift + scale * rng.normal(static_cast<std::uint64_t>(i)));
+  for (index_t i = 0; i < size; ++i)
+    v[i] = static_cast<float>(shift + scale * rng.normal(static_cast<std::uint64_t>(i)));
   return v;
 }
 
 /// A weight [N, K] in panels.
 class Panels {
  public:
-  explicit Panels(ConstView weight) : cols_(weight.cols()), floats_(round_up(weight.rows(), panel_width) * weight.cols()) {
+  explicit Panels(ConstView weight)
+      : cols_(weight.cols()), floats_(round_up(weight.rows(), panel_width) * weight.cols()) {
     for (index_t n = 0; n < weight.rows(); ++n)
       for (index_t k = 0; k < weight.cols(); ++k) at(n, k) = weight(n, k);
   }
-  float& at(index_t n, index_t k) const { return floats_[(n / panel_width * cols_ + k) * panel_width + n % panel_width]; }
+  float& at(index_t n, index_t k) const {
+    return floats_[(n / panel_width * cols_ + k) * panel_width + n % panel_width];
+  }
   float* data() const { return floats_.data(); }
   index_t size() const { return floats_.size(); }
 
@@ -52,7 +57,8 @@ class Panels {
 inline bool same_bits(ConstView a, ConstView b) {
   if (a.rows() != b.rows() || a.cols() != b.cols()) return false;
   for (index_t r = 0; r < a.rows(); ++r)
-    if (std::memcmp(a.row(r).data(), b.row(r).data(), static_cast<std::size_t>(a.cols()) * sizeof(float)) != 0) return false;
+    if (std::memcmp(a.row(r).data(), b.row(r).data(), static_cast<std::size_t>(a.cols()) * sizeof(float)) != 0)
+      return false;
   return true;
 }
 

@@ -35,7 +35,8 @@ TEST_CASE("weight gradient: rows 1 to 30, odd widths: adds the double sum within
               const double term = static_cast<double>(y(m, n)) * x(m, k);
               sum += term, magnitude += std::abs(term);
             }
-            const double bound = static_cast<double>(rows) * roundoff * magnitude + roundoff * (std::abs(start(n, k)) + std::abs(sum) + magnitude);
+            const double bound = static_cast<double>(rows) * roundoff * magnitude +
+                                 roundoff * (std::abs(start(n, k)) + std::abs(sum) + magnitude);
             const double error = std::abs(d.at(n, k) - (start(n, k) + sum));
             if (!(error <= worst * bound)) worst = error / bound;
           }

@@ -64,7 +64,8 @@ TEST_CASE("a metric without a name of its own is called by its type", "[metric]"
   CHECK(policy_name(Cosine{}) == "cosine");
   CHECK(policy_name(Pairwise<Manhattan>{}) == "pairwise Manhattan");
   CHECK(policy_name(Inverted{}) == "Inverted");
-  CHECK(knnbert::detail::without_qualifiers("knnbert::Pairwise<{anonymous}::Far, my::inner::Near<3> >") == "Pairwise<Far,Near<3>>");
+  CHECK(knnbert::detail::without_qualifiers("knnbert::Pairwise<{anonymous}::Far, my::inner::Near<3> >") ==
+        "Pairwise<Far,Near<3>>");
 }
 
 TEST_CASE("metrics keep their laws", "[metric]") {

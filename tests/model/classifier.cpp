@@ -153,7 +153,8 @@ TEST_CASE("classifier: impossible options and directories") {
   std::string many;
   for (int i = 0; i < 50; ++i) many += "word" + std::to_string(i) + "\n";
   std::ofstream(folder / "encoder" / "vocab.txt", std::ios::app) << many;
-  CHECK(contains(message_of<FormatError>([&] { Classifier<> model(folder / "encoder", tiny_classes, tiny_options()); }), "a tokenizer of 80 tokens given"));
+  CHECK(contains(message_of<FormatError>([&] { Classifier<> model(folder / "encoder", tiny_classes, tiny_options()); }),
+                 "a tokenizer of 80 tokens given"));
 }
 
 TEST_CASE("class names: grow, keep their labels, and readers keep what they saw") {
@@ -187,4 +188,45 @@ TEST_CASE("fingerprint: 16 digits that change with any bit") {
   ParameterBlock swapped = values;
   std::swap(swapped.data()[0], swapped.data()[4]);
   CHECK(seen.insert(fingerprint(swapped)).second);
+}
+
+TEST_CASE("classifier: texts in braces are several texts, and probabilities have names") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto two = model.predict({"send money", "lost card"});
+  REQUIRE(two.size() == 2);
+  CHECK(same(two[0], model.predict("send money")));
+  CHECK(same(two[1], model.predict("lost card")));
+  CHECK(model.predict({"lost card"}).size() == 1);
+  const std::vector<std::string_view> views{"euro rate"};
+  CHECK(same(model.predict(views)[0], model.predict("euro rate")));
+  const Prediction& p = two.front();
+  REQUIRE(p.classes->size() == 3);
+  for (std::size_t c = 0; c < 3; ++c) CHECK(p.probability_of((*p.classes)[c]) == p.combined[c]);
+  CHECK(p.probability_of(p.class_name) == p.probability);
+  CHECK_THROWS_AS(p.probability_of("nobody"), OptionError);
+}
+
+TEST_CASE("classifier: a listener hears how far a call is, and one that asks to stop changes nothing") {
+  struct Listener : ProgressListener {
+    std::vector<index_t> heard;
+    index_t stop_after = 1 << 20;
+    void progress(index_t done, index_t total) override { heard.insert(heard.end(), {done, total}); }
+    bool stop_requested() override { return std::ssize(heard) >= 2 * stop_after; }
+  };
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  Listener all;
+  model.index(tiny_data(300), {}, &all);
+  CHECK(all.heard == std::vector<index_t>{256, 300, 300, 300});
+  const auto before = model.predict(tiny_texts);
+  Listener first;
+  first.stop_after = 1;
+  CHECK_THROWS_AS(model.index(tiny_data(300, 9), {}, &first), CancelledError);
+  CHECK(first.heard == std::vector<index_t>{256, 300});
+  CHECK(same(model.predict(tiny_texts), before));
+  Listener none;
+  none.stop_after = 0;
+  CHECK_THROWS_AS(model.predict(tiny_texts, {}, &none), CancelledError);
 }

@@ -7,7 +7,12 @@ namespace {
 
 /// A model with everything that a directory stores, away from its defaults.
 Classifier<> rich_model(const std::filesystem::path& folder) {
-  ClassifierOptions options{.pooling = Pooling::cls, .projection_width = 12, .feature = Feature::embedding, .neighbors = 7, .max_length = 11, .seed = 5};
+  ClassifierOptions options{.pooling = Pooling::cls,
+                            .projection_width = 12,
+                            .feature = Feature::embedding,
+                            .neighbors = 7,
+                            .max_length = 11,
+                            .seed = 5};
   auto model = tiny_classifier(folder, options);
   model.index(tiny_data());
   model.fusion().phi = 0.35f;
@@ -29,7 +34,9 @@ void edit(const std::filesystem::path& path, const std::string& from, const std:
   std::ofstream(path, std::ios::binary) << text;
 }
 
-const std::vector<std::string> files{"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "knnbert.json", "knnbert.safetensors", "datastore.safetensors"};
+const std::vector<std::string> files{"config.json",           "model.safetensors", "tokenizer.json",
+                                     "tokenizer_config.json", "knnbert.json",      "knnbert.safetensors",
+                                     "datastore.safetensors"};
 
 }  // namespace
 
@@ -86,7 +93,9 @@ TEST_CASE("model files: every pooling, head and feature comes back") {
   for (const Pooling pooling : {Pooling::mean, Pooling::cls, Pooling::pooler})
     for (const bool hidden_layer : {true, false})
       for (const Feature feature : {Feature::contrastive, Feature::embedding}) {
-        const auto model = tiny_classifier(folder.path(), {.pooling = pooling, .head_hidden_layer = hidden_layer, .feature = feature, .max_length = 12});
+        const auto model = tiny_classifier(
+            folder.path(),
+            {.pooling = pooling, .head_hidden_layer = hidden_layer, .feature = feature, .max_length = 12});
         model.save(folder / "saved");
         const auto loaded = Classifier<>::load(folder / "saved");
         CHECK(same(loaded.predict(tiny_texts), model.predict(tiny_texts)));
@@ -94,7 +103,8 @@ TEST_CASE("model files: every pooling, head and feature comes back") {
         CHECK(loaded.network().projection_width() == 20);
         const bool sequence = pooling == Pooling::pooler && !hidden_layer;
         CHECK(SafeTensors(folder / "saved" / "model.safetensors").find("classifier.weight").has_value() == sequence);
-        CHECK(read_json(folder / "saved" / "config.json").at("architectures")[0] == (sequence ? "BertForSequenceClassification" : "BertModel"));
+        CHECK(read_json(folder / "saved" / "config.json").at("architectures")[0] ==
+              (sequence ? "BertForSequenceClassification" : "BertModel"));
       }
 }
 
@@ -102,14 +112,18 @@ TEST_CASE("model files: examples of another encoder are refused") {
   const TemporaryFolder folder;
   rich_model(folder.path()).save(folder / "saved");
   write_encoder(folder / "other", 2);
-  auto other = Classifier<>(folder / "other", tiny_classes, {.pooling = Pooling::cls, .projection_width = 12, .max_length = 11, .seed = 5});
+  auto other = Classifier<>(folder / "other", tiny_classes,
+                            {.pooling = Pooling::cls, .projection_width = 12, .max_length = 11, .seed = 5});
   other.save(folder / "changed");
-  std::filesystem::copy_file(folder / "saved" / "datastore.safetensors", folder / "changed" / "datastore.safetensors", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(folder / "saved" / "datastore.safetensors", folder / "changed" / "datastore.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
   CHECK(contains(load_error(folder / "changed"), "fingerprint"));
   // New weights behind old examples.
-  std::filesystem::copy_file(folder / "changed" / "knnbert.safetensors", folder / "saved" / "knnbert.safetensors", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(folder / "changed" / "knnbert.safetensors", folder / "saved" / "knnbert.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
   CHECK(load_error(folder / "saved") == "nothing thrown");  // the same seed, the same heads
-  std::filesystem::copy_file(folder / "changed" / "model.safetensors", folder / "saved" / "model.safetensors", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(folder / "changed" / "model.safetensors", folder / "saved" / "model.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
   CHECK(contains(load_error(folder / "saved"), "fingerprint"));
 }
 
@@ -224,20 +238,22 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     WARN("skipped: KNNBERT_REFERENCE names no folder");
     return;
   }
-  const TemporaryFolder place;
-  for (const bool sequence : {true, false}) {
+  for (const std::string name : {"linear_pooler", "mlp_mean", "distilbert_mean"}) {
+    const TemporaryFolder place;
     auto options = tiny_options();
-    if (sequence) options.pooling = Pooling::pooler, options.head_hidden_layer = false;
+    if (name == "linear_pooler") options.pooling = Pooling::pooler, options.head_hidden_layer = false;
+    write_encoder(place / "encoder", 1, name == "distilbert_mean" ? tiny_distilbert_config() : tiny_config());
     auto model = tiny_classifier(place.path(), options);
     model.index(tiny_data());
-    const auto where = *target / "saved_model" / (sequence ? "linear_pooler" : "mlp_mean");
+    const auto where = *target / "saved_model" / name;
     std::filesystem::create_directories(where.parent_path());
     model.save(where);
 
     const Batch batch = model.tokenize(tiny_texts);
     Network<DefaultStack>::pass_type pass;
     model.network().forward(model.network().values(), batch, {.keep = Keep::hidden}, pass);
-    const std::vector<std::int64_t> ids(batch.ids.begin(), batch.ids.end()), offsets(batch.offsets.begin(), batch.offsets.end());
+    const std::vector<std::int64_t> ids(batch.ids.begin(), batch.ids.end()),
+        offsets(batch.offsets.begin(), batch.offsets.end());
     std::vector<std::uint8_t> text;
     std::vector<std::int64_t> text_offsets{0};
     for (const auto& t : tiny_texts) {
@@ -245,8 +261,9 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
       text_offsets.push_back(std::ssize(text));
     }
     SafeTensorsWriter file;
-    const auto add = [&](const std::string& name, ConstView m) {
-      file.add_rows(name, {m.rows(), m.cols()}, [m](index_t row, std::span<float> out) { std::copy_n(m.row(row).data(), m.cols(), out.begin()); });
+    const auto add = [&](const std::string& tensor, ConstView m) {
+      file.add_rows(tensor, {m.rows(), m.cols()},
+                    [m](index_t row, std::span<float> out) { std::copy_n(m.row(row).data(), m.cols(), out.begin()); });
     };
     for (index_t l = 0; l <= pass.layers(); ++l) add(format("hidden.{}", l), pass.hidden(l));
     add("embedding", pass.embedding());
@@ -255,7 +272,7 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     file.add("offsets", {std::ssize(offsets)}, std::span(offsets));
     file.add("text", {std::ssize(text)}, std::span(text));
     file.add("text_offsets", {std::ssize(text_offsets)}, std::span(text_offsets));
-    file.write(*target / "saved_model" / (sequence ? "linear_pooler.safetensors" : "mlp_mean.safetensors"));
+    file.write(*target / "saved_model" / (name + ".safetensors"));
     CHECK(std::filesystem::exists(where / "config.json"));
   }
 }

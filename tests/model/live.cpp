@@ -42,7 +42,8 @@ TEST_CASE("live: a class the head does not know takes the neighbors' share, the 
     CHECK(p.head[3] == 0);
     if (i < before.size())
       for (std::size_t c = 0; c < 3; ++c) CHECK(p.head[c] == before[i].head[c]);
-    for (std::size_t c = 0; c < 3; ++c) CHECK(p.combined[c] == approx(phi * p.knn[c] + (1 - phi) * p.head[c] * (1 - p.knn[3])));
+    for (std::size_t c = 0; c < 3; ++c)
+      CHECK(p.combined[c] == approx(phi * p.knn[c] + (1 - phi) * p.head[c] * (1 - p.knn[3])));
     CHECK(p.combined[3] == approx(phi * p.knn[3] + (1 - phi) * p.knn[3]));
   }
   const Prediction& p = after.back();
@@ -107,13 +108,15 @@ TEST_CASE("live: predictions stay consistent while another thread adds and remov
       for (int round = 0; round < 15 || !done; ++round) {
         for (const Prediction& p : model.predict(tiny_texts)) {
           wrong += std::abs(sum_of(p.combined) - 1) > 1e-4 || p.neighbors.size() != 5 || p.class_name.empty();
-          for (const Evidence& e : p.neighbors) wrong += e.class_name.empty() || e.text.empty() || e.label >= std::ssize(p.combined);
+          for (const Evidence& e : p.neighbors)
+            wrong += e.class_name.empty() || e.text.empty() || e.label >= std::ssize(p.combined);
         }
         ++made;
       }
     });
   for (int round = 0; round < 20; ++round) {
-    const auto ids = model.add(std::vector<std::string>{"where is my new card?", "send money abroad"}, "class " + std::to_string(round % 7));
+    const auto ids = model.add(std::vector<std::string>{"where is my new card?", "send money abroad"},
+                               "class " + std::to_string(round % 7));
     wrong += model.remove(ids) != 2;
   }
   done = true;
@@ -121,7 +124,8 @@ TEST_CASE("live: predictions stay consistent while another thread adds and remov
   CHECK(wrong == 0);
   CHECK(made >= 45);
   const auto after = model.predict(tiny_texts);
-  for (std::size_t i = 0; i < after.size(); ++i) CHECK(std::equal(before[i].combined.begin(), before[i].combined.end(), after[i].combined.begin()));
+  for (std::size_t i = 0; i < after.size(); ++i)
+    CHECK(std::equal(before[i].combined.begin(), before[i].combined.end(), after[i].combined.begin()));
 }
 
 TEST_CASE("live: a model saved while classes arrive is a whole one") {

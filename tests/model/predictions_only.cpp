@@ -1,7 +1,7 @@
 // Models loaded for predictions in reduced precision: the same answers, less memory, no way back.
-#include "model/tiny_model.hpp"
-#include "knnbert/train/trainer.hpp"
 #include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/train/trainer.hpp"
+#include "model/tiny_model.hpp"
 
 using namespace knnbert_test;
 
@@ -37,7 +37,8 @@ TEST_CASE("predictions only: the same bits as of the whole model, with and witho
       CHECK(same(model.predict(tiny_texts), expected));
       const auto& values = model.network().values();
       CHECK(!values.complete());
-      for (const Linear& layer : model.network().encoder().layers().lowered()) CHECK(std::all_of(values.slice(layer.weight), values.slice(layer.weight) + 20, [](float x) { return x == 0; }));
+      for (const Linear& layer : model.network().encoder().layers().lowered())
+        CHECK(std::all_of(values.slice(layer.weight), values.slice(layer.weight) + 20, [](float x) { return x == 0; }));
     }
   }
 }
@@ -61,16 +62,21 @@ TEST_CASE("predictions only: weights of another encoder are not taken from the f
   model.index(tiny_data());
   model.save(other / "saved");
   const auto expected = model.predict(tiny_texts);
-  std::filesystem::copy_file(folder / "saved/lowered.safetensors", other / "saved/lowered.safetensors", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(folder / "saved/lowered.safetensors", other / "saved/lowered.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
   CHECK(same(Low::load(other / "saved", 1, std::nullopt, Loading::predictions).predict(tiny_texts), expected));
 
   const auto path = folder / "saved/lowered.safetensors";
   const auto bytes = slurp(path);
   std::ofstream(path, std::ios::binary) << bytes.substr(0, bytes.size() - 4);
-  CHECK(message_of<FormatError>([&] { Low::load(folder / "saved", 1, std::nullopt, Loading::predictions); }).find("lowered.safetensors") != std::string::npos);
+  CHECK(message_of<FormatError>([&] {
+          Low::load(folder / "saved", 1, std::nullopt, Loading::predictions);
+        }).find("lowered.safetensors") != std::string::npos);
 }
 
-TEST_CASE("predictions only: such a model cannot be saved, trained or brought into another precision; examples can be added") {
+TEST_CASE(
+    "predictions only: such a model cannot be saved, trained or brought into another precision; examples can be "
+    "added") {
   const TemporaryFolder folder;
   write_model(folder.path(), Precision::int8);
   auto model = Low::load(folder / "saved", 1, std::nullopt, Loading::predictions);

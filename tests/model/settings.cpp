@@ -6,9 +6,10 @@ using namespace knnbert_test;
 namespace {
 
 /// An encoder as sentence-transformers would have written it.
-std::filesystem::path sentence_encoder(const TemporaryFolder& folder, Pooling pooling, index_t max_length, bool normalized) {
+std::filesystem::path sentence_encoder(const TemporaryFolder& folder, Pooling pooling, index_t max_length,
+                                       bool normalized) {
   write_encoder(folder / "encoder");
-  write_sentence_settings(folder / "encoder", tiny_config(), pooling, max_length, normalized);
+  write_sentence_settings(folder / "encoder", tiny_config().hidden_size, pooling, max_length, normalized);
   return folder / "encoder";
 }
 
@@ -26,8 +27,10 @@ void poke(const std::filesystem::path& path, const std::string& name, float valu
   std::uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof header);
   const auto parsed = parse_safetensors(as_bytes(bytes), name);
-  const auto at = static_cast<std::size_t>(std::lower_bound(parsed.names.begin(), parsed.names.end(), name) - parsed.names.begin());
-  const auto end = reinterpret_cast<const char*>(parsed.tensors[at].bytes.data()) - bytes.data() + std::ssize(parsed.tensors[at].bytes);
+  const auto at =
+      static_cast<std::size_t>(std::lower_bound(parsed.names.begin(), parsed.names.end(), name) - parsed.names.begin());
+  const auto end = reinterpret_cast<const char*>(parsed.tensors[at].bytes.data()) - bytes.data() +
+                   std::ssize(parsed.tensors[at].bytes);
   std::memcpy(bytes.data() + end - sizeof value, &value, sizeof value);
   std::ofstream(path, std::ios::binary) << bytes;
 }
@@ -59,8 +62,10 @@ TEST_CASE("settings: a classifier takes what is left open from the encoder's dir
 TEST_CASE("settings: an encoder whose embeddings cannot be computed is refused, unless a pooling is asked for") {
   const TemporaryFolder folder;
   const auto place = sentence_encoder(folder, Pooling::mean, 9, false);
-  rewrite_setting(place / "1_Pooling/config.json", "\"pooling_mode_max_tokens\": false", "\"pooling_mode_max_tokens\": true");
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>(place, tiny_classes); }), "pooling max and mean given, cls or mean expected, or a pooling asked for by name"));
+  rewrite_setting(place / "1_Pooling/config.json", "\"pooling_mode_max_tokens\": false",
+                  "\"pooling_mode_max_tokens\": true");
+  CHECK(contains(message_of<FormatError>([&] { Classifier<>(place, tiny_classes); }),
+                 "pooling max and mean given, cls or mean expected, or a pooling asked for by name"));
   CHECK(Classifier<>(place, tiny_classes, {.pooling = Pooling::cls}).network().pooling() == Pooling::cls);
 }
 
@@ -117,10 +122,13 @@ TEST_CASE("settings: a pooler that the encoder does not have is refused at once"
   auto config = tiny_config();
   config.pooler = false;
   write_encoder(folder / "encoder", 1, config);
-  CHECK(contains(message_of<OptionError>([&] { Classifier<>(folder / "encoder", tiny_classes, {.pooling = Pooling::pooler}); }), "the encoder has none"));
+  CHECK(contains(
+      message_of<OptionError>([&] { Classifier<>(folder / "encoder", tiny_classes, {.pooling = Pooling::pooler}); }),
+      "the encoder has none"));
   tiny_classifier(folder.path()).save(folder / "saved");
   rewrite_setting(folder / "saved" / "knnbert.json", "\"mean\"", "\"pooler\"");
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }), "knnbert.json: pooling: pooler given, but the encoder has none"));
+  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
+                 "knnbert.json: pooling: pooler given, but the encoder has none"));
 }
 
 TEST_CASE("settings: added tokens without a row of the token embeddings are refused, others are saved") {
@@ -135,10 +143,12 @@ TEST_CASE("settings: added tokens without a row of the token embeddings are refu
   model.save(folder / "saved");
   CHECK(Classifier<>::load(folder / "saved").tokenize(texts).ids == ids);
   folder.file("encoder/added_tokens.json", R"({"zx81": 40})");
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>(folder / "encoder", tiny_classes, tiny_options()); }), "a tokenizer of 41 tokens given"));
+  CHECK(contains(message_of<FormatError>([&] { Classifier<>(folder / "encoder", tiny_classes, tiny_options()); }),
+                 "a tokenizer of 41 tokens given"));
 }
 
-TEST_CASE("settings: numbers that are not finite are refused in heads too, and embeddings of diverged parameters are named") {
+TEST_CASE(
+    "settings: numbers that are not finite are refused in heads too, and embeddings of diverged parameters are named") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());
   model.save(folder / "saved");
@@ -147,7 +157,8 @@ TEST_CASE("settings: numbers that are not finite are refused in heads too, and e
   const auto names = SafeTensors(path).names();
   for (const auto& name : names) {
     poke(path, name, std::numeric_limits<float>::quiet_NaN());
-    CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }), format("knnbert.safetensors: tensor '{}': NaN or infinity given", name)));
+    CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
+                   format("knnbert.safetensors: tensor '{}': NaN or infinity given", name)));
     std::ofstream(path, std::ios::binary) << whole;
   }
   auto& values = model.network().values();

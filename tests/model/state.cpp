@@ -1,5 +1,5 @@
-// A classifier's state is what it says: which parameters made the datastore, whether the head was trained, what the directory
-// was made by.
+// A classifier's state is what it says: which parameters made the datastore, whether the head was trained, what the
+// directory was made by.
 #include "knnbert/metric/pairwise.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/testing/laws.hpp"
@@ -109,7 +109,8 @@ TEST_CASE("state: labels without a class are refused before anything changes") {
   const Matrix keys = testing::random_rows(2, model.network().feature_width(), 5);
   for (const label_t wrong : {label_t{3}, label_t{-1}, label_t{1000000}})
     CHECK_THROWS_AS(model.index(keys, std::vector<label_t>{0, wrong}), ShapeError);
-  const Dataset unlabeled({{.text = "card", .label = 0}, {.text = "cash", .label = no_label}}, {"card", "money", "rate"});
+  const Dataset unlabeled({{.text = "card", .label = 0}, {.text = "cash", .label = no_label}},
+                          {"card", "money", "rate"});
   CHECK_THROWS_AS(model.index(unlabeled), ShapeError);
   CHECK_THROWS_AS(model.add(unlabeled), ShapeError);
   CHECK_THROWS_AS(model.add(one_text, ""), OptionError);
@@ -133,7 +134,8 @@ TEST_CASE("state: pairs of texts stay pairs in the datastore, its file and the e
   model.index(pairs);
   model.set_neighbors(1);
   model.fusion().phi = 1;
-  const auto check = [](const Classifier<>& m, const std::string& text, const std::string& pair, const std::string& name) {
+  const auto check = [](const Classifier<>& m, const std::string& text, const std::string& pair,
+                        const std::string& name) {
     const auto p = m.predict(text, pair);
     CHECK(p.neighbors.front().text == text);
     CHECK(p.neighbors.front().pair == pair);
@@ -169,9 +171,11 @@ TEST_CASE("state: a directory names the policies that made it, and another stack
   CHECK_THROWS_AS(Classifier<PairStack<Far>>::load(folder / "saved"), FormatError);
   CHECK_THROWS_AS(Classifier<>::load(folder / "saved"), FormatError);
   made_by(std::type_identity<SoftmaxStack>());
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }), "voting 'softmax' given, 'count'"));
+  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
+                 "voting 'softmax' given, 'count'"));
   made_by(std::type_identity<HeadStack>());
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }), "fusion 'head' given, 'convex'"));
+  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
+                 "fusion 'head' given, 'convex'"));
   made_by(std::type_identity<DefaultStack>());
   const Json json = read_json(folder / "saved" / "knnbert.json");
   CHECK(json.at("encoder") == "bert");

@@ -16,11 +16,23 @@ using namespace knnbert;
 
 /// A small encoder with all kinds of dropout.
 inline BertConfig tiny_config() {
-  return {.vocab_size = 40, .hidden_size = 20, .num_hidden_layers = 1, .num_attention_heads = 2, .intermediate_size = 37, .max_position_embeddings = 16};
+  return {.vocab_size = 40,
+          .hidden_size = 20,
+          .num_hidden_layers = 1,
+          .num_attention_heads = 2,
+          .intermediate_size = 37,
+          .max_position_embeddings = 16};
+}
+
+inline BertConfig tiny_distilbert_config() {
+  BertConfig config = tiny_config();
+  config.family = &distilbert_family, config.type_vocab_size = 0, config.pooler = false;
+  return config;
 }
 
 /// Writes the directory of an untrained encoder: config.json, model.safetensors, vocab.txt.
-inline void write_encoder(const std::filesystem::path& folder, std::uint64_t seed = 1, const BertConfig& config = tiny_config()) {
+inline void write_encoder(const std::filesystem::path& folder, std::uint64_t seed = 1,
+                          const BertConfig& config = tiny_config()) {
   ParameterTable table;
   BertLayers layers = BertLayers::declare_dense(config, table);
   layers.declare_lookup(config, table);
@@ -28,19 +40,22 @@ inline void write_encoder(const std::filesystem::path& folder, std::uint64_t see
   fill_random(values, seed, 0.3);
   std::filesystem::create_directories(folder);
   SafeTensorsWriter file;
-  add_bert_tensors(layers, values, "", file);
+  add_bert_tensors(layers, values, "", file, *config.family);
   file.write(folder / "model.safetensors");
   write_bert_config(folder, config);
   std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
-  for (const char* word : {"my", "the", "is", "where", "new", "card", "lost", "stolen", "block", "pin", "money", "send", "transfer", "abroad", "cash",
-                           "rate", "euro", "dollar", "exchange", "change", "hello", "a", "##s", "##ing", "?"})
+  for (const char* word : {"my",       "the",    "is",    "where",    "new",    "card",  "lost", "stolen", "block",
+                           "pin",      "money",  "send",  "transfer", "abroad", "cash",  "rate", "euro",   "dollar",
+                           "exchange", "change", "hello", "a",        "##s",    "##ing", "?"})
     words += std::string(word) + "\n";
   std::ofstream(folder / "vocab.txt") << words;
 }
 
 /// 40 texts of three classes; `repeat` makes more of the same.
 inline Dataset tiny_data(index_t size = 40, std::uint64_t seed = 3) {
-  const std::vector<std::vector<std::string>> words{{"card", "lost", "stolen", "block", "pin"}, {"money", "send", "transfer", "abroad", "cash"}, {"rate", "euro", "dollar", "exchange", "change"}};
+  const std::vector<std::vector<std::string>> words{{"card", "lost", "stolen", "block", "pin"},
+                                                    {"money", "send", "transfer", "abroad", "cash"},
+                                                    {"rate", "euro", "dollar", "exchange", "change"}};
   const std::vector<std::string> others{"my", "the", "is", "where", "new", "hello", "a", "?"};
   const Rng rng(seed, Stream::sample);
   std::vector<Example> examples;
@@ -58,14 +73,19 @@ inline Dataset tiny_data(index_t size = 40, std::uint64_t seed = 3) {
 }
 
 inline const std::vector<std::string> tiny_classes{"card", "money", "rate"};
-inline const std::vector<std::string> tiny_texts{"where is my new card?", "send money abroad", "euro rate", "", "unknown words only: zyx", "a lost card transferring cash the dollar exchange is new hello hello hello"};
+inline const std::vector<std::string> tiny_texts{
+    "where is my new card?",
+    "send money abroad",
+    "euro rate",
+    "",
+    "unknown words only: zyx",
+    "a lost card transferring cash the dollar exchange is new hello hello hello"};
 
-inline ClassifierOptions tiny_options() {
-  return {.projection_width = 12, .neighbors = 5, .max_length = 12};
-}
+inline ClassifierOptions tiny_options() { return {.projection_width = 12, .neighbors = 5, .max_length = 12}; }
 
 /// Its head is random, but speaks as one that was trained.
-inline Classifier<> tiny_classifier(const std::filesystem::path& folder, const ClassifierOptions& options = tiny_options()) {
+inline Classifier<> tiny_classifier(const std::filesystem::path& folder,
+                                    const ClassifierOptions& options = tiny_options()) {
   if (!std::filesystem::exists(folder / "encoder")) write_encoder(folder / "encoder");
   Classifier<> model(folder / "encoder", tiny_classes, options);
   model.set_head_trained(true);
@@ -73,19 +93,24 @@ inline Classifier<> tiny_classifier(const std::filesystem::path& folder, const C
 }
 
 inline bool same(const Evidence& a, const Evidence& b) {
-  return a.id == b.id && a.label == b.label && a.class_name == b.class_name && a.similarity == b.similarity && a.text == b.text;
+  return a.id == b.id && a.label == b.label && a.class_name == b.class_name && a.similarity == b.similarity &&
+         a.text == b.text;
 }
 /// Equality of all bits that a caller sees.
 inline bool same(const Prediction& a, const Prediction& b) {
-  return a.label == b.label && a.class_name == b.class_name && a.probability == b.probability && a.knn == b.knn && a.head == b.head && a.combined == b.combined &&
-         std::equal(a.neighbors.begin(), a.neighbors.end(), b.neighbors.begin(), b.neighbors.end(), [](const Evidence& x, const Evidence& y) { return same(x, y); });
+  return a.label == b.label && a.class_name == b.class_name && a.probability == b.probability && a.knn == b.knn &&
+         a.head == b.head && a.combined == b.combined &&
+         std::equal(a.neighbors.begin(), a.neighbors.end(), b.neighbors.begin(), b.neighbors.end(),
+                    [](const Evidence& x, const Evidence& y) { return same(x, y); });
 }
 inline bool same(const std::vector<Prediction>& a, const std::vector<Prediction>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Prediction& x, const Prediction& y) { return same(x, y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Prediction& x, const Prediction& y) { return same(x, y); });
 }
 
 inline bool same_values(const ParameterBlock& a, const ParameterBlock& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0;
+  return a.size() == b.size() &&
+         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0;
 }
 
 inline double sum_of(const std::vector<float>& values) {

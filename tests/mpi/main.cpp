@@ -43,7 +43,8 @@ Curve train(const std::filesystem::path& place, const Team& team) {
   Curve curve{.values = model.network().values()};
   for (const auto& step : recorder.steps) curve.losses.push_back(step.loss);
   const auto& queue = trainer.term<QueueContrastive>().queue();
-  for (index_t i = 0; i < queue.size(); ++i) curve.keys.insert(curve.keys.end(), queue.key(i).begin(), queue.key(i).end());
+  for (index_t i = 0; i < queue.size(); ++i)
+    curve.keys.insert(curve.keys.end(), queue.key(i).begin(), queue.key(i).end());
   return curve;
 }
 
@@ -59,10 +60,12 @@ void check_training(MpiCommunicator& communicator, const std::filesystem::path& 
   const Curve alone = train(place, {}), together = train(place, team);
   require(alone.losses.size() == together.losses.size() && alone.losses.size() == 20, "another number of steps");
   double worst = 0;
-  for (std::size_t s = 0; s < alone.losses.size(); ++s) worst = std::max(worst, std::abs(static_cast<double>(alone.losses[s]) - together.losses[s]));
+  for (std::size_t s = 0; s < alone.losses.size(); ++s)
+    worst = std::max(worst, std::abs(static_cast<double>(alone.losses[s]) - together.losses[s]));
   require(worst <= 1e-5, format("losses differ from those of one process by {}", worst));
   require_same(team, "queue", hash_of(std::span(together.keys)));
-  require_same(team, "parameters", hash_of(std::span(together.values.data(), static_cast<std::size_t>(together.values.size()))));
+  require_same(team, "parameters",
+               hash_of(std::span(together.values.data(), static_cast<std::size_t>(together.values.size()))));
   require(team.size() > 1 || same_values(alone.values, together.values), "a team of one has other bits");
   if (team.first()) std::printf("%td processes: losses within %g of one process, one queue\n", team.size(), worst);
 }

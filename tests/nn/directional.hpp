@@ -17,7 +17,8 @@ inline void fill_random(ParameterBlock& values, std::uint64_t seed, double scale
     const bool gain = parameter.vector && parameter.name.ends_with("LayerNorm.weight");
     for (index_t r = 0; r < parameter.rows; ++r)
       for (index_t c = 0; c < parameter.cols; ++c)
-        values.data()[parameter.at(r, c)] = static_cast<float>((gain ? 1.0 : 0.0) + scale * rng.normal(static_cast<std::uint64_t>(r * parameter.cols + c)));
+        values.data()[parameter.at(r, c)] = static_cast<float>(
+            (gain ? 1.0 : 0.0) + scale * rng.normal(static_cast<std::uint64_t>(r * parameter.cols + c)));
   }
 }
 
@@ -39,11 +40,14 @@ struct Slopes {
 
 /// Slope of value() along a random direction within one parameter, by differences and by its gradient.
 template <class Value>
-Slopes slopes_of_parameter(ParameterBlock& values, const Gradients& gradients, index_t number, double h, Value&& value) {
+Slopes slopes_of_parameter(ParameterBlock& values, const Gradients& gradients, index_t number, double h,
+                           Value&& value) {
   const Parameter& p = values.table()[number];
   const Rng rng(static_cast<std::uint64_t>(number), Stream::sample);
   const ParameterBlock start = values;
-  const auto direction = [&](index_t r, index_t c) { return rng.normal(static_cast<std::uint64_t>(r * p.cols + c)) / std::sqrt(static_cast<double>(p.rows * p.cols)); };
+  const auto direction = [&](index_t r, index_t c) {
+    return rng.normal(static_cast<std::uint64_t>(r * p.cols + c)) / std::sqrt(static_cast<double>(p.rows * p.cols));
+  };
   Slopes s{};
   double squares = 0;
   for (index_t r = 0; r < p.rows; ++r)
@@ -55,7 +59,8 @@ Slopes slopes_of_parameter(ParameterBlock& values, const Gradients& gradients, i
   s.size = std::sqrt(squares / static_cast<double>(p.rows * p.cols));
   const auto move = [&](double t) {
     for (index_t r = 0; r < p.rows; ++r)
-      for (index_t c = 0; c < p.cols; ++c) values.data()[p.at(r, c)] = static_cast<float>(start.data()[p.at(r, c)] + t * direction(r, c));
+      for (index_t c = 0; c < p.cols; ++c)
+        values.data()[p.at(r, c)] = static_cast<float>(start.data()[p.at(r, c)] + t * direction(r, c));
   };
   s.numeric = slope_at_zero(h, move, value);
   values = start;

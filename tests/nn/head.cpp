@@ -17,7 +17,8 @@ struct Case {
   Case(bool hidden_layer, bool dropping, index_t rows = 7, index_t inputs = 19, index_t outputs = 5)
       : x(random_matrix(rows, inputs, 1)), u(random_matrix(rows, outputs, 2)) {
     ParameterTable table;
-    head = MlpHead::declare(table, "classifier", inputs, {.outputs = outputs, .hidden_layer = hidden_layer, .dropout = 0.3f});
+    head = MlpHead::declare(table, "classifier", inputs,
+                            {.outputs = outputs, .hidden_layer = hidden_layer, .dropout = 0.3f});
     values = ParameterBlock(std::make_shared<const ParameterTable>(table));
     fill_random(values, 3, 0.3);
     if (dropping) dropout = Rng(4, Stream::dropout);
@@ -63,7 +64,8 @@ TEST_CASE("head: gradients of parameters and input by central differences, with 
       }
       for (const auto& [b, k] : {std::pair<index_t, index_t>{0, 0}, {3, 18}, {6, 7}}) {
         const float kept = c.x(b, k);
-        const double numeric = slope_at_zero(0.05, [&](double t) { c.x(b, k) = static_cast<float>(kept + t); }, [&] { return c.value(); });
+        const double numeric = slope_at_zero(
+            0.05, [&](double t) { c.x(b, k) = static_cast<float>(kept + t); }, [&] { return c.value(); });
         CHECK(std::abs(numeric - d_x(b, k)) < 1e-4);
       }
     }
@@ -76,7 +78,8 @@ TEST_CASE("head: value against plain loops in double") {
       std::vector<double> out;
       for (index_t n = 0; n < l.outputs; ++n) {
         double sum = c.values.slice(l.bias)[n];
-        for (index_t k = 0; k < l.inputs; ++k) sum += in[static_cast<std::size_t>(k)] * c.values.data()[c.values.table()[l.weight].at(n, k)];
+        for (index_t k = 0; k < l.inputs; ++k)
+          sum += in[static_cast<std::size_t>(k)] * c.values.data()[c.values.table()[l.weight].at(n, k)];
         out.push_back(sum);
       }
       return out;
@@ -98,7 +101,8 @@ TEST_CASE("head: a row and its masks do not depend on the batch") {
   for (const bool dropping : {false, true}) {
     const Case c(true, dropping);
     const Matrix whole = c.forward(c.x);
-    for (index_t b = 0; b < 7; ++b) CHECK(same_bits(c.forward(ConstView(c.x).row_range(b, 1), b), ConstView(whole).row_range(b, 1)));
+    for (index_t b = 0; b < 7; ++b)
+      CHECK(same_bits(c.forward(ConstView(c.x).row_range(b, 1), b), ConstView(whole).row_range(b, 1)));
     CHECK(same_bits(c.forward(ConstView(c.x).row_range(2, 4), 2), ConstView(whole).row_range(2, 4)));
   }
   const Case c(true, true);
@@ -111,7 +115,8 @@ TEST_CASE("head: a row and its masks do not depend on the batch") {
 TEST_CASE("head: two heads of one model drop different units") {
   ParameterTable table;
   const HeadOptions options{.outputs = 40, .hidden_layer = false, .dropout = 0.5f};
-  const auto first = MlpHead::declare(table, "classifier", 40, options), second = MlpHead::declare(table, "projection", 40, options);
+  const auto first = MlpHead::declare(table, "classifier", 40, options),
+             second = MlpHead::declare(table, "projection", 40, options);
   ParameterBlock values(std::make_shared<const ParameterTable>(table));
   HeadTape a, b;
   Matrix x(3, 40), out(3, 40);
@@ -133,7 +138,8 @@ TEST_CASE("head: backward adds, and the number of threads changes nothing") {
   CHECK(std::memcmp(once.data(), again.data(), static_cast<std::size_t>(c.values.size()) * sizeof(float)) == 0);
   CHECK(same_bits(d_once, d_again));
   c.backward(again, d_again, workers);
-  for (index_t i = 0; i < c.values.size(); ++i) REQUIRE(again.data()[i] == approx(2 * once.data()[i]).epsilon(1e-5).margin(1e-5));
+  for (index_t i = 0; i < c.values.size(); ++i)
+    REQUIRE(again.data()[i] == approx(2 * once.data()[i]).epsilon(1e-5).margin(1e-5));
   for (index_t b = 0; b < 30; ++b)
     for (index_t k = 0; k < 40; ++k) REQUIRE(d_again(b, k) == 2 * d_once(b, k));
 }
@@ -160,7 +166,8 @@ TEST_CASE("head: fresh parameters are uniform in +-1/sqrt(inputs), functions of 
     CHECK_FALSE(same_bits(m, o));
     double sum = 0, squares = 0, most = 0;
     for (index_t r = 0; r < m.rows(); ++r)
-      for (const float x : m.row(r)) sum += x, squares += static_cast<double>(x) * x, most = std::max(most, std::abs(static_cast<double>(x)));
+      for (const float x : m.row(r))
+        sum += x, squares += static_cast<double>(x) * x, most = std::max(most, std::abs(static_cast<double>(x)));
     const auto count = static_cast<double>(m.rows() * m.cols());
     CHECK(most <= bound);
     CHECK(std::abs(sum / count) < 5 * bound / std::sqrt(3 * count));

@@ -12,7 +12,8 @@ struct Case {
   ParameterBlock values;
   Matrix weight, x, d;
 
-  Case(index_t rows, index_t outputs, index_t inputs) : weight(outputs, inputs), x(random_matrix(rows, inputs, 1)), d(random_matrix(rows, outputs, 2)) {
+  Case(index_t rows, index_t outputs, index_t inputs)
+      : weight(outputs, inputs), x(random_matrix(rows, inputs, 1)), d(random_matrix(rows, outputs, 2)) {
     ParameterTable table;
     layer = Linear::declare(table, "dense", outputs, inputs);
     values = ParameterBlock(std::make_shared<const ParameterTable>(table));

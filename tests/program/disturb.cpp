@@ -1,5 +1,6 @@
-// disturb N kill|ENOSPC|EIO COMMAND...: runs a program and kills it before its N-th system call that changes files, or makes
-// that call fail. Exit code: 137 if it was killed; 99 if no such call was made and the program ended well; else the program's.
+// disturb N kill|ENOSPC|EIO COMMAND...: runs a program and kills it before its N-th system call that changes files, or
+// makes that call fail. Exit code: 137 if it was killed; 99 if no such call was made and the program ended well; else
+// the program's.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -32,17 +33,19 @@ bool adds(const Info& info) {
   if (number == SYS_mkdir || number == SYS_rename || number == SYS_creat) return true;
 #endif
   if (number == SYS_openat) return (info.entry.args[2] & (O_CREAT | O_TRUNC)) != 0;
-  return number == SYS_mkdirat || number == SYS_renameat || number == SYS_renameat2 || number == SYS_fsync || number == SYS_fdatasync || number == SYS_ftruncate;
+  return number == SYS_mkdirat || number == SYS_renameat || number == SYS_renameat2 || number == SYS_fsync ||
+         number == SYS_fdatasync || number == SYS_ftruncate;
 }
 
 bool changes(const Info& info) {
   const auto number = info.entry.nr;
   if (adds(info) || is_write(number)) return true;
 #ifdef SYS_unlink
-  if (number == SYS_unlink || number == SYS_rmdir || number == SYS_chmod || number == SYS_link || number == SYS_symlink) return true;
+  if (number == SYS_unlink || number == SYS_rmdir || number == SYS_chmod || number == SYS_link || number == SYS_symlink)
+    return true;
 #endif
-  return number == SYS_unlinkat || number == SYS_fchmod || number == SYS_fchmodat || number == SYS_linkat || number == SYS_flock || number == SYS_fallocate ||
-         number == SYS_copy_file_range || number == SYS_sendfile;
+  return number == SYS_unlinkat || number == SYS_fchmod || number == SYS_fchmodat || number == SYS_linkat ||
+         number == SYS_flock || number == SYS_fallocate || number == SYS_copy_file_range || number == SYS_sendfile;
 }
 
 #if defined(__x86_64__)
@@ -80,7 +83,8 @@ int main(int count, char** arguments) {
   int status;
   waitpid(child, &status, 0);
   if (!WIFSTOPPED(status)) return 77;  // tracing is forbidden here
-  ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK);
+  ptrace(PTRACE_SETOPTIONS, child, 0,
+         PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK);
   ptrace(PTRACE_SYSCALL, child, 0, 0);
   for (long seen = 0;;) {
     const pid_t thread = waitpid(-1, &status, __WALL);

@@ -29,8 +29,7 @@ struct SwallowsErrors : FifoQueue<> {
   void push(ConstView keys, std::span<const label_t> labels) {
     try {
       FifoQueue::push(keys, labels);
-    } catch (const Error&) {
-    }
+    } catch (const Error&) {}
   }
 };
 

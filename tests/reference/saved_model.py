@@ -48,6 +48,8 @@ def check(folder, name):
     for number, (text, ids) in enumerate(zip(texts, rows(dump["ids"], offsets), strict=True)):
         encoded = tokenizer(text, truncation=True, max_length=MAX_LENGTH, return_tensors="pt")
         assert encoded["input_ids"][0].tolist() == ids.tolist(), (text, encoded["input_ids"], ids)
+        if name.startswith("distilbert"):
+            encoded.pop("token_type_ids", None)
         result = model(**encoded, output_hidden_states=True)
         for layer, hidden in enumerate(result.hidden_states):
             worst = max(worst, difference(hidden[0], dump[f"hidden.{layer}"][offsets[number]:offsets[number + 1]]))
@@ -65,7 +67,7 @@ def main():
         sys.exit(__doc__)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    for name in ("linear_pooler", "mlp_mean"):
+    for name in ("linear_pooler", "mlp_mean", "distilbert_mean"):
         check(Path(folder) / "saved_model", name)
 
 

@@ -14,8 +14,8 @@ training_gradients_{mean,pooler}.safetensors, MiniLM, 8 texts:
   {ce,joint}.grad.PARAMETER (thin), {ce,joint}.statistics.PARAMETER  absent where the loss does not reach
   touched [U], {ce,joint}.grad_rows [U, H]                           the rows of d(word embeddings) that occur in ids
 
-training_{minilm,tiny}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; MiniLM with mean pooling, the tiny
-encoder of models/training_tiny with its pooler:
+training_{minilm,tiny,distilbert}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; MiniLM and the tiny DistilBERT of
+models/training_distilbert with mean pooling, the tiny encoder of models/training_tiny with its pooler:
   ids [T], offsets [N + 1], labels [N], batches [20, B] (examples of each step); heads under their names (initial)
   knn: warmup_order [N], positives [20, B R] (the R examples of query 0, then of query 1 ...)
   learning_rate, gradient_norm (before clipping), loss.{total,cross_entropy,contrastive} [20] f64, the last one knn only
@@ -39,7 +39,7 @@ import random
 
 import torch
 from torch import nn
-from transformers import AutoModel, BertConfig
+from transformers import AutoModel, BertConfig, DistilBertConfig
 
 import texts
 from common import THINNING, generator, offsets, parse_arguments, ragged, save, statistics, thin, tokenize
@@ -289,6 +289,12 @@ def main():
     dump_run(arguments, "tiny_ce", build_tiny, data, TRAINING_OPTIONS, False)
     dump_run(arguments, "tiny_knn", build_tiny, data, TRAINING_OPTIONS, True)
     dump_run(arguments, "tiny_knn_fast", build_tiny, data, FAST_OPTIONS, True)
+    distilled = DistilBertConfig(dim=48, n_heads=3, hidden_dim=80, n_layers=2, max_position_embeddings=64, vocab_size=500)
+    random_encoder(distilled, 13).save_pretrained(arguments.output / "models" / "training_distilbert")
+    def build_distilled():
+        return with_heads(random_encoder(distilled, 13), "mean", 3, 32, 14)
+    dump_run(arguments, "distilbert_ce", build_distilled, data, TRAINING_OPTIONS, False)
+    dump_run(arguments, "distilbert_knn", build_distilled, data, TRAINING_OPTIONS, True)
 
 
 if __name__ == "__main__":

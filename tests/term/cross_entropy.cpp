@@ -15,7 +15,8 @@ double mean_loss(const TinyNetwork& network, const TrainingData& data, double sm
   for (index_t b = 0; b < data.size(); ++b) {
     double sum = 0;
     for (index_t c = 0; c < 3; ++c) sum += std::exp(static_cast<double>(logits(b, c)));
-    for (index_t c = 0; c < 3; ++c) total -= ((c == data.label(b)) * (1 - smoothing) + smoothing / 3) * (logits(b, c) - std::log(sum));
+    for (index_t c = 0; c < 3; ++c)
+      total -= ((c == data.label(b)) * (1 - smoothing) + smoothing / 3) * (logits(b, c) - std::log(sum));
   }
   return total / static_cast<double>(data.size());
 }
@@ -56,7 +57,8 @@ TEST_CASE("cross entropy: takes over the weight of idle terms; parts are shares 
     const index_t count = std::min<index_t>(3, 7 - first);
     const auto part = step.add(full, first, count);
     sum += *part.value;
-    CHECK(largest_error(part.d_logits, [&](index_t b, index_t c) { return double{whole.d_logits(first + b, c)}; }) < 1e-7);
+    CHECK(largest_error(part.d_logits, [&](index_t b, index_t c) { return double{whole.d_logits(first + b, c)}; }) <
+          1e-7);
   }
   CHECK(sum == approx(*whole.value));
 }

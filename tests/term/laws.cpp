@@ -24,7 +24,9 @@ struct HalfGradient {
 struct MeanOfPart {
   static constexpr std::string_view name = "part";
   template <class Context>
-  TermValue add(Context& c) const { return add_weighted(CrossEntropyLoss{}, c.logits, c.labels, 1, c.d_logits); }
+  TermValue add(Context& c) const {
+    return add_weighted(CrossEntropyLoss{}, c.logits, c.labels, 1, c.d_logits);
+  }
 };
 
 /// Has a state that it does not archive.
@@ -32,7 +34,9 @@ struct Forgetful {
   static constexpr std::string_view name = "forgetful";
   float weight = 1;
   template <class Context>
-  TermValue add(Context& c) { return CrossEntropy{.weight = weight += 0.5f}.add(c); }
+  TermValue add(Context& c) {
+    return CrossEntropy{.weight = weight += 0.5f}.add(c);
+  }
 };
 
 template <class... Terms>
@@ -41,7 +45,8 @@ testing::BrokenLaws laws(double tolerance, const Terms&... terms) {
 }
 
 bool says(const testing::BrokenLaws& broken, std::string_view what) {
-  return std::any_of(broken.begin(), broken.end(), [&](const std::string& law) { return law.find(what) != std::string::npos; });
+  return std::any_of(broken.begin(), broken.end(),
+                     [&](const std::string& law) { return law.find(what) != std::string::npos; });
 }
 
 }  // namespace
@@ -49,10 +54,15 @@ bool says(const testing::BrokenLaws& broken, std::string_view what) {
 TEST_CASE("term laws hold for terms of the library and of users") {
   CHECK(laws(0.02, CrossEntropy{}) == testing::BrokenLaws{});
   CHECK(laws(0.02, CrossEntropy{.label_smoothing = 0.1f}, Layerwise<MlpHead>{}) == testing::BrokenLaws{});
-  const QueueContrastive contrast({.weight = 0.5f, .momentum = 1, .capacity = 20, .positives = 2, .contrast = {.temperature = 0.5f, .most_similar = 20}});
+  const QueueContrastive contrast({.weight = 0.5f,
+                                   .momentum = 1,
+                                   .capacity = 20,
+                                   .positives = 2,
+                                   .contrast = {.temperature = 0.5f, .most_similar = 20}});
   CHECK(laws(0.02, CrossEntropy{.weight = 0.5f}, contrast) == testing::BrokenLaws{});
   const TrainingData data = tiny_examples(labels);
-  CHECK(testing::term_laws([] { return tiny_network(); }, MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3}, 0.02, MaskedTokens{.mask = 40}) == testing::BrokenLaws{});
+  CHECK(testing::term_laws([] { return tiny_network(); }, MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3},
+                           0.02, MaskedTokens{.mask = 40}) == testing::BrokenLaws{});
 }
 
 TEST_CASE("term laws: a wrong gradient, a wrong mean and a forgotten state are found") {

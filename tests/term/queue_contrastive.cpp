@@ -7,10 +7,16 @@ using namespace knnbert_test;
 
 namespace {
 
+using Contrastive = BasicQueueContrastive<>;
+
 const std::vector<label_t> labels{0, 1, 2, 0, 1, 0, 0, 2};
 
 QueueContrastiveOptions options(index_t capacity = 50, index_t positives = 3) {
-  return {.weight = 0.4f, .momentum = 0.9f, .capacity = capacity, .positives = positives, .contrast = {.temperature = 0.3f, .most_similar = 4, .least_similar = 1}};
+  return {.weight = 0.4f,
+          .momentum = 0.9f,
+          .capacity = capacity,
+          .positives = positives,
+          .contrast = {.temperature = 0.3f, .most_similar = 4, .least_similar = 1}};
 }
 
 struct Setup {
@@ -18,10 +24,11 @@ struct Setup {
   TrainingData data = tiny_examples(labels);
 
   HandmadeStep step(std::vector<index_t> examples = first_examples(8), bool dropout = false) {
-    return {.network = network, .data = data, .clock = {.seed = 3}, .dropout = dropout, .examples = std::move(examples)};
+    return {
+        .network = network, .data = data, .clock = {.seed = 3}, .dropout = dropout, .examples = std::move(examples)};
   }
-  QueueContrastive prepared(const QueueContrastiveOptions& o) {
-    QueueContrastive term(o);
+  Contrastive prepared(const QueueContrastiveOptions& o) {
+    Contrastive term(o);
     term.prepare(network, data);
     return term;
   }
@@ -34,7 +41,7 @@ Matrix keys_of(const Setup& s, const ParameterBlock& values, std::span<const ind
   return keys;
 }
 
-bool holds(const QueueContrastive& term, index_t slot, ConstView rows, index_t row) {
+bool holds(const Contrastive& term, index_t slot, ConstView rows, index_t row) {
   const auto key = term.queue().key(slot);
   return std::equal(key.begin(), key.end(), rows.row(row).begin());
 }
@@ -45,7 +52,8 @@ void disturb(ParameterBlock& values) {
   fill_random(noise, 99, 0.01);
   for (index_t p = 0; p < values.table().count(); ++p) {
     const Parameter& parameter = values.table()[p];
-    for (index_t i = parameter.offset; i < parameter.offset + parameter.size; ++i) values.data()[i] += 0.01f * noise.data()[i];
+    for (index_t i = parameter.offset; i < parameter.offset + parameter.size; ++i)
+      values.data()[i] += 0.01f * noise.data()[i];
   }
 }
 
@@ -56,12 +64,10 @@ TEST_CASE("contrastive: options are checked before training") {
   const auto refused = [&](auto change) {
     auto o = options();
     change(o);
-    QueueContrastive term(o);
+    Contrastive term(o);
     try {
       term.prepare(s.network, s.data);
-    } catch (const OptionError&) {
-      return true;
-    }
+    } catch (const OptionError&) { return true; }
     return false;
   };
   CHECK_FALSE(refused([](auto&) {}));
@@ -80,14 +86,17 @@ TEST_CASE("contrastive: the queue starts with one key for every example, made by
   Setup s;
   auto term = s.prepared(options());
   CHECK(term.queue().size() == 0);
-  CHECK(std::memcmp(term.key_values().data(), s.network.values().data(), static_cast<std::size_t>(s.network.values().size()) * sizeof(float)) == 0);
+  CHECK(std::memcmp(term.key_values().data(), s.network.values().data(),
+                    static_cast<std::size_t>(s.network.values().size()) * sizeof(float)) == 0);
   term.start(s.network, s.data);
   REQUIRE(term.queue().size() == 8);
   const Matrix expected = keys_of(s, s.network.values(), first_examples(8));
   std::vector<bool> found(8);
   for (index_t slot = 0; slot < 8; ++slot)
     for (index_t i = 0; i < 8; ++i)
-      if (holds(term, slot, expected, i) && term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(i)]) found[static_cast<std::size_t>(i)] = true;
+      if (holds(term, slot, expected, i) &&
+          term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(i)])
+        found[static_cast<std::size_t>(i)] = true;
   CHECK(std::count(found.begin(), found.end(), true) == 8);
   auto small = s.prepared(options(5));
   small.start(s.network, s.data);
@@ -109,7 +118,8 @@ TEST_CASE("contrastive: the key encoder follows with its momentum before it make
   term.begin_step(start);
   double worst = 0;
   for (index_t i = 0; i < old.size(); ++i)
-    worst = std::max(worst, std::abs(term.key_values().data()[i] - (0.9 * old.data()[i] + 0.1 * s.network.values().data()[i])));
+    worst = std::max(
+        worst, std::abs(term.key_values().data()[i] - (0.9 * old.data()[i] + 0.1 * s.network.values().data()[i])));
   CHECK(worst < 1e-6);
   REQUIRE(term.queue().size() == 6);
   // Keys of the new key encoder, same-class examples of each query in turn.
@@ -137,7 +147,8 @@ TEST_CASE("contrastive: momentum 1 freezes the key encoder, momentum 0 makes it 
     term.begin_step(start);
     const auto& expected = momentum == 1 ? old : s.network.values();
     double worst = 0;
-    for (index_t i = 0; i < old.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(term.key_values().data()[i]) - expected.data()[i]));
+    for (index_t i = 0; i < old.size(); ++i)
+      worst = std::max(worst, std::abs(static_cast<double>(term.key_values().data()[i]) - expected.data()[i]));
     CHECK(worst <= (momentum == 1 ? 0 : 1e-7));
   }
 }
@@ -155,7 +166,8 @@ TEST_CASE("contrastive: R positives of every query, distinct while the class suf
       const Matrix expected = keys_of(s, term.key_values(), all);
       std::vector<index_t> times(all.size());
       for (index_t r = 0; r < positives; ++r)
-        for (index_t i = 0; i < expected.rows(); ++i) times[static_cast<std::size_t>(i)] += holds(term, query * positives + r, expected, i);
+        for (index_t i = 0; i < expected.rows(); ++i)
+          times[static_cast<std::size_t>(i)] += holds(term, query * positives + r, expected, i);
       index_t total = 0, used = 0;
       for (const index_t t : times) total += t, used += t > 0;
       CHECK(total == positives);
@@ -221,8 +233,10 @@ TEST_CASE("contrastive: value by the formula in double, measures by its parts") 
     double z = 0;
     for (index_t slot = 0; slot < term.queue().size(); ++slot) {
       double score = 0;
-      for (index_t c = 0; c < queries.cols(); ++c) score += static_cast<double>(queries(b, c)) * term.queue().key(slot)[static_cast<std::size_t>(c)];
-      if (term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(b)]) positives.push_back(score);
+      for (index_t c = 0; c < queries.cols(); ++c)
+        score += static_cast<double>(queries(b, c)) * term.queue().key(slot)[static_cast<std::size_t>(c)];
+      if (term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(b)])
+        positives.push_back(score);
       else z += std::exp(score / 0.3);
     }
     std::sort(positives.begin(), positives.end(), std::greater<>());
@@ -268,7 +282,8 @@ TEST_CASE("contrastive: parts are shares of the whole, also where a part has no 
       const index_t count = std::min<index_t>(2, 7 - first);
       const auto part = step.add(term, first, count);
       sum += part.value.value_or(0);
-      CHECK(largest_error(part.d_embedding, [&](index_t b, index_t c) { return double{whole.d_embedding(first + b, c)}; }) < 1e-6);
+      CHECK(largest_error(part.d_embedding,
+                          [&](index_t b, index_t c) { return double{whole.d_embedding(first + b, c)}; }) < 1e-6);
     }
     CHECK(sum == approx(*whole.value).epsilon(1e-5));
     double worst = 0, most = 0;

@@ -1,8 +1,7 @@
 #pragma once
 #include "kernel/values.hpp"
-#include "knnbert/encoder/bert.hpp"
-#include "knnbert/metric/cosine.hpp"
 #include "knnbert/model/network.hpp"
+#include "knnbert/model/stack.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 #include "nn/directional.hpp"
@@ -11,16 +10,16 @@ namespace knnbert_test {
 
 using namespace knnbert;
 
-struct TinyStack {
-  using encoder_type = Bert;
-  using head_type = MlpHead;
-  using metric_type = Cosine;
-};
-using TinyNetwork = Network<TinyStack>;
+using TinyNetwork = Network<DefaultStack>;
 
 /// A network of random values over tokens, without texts and files.
 inline TinyNetwork tiny_network(const ClassifierOptions& options = {.projection_width = 11}, std::uint64_t seed = 1) {
-  const BertConfig config{.vocab_size = 41, .hidden_size = 20, .num_hidden_layers = 1, .num_attention_heads = 2, .intermediate_size = 37, .max_position_embeddings = 16};
+  const BertConfig config{.vocab_size = 41,
+                          .hidden_size = 20,
+                          .num_hidden_layers = 1,
+                          .num_attention_heads = 2,
+                          .intermediate_size = 37,
+                          .max_position_embeddings = 16};
   TinyNetwork network(config, 3, options);
   fill_random(network.values(), seed, 0.3);
   return network;
@@ -62,7 +61,13 @@ struct HandmadeStep {
   using Context = StepContext<TinyNetwork, TrainingData>;
 
   Start start() {
-    return {.model = network, .data = data, .clock = clock, .dropout = dropout, .examples = examples, .labels = labels, .ranges = ranges};
+    return {.model = network,
+            .data = data,
+            .clock = clock,
+            .dropout = dropout,
+            .examples = examples,
+            .labels = labels,
+            .ranges = ranges};
   }
 
   struct Result {
@@ -82,15 +87,28 @@ struct HandmadeStep {
     entering.start(network, batch.size(), batch.tokens(), pass.layers());
     const ParameterBlock no_values(std::make_shared<const ParameterTable>());
     Gradients no_gradients(no_values.shared_table());
-    Context context{.model = network, .data = data, .clock = clock, .dropout = masks(), .examples = own, .targets = targets, .first_example = first,
-                    .step_examples = std::ssize(examples), .idle_weight = idle_weight, .pass = pass, .entering = entering, .gradients = gradients,
-                    .own_values = no_values, .own_gradients = no_gradients};
+    Context context{.model = network,
+                    .data = data,
+                    .clock = clock,
+                    .dropout = masks(),
+                    .examples = own,
+                    .targets = targets,
+                    .first_example = first,
+                    .step_examples = std::ssize(examples),
+                    .idle_weight = idle_weight,
+                    .pass = pass,
+                    .entering = entering,
+                    .gradients = gradients,
+                    .own_values = no_values,
+                    .own_gradients = no_gradients};
     const TermValue value = term.add(context);
     return {value, std::move(entering.d_embedding), std::move(entering.d_logits)};
   }
   std::optional<Rng> masks() const { return dropout ? std::optional(clock.rng(Stream::dropout)) : std::nullopt; }
   template <class T>
-  Result add(T& term) { return add(term, 0, std::ssize(examples)); }
+  Result add(T& term) {
+    return add(term, 0, std::ssize(examples));
+  }
 };
 
 }  // namespace knnbert_test

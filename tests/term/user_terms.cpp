@@ -18,7 +18,8 @@ const std::vector<label_t> tiny_labels{0, 1, 2, 0, 1, 2, 2, 1};
 
 /// A few steps of every process of a team; the values, and those that terms declared, behind them.
 template <class MakeSource, class... Terms>
-std::vector<std::pair<ParameterBlock, ParameterBlock>> trained_together(index_t size, const TrainerOptions& options, index_t examples, MakeSource&& source_of,
+std::vector<std::pair<ParameterBlock, ParameterBlock>> trained_together(index_t size, const TrainerOptions& options,
+                                                                        index_t examples, MakeSource&& source_of,
                                                                         Terms... terms) {
   std::vector<std::pair<ParameterBlock, ParameterBlock>> all(static_cast<std::size_t>(size));
   run_team(size, [&](ThreadCommunicator& c) {
@@ -28,7 +29,8 @@ std::vector<std::pair<ParameterBlock, ParameterBlock>> trained_together(index_t 
     Stepper stepper(network, source, options, terms...);
     if (size > 1) stepper.join(c);
     const auto chosen = first_examples(examples);
-    for (std::uint64_t step = 0; step < 3; ++step) REQUIRE(stepper.step({.step = step, .steps = 3}, chosen, 1e-3f).finite);
+    for (std::uint64_t step = 0; step < 3; ++step)
+      REQUIRE(stepper.step({.step = step, .steps = 3}, chosen, 1e-3f).finite);
     all[static_cast<std::size_t>(c.rank())] = {network.values(), stepper.own_values()};
   });
   return all;
@@ -36,7 +38,8 @@ std::vector<std::pair<ParameterBlock, ParameterBlock>> trained_together(index_t 
 
 double mean_difference(const ParameterBlock& a, const ParameterBlock& b) {
   double sum = 0;
-  for (index_t i = 0; i < a.size(); ++i) sum += std::abs(static_cast<double>(std::as_const(a).data()[i]) - std::as_const(b).data()[i]);
+  for (index_t i = 0; i < a.size(); ++i)
+    sum += std::abs(static_cast<double>(std::as_const(a).data()[i]) - std::as_const(b).data()[i]);
   return a.size() ? sum / static_cast<double>(a.size()) : 0;
 }
 
@@ -59,7 +62,9 @@ void check_team(index_t examples, bool dropout, Terms... terms) {
 }
 void check_masked_team() {
   for (const index_t examples : {8, 2})
-    check_team_over([](const TrainingData& data) { return MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3}; }, examples, true, MaskedTokens{.mask = 40});
+    check_team_over(
+        [](const TrainingData& data) { return MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3}; }, examples,
+        true, MaskedTokens{.mask = 40});
 }
 
 }  // namespace
@@ -67,7 +72,7 @@ void check_masked_team() {
 TEST_CASE("user terms: values and gradients are those of PyTorch's autograd") {
   const auto place = folder_with(terms_dump);
   if (!place) return;
-  TermsReference<Network<ReferenceStack>>(*place).check_all();
+  TermsReference<Network<DefaultStack>>(*place).check_all();
 }
 
 TEST_CASE("user terms: processes give the result of one, also where one of them has no example") {
@@ -78,7 +83,8 @@ TEST_CASE("user terms: processes give the result of one, also where one of them 
       check_team(examples, dropout, CrossEntropy{}, Smoothness<>{.epsilon = 1e-2f, .noise = {1e-2f}});
     }
   check_masked_team();
-  for (const index_t examples : {8, 5, 2}) check_team(examples, true, CrossEntropy{.weight = 0.4f}, WordPerturbation<>{.change = {1e-2f}});
+  for (const index_t examples : {8, 5, 2})
+    check_team(examples, true, CrossEntropy{.weight = 0.4f}, WordPerturbation<>{.change = {1e-2f}});
 }
 
 TEST_CASE("user terms: parts of a step add up to the whole, and are refused where a term compares examples") {
@@ -99,14 +105,16 @@ TEST_CASE("user terms: parts of a step add up to the whole, and are refused wher
   }
   auto network = tiny_network();
   const TrainingData data = tiny_examples(tiny_labels);
-  const auto message = message_of<OptionError>([&] { Stepper stepper(network, data, TrainerOptions{.part_size = 3}, WordPerturbation<>{}); });
+  const auto message = message_of<OptionError>(
+      [&] { Stepper stepper(network, data, TrainerOptions{.part_size = 3}, WordPerturbation<>{}); });
   CHECK(contains(message, "part_size 3 given, 0 expected: a term compares the examples of a step"));
 }
 
 TEST_CASE("parameters that terms declare: clipped by one norm with the model's, at the heads' rate, archived") {
   auto network = tiny_network();
   const TrainingData data = tiny_examples(tiny_labels);
-  const TrainerOptions options{.learning_rate = 1e-3f, .head_learning_rate = 5e-3f, .clip_norm = 1e-3f, .dropout = false};
+  const TrainerOptions options{
+      .learning_rate = 1e-3f, .head_learning_rate = 5e-3f, .clip_norm = 1e-3f, .dropout = false};
   Stepper stepper(network, data, options, CrossEntropy{}, TinyLayerwise{});
   REQUIRE(stepper.own_values().table().find("layerwise.out_proj.weight") >= 0);
   const ParameterBlock before = stepper.own_values(), model_before = network.values();
@@ -120,7 +128,8 @@ TEST_CASE("parameters that terms declare: clipped by one norm with the model's, 
   CHECK(norm == approx(std::sqrt(squares + own_squares)).epsilon(1e-6));
   const auto largest_move = [](const ParameterBlock& a, const ParameterBlock& b) {
     float most = 0;
-    for (index_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(std::as_const(a).data()[i] - std::as_const(b).data()[i]));
+    for (index_t i = 0; i < a.size(); ++i)
+      most = std::max(most, std::abs(std::as_const(a).data()[i] - std::as_const(b).data()[i]));
     return most;
   };
   CHECK(largest_move(stepper.own_values(), before) == approx(5e-3).epsilon(1e-2));  // Adam's first step is the rate
@@ -143,7 +152,9 @@ TEST_CASE("masked tokens: a data source of masked texts trains the encoder and a
   const TrainingData data = tiny_examples(tiny_labels);
   const MaskedTexts source{.texts = data.tokens(), .mask = 40, .rate = 0.3};
   Stepper stepper(network, source, TrainerOptions{}, MaskedTokens{.mask = 40});
-  const auto at = [&](std::uint64_t step, float rate) { return static_cast<float>(stepper.step({.step = step}, first_examples(8), rate).loss); };
+  const auto at = [&](std::uint64_t step, float rate) {
+    return static_cast<float>(stepper.step({.step = step}, first_examples(8), rate).loss);
+  };
   const float before = at(0, 0);
   for (std::uint64_t step = 0; step < 60; ++step) at(step, 5e-3f);
   CHECK(at(0, 0) < 0.6f * before);

@@ -24,11 +24,13 @@ struct NormalNoise {
     const Rng rng = c.clock.rng(Stream::noise);
     for (index_t t = 0; t < noise.rows(); ++t)  // `first_example` keeps the parts of a step apart
       for (index_t k = 0; k < noise.cols(); ++k)
-        noise(t, k) = deviation * static_cast<float>(rng.fork(static_cast<std::uint64_t>(c.first_example)).normal(static_cast<std::uint64_t>(t * noise.cols() + k)));
+        noise(t, k) = deviation * static_cast<float>(rng.fork(static_cast<std::uint64_t>(c.first_example))
+                                                         .normal(static_cast<std::uint64_t>(t * noise.cols() + k)));
   }
 };
 
-/// SMART's smoothness with one ascent step: weight * symmetric KL of the logits and those of the worst embedding output nearby.
+/// SMART's smoothness with one ascent step: weight * symmetric KL of the logits and those of the worst embedding output
+/// nearby.
 template <class Noise = NormalNoise>
 struct Smoothness {
   static constexpr std::string_view name = "smoothness";
@@ -40,7 +42,8 @@ struct Smoothness {
     using Model = std::remove_cvref_t<decltype(c.model)>;
     const Batch& batch = c.pass.batch();
     const ConstView clean = c.pass.hidden(0), logits = c.logits;
-    Matrix change(clean.rows(), clean.cols()), x(clean.rows(), clean.cols()), d(logits.rows(), logits.cols()), d_clean(logits.rows(), logits.cols());
+    Matrix change(clean.rows(), clean.cols()), x(clean.rows(), clean.cols()), d(logits.rows(), logits.cols()),
+        d_clean(logits.rows(), logits.cols());
     typename Model::pass_type pass;
     typename Model::rows_type d_x;
     const auto run = [&] {
@@ -57,7 +60,8 @@ struct Smoothness {
       for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t)
         for (const float g : u.row(t)) largest = std::max(largest, std::abs(g));
       for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t)
-        for (index_t k = 0; k < u.cols(); ++k) change(t, k) = std::clamp(change(t, k) + eta * u(t, k) / largest, -epsilon, epsilon);
+        for (index_t k = 0; k < u.cols(); ++k)
+          change(t, k) = std::clamp(change(t, k) + eta * u(t, k) / largest, -epsilon, epsilon);
     }
     run();
     const float scale = weight * c.share(), value = scale * SymmetricKl{}(pass.logits(), logits, d, d_clean);
@@ -77,7 +81,8 @@ struct Layerwise {
 
   template <class Model>
   void declare(const Model& model, ParameterTable& table) {
-    head = Head::declare(table, "layerwise", model.width(), {.outputs = model.classes(), .hidden_layer = false, .dropout = 0});
+    head = Head::declare(table, "layerwise", model.width(),
+                         {.outputs = model.classes(), .hidden_layer = false, .dropout = 0});
   }
   void initialize(ParameterBlock& own_values, const Rng& rng) const { head.initialize(own_values, rng); }
 
@@ -108,7 +113,8 @@ struct PlainLinear {
   index_t weight = -1, bias = -1, inputs = 0, outputs = 0;
 
   static PlainLinear declare(ParameterTable& table, const std::string& name, index_t inputs, index_t outputs) {
-    return {table.add_weight(name + ".weight", outputs, inputs), table.add_vector(name + ".bias", outputs), inputs, outputs};
+    return {table.add_weight(name + ".weight", outputs, inputs), table.add_vector(name + ".bias", outputs), inputs,
+            outputs};
   }
   Matrix forward(const ParameterBlock& values, ConstView x) const {
     Matrix y(x.rows(), outputs);
@@ -131,7 +137,8 @@ struct PlainLinear {
     for (index_t r = 0; r < x.rows(); ++r)
       for (index_t o = 0; o < outputs; ++o) {
         g[b.at(0, o)] += d_y(r, o);
-        for (index_t i = 0; i < inputs; ++i) g[w.at(o, i)] += d_y(r, o) * x(r, i), d_x(r, i) += d_y(r, o) * v[w.at(o, i)];
+        for (index_t i = 0; i < inputs; ++i)
+          g[w.at(o, i)] += d_y(r, o) * x(r, i), d_x(r, i) += d_y(r, o) * v[w.at(o, i)];
       }
     return d_x;
   }
@@ -145,8 +152,9 @@ struct SignStep {
   }
 };
 
-/// CAT: the word table moves against the classifier, every occurrence of a token alike; a cross entropy on what comes out, and NT-Xent
-/// of the first rows, projected by a head of its own, with those of the clean pass. The clean cross entropy is another term's.
+/// CAT: the word table moves against the classifier, every occurrence of a token alike; a cross entropy on what comes
+/// out, and NT-Xent of the first rows, projected by a head of its own, with those of the clean pass. The clean cross
+/// entropy is another term's.
 template <class Change = SignStep>
 struct WordPerturbation {
   static constexpr std::string_view name = "words";
@@ -163,7 +171,8 @@ struct WordPerturbation {
     second = PlainLinear::declare(table, "words.second", model.width(), 20);
   }
   void initialize(ParameterBlock& own_values, const Rng& rng) const {
-    for (index_t i = 0; i < own_values.size(); ++i) own_values.data()[i] = static_cast<float>(0.3 * rng.normal(static_cast<std::uint64_t>(i)));
+    for (index_t i = 0; i < own_values.size(); ++i)
+      own_values.data()[i] = static_cast<float>(0.3 * rng.normal(static_cast<std::uint64_t>(i)));
   }
 
   struct Projected {
@@ -196,7 +205,9 @@ struct WordPerturbation {
       scale_rows(d, c.share());
       typename Model::rows_type d_sums;
       model.backward(model.values(), c.pass, {.d_logits = d, .d_sums_out = &d_sums});
-      for (index_t t = 0; t < c.pass.batch().tokens(); ++t) add_rows(ConstView(d_sums).row_range(t, 1), View(table).row_range(c.pass.batch().ids[static_cast<std::size_t>(t)], 1));
+      for (index_t t = 0; t < c.pass.batch().tokens(); ++t)
+        add_rows(ConstView(d_sums).row_range(t, 1),
+                 View(table).row_range(c.pass.batch().ids[static_cast<std::size_t>(t)], 1));
     }
     team.all_reduce({table.data(), static_cast<std::size_t>(table.rows() * table.stride())});
     change(table);
@@ -208,7 +219,8 @@ struct WordPerturbation {
       const Batch& batch = c.pass.batch();
       Matrix sums(batch.tokens(), width);
       copy(c.pass.sums(), sums);
-      for (index_t t = 0; t < batch.tokens(); ++t) add_rows(ConstView(table).row_range(batch.ids[static_cast<std::size_t>(t)], 1), View(sums).row_range(t, 1));
+      for (index_t t = 0; t < batch.tokens(); ++t)
+        add_rows(ConstView(table).row_range(batch.ids[static_cast<std::size_t>(t)], 1), View(sums).row_range(t, 1));
       auto options = c.forward_options();
       if (c.dropout) options.dropout = c.clock.rng(Stream::noise);  // fresh masks
       model.forward(model.values(), {batch, Entry::sums, sums}, options, pass);
@@ -233,12 +245,15 @@ struct WordPerturbation {
     scale_rows(d_z, lambda);
     Matrix d_views(views.rows(), views.cols());
     Cosine().prepare_backward(views, z, d_z, d_views);
-    const Matrix d_own = project_backward(c.own_values, own, ConstView(d_views).row_range(begin, texts), c.own_gradients);
-    const Matrix d_other = project_backward(c.own_values, other, ConstView(d_views).row_range(all + begin, texts), c.own_gradients);
+    const Matrix d_own =
+        project_backward(c.own_values, own, ConstView(d_views).row_range(begin, texts), c.own_gradients);
+    const Matrix d_other =
+        project_backward(c.own_values, other, ConstView(d_views).row_range(all + begin, texts), c.own_gradients);
     using Input = typename Model::rows_type::input;
     const typename Model::hidden_gradient_type d_hidden[] = {{pass.layers(), HiddenRows::first, Input(d_other)}};
     typename Model::rows_type d_sums;
-    model.backward(model.values(), pass, {.d_logits = d, .d_hidden = d_hidden, .parameters = &c.gradients, .d_sums_out = &d_sums});
+    model.backward(model.values(), pass,
+                   {.d_logits = d, .d_hidden = d_hidden, .parameters = &c.gradients, .d_sums_out = &d_sums});
     add_rows(d_sums, c.entering.d_sums());
     add_rows(d_own, c.entering.d_hidden(pass.layers(), HiddenRows::first));
     return value;
@@ -280,7 +295,9 @@ struct MaskedTokens {
   void join(Team all) { team = all; }
 
   template <class Model>
-  void declare(const Model& model, ParameterTable& table) { bias = table.add_vector("masked.bias", model.encoder().config().vocab_size); }
+  void declare(const Model& model, ParameterTable& table) {
+    bias = table.add_vector("masked.bias", model.encoder().config().vocab_size);
+  }
 
   template <class Context>
   TermValue add(Context& c) const {
@@ -290,7 +307,8 @@ struct MaskedTokens {
     const Batch& batch = c.pass.batch();
     const ConstView hidden = c.pass.hidden(c.pass.layers());
     const View d_hidden = c.entering.d_hidden(c.pass.layers(), HiddenRows::all);
-    const index_t words = c.model.encoder().layers().words, width = hidden.cols(), vocabulary = c.model.encoder().config().vocab_size;
+    const index_t words = c.model.encoder().layers().words, width = hidden.cols(),
+                  vocabulary = c.model.encoder().config().vocab_size;
     const float *table = c.model.values().slice(words), *b = c.own_values.slice(bias);
     Matrix scores(std::ssize(c.labels), vocabulary), d(std::ssize(c.labels), vocabulary);
     std::vector<index_t> rows;
@@ -299,10 +317,12 @@ struct MaskedTokens {
     for (index_t m = 0; m < scores.rows(); ++m)
       for (index_t v = 0; v < vocabulary; ++v) {
         double sum = b[v];
-        for (index_t k = 0; k < width; ++k) sum += static_cast<double>(hidden(rows[static_cast<std::size_t>(m)], k)) * table[v * width + k];
+        for (index_t k = 0; k < width; ++k)
+          sum += static_cast<double>(hidden(rows[static_cast<std::size_t>(m)], k)) * table[v * width + k];
         scores(m, v) = static_cast<float>(sum);
       }
-    const float share = static_cast<float>(c.labels.size()) / tokens, value = share * CrossEntropyLoss{}(scores, c.labels, d);
+    const float share = static_cast<float>(c.labels.size()) / tokens,
+                value = share * CrossEntropyLoss{}(scores, c.labels, d);
     scale_rows(d, share);
     for (index_t v = 0; v < vocabulary; ++v) c.gradients.touch(v);
     float *d_table = c.gradients.slice(words), *d_b = c.own_gradients.slice(bias);
@@ -310,7 +330,8 @@ struct MaskedTokens {
       for (index_t v = 0; v < vocabulary; ++v) {
         const index_t row = rows[static_cast<std::size_t>(m)];
         d_b[v] += d(m, v);
-        for (index_t k = 0; k < width; ++k) d_hidden(row, k) += d(m, v) * table[v * width + k], d_table[v * width + k] += d(m, v) * hidden(row, k);
+        for (index_t k = 0; k < width; ++k)
+          d_hidden(row, k) += d(m, v) * table[v * width + k], d_table[v * width + k] += d(m, v) * hidden(row, k);
       }
     return value;
   }
@@ -323,7 +344,9 @@ struct AveragedValues {
   ParameterBlock average{};
 
   template <class Model, class Data>
-  void prepare(const Model& model, const Data&) { average = model.values(); }
+  void prepare(const Model& model, const Data&) {
+    average = model.values();
+  }
   template <class Model>
   void after_update(const Model& model, std::span<const Range> ranges) {
     float* a = average.data();
@@ -332,10 +355,14 @@ struct AveragedValues {
       for (index_t i = r.begin; i < r.end; ++i) a[i] = keep * a[i] + (1 - keep) * v[i];
   }
   template <class Context>
-  TermValue add(Context&) const { return std::nullopt; }
+  TermValue add(Context&) const {
+    return std::nullopt;
+  }
   const ParameterBlock* values_to_evaluate() const { return &average; }
   template <class Archive>
-  void archive(Archive& ar) { ar("average", archived_floats<Archive>(average)); }
+  void archive(Archive& ar) {
+    ar("average", archived_floats<Archive>(average));
+  }
 };
 
 }  // namespace knnbert_test

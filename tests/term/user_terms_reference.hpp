@@ -12,7 +12,9 @@ inline constexpr const char* terms_dump = "terms.safetensors";
 struct GivenRows {
   const Matrix* rows = nullptr;
   template <class Context>
-  void operator()(const Context&, View noise) const { copy(*rows, noise); }
+  void operator()(const Context&, View noise) const {
+    copy(*rows, noise);
+  }
 };
 
 /// Compares the gradient with the dump's, and steps as the dump did: signs near zero are rounding.
@@ -40,7 +42,8 @@ struct TermsReference {
   TrainerOptions options{.clip_norm = 0, .dropout = false};
 
   explicit TermsReference(const std::filesystem::path& place)
-      : dump(place / terms_dump), encoder(place / "models" / "terms"), network(network_of<Net>(encoder, dump, "pooler", 2)), data(read_data(dump, 3)),
+      : dump(place / terms_dump), encoder(place / "models" / "terms"),
+        network(network_of<Net>(encoder, dump, "pooler", 2)), data(read_data(dump, 3)),
         all(static_cast<std::size_t>(data.size())) {
     std::iota(all.begin(), all.end(), index_t{0});
   }
@@ -71,12 +74,15 @@ struct TermsReference {
   }
 
   void check_all() {
-    const Matrix noise = read_matrix(dump, "noise"), gradient = read_matrix(dump, "word_gradient"), change = read_matrix(dump, "perturbation");
-    check("smoothness", 40, data, CrossEntropy{}, Smoothness<GivenRows>{.weight = 1, .epsilon = number("epsilon"), .eta = number("eta"), .noise = {&noise}});
+    const Matrix noise = read_matrix(dump, "noise"), gradient = read_matrix(dump, "word_gradient"),
+                 change = read_matrix(dump, "perturbation");
+    check("smoothness", 40, data, CrossEntropy{},
+          Smoothness<GivenRows>{.weight = 1, .epsilon = number("epsilon"), .eta = number("eta"), .noise = {&noise}});
     check("layerwise", 35, data, Layerwise<typename Net::head_type>{});
     const float lambda = number("lambda");
     check("words", 40, data, CrossEntropy{.weight = (1 - lambda) / 2},
-          WordPerturbation<GivenChange>{.lambda = lambda, .temperature = number("temperature"), .change = {&gradient, &change}});
+          WordPerturbation<GivenChange>{
+              .lambda = lambda, .temperature = number("temperature"), .change = {&gradient, &change}});
     check_masked();
   }
 
@@ -85,7 +91,9 @@ struct TermsReference {
       Batch seen;
       std::vector<label_t> answers;
       index_t size() const { return seen.size(); }
-      void assign(std::span<const index_t>, const StepClock&, Batch& batch, Targets& targets) const { batch = seen, targets.classes = answers; }
+      void assign(std::span<const index_t>, const StepClock&, Batch& batch, Targets& targets) const {
+        batch = seen, targets.classes = answers;
+      }
     } given{data.tokens(), {}};
     const auto tensor = dump.at("masked_ids");
     const auto masked = tensor.as_int64s();

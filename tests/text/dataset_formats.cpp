@@ -180,9 +180,7 @@ TEST_CASE("every truncation of every format is read or refused") {
           const std::vector<char> exact(sample.first.begin(), sample.first.begin() + static_cast<index_t>(length));
           try {
             Dataset::parse({exact.data(), exact.size()}, "f", {.format = format, .labels_required = required});
-          } catch (const FormatError&) {
-            ++refused;
-          }
+          } catch (const FormatError&) { ++refused; }
         }
   CHECK(refused > 100);
 }

@@ -67,9 +67,7 @@ Ids ids_of(const WordPiece& tokenizer, std::string_view text) {
 std::string error_of(const std::filesystem::path& folder) {
   try {
     WordPiece::load(folder);
-  } catch (const Error& error) {
-    return error.what();
-  }
+  } catch (const Error& error) { return error.what(); }
   return {};
 }
 
@@ -219,20 +217,15 @@ TEST_CASE("damaged files give an error or a tokenizer, never a crash") {
     auto text = usual;
     for (int i = 0; i < 3; ++i) {
       const auto at = below(text.size()), length = below(20);
-      if (below(2))
-        text[at] = static_cast<char>(below(256));
-      else if (below(2))
-        text.erase(at, length);
-      else
-        text.insert(at, text.substr(below(text.size()), length));
+      if (below(2)) text[at] = static_cast<char>(below(256));
+      else if (below(2)) text.erase(at, length);
+      else text.insert(at, text.substr(below(text.size()), length));
     }
     folder.write("tokenizer.json", text);
     try {
       Batch batch;
       WordPiece::load(folder.path, AddedTokenMatching::all).append("hello <x> [CLS] Hellos", batch, 5);
-    } catch (const FormatError&) {
-      ++refused;
-    }
+    } catch (const FormatError&) { ++refused; }
   }
   CHECK(refused > 150);
 }

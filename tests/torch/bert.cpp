@@ -1,5 +1,8 @@
 #include "torch/twins.hpp"
 
+#include "knnbert/encoder/momentum.hpp"
+#include "knnbert/testing/encoder_laws.hpp"
+
 using namespace knnbert_test;
 
 namespace {
@@ -20,22 +23,37 @@ struct Passes {
     t.torch.forward(t.torch_values, batch, options, torch_tape, t.torch_workspace);
     const index_t width = t.native.width();
     const Matrix d_embedding = random_matrix(batch.size(), width, 3), d_first = random_matrix(batch.size(), width, 6);
-    const Matrix second = random_matrix(batch.tokens(), width, 4, 0.1), last = random_matrix(batch.tokens(), width, 5, 0.1);
+    const Matrix second = random_matrix(batch.tokens(), width, 4, 0.1),
+                 last = random_matrix(batch.tokens(), width, 5, 0.1);
     const index_t end = tape.layers();
-    const std::vector<HiddenGradient> d_hidden{{1, HiddenRows::all, second}, {end, HiddenRows::all, last}, {1, HiddenRows::first, d_first}, {0, HiddenRows::first, d_first}};
+    const std::vector<HiddenGradient> d_hidden{{1, HiddenRows::all, second},
+                                               {end, HiddenRows::all, last},
+                                               {1, HiddenRows::first, d_first},
+                                               {0, HiddenRows::first, d_first}};
     std::vector<BasicHiddenGradient<TorchInput>> torch_d_hidden;
     for (const auto& d : d_hidden) torch_d_hidden.push_back({d.layer, d.which, d.rows});
     t.native.backward(t.native_values, tape,
-                      {.d_embedding = d_embedding, .d_hidden = d_hidden, .d_sums = second, .parameters = &gradients, .d_output = &d_output, .d_sums_out = &d_sums},
+                      {.d_embedding = d_embedding,
+                       .d_hidden = d_hidden,
+                       .d_sums = second,
+                       .parameters = &gradients,
+                       .d_output = &d_output,
+                       .d_sums_out = &d_sums},
                       t.workspace, Workers());
     t.torch.backward(t.torch_values, torch_tape,
-                     {.d_embedding = d_embedding, .d_hidden = torch_d_hidden, .d_sums = second, .parameters = &torch_gradients, .d_output = &torch_d_output, .d_sums_out = &torch_d_sums},
+                     {.d_embedding = d_embedding,
+                      .d_hidden = torch_d_hidden,
+                      .d_sums = second,
+                      .parameters = &torch_gradients,
+                      .d_output = &torch_d_output,
+                      .d_sums_out = &torch_d_sums},
                      t.torch_workspace);
   }
 
   double hidden_difference() const {
     double worst = difference(torch_tape.embedding(), tape.embedding());
-    for (index_t l = 0; l <= tape.layers(); ++l) worst = std::max(worst, difference(torch_tape.hidden(l), tape.hidden(l)));
+    for (index_t l = 0; l <= tape.layers(); ++l)
+      worst = std::max(worst, difference(torch_tape.hidden(l), tape.hidden(l)));
     return worst;
   }
 };
@@ -51,7 +69,9 @@ double lowest_cosine(ConstView a, ConstView b) {
   double lowest = 1;
   for (index_t r = 0; r < a.rows(); ++r) {
     double ab = 0, aa = 0, bb = 0;
-    for (index_t c = 0; c < a.cols(); ++c) ab += static_cast<double>(a(r, c)) * b(r, c), aa += static_cast<double>(a(r, c)) * a(r, c), bb += static_cast<double>(b(r, c)) * b(r, c);
+    for (index_t c = 0; c < a.cols(); ++c)
+      ab += static_cast<double>(a(r, c)) * b(r, c), aa += static_cast<double>(a(r, c)) * a(r, c),
+          bb += static_cast<double>(b(r, c)) * b(r, c);
     lowest = std::min(lowest, ab / std::sqrt(aa * bb));
   }
   return lowest;
@@ -62,7 +82,8 @@ double lowest_cosine(ConstView a, ConstView b) {
 TEST_CASE("torch bert: hidden states and gradients are those of the native encoder") {
   for (const auto activation : {ActivationKind::gelu, ActivationKind::gelu_tanh, ActivationKind::relu})
     for (const auto pooling : {Pooling::mean, Pooling::cls, Pooling::pooler})
-      for (const TorchBertOptions& buckets : {TorchBertOptions{.padding = 0}, {.padding = 0.3}, {.padding = 1}, {.padding = 0, .smallest_bucket = 20}}) {
+      for (const TorchBertOptions& buckets :
+           {TorchBertOptions{.padding = 0}, {.padding = 0.3}, {.padding = 1}, {.padding = 0, .smallest_bucket = 20}}) {
         Twins t = Twins::random(twin_config(activation), buckets);
         const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = pooling});
         CHECK(p.hidden_difference() < 1e-5);
@@ -72,11 +93,25 @@ TEST_CASE("torch bert: hidden states and gradients are those of the native encod
       }
 }
 
+TEST_CASE("torch bert: DistilBERT's hidden states and gradients are those of the native encoder") {
+  Twins t = Twins::random(twin_config(ActivationKind::gelu, distilbert_family));
+  const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = Pooling::mean});
+  CHECK(p.hidden_difference() < 1e-5);
+  CHECK(difference(p.torch_d_output, p.d_output) < 1e-4 * magnitude(p.d_output));
+  CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-4 * magnitude(p.d_sums));
+  CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
+}
+
+TEST_CASE("torch bert: the laws of encoders hold") {
+  CHECK(knnbert::testing::encoder_laws<TorchBert>(twin_config(), twin_batch(twin_config(), ragged)).empty());
+}
+
 TEST_CASE("torch bert: texts of another length share a bucket while little of it is padding or it is small") {
   const Batch batch = twin_batch(twin_config(), {10, 4, 4, 9, 10, 12});
   const auto buckets = [&](double padding, index_t smallest) {
     std::vector<index_t> rows;
-    for (const auto& b : knnbert::detail::PackedBatch(batch, {padding, smallest}, at::kCPU).buckets) rows.push_back(b.rows);
+    for (const auto& b : knnbert::detail::PackedBatch(batch, {padding, smallest}, at::kCPU).buckets)
+      rows.push_back(b.rows);
     return rows;
   };
   CHECK(buckets(0, 1) == std::vector<index_t>{8, 9, 20, 12});
@@ -97,12 +132,13 @@ TEST_CASE("torch bert: on MiniLM hidden states are within 1e-4 and gradients wit
     const Passes p(t, twin_batch(t.native.config(), {7, 64, 12, 128, 12, 33}), {.pooling = pooling});
     CHECK(p.hidden_difference() < 1e-4);
     CHECK(difference(p.torch_d_output, p.d_output) < 1e-3 * magnitude(p.d_output));
-        CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-3 * magnitude(p.d_sums));
+    CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-3 * magnitude(p.d_sums));
     CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
   }
 }
 
-TEST_CASE("torch bert: a backward pass leaves its tape, adds, and gives the same gradients when blocks are computed again") {
+TEST_CASE(
+    "torch bert: a backward pass leaves its tape, adds, and gives the same gradients when blocks are computed again") {
   Twins t = Twins::random(twin_config());
   const Batch batch = twin_batch(t.torch.config(), ragged);
   const Matrix d = random_matrix(batch.size(), t.torch.width(), 3);
@@ -110,7 +146,8 @@ TEST_CASE("torch bert: a backward pass leaves its tape, adds, and gives the same
     TorchTape tape;
     Gradients gradients(t.torch_values.shared_table());
     t.torch.forward(t.torch_values, batch, options, tape, t.torch_workspace);
-    for (int i = 0; i < times; ++i) t.torch.backward(t.torch_values, tape, {.d_embedding = d, .parameters = &gradients}, t.torch_workspace);
+    for (int i = 0; i < times; ++i)
+      t.torch.backward(t.torch_values, tape, {.d_embedding = d, .parameters = &gradients}, t.torch_workspace);
     return gradients.block();
   };
   for (const auto& dropout : {std::optional<Rng>(), std::optional(Rng(5, Stream::dropout))}) {
@@ -141,14 +178,20 @@ TEST_CASE("torch bert: passes entered at rows are those of the native encoder, a
     Gradients gradients(t.torch_values.shared_table());
     TorchRows d_output, d_sums, d_alone;
     TorchRows* const at_sums = entry == Entry::sums ? &d_sums : nullptr;
-    t.torch.backward(t.torch_values, from, {.d_embedding = d, .parameters = &gradients, .d_output = &d_output, .d_sums_out = at_sums}, t.torch_workspace);
+    t.torch.backward(t.torch_values, from,
+                     {.d_embedding = d, .parameters = &gradients, .d_output = &d_output, .d_sums_out = at_sums},
+                     t.torch_workspace);
     CHECK(magnitude(parameter_of(gradients.block(), t.torch.layers().words)) == 0);
-    CHECK((magnitude(parameter_of(gradients.block(), t.torch.layers().embedding_norm.gain)) > 0) == (entry == Entry::sums));
+    CHECK((magnitude(parameter_of(gradients.block(), t.torch.layers().embedding_norm.gain)) > 0) ==
+          (entry == Entry::sums));
     CHECK(magnitude(d_output) > 0);
-    t.torch.backward(t.torch_values, clean, {.d_embedding = d, .d_output = &d_alone}, t.torch_workspace);  // without parameter gradients
+    // without parameter gradients
+    t.torch.backward(t.torch_values, clean, {.d_embedding = d, .d_output = &d_alone}, t.torch_workspace);
     CHECK(difference(d_alone, d_output) == 0);
     if (entry == Entry::output)
-      CHECK_THROWS_AS(t.torch.backward(t.torch_values, from, {.d_embedding = d, .d_sums_out = &d_sums}, t.torch_workspace), OptionError);
+      CHECK_THROWS_AS(
+          t.torch.backward(t.torch_values, from, {.d_embedding = d, .d_sums_out = &d_sums}, t.torch_workspace),
+          OptionError);
   }
 }
 
@@ -237,10 +280,21 @@ TEST_CASE("torch bert: errors are typed and leave the encoder usable") {
   CHECK_THROWS_AS(t.torch.lower(t.torch_values, Precision::int8), OptionError);
   CHECK_THROWS_AS(t.torch.place(t.native_values), OptionError);
   CHECK_THROWS_AS(knnbert::detail::guarded("test", [] { return at::empty({index_t{1} << 50}); }), DeviceMemoryError);
-  CHECK_THROWS_AS(knnbert::detail::guarded("test", []() -> int { throw c10::OutOfMemoryError(c10::SourceLocation{"", "", 0}, "CUDA out of memory."); }), DeviceMemoryError);
-  CHECK_THROWS_AS(knnbert::detail::guarded("test", [] { return at::mm(at::ones({2, 3}), at::ones({2, 3})); }), DeviceError);
+  CHECK_THROWS_AS(
+      knnbert::detail::guarded("test",
+                               []() -> int {
+                                 throw c10::OutOfMemoryError(c10::SourceLocation{"", "", 0}, "CUDA out of memory.");
+                               }),
+      DeviceMemoryError);
+  CHECK_THROWS_AS(knnbert::detail::guarded("test",
+                                           [] {
+                                             return at::mm(at::ones({2, 3}), at::ones({2, 3}));
+                                           }),
+                  DeviceError);
   TorchTape tape;
   t.torch.forward(t.torch_values, batch, {}, tape, t.torch_workspace);
-  CHECK_THROWS_AS(t.torch.backward(t.torch_values, tape, {.d_embedding = ConstView(before).row_range(0, 2)}, t.torch_workspace), ShapeError);
+  CHECK_THROWS_AS(
+      t.torch.backward(t.torch_values, tape, {.d_embedding = ConstView(before).row_range(0, 2)}, t.torch_workspace),
+      ShapeError);
   CHECK(same_bits(encoded(t, batch), before));
 }

@@ -21,7 +21,8 @@ struct FinishedWork final : c10d::Work {
 
 class ThreadBackend final : public c10d::Backend {
  public:
-  explicit ThreadBackend(ThreadCommunicator& threads) : Backend(static_cast<int>(threads.rank()), static_cast<int>(threads.size())), threads_(threads) {}
+  explicit ThreadBackend(ThreadCommunicator& threads)
+      : Backend(static_cast<int>(threads.rank()), static_cast<int>(threads.size())), threads_(threads) {}
 
   index_t sums = 0;  ///< that were asked for
 
@@ -31,11 +32,13 @@ class ThreadBackend final : public c10d::Backend {
     threads_.all_reduce({values.front().data_ptr<float>(), static_cast<std::size_t>(values.front().numel())});
     return done();
   }
-  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& values, const c10d::BroadcastOptions& options) override {
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& values,
+                                           const c10d::BroadcastOptions& options) override {
     threads_.broadcast(bytes_of(values.front()), options.rootRank);
     return done();
   }
-  c10::intrusive_ptr<c10d::Work> _allgather_base(at::Tensor& all, at::Tensor& own, const c10d::AllgatherOptions&) override {
+  c10::intrusive_ptr<c10d::Work> _allgather_base(at::Tensor& all, at::Tensor& own,
+                                                 const c10d::AllgatherOptions&) override {
     std::vector<index_t> ends;
     for (index_t r = 1; r <= getSize(); ++r) ends.push_back(r * own.numel());
     all.narrow(0, getRank() * own.numel(), own.numel()).copy_(own);
@@ -49,7 +52,9 @@ class ThreadBackend final : public c10d::Backend {
 
  private:
   static c10::intrusive_ptr<c10d::Work> done() { return c10::make_intrusive<FinishedWork>(); }
-  static std::span<std::byte> bytes_of(const at::Tensor& t) { return {static_cast<std::byte*>(t.data_ptr()), t.nbytes()}; }
+  static std::span<std::byte> bytes_of(const at::Tensor& t) {
+    return {static_cast<std::byte*>(t.data_ptr()), t.nbytes()};
+  }
 
   ThreadCommunicator& threads_;
 };
@@ -85,7 +90,8 @@ struct Trained {
 };
 
 template <class... Terms>
-std::vector<Trained> train_together(index_t size, const std::filesystem::path& encoder, const TrainerOptions& options, Terms... terms) {
+std::vector<Trained> train_together(index_t size, const std::filesystem::path& encoder, const TrainerOptions& options,
+                                    Terms... terms) {
   std::vector<Trained> members(static_cast<std::size_t>(size));
   run_torch_team(size, [&](TorchCommunicator& c, ThreadBackend&) {
     Classifier<TorchStack> model(encoder, tiny_classes, tiny_options());
@@ -101,7 +107,9 @@ std::vector<Trained> train_together(index_t size, const std::filesystem::path& e
 TEST_CASE("torch communicator: keeps the laws") {
   for (const index_t size : {1, 2, 3}) {
     std::vector<testing::BrokenLaws> broken(static_cast<std::size_t>(size));
-    run_torch_team(size, [&](TorchCommunicator& c, ThreadBackend&) { broken[static_cast<std::size_t>(c.rank())] = testing::communicator_laws(c); });
+    run_torch_team(size, [&](TorchCommunicator& c, ThreadBackend&) {
+      broken[static_cast<std::size_t>(c.rank())] = testing::communicator_laws(c);
+    });
     for (const auto& laws : broken)
       for (const auto& law : laws) FAIL_CHECK("of " << size << ": " << law);
   }
@@ -143,7 +151,8 @@ TEST_CASE("torch communicator: gradients are summed where they lie, pieces leave
     }
     const ParameterBlock& block = gradients.block();
     for (index_t i = 0; i < block.size(); ++i)
-      worst[rank] = std::max(worst[rank], std::abs(static_cast<double>(block.data()[i]) - 2.0 * std::as_const(expected).data()[i]));
+      worst[rank] = std::max(worst[rank],
+                             std::abs(static_cast<double>(block.data()[i]) - 2.0 * std::as_const(expected).data()[i]));
   });
   for (const double w : worst) CHECK(w < 1e-4);
   for (const index_t e : early) CHECK(e > 5);
@@ -164,7 +173,8 @@ TEST_CASE("torch communicator: processes train as one does, also where one has n
           CHECK(std::abs(member.record.steps[s].loss - alone.front().record.steps[s].loss) <= 1e-5);
           CHECK(member.record.steps[s].loss == team.front().record.steps[s].loss);
         }
-        for (index_t i = 0; i < member.values.size(); ++i) REQUIRE(member.values.data()[i] == team.front().values.data()[i]);
+        for (index_t i = 0; i < member.values.size(); ++i)
+          REQUIRE(member.values.data()[i] == team.front().values.data()[i]);
       }
     }
   }

@@ -48,10 +48,12 @@ TEST_CASE("torch queue: loss and gradient are those of the queue in main memory"
   for (const auto& [most, least] : {std::pair<index_t, index_t>{10, 1}, {0, 3}, {5, 0}, {100, 20}, {400, 300}})
     for (const auto reduction : {Reduction::anchor_mean, Reduction::pair_mean})
       for (const auto overlap : {Overlap::unique, Overlap::duplicate}) {
-        const ContrastOptions options{.most_similar = most, .least_similar = least, .reduction = reduction, .overlap = overlap};
+        const ContrastOptions options{
+            .most_similar = most, .least_similar = least, .reduction = reduction, .overlap = overlap};
         Matrix d(batch, width), d_torch(batch, width);
         const Rng rng(1, Stream::sample);
-        const auto a = native.contrast(queries, anchors, options, rng, d), b = torch.contrast(queries, anchors, options, rng, d_torch);
+        const auto a = native.contrast(queries, anchors, options, rng, d),
+                   b = torch.contrast(queries, anchors, options, rng, d_torch);
         CHECK(b.loss == approx(a.loss).epsilon(1e-5));
         CHECK(b.mean_positive == approx(a.mean_positive).epsilon(1e-4).margin(1e-6));
         CHECK(b.mean_negative == approx(a.mean_negative).epsilon(1e-4).margin(1e-6));
@@ -74,8 +76,11 @@ TEST_CASE("torch queue: parts of a batch sum to the whole") {
   float sum = 0;
   for (index_t first = 0; first < 9; first += 4) {
     const index_t count = std::min<index_t>(4, 9 - first);
-    sum += queue.contrast(ConstView(queries).row_range(first, count), std::span(anchors).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), options,
-                          rng, View(parts).row_range(first, count)).loss;
+    sum += queue
+               .contrast(ConstView(queries).row_range(first, count),
+                         std::span(anchors).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
+                         options, rng, View(parts).row_range(first, count))
+               .loss;
   }
   CHECK(sum == approx(loss).epsilon(1e-5));
   CHECK(difference(parts, d) < 1e-6);
@@ -110,10 +115,13 @@ TEST_CASE("torch flat: neighbors and scores are those of the datastore in main m
   TorchFlat<> torch(width);
   torch.scores_a_block = 300 * 1000;
   Matrix keys = random_matrix(size, width, 1);
-  for (index_t i = 0; i < size; i += 3) copy(ConstView(keys).row_range(0, 1), View(keys).row_range(i, 1));  // a third are equal: ties
+  // a third are equal: ties
+  for (index_t i = 0; i < size; i += 3) copy(ConstView(keys).row_range(0, 1), View(keys).row_range(i, 1));
   const Matrix queries = random_matrix(300, width, 2);
   const auto labels = cyclic_labels(size, 11);
-  const auto same = [&](auto&&... arguments) { return native.search(queries, arguments...) == torch.search(queries, arguments...); };
+  const auto same = [&](auto&&... arguments) {
+    return native.search(queries, arguments...) == torch.search(queries, arguments...);
+  };
   for (index_t first = 0; first < size; first += 2500) {
     const index_t count = std::min<index_t>(2500, size - first);
     const auto part = std::span(labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
@@ -154,7 +162,8 @@ TEST_CASE("torch adamw: steps, clipping and state are those of AdamW") {
         a.draw_gradients(step, rows), b.draw_gradients(step, rows);
         const double norm = clip_global_norm(a.gradients, limit);
         native.step(a.values, a.gradients, 0.01f, Workers(), multipliers);
-        CHECK(torch.clipped_step(b.values, b.gradients, limit, 0.01f, Workers(), multipliers) == approx(norm).epsilon(1e-5));
+        CHECK(torch.clipped_step(b.values, b.gradients, limit, 0.01f, Workers(), multipliers) ==
+              approx(norm).epsilon(1e-5));
         CHECK(difference(b.all(), a.all()) < 1e-5);
         if (step == 3) {  // each goes on with the other's state
           testing::MemoryArchive from_native, from_torch;

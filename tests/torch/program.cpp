@@ -42,7 +42,8 @@ TEST_CASE("torch program: --version tells what is compiled in, and unknown devic
   const TemporaryFolder folder;
   write_encoder(folder / "encoder");
   folder.file("texts", "where is my card\n");
-  const std::string embed = format("embed --model '{}' --input '{}' --output '{}' ", (folder / "encoder").string(), (folder / "texts").string(), (folder / "x.npy").string());
+  const std::string embed = format("embed --model '{}' --input '{}' --output '{}' ", (folder / "encoder").string(),
+                                   (folder / "texts").string(), (folder / "x.npy").string());
   CHECK(program(embed + "--backend torch --device abacus")->code == 2);
   CHECK(program(embed + "--backend native --device cuda")->code == 2);
   CHECK(program(embed + "--backend other")->code == 2);
@@ -59,11 +60,15 @@ TEST_CASE("torch program: a model trained by LibTorch serves both backends") {
   write_encoder(folder / "encoder");
   const Dataset data = tiny_data();
   std::string lines, texts;
-  for (index_t i = 0; i < data.size(); ++i) lines += data.text(i) + "\t" + data.classes()[static_cast<std::size_t>(data.label(i))] + "\n", texts += data.text(i) + "\n";
+  for (index_t i = 0; i < data.size(); ++i)
+    lines += data.text(i) + "\t" + data.classes()[static_cast<std::size_t>(data.label(i))] + "\n",
+        texts += data.text(i) + "\n";
   folder.file("train.tsv", lines), folder.file("texts", texts);
   const std::string model = (folder / "model").string(), torch = " --backend torch --threads 1";
-  const auto trained = program(format("train --encoder '{}' --train '{}' --output '{}' --epochs 2 --queue-size 64 --positives 2 --max-length 12", (folder / "encoder").string(),
-                                      (folder / "train.tsv").string(), model) + torch);
+  const auto trained = program(
+      format("train --encoder '{}' --train '{}' --output '{}' --epochs 2 --queue-size 64 --positives 2 --max-length 12",
+             (folder / "encoder").string(), (folder / "train.tsv").string(), model) +
+      torch);
   if (!trained) return;
   INFO(trained->output);
   REQUIRE(trained->code == 0);
@@ -80,12 +85,14 @@ TEST_CASE("torch program: a model trained by LibTorch serves both backends") {
   };
   CHECK(labels(torch) == labels(""));
   CHECK(program(format("eval --model '{}' --data '{}'", model, (folder / "train.tsv").string()) + torch)->code == 0);
-  CHECK(program(format("add --model '{}' --data '{}' --class new", model, (folder / "texts").string()) + torch)->code == 0);
+  CHECK(program(format("add --model '{}' --data '{}' --class new", model, (folder / "texts").string()) + torch)->code ==
+        0);
   CHECK(program(format("index --model '{}' --data '{}'", model, (folder / "train.tsv").string()) + torch)->code == 0);
   CHECK(program(format("report --model '{}' --data '{}'", model, (folder / "train.tsv").string()) + torch)->code == 0);
   const auto embedded = [&](const std::string& backend) {
     const auto file = (folder / "x.npy").string();
-    const auto ran = program(format("embed --model '{}' --input '{}' --output '{}'", model, (folder / "texts").string(), file) + backend);
+    const auto ran = program(
+        format("embed --model '{}' --input '{}' --output '{}'", model, (folder / "texts").string(), file) + backend);
     INFO(ran->output);
     REQUIRE(ran->code == 0);
     const auto array = read_npy<float>(file);

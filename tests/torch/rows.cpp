@@ -13,8 +13,8 @@ namespace {
 
 at::Tensor tensor_of(ConstView rows) { return knnbert::detail::to_device(rows, at::kCPU); }
 
-/// How often main memory asks a tensor for a number, while it exists; but for torch's AdamW, which on the CPU alone reads its count
-/// of steps.
+/// How often main memory asks a tensor for a number, while it exists; but for torch's AdamW, which on the CPU alone
+/// reads its count of steps.
 class Reads {
  public:
   Reads() : before_(count) {
@@ -42,7 +42,8 @@ struct Watch {
   static constexpr std::string_view name = "watch";
   bool* crossed;
   TermValue add(auto& context) const {
-    *crossed = *crossed || context.embedding.in_main_memory() || context.logits.in_main_memory() || context.d_logits.in_main_memory();
+    *crossed = *crossed || context.embedding.in_main_memory() || context.logits.in_main_memory() ||
+               context.d_logits.in_main_memory();
     return std::nullopt;
   }
 };

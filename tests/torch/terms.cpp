@@ -1,4 +1,5 @@
-// Terms as users write them, by LibTorch: the same code as tests/term/user_terms.cpp runs by this library's own kernels.
+// Terms as users write them, by LibTorch: the same code as tests/term/user_terms.cpp runs by this library's own
+// kernels.
 #include "torch/twins.hpp"
 
 #include "term/user_terms_reference.hpp"
@@ -6,12 +7,7 @@
 using namespace knnbert_test;
 
 TEST_CASE("user terms by torch: values and gradients are those of PyTorch's autograd") {
-  struct TorchReferenceStack {
-    using encoder_type = TorchBert;
-    using head_type = TorchMlpHead<>;
-    using metric_type = Cosine;
-  };
   const auto place = folder_with(terms_dump);
   if (!place) return;
-  TermsReference<Network<TorchReferenceStack>>(*place).check_all();
+  TermsReference<Network<TorchStack>>(*place).check_all();
 }

@@ -30,7 +30,8 @@ double largest_loss_difference(const Recorder& a, const Recorder& b) {
   REQUIRE(a.steps.size() == b.steps.size());
   double worst = 0;
   for (std::size_t i = 0; i < a.steps.size(); ++i) {
-    worst = std::max({worst, std::abs(static_cast<double>(a.steps[i].loss) - b.steps[i].loss), std::abs(a.steps[i].gradient_norm - b.steps[i].gradient_norm) / 10});
+    worst = std::max({worst, std::abs(static_cast<double>(a.steps[i].loss) - b.steps[i].loss),
+                      std::abs(a.steps[i].gradient_norm - b.steps[i].gradient_norm) / 10});
     for (std::size_t t = 0; t < a.steps[i].terms.size(); ++t) {
       const auto& [name, value] = a.steps[i].terms[t];
       const auto other = b.steps[i].terms[t].second;
@@ -41,9 +42,9 @@ double largest_loss_difference(const Recorder& a, const Recorder& b) {
   return worst;
 }
 
-
 /// 20 steps under every term, dropout off, and with the queue in main memory and on the device.
-void compare_steps(const std::filesystem::path& encoder, const ClassifierOptions& options, const TrainerOptions& trainer) {
+void compare_steps(const std::filesystem::path& encoder, const ClassifierOptions& options,
+                   const TrainerOptions& trainer) {
   struct Run {
     Recorder record;
     ParameterBlock values;
@@ -57,8 +58,10 @@ void compare_steps(const std::filesystem::path& encoder, const ClassifierOptions
     CHECK(native.record.steps.size() == 20);
     CHECK(largest_loss_difference(native.record, torch.record) < 1e-3);
     double worst = 0;
-    for (index_t p = 0; p < native.values.table().count(); ++p) worst = std::max(worst, difference(parameter_of(torch.values, p), parameter_of(native.values, p)));
-    CHECK(worst < 20 * 2.0 * trainer.learning_rate);  // a step moves a parameter by about the rate, in whichever direction noise says
+    for (index_t p = 0; p < native.values.table().count(); ++p)
+      worst = std::max(worst, difference(parameter_of(torch.values, p), parameter_of(native.values, p)));
+    CHECK(worst < 20 * 2.0 * trainer.learning_rate);  // a step moves a parameter by about the rate, in whichever
+                                                      // direction noise says
   };
   const std::type_identity<Classifier<>> native;
   const std::type_identity<TorchModel> torch;
@@ -66,7 +69,7 @@ void compare_steps(const std::filesystem::path& encoder, const ClassifierOptions
   compare(run(native, alone), run(torch, alone));
   const Run contrast = run(native, rest, tiny_contrast());
   compare(contrast, run(torch, rest, tiny_contrast()));
-  compare(contrast, run(torch, rest, TorchQueueContrastive(tiny_contrast())));
+  compare(contrast, run(torch, rest, BasicQueueContrastive<>(tiny_contrast())));  // a queue in main memory
 }
 
 TrainerOptions steps_without_dropout(float rate) {
@@ -105,8 +108,10 @@ TEST_CASE("torch training: directories of either backend load in the other, with
   const auto close = [](const std::vector<Prediction>& a, const std::vector<Prediction>& b) {
     for (std::size_t i = 0; i < a.size(); ++i) {
       CHECK(a[i].class_name == b[i].class_name);
-      for (std::size_t c = 0; c < a[i].combined.size(); ++c) CHECK(a[i].combined[c] == approx(b[i].combined[c]).margin(1e-4));
-      for (std::size_t n = 0; n < a[i].neighbors.size(); ++n) CHECK(a[i].neighbors[n].similarity == approx(b[i].neighbors[n].similarity).margin(1e-4));
+      for (std::size_t c = 0; c < a[i].combined.size(); ++c)
+        CHECK(a[i].combined[c] == approx(b[i].combined[c]).margin(1e-4));
+      for (std::size_t n = 0; n < a[i].neighbors.size(); ++n)
+        CHECK(a[i].neighbors[n].similarity == approx(b[i].neighbors[n].similarity).margin(1e-4));
     }
   };
   const auto expected = native.predict(tiny_texts);
@@ -126,7 +131,7 @@ TEST_CASE("torch training: an interrupted run goes on as if it had not been") {
   const auto run = [&](TrainerOptions options, index_t stop) {
     TorchModel model(folder / "encoder", tiny_classes, tiny_options());
     Recorder recorder{.stop_after = stop};
-    Trainer(model, options, CrossEntropy{0.7f}, TorchQueueContrastive(tiny_contrast())).fit(tiny_data(), dev, recorder);
+    Trainer(model, options, CrossEntropy{0.7f}, QueueContrastive(tiny_contrast())).fit(tiny_data(), dev, recorder);
     return std::pair(std::move(recorder), model.network().values());
   };
   const auto [whole, values] = run(tiny_training(), -1);
@@ -150,7 +155,7 @@ TEST_CASE("torch training: bf16 and dropout learn, and a saved model predicts th
   auto options = tiny_options();
   options.precision = Precision::bf16;
   TorchModel model(folder / "encoder", tiny_classes, options);
-  const auto epochs = trained(model, training, {}, CrossEntropy{0.9f}, TorchQueueContrastive(tiny_contrast())).epochs;
+  const auto epochs = trained(model, training, {}, CrossEntropy{0.9f}, QueueContrastive(tiny_contrast())).epochs;
   CHECK(epochs.back().mean_loss < 0.9f * epochs.front().mean_loss);
   model.index(tiny_data());
   model.save(folder / "saved");
@@ -189,9 +194,7 @@ TEST_CASE("torch training: without enough memory there is a typed error, and the
   std::string message;
   try {
     model.network().encoder().forward(model.network().values(), all, {}, tape, workspace);
-  } catch (const DeviceMemoryError& error) {
-    message = error.what();
-  }
+  } catch (const DeviceMemoryError& error) { message = error.what(); }
   setrlimit(RLIMIT_AS, &old);
   CHECK(contains(message, "part_size"));
   CHECK(tape.batch().size() == 0);

@@ -25,7 +25,8 @@ struct Twins {
   BertWorkspace workspace;
   TorchWorkspace torch_workspace;
 
-  explicit Twins(const BertConfig& config, const TorchBertOptions& options = {}) : native(config), torch(config, options) {
+  explicit Twins(const BertConfig& config, const TorchBertOptions& options = {})
+      : native(config), torch(config, options) {
     native_values = declared(native, Layout::panels);
     torch_values = declared(torch, Layout::row_major);
   }
@@ -38,8 +39,8 @@ struct Twins {
   static Twins loaded(const std::filesystem::path& folder, const TorchBertOptions& options = {}) {
     const BertCheckpoint checkpoint(folder);
     Twins twins(checkpoint.config(), options);
-    checkpoint.read(twins.native.layers(), twins.native_values);
-    checkpoint.read(twins.torch.layers(), twins.torch_values);
+    checkpoint.read(twins.native, twins.native_values);
+    checkpoint.read(twins.torch, twins.torch_values);
     return twins;
   }
 
@@ -53,9 +54,18 @@ struct Twins {
   }
 };
 
-inline BertConfig twin_config(ActivationKind activation = ActivationKind::gelu) {
-  return {.vocab_size = 41, .hidden_size = 20, .num_hidden_layers = 3, .num_attention_heads = 2, .intermediate_size = 37, .max_position_embeddings = 24,
-          .hidden_act = activation};
+inline BertConfig twin_config(ActivationKind activation = ActivationKind::gelu,
+                              const BertFamily& family = bert_family) {
+  return {.family = &family,
+          .vocab_size = 41,
+          .hidden_size = 20,
+          .num_hidden_layers = 3,
+          .num_attention_heads = 2,
+          .intermediate_size = 37,
+          .max_position_embeddings = 24,
+          .type_vocab_size = family.segments ? 2 : 0,
+          .hidden_act = activation,
+          .pooler = family.segments};
 }
 
 /// Texts of given lengths with random tokens; the second half of every other one is the second text of a pair.
@@ -64,7 +74,8 @@ inline Batch twin_batch(const BertConfig& config, std::span<const index_t> lengt
   const Rng rng(seed, Stream::sample);
   for (const index_t length : lengths) {
     for (index_t t = 0; t < length; ++t) {
-      batch.ids.push_back(static_cast<token_t>(rng.below(static_cast<std::uint64_t>(std::ssize(batch.ids)), config.vocab_size)));
+      batch.ids.push_back(
+          static_cast<token_t>(rng.below(static_cast<std::uint64_t>(std::ssize(batch.ids)), config.vocab_size)));
       batch.segments.push_back(batch.size() % 2 && 2 * t >= length);
     }
     batch.close_text();
@@ -89,8 +100,8 @@ inline Matrix parameter_of(const ParameterBlock& block, index_t number) {
   return m;
 }
 
-/// Largest difference of the parameters' gradients, each relative to its own largest element. The key bias of attention is left
-/// out of its parameter's scale on its own: a softmax does not see a shift, and its gradient is rounding noise.
+/// Largest difference of the parameters' gradients, each relative to its own largest element. The key bias of attention
+/// is left out of its parameter's scale on its own: a softmax does not see a shift, and its gradient is rounding noise.
 inline double gradient_difference(const ParameterBlock& a, const ParameterBlock& b) {
   double worst = 0;
   for (index_t p = 0; p < a.table().count(); ++p) {

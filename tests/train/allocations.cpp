@@ -1,9 +1,9 @@
 // What a warm model asks of the memory allocator. Buffers come from aligned_alloc and mmap, which the linker leads here
 // (tests/CMakeLists.txt), everything else from operator new.
+#include <sys/mman.h>
 #include <atomic>
 #include <cstdlib>
 #include <new>
-#include <sys/mman.h>
 
 #include "knnbert/train/stepper.hpp"
 #include "term/tiny_network.hpp"
@@ -74,8 +74,10 @@ TEST_CASE("allocations: a warm training step takes no memory") {
   auto network = tiny_network({.threads = 1});
   const auto data = tiny_examples({0, 1, 2, 0, 1, 0, 0, 2, 1, 1});
   const auto all = first_examples(10);
-  Stepper stepper(network, data, TrainerOptions{.weight_decay = 0.01f}, CrossEntropy{0.6f},
-                  QueueContrastive({.weight = 0.4f, .capacity = 20, .positives = 2, .contrast = {.most_similar = 4, .least_similar = 1}}));
+  Stepper stepper(
+      network, data, TrainerOptions{.weight_decay = 0.01f}, CrossEntropy{0.6f},
+      QueueContrastive(
+          {.weight = 0.4f, .capacity = 20, .positives = 2, .contrast = {.most_similar = 4, .least_similar = 1}}));
   for (std::uint64_t step = 0; step < 30; ++step) stepper.step({.step = step}, all, 1e-3f);
   for (std::uint64_t step = 30; step < 40; ++step) {
     const Count start;

@@ -22,16 +22,21 @@ struct Stopped {
 
   /// The error of a resumed run, whose model must stay as it was.
   template <class... Terms>
-  std::string error(const TrainerOptions& o, const Dataset& data, const Dataset& dev, const ClassifierOptions& own, Terms... terms) const {
+  std::string error(const TrainerOptions& o, const Dataset& data, const Dataset& dev, const ClassifierOptions& own,
+                    Terms... terms) const {
     auto model = tiny_classifier(folder.path(), own);
     const ParameterBlock before = model.network().values();
     const auto message = message_of<Error>([&] { Trainer(model, o, terms...).fit(data, dev); });
     if (message != "nothing thrown") CHECK(same_values(model.network().values(), before));
     return message;
   }
-  std::string error(const TrainerOptions& o) const { return error(o, tiny_data(), tiny_data(17, 8), tiny_options(), CrossEntropy{0.7f}, tiny_contrast()); }
+  std::string error(const TrainerOptions& o) const {
+    return error(o, tiny_data(), tiny_data(17, 8), tiny_options(), CrossEntropy{0.7f}, tiny_contrast());
+  }
   template <class... Terms>
-  std::string error_of_terms(Terms... terms) const { return error(options, tiny_data(), tiny_data(17, 8), tiny_options(), terms...); }
+  std::string error_of_terms(Terms... terms) const {
+    return error(options, tiny_data(), tiny_data(17, 8), tiny_options(), terms...);
+  }
 };
 
 }  // namespace
@@ -59,7 +64,8 @@ TEST_CASE("checkpoint: another run's is refused: options, data, terms, model") {
   CHECK(other([](auto& o) { o.settings = {{"phi", "0.5"}}; }));
   auto options = run.options;
   options.epochs = 5, options.learning_rate = 1e-3f;
-  CHECK(contains(run.error(options), "checkpoint-7: of another run: epochs 4 there, 5 here; learning_rate 0.003 there, 0.001 here"));
+  CHECK(contains(run.error(options),
+                 "checkpoint-7: of another run: epochs 4 there, 5 here; learning_rate 0.003 there, 0.001 here"));
 
   const auto refused = [](const std::string& message) { return contains(message, "checkpoint-7: of another run: "); };
   const auto terms = [](auto change) {
@@ -78,7 +84,8 @@ TEST_CASE("checkpoint: another run's is refused: options, data, terms, model") {
   CHECK(refused(run.error_of_terms(CrossEntropy{0.7f}, terms([](auto& t) { t.contrast.temperature = 0.3f; }))));
   CHECK(refused(run.error_of_terms(CrossEntropy{0.7f}, terms([](auto& t) { t.contrast.most_similar = 4; }))));
   CHECK(refused(run.error_of_terms(CrossEntropy{0.7f}, terms([](auto& t) { t.contrast.least_similar = 0; }))));
-  CHECK(refused(run.error_of_terms(CrossEntropy{0.7f}, terms([](auto& t) { t.contrast.reduction = Reduction::pair_mean; }))));
+  CHECK(refused(
+      run.error_of_terms(CrossEntropy{0.7f}, terms([](auto& t) { t.contrast.reduction = Reduction::pair_mean; }))));
 
   const auto data_error = [&](const Dataset& data, const Dataset& dev, const ClassifierOptions& own) {
     return run.error(run.options, data, dev, own, CrossEntropy{0.7f}, tiny_contrast());
@@ -161,9 +168,11 @@ TEST_CASE("checkpoint: the newest one of a run is found among other things; othe
   const TemporaryFolder folder;
   const auto run = folder / "run";
   CHECK_FALSE(newest_checkpoint(run, run_of(1)).has_value());
-  const std::string own = R"({"run": {"number": 1}})", other = R"({"run": {"number": 2}})", marked = "checkpoint-11-0123abcd";
-  for (const std::string name : {"checkpoint-9", "checkpoint-10", "checkpoint-12", "checkpoint-9.knnbert-new", "checkpoint-", "checkpoint--3", "checkpoint-x",
-                                 "checkpoint-99999999999999999999", "checkpoint-13-0123abc", "checkpoint-13-0123abcg", "checkpoint-13-0123abcde", "other"})
+  const std::string own = R"({"run": {"number": 1}})", other = R"({"run": {"number": 2}})",
+                    marked = "checkpoint-11-0123abcd";
+  for (const std::string name : {"checkpoint-9", "checkpoint-10", "checkpoint-12", "checkpoint-9.knnbert-new",
+                                 "checkpoint-", "checkpoint--3", "checkpoint-x", "checkpoint-99999999999999999999",
+                                 "checkpoint-13-0123abc", "checkpoint-13-0123abcg", "checkpoint-13-0123abcde", "other"})
     put_checkpoint(run, name, own);
   put_checkpoint(run, marked, own);
   put_checkpoint(run, "checkpoint-14", other);
@@ -177,7 +186,8 @@ TEST_CASE("checkpoint: the newest one of a run is found among other things; othe
   const DirectoryLock lock(run);
   expected.insert(".knnbert-lock");
   remove_old_checkpoints(lock, run_of(1), 11, 1);
-  for (const char* gone : {"checkpoint-9", "checkpoint-10", "checkpoint-12"}) expected.erase(gone);  // 12: of an attempt that was given up
+  // 12: of an attempt that was given up
+  for (const char* gone : {"checkpoint-9", "checkpoint-10", "checkpoint-12"}) expected.erase(gone);
   CHECK(names_in(run) == expected);
 }
 
@@ -186,7 +196,9 @@ TEST_CASE("checkpoint: a name that another run has taken is left to it") {
   const auto run = folder / "run";
   put_checkpoint(run, "checkpoint-5", R"({"run": {"number": 2}, "mine": true})");
   const DirectoryLock lock(run);
-  const auto write = [&](index_t step, std::int64_t value) { write_checkpoint(lock, step, run_of(1), [&](auto& ar) { ar("value", value); }); };
+  const auto write = [&](index_t step, std::int64_t value) {
+    write_checkpoint(lock, step, run_of(1), [&](auto& ar) { ar("value", value); });
+  };
   const auto read = [&] {
     std::int64_t value = 0;
     const auto newest = newest_checkpoint(run, run_of(1));

@@ -9,7 +9,9 @@ namespace {
 struct SpoiledSteps {
   static constexpr std::string_view name = "spoiler";
   std::uint64_t first, last;
-  TermValue add(auto& context) const { return context.clock.step >= first && context.clock.step < last ? std::numeric_limits<float>::quiet_NaN() : 0.0f; }
+  TermValue add(auto& context) const {
+    return context.clock.step >= first && context.clock.step < last ? std::numeric_limits<float>::quiet_NaN() : 0.0f;
+  }
 };
 
 std::string message_of_run(index_t epochs, index_t batch_size, const SpoiledSteps& spoiler) {
@@ -22,7 +24,9 @@ std::string message_of_run(index_t epochs, index_t batch_size, const SpoiledStep
 }  // namespace
 
 TEST_CASE("divergence: a run without a finite step for twenty steps, or for an epoch, ends with advice") {
-  CHECK(contains(message_of_run(3, 2, {3, 1000}), "20 steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate than 0.003 expected"));
+  CHECK(contains(message_of_run(3, 2, {3, 1000}),
+                 "20 steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate than "
+                 "0.003 expected"));
   CHECK(contains(message_of_run(9, 8, {0, 1000}), "5 steps in a row"));  // all five of the first epoch
   CHECK(contains(message_of_run(9, 8, {5, 10}), "5 steps in a row"));
 }

@@ -9,7 +9,9 @@ namespace {
 
 TrainingFacts facts(index_t examples, index_t classes) { return {examples, classes}; }
 
-index_t steps(const Recipe& r, index_t examples) { return r.trainer.epochs * ((examples + r.trainer.batch_size - 1) / r.trainer.batch_size); }
+index_t steps(const Recipe& r, index_t examples) {
+  return r.trainer.epochs * ((examples + r.trainer.batch_size - 1) / r.trainer.batch_size);
+}
 
 }  // namespace
 
@@ -28,7 +30,7 @@ TEST_CASE("every recipe is one that the trainer takes", "[recipe]") {
         CHECK(r.trainer.epochs <= std::max<index_t>(200, 320));
         CHECK((r.trainer.learning_rate > 0 && r.trainer.learning_rate <= 1e-4f));
         CHECK(r.trainer.head_learning_rate > r.trainer.learning_rate);
-        CHECK((r.contrastive.weight >= 0.1f && r.contrastive.weight <= 0.5f));
+        CHECK((r.contrastive.weight > 0 && r.contrastive.weight <= 0.5f));
         CHECK((r.contrastive.momentum >= 0.9f && r.contrastive.momentum <= 0.999f));
         CHECK((r.contrastive.capacity >= 1 && r.contrastive.capacity <= 32000));
         CHECK(r.contrastive.positives <= 2);  // the time of cross entropy, at most twice
@@ -87,5 +89,6 @@ TEST_CASE("facts of a data set: classes without examples do not count", "[recipe
   CHECK(f.classes == 3);
   CHECK(f.per_class() == 4);
   CHECK(f.width == 768);
-  CHECK(recommended(Dataset(examples, {"a", "none", "b", "c"}), 768).trainer.learning_rate == recommended(f).trainer.learning_rate);
+  CHECK(recommended(Dataset(examples, {"a", "none", "b", "c"}), 768).trainer.learning_rate ==
+        recommended(f).trainer.learning_rate);
 }

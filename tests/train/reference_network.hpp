@@ -2,17 +2,12 @@
 // A network with the values of a dump, and comparisons with what the dump holds.
 #include "encoder/reference.hpp"
 #include "knnbert/model/network.hpp"
+#include "knnbert/model/stack.hpp"
 #include "knnbert/train/stepper.hpp"
 
 namespace knnbert_test {
 
 using namespace knnbert;
-
-struct ReferenceStack {
-  using encoder_type = Bert;
-  using head_type = MlpHead;
-  using metric_type = Cosine;
-};
 
 /// The folder of dumps, if it has the file.
 inline std::optional<std::filesystem::path> folder_with(const std::string& file) {
@@ -36,13 +31,15 @@ inline TrainingData read_data(const SafeTensors& dump, index_t classes) {
 
 /// An encoder directory plus the heads of a dump.
 template <class Network>
-Network network_of(const std::filesystem::path& encoder, const SafeTensors& dump, const std::string& pooling_name, index_t threads) {
+Network network_of(const std::filesystem::path& encoder, const SafeTensors& dump, const std::string& pooling_name,
+                   index_t threads) {
   const Pooling pooling = pooling_name == "mean" ? Pooling::mean : Pooling::pooler;
   const BertCheckpoint checkpoint(encoder);
   const auto classes = dump.at("classifier.out_proj.weight").shape[0];
-  const auto features = dump.find("projection.out_proj.weight") ? dump.at("projection.out_proj.weight").shape[0] : index_t{0};
+  const auto features =
+      dump.find("projection.out_proj.weight") ? dump.at("projection.out_proj.weight").shape[0] : index_t{0};
   Network network(checkpoint.config(), classes, {.pooling = pooling, .projection_width = features, .threads = threads});
-  checkpoint.read(network.encoder().layers(), network.values());
+  checkpoint.read(network.encoder(), network.values());
   const auto& table = network.values().table();
   for (index_t p = 0; p < table.count(); ++p)
     if (dump.find(table[p].name)) network.values().write(p, read_matrix(dump, table[p].name));
@@ -64,14 +61,16 @@ void for_each_tensor(const Network& network, const ParameterBlock& block, Visit&
   const auto& table = block.table();
   auto tensors = checkpoint_tensors(network.encoder().layers(), table);
   for (index_t p = 0; p < table.count(); ++p)
-    if (table[p].name.starts_with("classifier.") || table[p].name.starts_with("projection.")) tensors.push_back({table[p].name, p, 0, table[p].rows});
+    if (table[p].name.starts_with("classifier.") || table[p].name.starts_with("projection."))
+      tensors.push_back({table[p].name, p, 0, table[p].rows});
   for (const auto& tensor : tensors) {
     const auto& p = table[tensor.parameter];
     const bool part = p.vector && tensor.rows != p.rows;
     Matrix m(part ? 1 : tensor.rows, part ? tensor.rows : p.cols);
     for (index_t r = 0; r < m.rows(); ++r)
-      for (index_t c = 0; c < m.cols(); ++c) m(r, c) = part ? block.data()[p.offset + tensor.first_row + c] : block.data()[p.at(tensor.first_row + r, c)];
-    visit(tensor.name, m);
+      for (index_t c = 0; c < m.cols(); ++c)
+        m(r, c) = part ? block.data()[p.offset + tensor.first_row + c] : block.data()[p.at(tensor.first_row + r, c)];
+    visit(network.encoder().config().family->name_of(tensor.name), m);
   }
 }
 
@@ -83,7 +82,8 @@ inline float largest(std::span<const float> values) {
 
 /// Checks all gradients that a dump names KIND.grad.PARAMETER; returns their number.
 template <class Network>
-index_t compared_gradients(const Network& network, const Gradients& gradients, const SafeTensors& dump, const std::string& kind) {
+index_t compared_gradients(const Network& network, const Gradients& gradients, const SafeTensors& dump,
+                           const std::string& kind) {
   index_t compared = 0;
   for_each_tensor(network, gradients.block(), [&](const std::string& name, const Matrix& gradient) {
     const std::string key = kind + ".grad." + name;

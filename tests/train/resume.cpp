@@ -79,7 +79,8 @@ TEST_CASE("resume: checkpoints change nothing, and as many stay as were asked fo
   CHECK(same(kept.report, whole.report));
   CHECK(same_values(kept.values, whole.values));
   std::set<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "run")) found.insert(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "run"))
+    found.insert(entry.path().filename().string());
   CHECK(found == std::set<std::string>{"checkpoint-15", "checkpoint-18", "checkpoint-20"});
   CHECK(newest_step(folder / "run") == 20);
   options.resume = true;
@@ -104,7 +105,8 @@ TEST_CASE("resume: a crash costs the steps since the last checkpoint, not the re
   {
     auto model = tiny_classifier(folder.path());
     Crash crash{.at = 14};
-    CHECK_THROWS_AS(Trainer(model, options, CrossEntropy{0.7f}, tiny_contrast()).fit(tiny_data(), {}, crash), std::runtime_error);
+    CHECK_THROWS_AS(Trainer(model, options, CrossEntropy{0.7f}, tiny_contrast()).fit(tiny_data(), {}, crash),
+                    std::runtime_error);
   }
   CHECK(newest_step(folder / "run") == 12);
   const auto rest = train(folder.path(), options, {}, -1, 1, CrossEntropy{0.7f}, tiny_contrast());

@@ -52,7 +52,8 @@ TEST_CASE("selection: scores are those of the model of that epoch, and the best 
     for (const auto& e : report.epochs) {
       REQUIRE(e.dev);
       REQUIRE((e.dev->knn && e.dev->combined));
-      const bool better = best == 0 || e.dev->of(selection) > report.epochs[static_cast<std::size_t>(best - 1)].dev->of(selection);
+      const bool better =
+          best == 0 || e.dev->of(selection) > report.epochs[static_cast<std::size_t>(best - 1)].dev->of(selection);
       CHECK(e.best == better);
       if (better) best = e.epoch;
     }

@@ -15,10 +15,14 @@ bool same_bits(const ParameterBlock& a, const ParameterBlock& b) {
 
 /// A contrast with a queue that stays as it is, so that the loss is a function of the parameters.
 QueueContrastive fixed_contrast() {
-  return QueueContrastive({.weight = 0.4f, .momentum = 1, .capacity = 20, .positives = 0, .warm_up = false,
+  return QueueContrastive({.weight = 0.4f,
+                           .momentum = 1,
+                           .capacity = 20,
+                           .positives = 0,
+                           .warm_up = false,
                            .contrast = {.temperature = 0.3f, .most_similar = 4, .least_similar = 1}});
 }
-void fill_queue(QueueContrastive& term) {
+void fill_queue(BasicQueueContrastive<>& term) {
   Matrix keys = random_matrix(12, 11, 5);
   Cosine().prepare(keys);
   term.queue().push(keys, std::vector<label_t>{0, 1, 2, 0, 1, 2, 0, 1, 0, 0, 0, 2});
@@ -32,7 +36,9 @@ struct Poison {
   std::shared_ptr<std::vector<std::string>> log = std::make_shared<std::vector<std::string>>();
 
   template <class Start>
-  void begin_step(Start&) { log->push_back("begin"); }
+  void begin_step(Start&) {
+    log->push_back("begin");
+  }
   template <class Context>
   TermValue add(Context& context) {
     log->push_back("add");
@@ -42,7 +48,9 @@ struct Poison {
     return 0.0f;
   }
   template <class Model>
-  void after_update(const Model&, std::span<const Range>) { log->push_back("after"); }
+  void after_update(const Model&, std::span<const Range>) {
+    log->push_back("after");
+  }
 };
 
 }  // namespace
@@ -165,7 +173,8 @@ TEST_CASE("step: weights decay in rows that no text has used, and the key encode
     for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += 0.5 * (network.values().data()[i] - expected[i]);
     stepper.step({.step = s}, few, 0.1f);
     double worst = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(stepper.term<QueueContrastive>().key_values().data()[i] - expected[i]));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      worst = std::max(worst, std::abs(stepper.term<QueueContrastive>().key_values().data()[i] - expected[i]));
     CAPTURE(s);
     CHECK(worst < 1e-5);
   }
@@ -180,7 +189,8 @@ TEST_CASE("step: heads may learn at a rate of their own") {
   const auto& table = before.table();
   for (index_t p = 0; p < table.count(); ++p) {
     double most = 0;
-    for (index_t i = table[p].offset; i < table[p].offset + table[p].size; ++i) most = std::max(most, std::abs(static_cast<double>(network.values().data()[i]) - before.data()[i]));
+    for (index_t i = table[p].offset; i < table[p].offset + table[p].size; ++i)
+      most = std::max(most, std::abs(static_cast<double>(network.values().data()[i]) - before.data()[i]));
     CAPTURE(table[p].name);
     // The first step of Adam moves by the rate, whatever the gradient.
     if (table[p].name.starts_with("classifier.")) CHECK(most == approx(1e-2).epsilon(0.01));
@@ -204,7 +214,8 @@ TEST_CASE("step: the norm is reported before clipping") {
   };
   constexpr float rate = 1e-3f;
   // The first step of Adam moves by the rate, unless the gradient is small beside its epsilon, 1e-8.
-  Stepper free(network, data, {.clip_norm = 0}, CrossEntropy{}), clipped(other, data, {.clip_norm = 1e-9f}, CrossEntropy{});
+  Stepper free(network, data, {.clip_norm = 0}, CrossEntropy{}),
+      clipped(other, data, {.clip_norm = 1e-9f}, CrossEntropy{});
   const auto a = free.step({}, first_examples(10), rate), b = clipped.step({}, first_examples(10), rate);
   CHECK(a.gradient_norm == approx(norm_of(free.gradients())).epsilon(1e-6));
   CHECK(a.gradient_norm > 0.02);

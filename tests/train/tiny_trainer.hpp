@@ -24,7 +24,11 @@ inline TrainerOptions tiny_training() {
 
 /// A queue that wraps around within a few steps.
 inline QueueContrastive tiny_contrast() {
-  return QueueContrastive({.weight = 0.3f, .momentum = 0.9f, .capacity = 57, .positives = 3, .contrast = {.temperature = 0.2f, .most_similar = 5, .least_similar = 1}});
+  return QueueContrastive({.weight = 0.3f,
+                           .momentum = 0.9f,
+                           .capacity = 57,
+                           .positives = 3,
+                           .contrast = {.temperature = 0.2f, .most_similar = 5, .least_similar = 1}});
 }
 
 struct Outcome {
@@ -35,7 +39,8 @@ struct Outcome {
 
 /// Trains a fresh model.
 template <class... Terms>
-Outcome train(const std::filesystem::path& encoder_place, const TrainerOptions& options, const Dataset& dev, index_t stop_after, index_t threads, Terms... terms) {
+Outcome train(const std::filesystem::path& encoder_place, const TrainerOptions& options, const Dataset& dev,
+              index_t stop_after, index_t threads, Terms... terms) {
   auto own = tiny_options();
   own.threads = threads;
   auto model = tiny_classifier(encoder_place, own);
@@ -45,12 +50,16 @@ Outcome train(const std::filesystem::path& encoder_place, const TrainerOptions& 
 }
 
 inline bool same(const EpochReport& a, const EpochReport& b) {
-  const auto same_scores = [](const Scores& x, const Scores& y) { return x.head == y.head && x.knn == y.knn && x.combined == y.combined; };
-  return a.epoch == b.epoch && a.mean_loss == b.mean_loss && a.best == b.best && a.dev.has_value() == b.dev.has_value() && (!a.dev || same_scores(*a.dev, *b.dev));
+  const auto same_scores = [](const Scores& x, const Scores& y) {
+    return x.head == y.head && x.knn == y.knn && x.combined == y.combined;
+  };
+  return a.epoch == b.epoch && a.mean_loss == b.mean_loss && a.best == b.best &&
+         a.dev.has_value() == b.dev.has_value() && (!a.dev || same_scores(*a.dev, *b.dev));
 }
 inline bool same(const FitReport& a, const FitReport& b) {
   return a.best_epoch == b.best_epoch && a.interrupted == b.interrupted &&
-         std::equal(a.epochs.begin(), a.epochs.end(), b.epochs.begin(), b.epochs.end(), [](const auto& x, const auto& y) { return same(x, y); });
+         std::equal(a.epochs.begin(), a.epochs.end(), b.epochs.begin(), b.epochs.end(),
+                    [](const auto& x, const auto& y) { return same(x, y); });
 }
 
 }  // namespace knnbert_test

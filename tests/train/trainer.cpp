@@ -1,5 +1,8 @@
 #include "knnbert/train/trainer.hpp"
 
+#include <sstream>
+
+#include "knnbert/train/printing_observer.hpp"
 #include "train/tiny_trainer.hpp"
 
 using namespace knnbert_test;
@@ -103,7 +106,9 @@ TEST_CASE("trainer: a batch keeps its examples, arranged so that halves and quar
     CHECK(std::is_permutation(order.begin(), order.end(), plain[b].begin(), plain[b].end()));
     if (std::ssize(order) < 32) continue;
     CHECK(std::abs(length(order.first(16)) - length(order.last(16))) <= 2);
-    for (std::size_t quarter = 0; quarter < 4; ++quarter) CHECK(std::abs(4 * length(order.subspan(8 * quarter, 8)) - length(order)) <= 40);  // 10 tokens of about 180
+    // 10 tokens of about 180
+    for (std::size_t quarter = 0; quarter < 4; ++quarter)
+      CHECK(std::abs(4 * length(order.subspan(8 * quarter, 8)) - length(order)) <= 40);
   }
   CHECK(std::ssize(spread[plain.count() - 1]) == 10);
 }
@@ -111,7 +116,8 @@ TEST_CASE("trainer: a batch keeps its examples, arranged so that halves and quar
 TEST_CASE("trainer: the seed decides, and nothing else: neither parts nor earlier runs of the process") {
   const TemporaryFolder folder;
   auto options = tiny_training();
-  const auto first = train(folder.path(), options, {}, -1, 2, CrossEntropy{}), again = train(folder.path(), options, {}, -1, 2, CrossEntropy{});
+  const auto first = train(folder.path(), options, {}, -1, 2, CrossEntropy{}),
+             again = train(folder.path(), options, {}, -1, 2, CrossEntropy{});
   CHECK(same_values(first.values, again.values));
   options.seed = 43;
   CHECK_FALSE(same_values(first.values, train(folder.path(), options, {}, -1, 2, CrossEntropy{}).values));
@@ -119,7 +125,8 @@ TEST_CASE("trainer: the seed decides, and nothing else: neither parts nor earlie
 
 TEST_CASE("trainer: a class with one example, batches larger than the data, no epochs") {
   const TemporaryFolder folder;
-  std::vector<Example> examples{{.text = "lost card", .label = 0}, {.text = "block card", .label = 0}, {.text = "send money", .label = 1}};
+  std::vector<Example> examples{
+      {.text = "lost card", .label = 0}, {.text = "block card", .label = 0}, {.text = "send money", .label = 1}};
   const Dataset few(examples, {"card", "money"});
   for (const index_t batch : {1, 2, 100}) {
     auto model = tiny_classifier(folder.path());
@@ -150,7 +157,9 @@ TEST_CASE("trainer: the queue of the last run is there afterwards") {
 TEST_CASE("trainer: impossible options, data and classes") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());
-  const auto refused = [&](const TrainerOptions& options) { return message_of<OptionError>([&] { Trainer(model, options, CrossEntropy{}); }); };
+  const auto refused = [&](const TrainerOptions& options) {
+    return message_of<OptionError>([&] { Trainer(model, options, CrossEntropy{}); });
+  };
   CHECK(refused({}) == "nothing thrown");
   CHECK(contains(refused({.epochs = -1}), "epochs: -1 given, at least 0 expected"));
   CHECK(contains(refused({.batch_size = 0}), "batch_size: 0 given, at least 1 expected"));
@@ -168,9 +177,25 @@ TEST_CASE("trainer: impossible options, data and classes") {
 
   Trainer trainer(model, {.epochs = 1}, CrossEntropy{});
   CHECK(contains(message_of<ShapeError>([&] { trainer.fit(Dataset()); }), "0 examples given"));
-  CHECK(contains(message_of<FormatError>([&] { trainer.fit(Dataset({{.text = "x", .label = 0}}, {"weather"})); }), "class 'weather'"));
+  CHECK(contains(message_of<FormatError>([&] { trainer.fit(Dataset({{.text = "x", .label = 0}}, {"weather"})); }),
+                 "class 'weather'"));
   CHECK(contains(message_of<ShapeError>([&] { trainer.fit(Dataset({{.text = "x"}}, {"card"})); }), "label -1"));
-  CHECK(contains(message_of<FormatError>([&] { trainer.fit(tiny_data(), Dataset({{.text = "x", .label = 0}}, {"weather"})); }), "class 'weather'"));
+  CHECK(contains(
+      message_of<FormatError>([&] { trainer.fit(tiny_data(), Dataset({{.text = "x", .label = 0}}, {"weather"})); }),
+      "class 'weather'"));
   model.add(std::vector<std::string>{"hello"}, "greeting");
   CHECK_THROWS_AS(trainer.fit(Dataset({{.text = "x", .label = 0}}, {"greeting"})), Error);
+}
+
+TEST_CASE("trainer: a printing observer writes lines of steps and epochs") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  std::ostringstream out;
+  Trainer(model, {.epochs = 2, .batch_size = 10}, CrossEntropy{})
+      .fit(tiny_data(), tiny_data(20, 5), PrintingObserver(out, 3));
+  const std::string text = out.str();
+  for (const char* part : {"step 3 of 8, epoch 1: loss ", "step 6 of 8, epoch 2: loss ", "step 8 of 8, epoch 2: loss ",
+                           "epoch 1: mean loss ", ", dev accuracy of the head "})
+    CHECK(contains(text, part));
+  CHECK(std::count(text.begin(), text.end(), '\n') == 5);
 }

@@ -19,15 +19,21 @@ extern "C" void knnbert_torch_description(std::string& text) {
 }
 
 #ifdef KNNBERT_WITH_NCCL
-extern "C" void knnbert_torch_with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device, const std::function<void(const Team&)>& work) {
+extern "C" void knnbert_torch_with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
+                                        const std::function<void(const Team&)>& work) {
   const at::Device place = torch_device(device);
-  TorchCommunicator communicator(
-      nccl({.rank = launch.rank, .size = launch.size, .address = launch.address, .port = launch.port, .patience = o.patience}), place);
+  TorchCommunicator communicator(nccl({.rank = launch.rank,
+                                       .size = launch.size,
+                                       .address = launch.address,
+                                       .port = launch.port,
+                                       .patience = o.patience}),
+                                 place);
   work(Team(communicator));
   communicator.barrier();
 }
 #else
-extern "C" void knnbert_torch_with_nccl(const DistributedOptions&, const Launch&, const std::string&, const std::function<void(const Team&)>&) {
+extern "C" void knnbert_torch_with_nccl(const DistributedOptions&, const Launch&, const std::string&,
+                                        const std::function<void(const Team&)>&) {
   raise<OptionError>("--distributed nccl: mpi expected, this program's LibTorch has no NCCL");
 }
 #endif

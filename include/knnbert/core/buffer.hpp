@@ -18,7 +18,8 @@
 namespace knnbert {
 
 /// Zeroed, 64-byte-aligned memory for trivially copyable elements. Grows only; growing drops the content.
-/// Large blocks start at a huge-page boundary and ask for huge pages: fewer TLB misses are worth 5 % of an encoder pass.
+/// Large blocks start at a huge-page boundary and ask for huge pages: fewer TLB misses are worth 5 % of an encoder
+/// pass.
 template <class T>
 class AlignedBuffer {
   static_assert(std::is_trivially_copyable_v<T>, "AlignedBuffer holds plain numbers only");
@@ -37,8 +38,8 @@ class AlignedBuffer {
     return *this;
   }
 
-  /// At least `size` elements; true if the memory was replaced (and is zero again). A buffer that grows takes half as much
-  /// again as it had, so that batches of ever new lengths soon find enough.
+  /// At least `size` elements; true if the memory was replaced (and is zero again). A buffer that grows takes half as
+  /// much again as it had, so that batches of ever new lengths soon find enough.
   bool reserve(index_t size) {
     if (size <= size_) return false;
     const index_t wanted = std::max(size, size_ + size_ / 2);
@@ -55,7 +56,8 @@ class AlignedBuffer {
 #if defined(__linux__)
     if (memory_.get_deleter().mapped) {
       const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-      const auto from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page, to = reinterpret_cast<std::uintptr_t>(end) / page * page;
+      const auto from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page,
+                 to = reinterpret_cast<std::uintptr_t>(end) / page * page;
       if (from < to && madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED) == 0) {
         std::fill(begin, reinterpret_cast<T*>(from), T());
         begin = reinterpret_cast<T*>(to);

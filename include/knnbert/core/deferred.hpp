@@ -33,7 +33,8 @@ class Deferred {
   template <class F>
   auto then(F f) const -> Deferred<std::invoke_result_t<F, T>> {
     if (known()) return f(static_cast<T>(*this));
-    return Deferred<std::invoke_result_t<F, T>>([number = *this, f = std::move(f)] { return f(static_cast<T>(number)); });
+    return Deferred<std::invoke_result_t<F, T>>(
+        [number = *this, f = std::move(f)] { return f(static_cast<T>(number)); });
   }
 
  private:

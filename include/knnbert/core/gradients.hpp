@@ -22,7 +22,8 @@ class Gradients {
  public:
   Gradients() = default;
   explicit Gradients(std::shared_ptr<const ParameterTable> table)
-      : block_(std::move(table)), row_state_(block_.table().has_lookup() ? block_.table().lookup().rows : 0, untouched) {}
+      : block_(std::move(table)),
+        row_state_(block_.table().has_lookup() ? block_.table().lookup().rows : 0, untouched) {}
 
   const ParameterTable& table() const { return block_.table(); }
   float* data() { return block_.data(); }
@@ -74,10 +75,13 @@ class Gradients {
     ar("active_rows", rows);
     for (std::int64_t least = 0; const auto row : rows) {
       if (row < least || row >= std::ssize(row_state_))
-        raise<FormatError>("Gradients::archive_rows: row {} given, ascending rows below {} expected", row, row_state_.size());
+        raise<FormatError>("Gradients::archive_rows: row {} given, ascending rows below {} expected", row,
+                           row_state_.size());
       least = row + 1;
     }
-    if (std::equal(rows.begin(), rows.end(), rows_.begin(), rows_.end())) return;  // nothing came back: rows of this step stay known
+    if (std::equal(rows.begin(), rows.end(), rows_.begin(), rows_.end()))
+      return;  // nothing came back: rows of this
+               // step stay known
     clear();
     std::fill(row_state_.begin(), row_state_.end(), untouched);
     rows_.assign(rows.begin(), rows.end());
@@ -121,7 +125,8 @@ class Gradients {
     index_t next = 0;
     const auto close = [&](index_t row) {
       for (; next < row; next = std::min(row, next + piece))
-        inactive_.push_back({lookup.offset + next * lookup.cols, lookup.offset + std::min(row, next + piece) * lookup.cols});
+        inactive_.push_back(
+            {lookup.offset + next * lookup.cols, lookup.offset + std::min(row, next + piece) * lookup.cols});
       next = row + 1;
     };
     for (const index_t row : active_rows()) close(row);

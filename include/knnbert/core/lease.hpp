@@ -8,8 +8,8 @@
 
 namespace knnbert {
 
-/// Objects lent to one caller at a time and kept for the next, so that concurrent calls share memory without waiting. Kept are as
-/// many as were in use at once lately: those of a rush go when it is over.
+/// Objects lent to one caller at a time and kept for the next, so that concurrent calls share memory without waiting.
+/// Kept are as many as were in use at once lately: those of a rush go when it is over.
 template <class T>
 class LeasePool {
  public:
@@ -60,8 +60,7 @@ class LeasePool {
       const std::lock_guard lock(mutex_);
       --lent_;
       if (object) free_.push_back(std::move(object));
-    } catch (...) {
-    }
+    } catch (...) {}
   }
 
   int calls_ = 0;

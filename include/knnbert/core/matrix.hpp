@@ -19,9 +19,9 @@ constexpr index_t padded_stride(index_t cols) { return round_up(cols, panel_widt
 /// Rows of floats that it owns. Elements past the last column of a row are scratch for kernels.
 class Matrix {
  public:
-  using view = View;              ///< how functions write it
-  using const_view = ConstView;   ///< how they read it
-  using input = ConstView;        ///< how they take it where there may be none
+  using view = View;             ///< how functions write it
+  using const_view = ConstView;  ///< how they read it
+  using input = ConstView;       ///< how they take it where there may be none
 
   Matrix() = default;
   Matrix(index_t rows, index_t cols) { resize(rows, cols); }

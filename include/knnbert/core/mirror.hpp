@@ -8,8 +8,9 @@
 
 namespace knnbert {
 
-/// The floats of a parameter block in the memory of another device, with the passes over all of them that have to run there.
-/// Its members are virtual because terms keep blocks (key encoders, teachers, averages) and must not be compiled for a backend.
+/// The floats of a parameter block in the memory of another device, with the passes over all of them that have to run
+/// there. Its members are virtual because terms keep blocks (key encoders, teachers, averages) and must not be compiled
+/// for a backend.
 class Mirror {
  public:
   virtual ~Mirror() = default;
@@ -17,7 +18,8 @@ class Mirror {
   virtual void upload(const float* from) = 0;
   virtual void download(float* to) const = 0;
   virtual void clear() = 0;
-  /// floats += rate (source - floats), exactly unchanged where both are equal.  Errors: OptionError for another kind of mirror.
+  /// floats += rate (source - floats), exactly unchanged where both are equal.  Errors: OptionError for another kind of
+  /// mirror.
   virtual void follow(const Mirror& source, float rate) = 0;
 };
 
@@ -31,7 +33,8 @@ class MirrorSlot {
     if (other.mirror_) mirror_ = other.mirror_->clone();
     state_ = other.state_.load();
   }
-  MirrorSlot(MirrorSlot&& other) noexcept : mirror_(std::move(other.mirror_)), state_(other.state_.exchange(State::alone)) {}
+  MirrorSlot(MirrorSlot&& other) noexcept
+      : mirror_(std::move(other.mirror_)), state_(other.state_.exchange(State::alone)) {}
   MirrorSlot& operator=(MirrorSlot other) noexcept {
     mirror_ = std::move(other.mirror_);
     state_ = other.state_.load();

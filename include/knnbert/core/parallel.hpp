@@ -95,8 +95,8 @@ class Workers {
     }
   }
 
-  /// Waits actively for a while: loops follow each other closely, and a sleeping thread takes longer to wake than a short
-  /// loop to run. Where threads outnumber the cores it would keep a core from those who have work.
+  /// Waits actively for a while: loops follow each other closely, and a sleeping thread takes longer to wake than a
+  /// short loop to run. Where threads outnumber the cores it would keep a core from those who have work.
   template <class Done>
   void spin(Done&& done) const {
     if (!spins_) return;
@@ -112,7 +112,9 @@ class Workers {
     index_t seen = 0;
     for (std::unique_lock lock(mutex_);;) {
       lock.unlock();
-      spin([&] { return stopping_.load(std::memory_order_acquire) || generation_.load(std::memory_order_acquire) != seen; });
+      spin([&] {
+        return stopping_.load(std::memory_order_acquire) || generation_.load(std::memory_order_acquire) != seen;
+      });
       lock.lock();
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;

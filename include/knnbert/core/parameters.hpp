@@ -18,9 +18,9 @@ struct Parameter {
   std::string name;
   index_t rows = 0, cols = 0;  // as checkpoints show it: [rows, cols], or [cols] when it is a vector
   Layout layout = Layout::row_major;
-  bool vector = false;   // one-dimensional in checkpoints
-  bool weight = false;   // a factor of products: the one kind whose layout a table chooses
-  bool decays = true;    // subject to weight decay
+  bool vector = false;  // one-dimensional in checkpoints
+  bool weight = false;  // a factor of products: the one kind whose layout a table chooses
+  bool decays = true;   // subject to weight decay
   index_t offset = 0, size = 0;
 
   /// Position of element (row, col) in the block.
@@ -99,7 +99,8 @@ class ParameterTable {
 class ParameterBlock {
  public:
   ParameterBlock() = default;
-  explicit ParameterBlock(std::shared_ptr<const ParameterTable> table) : table_(std::move(table)), floats_(table_->size()) {}
+  explicit ParameterBlock(std::shared_ptr<const ParameterTable> table)
+      : table_(std::move(table)), floats_(table_->size()) {}
 
   const ParameterTable& table() const { return *table_; }
   const std::shared_ptr<const ParameterTable>& shared_table() const { return table_; }
@@ -135,10 +136,12 @@ class ParameterBlock {
 
   /// Whether the values also lie in another device's memory.
   bool mirrored() const { return mirror_.occupied(); }
-  /// The values there, up to date; make() -> std::unique_ptr<Mirror> gives the memory at first. Between a call and the next
-  /// use of data() nobody else may write.
+  /// The values there, up to date; make() -> std::unique_ptr<Mirror> gives the memory at first. Between a call and the
+  /// next use of data() nobody else may write.
   template <class Make>
-  const Mirror& mirror(Make&& make) const { return mirror_.read(floats_.data(), make); }
+  const Mirror& mirror(Make&& make) const {
+    return mirror_.read(floats_.data(), make);
+  }
   /// The same to be written: the values here are older from then on, and weights lowered from them stale.
   template <class Make>
   Mirror& mirror_to_write(Make&& make) {
@@ -194,7 +197,9 @@ class ParameterBlock {
   bool complete() const { return complete_; }
   /// Errors: OptionError unless they are.
   void require_complete(std::string_view where) const {
-    if (!complete_) raise<OptionError>("{}: a model loaded for predictions in {} only given, a completely loaded one expected", where, name_of(precision_));
+    if (!complete_)
+      raise<OptionError>("{}: a model loaded for predictions in {} only given, a completely loaded one expected", where,
+                         name_of(precision_));
   }
 
  private:
@@ -203,7 +208,9 @@ class ParameterBlock {
     if (fresh_) fresh_ = false;  // threads that share a block of gradients only read both
     if (generation_) generation_.reset();
   }
-  static std::unique_ptr<Mirror> nowhere() { raise<OptionError>("ParameterBlock::mirror: a block in main memory only given, one on a device expected"); }
+  static std::unique_ptr<Mirror> nowhere() {
+    raise<OptionError>("ParameterBlock::mirror: a block in main memory only given, one on a device expected");
+  }
 
   std::shared_ptr<const ParameterTable> table_;
   MirrorSlot mirror_;  // copied before the floats: what a reader brings up to date meanwhile is not lost

@@ -12,7 +12,17 @@ namespace knnbert {
 
 /// Uses of random numbers; each reads a stream of its own, so that adding one never shifts another.
 enum class Stream : std::uint32_t {
-  initialize, shuffle, split, dropout, positives, key_dropout, sample, noise, mask, attack, poison,
+  initialize,
+  shuffle,
+  split,
+  dropout,
+  positives,
+  key_dropout,
+  sample,
+  noise,
+  mask,
+  attack,
+  poison,
 };
 
 /// Finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection that looks random.

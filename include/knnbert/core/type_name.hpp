@@ -38,7 +38,8 @@ constexpr std::string_view spelled_type() {
 
 }  // namespace detail
 
-/// What files call a policy: its member name() or `name`, else its type without namespaces, such as "Pairwise<Manhattan>".
+/// What files call a policy: its member name() or `name`, else its type without namespaces, such as
+/// "Pairwise<Manhattan>".
 template <class Policy>
 std::string policy_name(const Policy& policy) {
   if constexpr (requires { std::string(policy.name()); }) return std::string(policy.name());

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <span>
 #include <type_traits>
 
@@ -17,11 +18,7 @@ class BasicView {
   BasicView(T* data, index_t rows, index_t cols) : BasicView(data, rows, cols, cols) {}
 
   /// A view of const elements of the same rows.
-  operator BasicView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data_, rows_, cols_, stride_};
-  }
+  operator BasicView<const T>() const requires(!std::is_const_v<T>) { return {data_, rows_, cols_, stride_}; }
 
   T* data() const { return data_; }
   index_t rows() const { return rows_; }
@@ -36,6 +33,9 @@ class BasicView {
   std::span<T> row(index_t row) const {
     KNNBERT_ASSERT(row >= 0 && row < rows_);
     return {data_ + row * stride_, static_cast<std::size_t>(cols_)};
+  }
+  void fill(float value) const requires(!std::is_const_v<T>) {
+    for (index_t i = 0; i < rows_; ++i) std::fill_n(row(i).data(), cols_, value);
   }
   BasicView row_range(index_t first, index_t count) const {
     KNNBERT_ASSERT(first >= 0 && count >= 0 && first + count <= rows_);

@@ -14,18 +14,14 @@ namespace knnbert::detail {
 struct Chunk {
   /// lanes: of a key in bf16, 0 without these.
   Chunk(index_t rows, index_t columns, index_t lanes)
-      : width(columns),
-        lanes_wide(lanes),
-        keys(rows * columns),
-        lowered(rows * lanes),
-        labels(static_cast<std::size_t>(rows)),
-        ids(labels.size()),
-        texts(labels.size()),
-        pairs(labels.size()) {}
+      : width(columns), lanes_wide(lanes), keys(rows * columns), lowered(rows * lanes),
+        labels(static_cast<std::size_t>(rows)), ids(labels.size()), texts(labels.size()), pairs(labels.size()) {}
 
   index_t capacity() const { return std::ssize(labels); }
   View rows(index_t first, index_t count) const { return {keys.data() + first * width, count, width}; }
-  View lowered_rows(index_t first, index_t count) const { return {lowered.data() + first * lanes_wide, count, lanes_wide}; }
+  View lowered_rows(index_t first, index_t count) const {
+    return {lowered.data() + first * lanes_wide, count, lanes_wide};
+  }
 
   bool claim(index_t from, index_t count) {
     return from + count <= capacity() && claimed.compare_exchange_strong(from, from + count);
@@ -35,7 +31,7 @@ struct Chunk {
   AlignedBuffer<float> keys;     // [capacity, width], without padding
   AlignedBuffer<float> lowered;  // [capacity, lanes_wide], the same as bf16, or empty
   std::vector<label_t> labels;
-  std::vector<example_id> ids;  // ascending
+  std::vector<example_id> ids;            // ascending
   std::vector<std::string> texts, pairs;  // pairs: second texts, empty where there is none
   std::atomic<index_t> claimed{0};
 };

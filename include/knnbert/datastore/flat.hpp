@@ -12,7 +12,8 @@
 namespace knnbert {
 
 /// Labeled keys in main memory, searched exactly.
-/// Memory: keys once, with lower() once more at half the size, texts once; removed entries are dropped when they outnumber the living.
+/// Memory: keys once, with lower() once more at half the size, texts once; removed entries are dropped when they
+/// outnumber the living.
 /// Thread safety: any number of readers, and writers one after another, at any time; a reader sees the store as it was
 /// when its call, or its snapshot, began. Every member leaves the store unchanged when it throws.
 /// Precisions: AnyPrecision for a store that lower() may be called on; it takes longer to compile.
@@ -56,11 +57,9 @@ class FlatDatastore {
   std::vector<example_id> ids() const { return snapshot()->ids(); }
   std::vector<label_t> labels() const { return snapshot()->labels(); }
 
-  /// Searches from now on read the keys as bf16 and score again what may be near: the same neighbors and scores in half of
-  /// the time where memory is what they wait for, for half as much memory more.  Cost: O(N D), once.
-  void lower()
-    requires(snapshot_type::may_be_lowered)
-  {
+  /// Searches from now on read the keys as bf16 and score again what may be near: the same neighbors and scores in half
+  /// of the time where memory is what they wait for, for half as much memory more.  Cost: O(N D), once.
+  void lower() requires(snapshot_type::may_be_lowered) {
     const std::lock_guard writing(writing_);
     if (current_->lanes_ > 0) return;
     const auto next = std::make_shared<snapshot_type>(current_->width(), current_->metric());
@@ -125,9 +124,9 @@ class FlatDatastore {
     publish(empty_like(*current_));
   }
 
-  /// Writes the store as safetensors: keys, labels, ids, texts, and second texts if there are any; the metadata names metric, encoder fingerprint and
-  /// classes. Others may read and write meanwhile; the file holds the store as it was at the beginning. Errors:
-  /// IoError, FormatError.
+  /// Writes the store as safetensors: keys, labels, ids, texts, and second texts if there are any; the metadata names
+  /// metric, encoder fingerprint and classes. Others may read and write meanwhile; the file holds the store as it was
+  /// at the beginning. Errors: IoError, FormatError.
   void save(const std::filesystem::path& path, std::string_view fingerprint,
             std::span<const std::string> class_names) const {
     std::shared_ptr<const snapshot_type> saved;
@@ -136,7 +135,8 @@ class FlatDatastore {
       const std::lock_guard writing(writing_);
       saved = current_, next_id = next_id_;
     }
-    detail::write_datastore(detail::entries_of(*saved, next_id), policy_name(saved->metric()), path, fingerprint, class_names);
+    detail::write_datastore(detail::entries_of(*saved, next_id), policy_name(saved->metric()), path, fingerprint,
+                            class_names);
   }
 
   /// Errors: IoError; FormatError for a damaged file and for one made with another metric, encoder or, if class names
@@ -150,7 +150,8 @@ class FlatDatastore {
       const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(keys.rows());
       append(*next, keys, std::span(content->labels).subspan(at, count), std::span(content->ids).subspan(at, count),
              std::span(content->texts).subspan(at, count),
-             content->pairs.empty() ? std::span<const std::string>() : std::span(content->pairs).subspan(at, count), false);
+             content->pairs.empty() ? std::span<const std::string>() : std::span(content->pairs).subspan(at, count),
+             false);
     });
     store.publish(std::move(next));
     store.next_id_ = content->next_id;
@@ -215,13 +216,12 @@ class FlatDatastore {
   }
 
   /// Rows [row, row + count) of a chunk, that nobody sees yet.
-  static void lower(detail::ChunkView& view, index_t row, index_t count)
-    requires(snapshot_type::may_be_lowered)
-  {
+  static void lower(detail::ChunkView& view, index_t row, index_t count) requires(snapshot_type::may_be_lowered) {
     using Arch = typename ProductArch<M>::type;
     const ConstView keys = view.chunk->rows(row, count);
     kernel::lower_rows<Arch, kernel::Bf16>(keys, view.chunk->lowered_rows(row, count), nullptr);
-    for (index_t i = 0; i < count; ++i) view.longest = std::max(view.longest, kernel::NearQueries<Arch>::length_of(keys.row(i)));
+    for (index_t i = 0; i < count; ++i)
+      view.longest = std::max(view.longest, kernel::NearQueries<Arch>::length_of(keys.row(i)));
   }
 
   static std::shared_ptr<std::vector<std::uint64_t>> writable_bits(const detail::ChunkView& chunk) {
@@ -240,7 +240,8 @@ class FlatDatastore {
     return fresh;
   }
   static void append_all(const snapshot_type& from, snapshot_type& to) {
-    from.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text, std::string_view pair) {
+    from.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text,
+                      std::string_view pair) {
       const std::string first(text), second(pair);
       append(to, ConstView(key.data(), 1, std::ssize(key)), {&label, 1}, {&id, 1}, {&first, 1}, {&second, 1}, false);
     });

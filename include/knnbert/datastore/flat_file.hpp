@@ -75,13 +75,14 @@ template <Metric M, class Precisions>
 DatastoreEntries entries_of(const FlatSnapshot<M, Precisions>& store, example_id next_id) {
   DatastoreEntries entries;
   entries.width = store.width(), entries.next_id = next_id;
-  store.for_each([&](example_id id, label_t label, std::span<const float> key, std::string_view text, std::string_view pair) {
-    entries.keys.push_back(key.data());
-    entries.labels.push_back(label);
-    entries.ids.push_back(id);
-    entries.texts.push_back(text);
-    entries.pairs.push_back(pair);
-  });
+  store.for_each(
+      [&](example_id id, label_t label, std::span<const float> key, std::string_view text, std::string_view pair) {
+        entries.keys.push_back(key.data());
+        entries.labels.push_back(label);
+        entries.ids.push_back(id);
+        entries.texts.push_back(text);
+        entries.pairs.push_back(pair);
+      });
   return entries;
 }
 
@@ -138,7 +139,8 @@ inline void check_entries(const DatastoreContent& content, std::span<const std::
 }
 
 /// The strings that TextBlob::write left under a name.
-inline std::vector<std::string> read_texts(const SafeTensors& file, const std::string& tensor, index_t size, std::string_view name) {
+inline std::vector<std::string> read_texts(const SafeTensors& file, const std::string& tensor, index_t size,
+                                           std::string_view name) {
   const TensorView blob = file.at(tensor), ends = file.at(tensor + "_offsets");
   ends.require_shape({size + 1});
   const auto offsets = ends.as_int64s();

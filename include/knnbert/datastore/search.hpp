@@ -44,8 +44,7 @@ class Selection {
   bool accepts(index_t query, const ChunkView& chunk, index_t row) const {
     if constexpr (std::predicate<const Filter&, index_t, example_id, label_t>)
       return filter_(query, chunk.id(row), chunk.label(row));
-    else
-      return filter_(chunk.id(row), chunk.label(row));
+    else return filter_(chunk.id(row), chunk.label(row));
   }
 
   const Filter& filter_;
@@ -100,14 +99,17 @@ class ScoredQueries<M> {
     for (const KeyBlock& block : blocks)
       kernel::for_each_pair<Arch, kernel::Product>(
           packed_, block.keys(),
-          [&, limits = thresholds.data()](index_t query, index_t key, const auto& sums) __attribute__((always_inline)) {
-            if (sums.all_below(limits + query * lanes_a_query)) return;
-            offer(selection, limits, block, query, key, sums);
-          });
+          [&, limits = thresholds.data() ](index_t query, index_t key, const auto& sums)
+              __attribute__((always_inline)) {
+                if (sums.all_below(limits + query * lanes_a_query)) return;
+                offer(selection, limits, block, query, key, sums);
+              });
   }
 
  private:
-  static void set(float* limits, index_t query, float value) { std::fill_n(limits + query * lanes_a_query, lanes_a_query, value); }
+  static void set(float* limits, index_t query, float value) {
+    std::fill_n(limits + query * lanes_a_query, lanes_a_query, value);
+  }
 
   template <class S, int Keys, int Vectors>
   [[gnu::noinline]] void offer(S& selection, float* limits, const KeyBlock& block, index_t query, index_t key,
@@ -146,11 +148,14 @@ class RefinedQueries {
     std::vector<kernel::NearPair> found;
     for (const KeyBlock& block : blocks.subspan(1)) {
       for (index_t q = 0; q < queries_.rows(); ++q)
-        limits[static_cast<std::size_t>(q)] = selection.threshold(q) - kernel::near_error(near_.length(q), block.chunk->longest, queries_.cols());
+        limits[static_cast<std::size_t>(q)] =
+            selection.threshold(q) - kernel::near_error(near_.length(q), block.chunk->longest, queries_.cols());
       found.clear();
       near_.near_pairs(block.lowered(), limits.data(), found);
       for (const auto& [query, key] : found)
-        selection.offer(query, block, key, kernel::pair_score<Arch>(queries_.row(query).data(), block.keys().row(key).data(), queries_.cols()));
+        selection.offer(
+            query, block, key,
+            kernel::pair_score<Arch>(queries_.row(query).data(), block.keys().row(key).data(), queries_.cols()));
     }
   }
 
@@ -160,8 +165,8 @@ class RefinedQueries {
   kernel::NearQueries<Arch> near_;
 };
 
-/// Exact search: every key is scored, or those that may be near. Work is split into groups of queries and ranges of keys; the best k of a union do
-/// not depend on the split.
+/// Exact search: every key is scored, or those that may be near. Work is split into groups of queries and ranges of
+/// keys; the best k of a union do not depend on the split.
 template <Metric M, EntryFilter Filter, class Queries = ScoredQueries<M>>
 class ExactSearch {
  public:
@@ -186,7 +191,8 @@ class ExactSearch {
       const index_t begin = blocks * part / parts, end = blocks * (part + 1) / parts;
       Selection<Filter> selection(filter_, first_of(g), first_of(g + 1) - first_of(g), k);
       packed[static_cast<std::size_t>(g)].scan(
-          std::span(blocks_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), selection);
+          std::span(blocks_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
+          selection);
       found[static_cast<std::size_t>(task)] = selection.take();
     });
     return merged(found, parts);

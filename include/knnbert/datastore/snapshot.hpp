@@ -21,9 +21,9 @@ class FlatSnapshot {
   bool has_pairs() const { return has_pairs_; }
 
   /// The k closest entries of each query that pass the filter, sorted by score, then by id; only then are scores that
-  /// rounding put beyond the metric's range moved into it. Queries need not be prepared; they are only read. A zero row has
-  /// similarity 0 to everything under Cosine. Errors: ShapeError; NonFiniteError; OptionError for k < 0.  Cost: B N D
-  /// products, O(B k) memory.
+  /// rounding put beyond the metric's range moved into it. Queries need not be prepared; they are only read. A zero row
+  /// has similarity 0 to everything under Cosine. Errors: ShapeError; NonFiniteError; OptionError for k < 0.  Cost: B N
+  /// D products, O(B k) memory.
   template <EntryFilter Filter = AcceptAll>
   NeighborLists search(ConstView queries,  // [B, D]
                        index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
@@ -93,9 +93,12 @@ class FlatSnapshot {
   };
 
   template <EntryFilter Filter>
-  std::vector<std::vector<Scored>> closest(ConstView prepared, index_t k, const Filter& filter, const Workers& workers) const {
+  std::vector<std::vector<Scored>> closest(ConstView prepared, index_t k, const Filter& filter,
+                                           const Workers& workers) const {
     if constexpr (may_be_lowered)
-      if (lanes_ > 0) return detail::ExactSearch<M, Filter, detail::RefinedQueries<M>>(metric_, chunks_, filter)(prepared, k, workers);
+      if (lanes_ > 0)
+        return detail::ExactSearch<M, Filter, detail::RefinedQueries<M>>(metric_, chunks_, filter)(prepared, k,
+                                                                                                   workers);
     return detail::ExactSearch<M, Filter>(metric_, chunks_, filter)(prepared, k, workers);
   }
 

@@ -8,7 +8,9 @@
 namespace knnbert {
 
 /// Other processes do not answer, or do not do the same as this one.
-struct CommunicationError : Error { using Error::Error; };
+struct CommunicationError : Error {
+  using Error::Error;
+};
 
 /// One of size() processes that work on one task, the one with number rank().
 /// All members but these two are collective: every process calls the same ones in the same order with the same sizes.
@@ -19,8 +21,8 @@ struct CommunicationError : Error { using Error::Error; };
 /// When a process dies or falls silent, the others' calls end with a CommunicationError, or their processes do.
 /// Check yours with testing/communicator_laws.hpp.
 template <class C>
-concept Communicator = requires(C& communicator, const C& constant, std::span<float> values, std::span<std::byte> bytes, index_t root,
-                                std::span<const index_t> ends) {
+concept Communicator = requires(C& communicator, const C& constant, std::span<float> values, std::span<std::byte> bytes,
+                                index_t root, std::span<const index_t> ends) {
   { constant.rank() } -> std::convertible_to<index_t>;
   { constant.size() } -> std::convertible_to<index_t>;
   communicator.all_reduce(values);
@@ -31,8 +33,11 @@ concept Communicator = requires(C& communicator, const C& constant, std::span<fl
   communicator.barrier();
 };
 
-/// One that reaches the device too: start_all_reduce(mirror, range) does the same with floats [range.begin, range.end) there.
+/// One that reaches the device too: start_all_reduce(mirror, range) does the same with floats [range.begin, range.end)
+/// there.
 template <class C>
-concept DeviceCommunicator = Communicator<C> && requires(C& communicator, Mirror& mirror, Range range) { communicator.start_all_reduce(mirror, range); };
+concept DeviceCommunicator = Communicator<C> && requires(C& communicator, Mirror& mirror, Range range) {
+  communicator.start_all_reduce(mirror, range);
+};
 
 }  // namespace knnbert

@@ -7,14 +7,15 @@
 
 namespace knnbert {
 
-/// Sums the gradients of all processes. The dense part of the block is cut into pieces, the last one first: as the backward
-/// pass goes from the last layer to the first, a piece travels while the layers before it are still at work. The rows of
-/// the lookup table follow, those that any process touched. Gradients on a device are summed there if the team reaches it, the
-/// lookup table as a whole; if not, all of them in main memory when the pass is over.
+/// Sums the gradients of all processes. The dense part of the block is cut into pieces, the last one first: as the
+/// backward pass goes from the last layer to the first, a piece travels while the layers before it are still at work.
+/// The rows of the lookup table follow, those that any process touched. Gradients on a device are summed there if the
+/// team reaches it, the lookup table as a whole; if not, all of them in main memory when the pass is over.
 class GradientReducer final : public GradientListener {
  public:
   /// `piece`: floats; long enough that its latency does not count, short enough that a layer has several.
-  GradientReducer(Gradients& gradients, Team team, index_t piece = index_t{1} << 19) : gradients_(gradients), team_(team), piece_(piece) {}
+  GradientReducer(Gradients& gradients, Team team, index_t piece = index_t{1} << 19)
+      : gradients_(gradients), team_(team), piece_(piece) {}
 
   /// A step begins: nothing has been summed.
   void start() { summed_from_ = gradients_.table().dense_size(); }

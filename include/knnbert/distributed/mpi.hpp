@@ -24,19 +24,22 @@ struct MpiOptions {
   double patience = 1800;  ///< seconds that a call waits for the other processes before it gives up
 };
 
-/// The processes that an MPI launcher started. A thread of its own moves what start_all_reduce() started along: MPI makes
-/// progress only inside its calls. Waiting yields the processor, so that processes may outnumber cores.
+/// The processes that an MPI launcher started. A thread of its own moves what start_all_reduce() started along: MPI
+/// makes progress only inside its calls. Waiting yields the processor, so that processes may outnumber cores.
 /// Thread safety: one thread at a time.
 class MpiCommunicator {
  public:
   /// Initializes MPI unless somebody has.  Errors: CommunicationError.
-  explicit MpiCommunicator(const MpiOptions& options = {}) : options_(options), exceptions_(std::uncaught_exceptions()) {
+  explicit MpiCommunicator(const MpiOptions& options = {})
+      : options_(options), exceptions_(std::uncaught_exceptions()) {
     int there = 0, level = MPI_THREAD_SERIALIZED;
     check(MPI_Initialized(&there), "MPI_Initialized");
     if (there) check(MPI_Query_thread(&level), "MPI_Query_thread");
     else check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level), "MPI_Init_thread");
     owns_mpi_ = !there;
-    if (level < MPI_THREAD_SERIALIZED) raise<CommunicationError>("MpiCommunicator: an MPI of thread level {} given, at least MPI_THREAD_SERIALIZED expected", level);
+    if (level < MPI_THREAD_SERIALIZED)
+      raise<CommunicationError>(
+          "MpiCommunicator: an MPI of thread level {} given, at least MPI_THREAD_SERIALIZED expected", level);
     check(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
     check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank");
@@ -70,7 +73,8 @@ class MpiCommunicator {
     for (; !values.empty(); values = values.subspan(std::min(values.size(), largest))) {
       const auto part = values.first(std::min(values.size(), largest));
       begin("MPI_Iallreduce", [&](MPI_Request* request) {
-        return MPI_Iallreduce(copied(part), part.data(), static_cast<int>(part.size()), MPI_FLOAT, MPI_SUM, world_, request);
+        return MPI_Iallreduce(copied(part), part.data(), static_cast<int>(part.size()), MPI_FLOAT, MPI_SUM, world_,
+                              request);
       });
     }
   }
@@ -83,7 +87,8 @@ class MpiCommunicator {
         continue;
       }
       if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options_.patience)
-        raise<CommunicationError>("MpiCommunicator: no answer from the other processes for {} seconds", options_.patience);
+        raise<CommunicationError>("MpiCommunicator: no answer from the other processes for {} seconds",
+                                  options_.patience);
       std::this_thread::sleep_for(pause);
     }
   }
@@ -92,7 +97,8 @@ class MpiCommunicator {
     for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), largest))) {
       const auto part = bytes.first(std::min(bytes.size(), largest));
       begin("MPI_Ibcast", [&](MPI_Request* request) {
-        return MPI_Ibcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, static_cast<int>(root), world_, request);
+        return MPI_Ibcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, static_cast<int>(root), world_,
+                          request);
       });
       wait();
     }
@@ -100,7 +106,8 @@ class MpiCommunicator {
 
   /// MPI counts in ints; more bytes than these can count go by one broadcast a process.
   void all_gather(std::span<std::byte> all, std::span<const index_t> ends) {
-    if (std::ssize(ends) != size_) raise<ShapeError>("MpiCommunicator::all_gather: {} ends given, {} expected", ends.size(), size_);
+    if (std::ssize(ends) != size_)
+      raise<ShapeError>("MpiCommunicator::all_gather: {} ends given, {} expected", ends.size(), size_);
     if (!ends.empty() && ends.back() <= std::numeric_limits<int>::max()) return gather_at_once(all, ends);
     for (std::size_t r = 0; r < ends.size(); ++r) {
       const auto first = static_cast<std::size_t>(r ? ends[r - 1] : 0);
@@ -159,7 +166,8 @@ class MpiCommunicator {
       counts.push_back(static_cast<int>(ends[r]) - places.back());
     }
     begin("MPI_Iallgatherv", [&](MPI_Request* request) {
-      return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), MPI_BYTE, world_, request);
+      return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), MPI_BYTE,
+                             world_, request);
     });
     wait();
   }

@@ -8,9 +8,10 @@
 
 namespace knnbert {
 
-/// A datastore of which every process holds the entries whose id leaves its rank when divided by the number of processes.
-/// Each searches its own, and the k best of all are merged: the neighbors of one store with everything.
-/// Models Datastore; every member but size(), width() and metric() is collective, with the same arguments on all processes.
+/// A datastore of which every process holds the entries whose id leaves its rank when divided by the number of
+/// processes. Each searches its own, and the k best of all are merged: the neighbors of one store with everything.
+/// Models Datastore; every member but size(), width() and metric() is collective, with the same arguments on all
+/// processes.
 template <Datastore Shard>
 class ShardedDatastore {
  public:
@@ -18,7 +19,8 @@ class ShardedDatastore {
 
   /// `shard` must be empty and new.
   ShardedDatastore(Shard shard, const Team& team) : shard_(std::move(shard)), team_(team) {
-    if (shard_.size() != 0) raise<OptionError>("ShardedDatastore: a shard of {} entries given, an empty one expected", shard_.size());
+    if (shard_.size() != 0)
+      raise<OptionError>("ShardedDatastore: a shard of {} entries given, an empty one expected", shard_.size());
   }
 
   index_t size() const { return size_; }  ///< of all shards
@@ -27,7 +29,8 @@ class ShardedDatastore {
   const Shard& shard() const { return shard_; }
 
   /// Every process keeps its part of the rows.  Errors: of the shard; then none has changed.
-  std::vector<example_id> add(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts = {}) {
+  std::vector<example_id> add(ConstView keys, std::span<const label_t> labels,
+                              std::span<const std::string> texts = {}) {
     require(keys, labels, texts);
     std::vector<example_id> ids;
     std::vector<label_t> own_labels;
@@ -41,7 +44,8 @@ class ShardedDatastore {
       if (!texts.empty()) own_texts.push_back(texts[static_cast<std::size_t>(i)]);
     }
     Matrix own_keys(std::ssize(own), width());
-    for (index_t i = 0; i < std::ssize(own); ++i) copy(keys.row_range(own[static_cast<std::size_t>(i)], 1), View(own_keys).row_range(i, 1));
+    for (index_t i = 0; i < std::ssize(own); ++i)
+      copy(keys.row_range(own[static_cast<std::size_t>(i)], 1), View(own_keys).row_range(i, 1));
     shard_.add(own_keys, own_labels, own_texts);
     next_id_ += keys.rows();
     size_ += keys.rows();
@@ -71,7 +75,8 @@ class ShardedDatastore {
       }
       counts.push_back(std::ssize(own[q]));
     }
-    return merge(gather_values(team_, std::span<const Neighbor>(flat)), gather_values(team_, std::span<const index_t>(counts)), queries.rows(), k);
+    return merge(gather_values(team_, std::span<const Neighbor>(flat)),
+                 gather_values(team_, std::span<const index_t>(counts)), queries.rows(), k);
   }
 
   /// Errors: OptionError, if there is no such entry.
@@ -82,9 +87,7 @@ class ShardedDatastore {
     bool found = true;
     if (team_.rank() == owner) try {
         text = shard_.text(id / team_.size());
-      } catch (const OptionError&) {
-        found = false;
-      }
+      } catch (const OptionError&) { found = false; }
     team_.broadcast(std::as_writable_bytes(std::span(&found, 1)), owner);
     if (!found) raise<OptionError>("ShardedDatastore: no example {}", id);
     auto size = text.size();
@@ -100,14 +103,16 @@ class ShardedDatastore {
   /// What a shard would refuse; here all processes refuse it together.
   void require(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts) const {
     require_shape("ShardedDatastore::add: keys", keys, std::ssize(labels), width());
-    if (!texts.empty() && texts.size() != labels.size()) raise<ShapeError>("ShardedDatastore::add: {} labels but {} texts", labels.size(), texts.size());
+    if (!texts.empty() && texts.size() != labels.size())
+      raise<ShapeError>("ShardedDatastore::add: {} labels but {} texts", labels.size(), texts.size());
     for (const label_t label : labels)
       if (label < 0) raise<ShapeError>("ShardedDatastore::add: label {} given, labels count from 0", label);
     require_finite("ShardedDatastore::add", keys);
   }
 
   /// The lists of all processes, one process behind the other, each with a list for every query.
-  NeighborLists merge(const std::vector<Neighbor>& all, const std::vector<index_t>& counts, index_t queries, index_t k) const {
+  NeighborLists merge(const std::vector<Neighbor>& all, const std::vector<index_t>& counts, index_t queries,
+                      index_t k) const {
     std::vector<index_t> next(counts.size());
     for (std::size_t i = 1; i < counts.size(); ++i) next[i] = next[i - 1] + counts[i - 1];
     NeighborLists lists;
@@ -118,7 +123,9 @@ class ShardedDatastore {
         const auto list = static_cast<std::size_t>(r * queries + q);
         found.insert(found.end(), all.begin() + next[list], all.begin() + next[list] + counts[list]);
       }
-      std::sort(found.begin(), found.end(), [](const Neighbor& a, const Neighbor& b) { return a.score > b.score || (a.score == b.score && a.id < b.id); });
+      std::sort(found.begin(), found.end(), [](const Neighbor& a, const Neighbor& b) {
+        return a.score > b.score || (a.score == b.score && a.id < b.id);
+      });
       found.resize(std::min(found.size(), static_cast<std::size_t>(k)));
       lists.append(found);
     }

@@ -32,7 +32,9 @@ class Team {
   void start_all_reduce(Mirror& mirror, Range range) const { call(&Calls::start_all_reduce_there, mirror, range); }
   void wait() const { call(&Calls::wait); }
   void broadcast(std::span<std::byte> bytes, index_t root = 0) const { call(&Calls::broadcast, bytes, root); }
-  void all_gather(std::span<std::byte> all, std::span<const index_t> ends) const { call(&Calls::all_gather, all, ends); }
+  void all_gather(std::span<std::byte> all, std::span<const index_t> ends) const {
+    call(&Calls::all_gather, all, ends);
+  }
   void barrier() const { call(&Calls::barrier); }
 
   /// Which of `count` items a process works on: contiguous, sizes differ by at most one.
@@ -58,7 +60,8 @@ class Team {
   };
   template <class C>
   static constexpr auto there() -> void (*)(void*, Mirror&, Range) {
-    if constexpr (DeviceCommunicator<C>) return [](void* c, Mirror& mirror, Range range) { static_cast<C*>(c)->start_all_reduce(mirror, range); };
+    if constexpr (DeviceCommunicator<C>)
+      return [](void* c, Mirror& mirror, Range range) { static_cast<C*>(c)->start_all_reduce(mirror, range); };
     else return nullptr;
   }
   template <class C>
@@ -68,7 +71,9 @@ class Team {
       there<C>(),
       [](void* c) { static_cast<C*>(c)->wait(); },
       [](void* c, std::span<std::byte> bytes, index_t root) { static_cast<C*>(c)->broadcast(bytes, root); },
-      [](void* c, std::span<std::byte> all, std::span<const index_t> ends) { static_cast<C*>(c)->all_gather(all, ends); },
+      [](void* c, std::span<std::byte> all, std::span<const index_t> ends) {
+        static_cast<C*>(c)->all_gather(all, ends);
+      },
       [](void* c) { static_cast<C*>(c)->barrier(); },
   };
 
@@ -102,7 +107,8 @@ std::vector<T> gather_values(const Team& team, std::span<const T> own) {
   index_t end = 0;
   for (std::size_t r = 0; r < processes; ++r) ends[r] = end += bytes[r];
   std::vector<T> all(static_cast<std::size_t>(end) / sizeof(T));
-  if (!own.empty()) std::memcpy(reinterpret_cast<std::byte*>(all.data()) + (ends[rank] - bytes[rank]), own.data(), own.size_bytes());
+  if (!own.empty())
+    std::memcpy(reinterpret_cast<std::byte*>(all.data()) + (ends[rank] - bytes[rank]), own.data(), own.size_bytes());
   team.all_gather(std::as_writable_bytes(std::span(all)), ends);
   return all;
 }
@@ -115,7 +121,8 @@ inline void gather_rows(const Team& team, View rows) {
   const Range own = team.share(rows.rows());
   copy(rows.row_range(own.begin, own.end - own.begin), all.row_range(own.begin, own.end - own.begin));
   std::vector<index_t> ends;
-  for (index_t r = 0; r < team.size(); ++r) ends.push_back(team.share(rows.rows(), r).end * rows.cols() * static_cast<index_t>(sizeof(float)));
+  for (index_t r = 0; r < team.size(); ++r)
+    ends.push_back(team.share(rows.rows(), r).end * rows.cols() * static_cast<index_t>(sizeof(float)));
   team.all_gather(std::as_writable_bytes(std::span(dense)), ends);
   copy(all, rows);
 }
@@ -125,7 +132,8 @@ inline void require_same(const Team& team, std::string_view what, std::uint64_t 
   if (team.size() == 1) return;
   const auto all = gather_values(team, std::span<const std::uint64_t>(&number, 1));
   for (std::size_t r = 0; r < all.size(); ++r)
-    if (all[r] != all.front()) raise<CommunicationError>("{}: rank {} has others than rank 0, the same expected", what, r);
+    if (all[r] != all.front())
+      raise<CommunicationError>("{}: rank {} has others than rank 0, the same expected", what, r);
 }
 
 }  // namespace knnbert

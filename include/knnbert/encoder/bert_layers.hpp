@@ -8,7 +8,7 @@ namespace knnbert {
 /// Where the parameters of a BERT encoder lie in a table. They are declared in two parts, because the token embeddings
 /// come last in a table and other parts of a model (heads) lie in between.
 struct BertLayers {
-  index_t positions = -1, types = -1, words = -1;
+  index_t positions = -1, types = -1, words = -1;  // no types in a family without segments
   Norm embedding_norm;
   std::vector<Block> blocks;
   Linear pooler;
@@ -16,10 +16,13 @@ struct BertLayers {
   /// Everything but the token embeddings.
   static BertLayers declare_dense(const BertConfig& c, ParameterTable& table) {
     BertLayers layers;
-    layers.positions = table.add_rows("embeddings.position_embeddings.weight", c.max_position_embeddings, c.hidden_size);
-    layers.types = table.add_rows("embeddings.token_type_embeddings.weight", c.type_vocab_size, c.hidden_size);
+    layers.positions =
+        table.add_rows("embeddings.position_embeddings.weight", c.max_position_embeddings, c.hidden_size);
+    if (c.type_vocab_size > 0)
+      layers.types = table.add_rows("embeddings.token_type_embeddings.weight", c.type_vocab_size, c.hidden_size);
     layers.embedding_norm = Norm::declare(table, "embeddings.LayerNorm", c.hidden_size, c.layer_norm_eps);
-    for (index_t i = 0; i < c.num_hidden_layers; ++i) layers.blocks.push_back(declare_block(c, table, format("encoder.layer.{}.", i)));
+    for (index_t i = 0; i < c.num_hidden_layers; ++i)
+      layers.blocks.push_back(declare_block(c, table, format("encoder.layer.{}.", i)));
     if (c.pooler) layers.pooler = Linear::declare(table, "pooler.dense", c.hidden_size, c.hidden_size);
     return layers;
   }
@@ -29,7 +32,8 @@ struct BertLayers {
   /// The layers whose products run in reduced precision.
   std::vector<Linear> lowered() const {
     std::vector<Linear> layers;
-    for (const Block& b : blocks) layers.insert(layers.end(), {b.projections, b.attention_output, b.intermediate, b.output});
+    for (const Block& b : blocks)
+      layers.insert(layers.end(), {b.projections, b.attention_output, b.intermediate, b.output});
     return layers;
   }
 

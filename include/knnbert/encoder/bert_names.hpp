@@ -5,8 +5,8 @@ namespace knnbert {
 
 /// One tensor of a Hugging Face checkpoint and the rows of a parameter that it fills.
 struct CheckpointTensor {
-  std::string name;     // as BertModel names it, without prefix
-  index_t parameter;    // number in the table
+  std::string name;   // as BertModel names it, without prefix: BertFamily::name_of() gives another family's name
+  index_t parameter;  // number in the table
   index_t first_row, rows;
 };
 
@@ -20,9 +20,12 @@ inline std::vector<CheckpointTensor> checkpoint_tensors(const BertLayers& layers
     const std::string& name = table[parameter].name;  // ...attention.self.projections.weight or .bias
     const std::string prefix = name.substr(0, name.rfind("projections"));
     index_t part = 0;
-    for (const char* which : {"query", "key", "value"}) tensors.push_back({prefix + which + ending, parameter, width * part++, width});
+    for (const char* which : {"query", "key", "value"})
+      tensors.push_back({prefix + which + ending, parameter, width * part++, width});
   };
-  for (const index_t p : {layers.words, layers.positions, layers.types, layers.embedding_norm.gain, layers.embedding_norm.bias}) add(p);
+  for (const index_t p :
+       {layers.words, layers.positions, layers.types, layers.embedding_norm.gain, layers.embedding_norm.bias})
+    add(p);
   for (const Block& b : layers.blocks) {
     add_projections(b.projections.weight, b.width(), ".weight");
     add_projections(b.projections.bias, b.width(), ".bias");

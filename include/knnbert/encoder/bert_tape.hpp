@@ -10,7 +10,8 @@ namespace knnbert {
 
 /// Activations of a block that its backward pass reads, of all rows of a batch.
 struct BlockTape {
-  Matrix projections, context, attention_sum, attention_statistics, middle, before, inner, output_sum, output_statistics;
+  Matrix projections, context, attention_sum, attention_statistics, middle, before, inner, output_sum,
+      output_statistics;
 
   void resize(index_t rows, index_t width, index_t inner_width) {
     for (Matrix* m : {&context, &attention_sum, &middle, &output_sum}) m->resize(rows, width);
@@ -22,15 +23,17 @@ struct BlockTape {
   }
 };
 
-/// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without allocating
-/// again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with Keep::hidden, where one block's rest is shared by all.
+/// Everything a backward pass needs; a backward pass does not consume it. One object serves many steps without
+/// allocating again.  Memory: about 25 KB a token and layer at width 384, 1.6 KB with Keep::hidden, where one block's
+/// rest is shared by all.
 class BertTape {
  public:
   const Batch& batch() const { return batch_; }
   const ForwardOptions& options() const { return options_; }
   Entry entry() const { return entry_; }
   ConstView embedding() const { return embedding_; }  ///< [B, H]
-  /// Sums of word, position and segment [T, H], before normalization and dropout; not of a pass that was entered behind them.
+  /// Sums of word, position and segment [T, H], before normalization and dropout; not of a pass that was entered behind
+  /// them.
   ConstView sums() const { return embedding_sums_; }
   /// Hidden states [T, H]: 0 is the embedding output, l the output of block l.
   ConstView hidden(index_t layer) const { return hidden_[layer]; }
@@ -60,7 +63,8 @@ class BertTape {
   }
   template <class V, class M, class Block>
   static BlockActivations<V> activations(M& input, Block& b, M& output) {
-    return {input, b.projections, b.context, b.attention_sum, b.attention_statistics, b.middle, b.before, b.inner, b.output_sum, b.output_statistics, output};
+    return {input,   b.projections, b.context,           b.attention_sum, b.attention_statistics, b.middle, b.before,
+            b.inner, b.output_sum,  b.output_statistics, output};
   }
 
   Batch batch_;

@@ -1,5 +1,7 @@
 #pragma once
-#include "knnbert/encoder/bert_files.hpp"
+#include "knnbert/io/committed_file.hpp"
+#include "knnbert/io/parameter_files.hpp"
+#include "knnbert/nn/linear.hpp"
 
 /// Encoders for predictions alone: lowered weights replace their fp32 values, and a file beside the checkpoint,
 /// lowered.safetensors, spares lowering them again.
@@ -12,8 +14,10 @@ namespace detail {
 /// The tensors of a lowered weight, with their sizes.
 template <class Visit>
 void for_each_lowered_part(const Parameter& weight, Precision precision, Visit&& visit) {
-  const index_t panels = round_up(weight.rows, panel_width) / panel_width, elements = precision == Precision::int8 ? 4 : 2;
-  visit(weight.name + ".lanes", &LoweredWeight::panels, Shape{panels, (weight.cols + elements - 1) / elements, panel_width});
+  const index_t panels = round_up(weight.rows, panel_width) / panel_width,
+                elements = precision == Precision::int8 ? 4 : 2;
+  visit(weight.name + ".lanes", &LoweredWeight::panels,
+        Shape{panels, (weight.cols + elements - 1) / elements, panel_width});
   if (precision != Precision::int8) return;
   visit(weight.name + ".scales", &LoweredWeight::scales, Shape{panels * panel_width});
   visit(weight.name + ".sums", &LoweredWeight::sums, Shape{panels * panel_width});
@@ -38,20 +42,25 @@ inline index_t count_of(const Shape& shape) {
 }  // namespace detail
 
 /// Writes the lowered weights of a block; `print` says of which encoder they are.  Errors: IoError.
-inline void write_lowered(const BertLayers& layers, const ParameterBlock& values, const std::string& print, const std::filesystem::path& path) {
+inline void write_lowered(std::span<const Linear> layers, const ParameterBlock& values, const std::string& print,
+                          const std::filesystem::path& path) {
   SafeTensorsWriter file;
-  for (const Linear& layer : layers.lowered())
-    detail::for_each_lowered_part(values.table()[layer.weight], values.precision(), [&](const std::string& name, auto part, const Shape& shape) {
-      const std::span all(reinterpret_cast<const std::byte*>((values.lowered(layer.weight).*part).data()), static_cast<std::size_t>(detail::count_of(shape)) * sizeof(float));
-      file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
-    });
+  for (const Linear& layer : layers)
+    detail::for_each_lowered_part(
+        values.table()[layer.weight], values.precision(), [&](const std::string& name, auto part, const Shape& shape) {
+          const std::span all(reinterpret_cast<const std::byte*>((values.lowered(layer.weight).*part).data()),
+                              static_cast<std::size_t>(detail::count_of(shape)) * sizeof(float));
+          file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
+        });
   file.metadata("fingerprint", print).metadata("precision", name_of(values.precision()));
   file.write(path);
 }
 
 /// Reads them, unless they are of another encoder or precision.  Errors: IoError, FormatError.
-inline std::optional<std::vector<LoweredWeight>> read_lowered(const BertLayers& layers, const ParameterTable& table, Precision precision,
-                                                              const std::string& print, const std::filesystem::path& path) {
+inline std::optional<std::vector<LoweredWeight>> read_lowered(std::span<const Linear> layers,
+                                                              const ParameterTable& table, Precision precision,
+                                                              const std::string& print,
+                                                              const std::filesystem::path& path) {
   const SafeTensors file(path);
   const auto says = [&](const char* key, const std::string& value) {
     const auto found = file.metadata().find(key);
@@ -59,42 +68,46 @@ inline std::optional<std::vector<LoweredWeight>> read_lowered(const BertLayers& 
   };
   if (!says("fingerprint", print) || !says("precision", name_of(precision))) return std::nullopt;
   std::vector<LoweredWeight> lowered(static_cast<std::size_t>(table.count()));
-  for (const Linear& layer : layers.lowered())
-    detail::for_each_lowered_part(table[layer.weight], precision, [&](const std::string& name, auto part, const Shape& shape) {
-      const TensorView tensor = file.at(name);
-      tensor.require_shape(shape);
-      if (dtype_size(tensor.dtype) != sizeof(float)) raise<FormatError>("{}: {} given, elements of 4 bytes expected", tensor.name, dtype_name(tensor.dtype));
-      auto& memory = lowered[static_cast<std::size_t>(layer.weight)].*part;
-      memory.reserve(detail::count_of(shape));
-      std::memcpy(memory.data(), tensor.bytes.data(), tensor.bytes.size());
-      const std::span<const float> part_values(memory.data(), tensor.bytes.size() / sizeof(float));
-      if (!detail::lowered_part_is_finite(part_values, shape.size() == 3, precision))
-        raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
-      release_pages(tensor.bytes);
-    });
+  for (const Linear& layer : layers)
+    detail::for_each_lowered_part(
+        table[layer.weight], precision, [&](const std::string& name, auto part, const Shape& shape) {
+          const TensorView tensor = file.at(name);
+          tensor.require_shape(shape);
+          if (dtype_size(tensor.dtype) != sizeof(float))
+            raise<FormatError>("{}: {} given, elements of 4 bytes expected", tensor.name, dtype_name(tensor.dtype));
+          auto& memory = lowered[static_cast<std::size_t>(layer.weight)].*part;
+          memory.reserve(detail::count_of(shape));
+          std::memcpy(memory.data(), tensor.bytes.data(), tensor.bytes.size());
+          const std::span<const float> part_values(memory.data(), tensor.bytes.size() / sizeof(float));
+          if (!detail::lowered_part_is_finite(part_values, shape.size() == 3, precision))
+            raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
+          release_pages(tensor.bytes);
+        });
   return lowered;
 }
 
-/// Fills a block with what predictions in a reduced precision need: each large weight is lowered once it is read, or taken
-/// from lowered.safetensors in `folder`, and its fp32 values are not kept.  Errors: IoError, FormatError, OptionError.
-template <class Encoder>
-void read_for_predictions(const BertCheckpoint& checkpoint, const std::filesystem::path& folder, const Encoder& encoder, Precision precision,
-                          ParameterBlock& values, const Workers& workers) {
-  const BertLayers& layers = encoder.layers();
-  const auto large = layers.lowered();
+/// Fills a block with what predictions in a reduced precision need: each large weight is lowered once it is read, or
+/// taken from lowered.safetensors in `folder`, and its fp32 values are not kept.  Errors: IoError, FormatError,
+/// OptionError.
+template <class Checkpoint, class Encoder>
+void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::path& folder, const Encoder& encoder,
+                          Precision precision, ParameterBlock& values, const Workers& workers) {
+  const std::vector<Linear> large = encoder.lowered_layers();
   const auto layer_of = [&](index_t parameter) {
     return std::find_if(large.begin(), large.end(), [&](const Linear& layer) { return layer.weight == parameter; });
   };
   std::optional<std::vector<LoweredWeight>> cached;
-  const auto print = checkpoint.tensors().metadata("fingerprint");
-  if (print && committed_exists(folder / lowered_file)) cached = read_lowered(layers, values.table(), precision, *print, folder / lowered_file);
+  const auto print = checkpoint.fingerprint();
+  if (print && committed_exists(folder / lowered_file))
+    cached = read_lowered(large, values.table(), precision, *print, folder / lowered_file);
   std::vector<LoweredWeight> lowered(cached ? 0 : static_cast<std::size_t>(values.table().count()));
   checkpoint.read(
-      layers, values, [&](index_t parameter) { return !cached || layer_of(parameter) == large.end(); },
+      encoder, values, [&](index_t parameter) { return !cached || layer_of(parameter) == large.end(); },
       [&](index_t parameter) {
         const auto layer = layer_of(parameter);
         if (layer == large.end()) return;
-        encoder.lower_one(std::as_const(values), *layer, precision, lowered[static_cast<std::size_t>(parameter)], workers);
+        encoder.lower_one(std::as_const(values), *layer, precision, lowered[static_cast<std::size_t>(parameter)],
+                          workers);
         values.drop(parameter);
       });
   for (const Linear& layer : large)

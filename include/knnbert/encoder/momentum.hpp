@@ -6,15 +6,18 @@ namespace knnbert {
 
 /// target += (1 - momentum) (source - target) over the given ranges, exactly unchanged where both are equal: the key
 /// encoder of MoCo and KNN-BERT, and any exponential average of parameters.
-inline void follow(const ParameterBlock& source, ParameterBlock& target, float momentum, std::span<const Range> ranges, const Workers& workers) {
-  if (source.size() != target.size()) raise<ShapeError>("follow: blocks of {} and {} floats given, equal ones expected", source.size(), target.size());
+inline void follow(const ParameterBlock& source, ParameterBlock& target, float momentum, std::span<const Range> ranges,
+                   const Workers& workers) {
+  if (source.size() != target.size())
+    raise<ShapeError>("follow: blocks of {} and {} floats given, equal ones expected", source.size(), target.size());
   const float rate = 1 - momentum;
   if (source.mirrored() && target.mirrored())  // one pass where the values are, over all of them
     return target.mirror_to_write().follow(source.mirror(), rate);
   workers.for_each(std::ssize(ranges), [&](index_t i, index_t) {
     const float* from = source.data();
     float* to = target.data();
-    for (index_t at = ranges[static_cast<std::size_t>(i)].begin; at < ranges[static_cast<std::size_t>(i)].end; ++at) to[at] += rate * (from[at] - to[at]);
+    for (index_t at = ranges[static_cast<std::size_t>(i)].begin; at < ranges[static_cast<std::size_t>(i)].end; ++at)
+      to[at] += rate * (from[at] - to[at]);
   });
 }
 

@@ -20,11 +20,11 @@ struct ReliabilityBin {
 
 /// How far probabilities can be trusted.
 struct Calibration {
-  Ratio expected_error;                ///< sum over bins of count/N |accuracy - confidence|; range [0, 1]
-  Ratio brier;                         ///< mean of sum_c (p_c - 1[c = gold])^2; range [0, 2]
-  Ratio negative_log_likelihood;       ///< mean of -log p_gold, in nats
-  index_t floored = 0;                 ///< examples whose p_gold was raised to calibration_floor
-  std::vector<ReliabilityBin> bins;    ///< equally wide, ascending
+  Ratio expected_error;              ///< sum over bins of count/N |accuracy - confidence|; range [0, 1]
+  Ratio brier;                       ///< mean of sum_c (p_c - 1[c = gold])^2; range [0, 2]
+  Ratio negative_log_likelihood;     ///< mean of -log p_gold, in nats
+  index_t floored = 0;               ///< examples whose p_gold was raised to calibration_floor
+  std::vector<ReliabilityBin> bins;  ///< equally wide, ascending
 };
 
 /// Smallest probability that enters a logarithm: a vote by count gives exact zeros, whose loss would be infinite.

@@ -20,8 +20,9 @@ inline OrderedJson class_rows(const Evaluation& evaluation, const PredictorEvalu
   OrderedJson rows = OrderedJson::array();
   for (std::size_t c = 0; c < predictor.per_class.size(); ++c) {
     const ClassScores& s = predictor.per_class[c];
-    OrderedJson row = {{"class", evaluation.classes[c]}, {"precision", s.precision.value}, {"recall", s.recall.value},
-                        {"f1", s.f1.value}, {"support", s.support}, {"predicted", s.predicted}};
+    OrderedJson row = {{"class", evaluation.classes[c]}, {"precision", s.precision.value},
+                       {"recall", s.recall.value},       {"f1", s.f1.value},
+                       {"support", s.support},           {"predicted", s.predicted}};
     for (const auto& [name, value] : {std::pair{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}})
       if (!value.defined) row["undefined"].push_back(name);
     rows.push_back(std::move(row));
@@ -42,10 +43,15 @@ inline OrderedJson count_rows(const ConfusionMatrix& counts) {
 inline OrderedJson calibration_json(const Calibration& calibration) {
   OrderedJson bins = OrderedJson::array();
   for (const auto& bin : calibration.bins)
-    bins.push_back({{"lower", bin.lower}, {"upper", bin.upper}, {"count", bin.count},
-                    {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
-  return {{"expected_calibration_error", calibration.expected_error.value}, {"brier", calibration.brier.value},
-          {"negative_log_likelihood", calibration.negative_log_likelihood.value}, {"floored", calibration.floored},
+    bins.push_back({{"lower", bin.lower},
+                    {"upper", bin.upper},
+                    {"count", bin.count},
+                    {"confidence", bin.confidence},
+                    {"accuracy", bin.accuracy}});
+  return {{"expected_calibration_error", calibration.expected_error.value},
+          {"brier", calibration.brier.value},
+          {"negative_log_likelihood", calibration.negative_log_likelihood.value},
+          {"floored", calibration.floored},
           {"bins", std::move(bins)}};
 }
 

@@ -12,9 +12,9 @@ namespace knnbert {
 
 /// The plane through the mean of some points in which they spread most.
 struct PlaneProjection {
-  std::vector<double> mean;              // [D]
+  std::vector<double> mean;                 // [D]
   std::array<std::vector<double>, 2> axes;  // [D] each, orthonormal, the one of larger variance first
-  std::array<Ratio, 2> explained;        ///< share of the total variance along each axis; undefined if there is none
+  std::array<Ratio, 2> explained;           ///< share of the total variance along each axis; undefined if there is none
 
   /// Coordinates of rows.  Errors: ShapeError.
   Matrix operator()(ConstView points) const {  // [N, D] -> [N, 2]
@@ -60,8 +60,8 @@ inline Eigen::MatrixXd scatter_matrix(ConstView points, const std::vector<double
 
 /// An eigenvector's sign is arbitrary: the component of largest magnitude, the first among equals, becomes positive.
 inline void fix_sign(std::vector<double>& axis) {
-  const auto largest = std::max_element(axis.begin(), axis.end(),
-                                        [](double a, double b) { return std::abs(a) < std::abs(b); });
+  const auto largest =
+      std::max_element(axis.begin(), axis.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
   if (largest != axis.end() && *largest < 0)
     for (double& component : axis) component = -component;
 }

@@ -57,7 +57,7 @@ struct ReportData {
   std::optional<Evaluation> evaluation;
   std::vector<std::string> classes;  ///< names of the labels; those of the evaluation when empty
   std::vector<ReportPoint> points;
-  std::array<Ratio, 2> explained;    ///< share of variance of the two axes of the map, when known
+  std::array<Ratio, 2> explained;  ///< share of variance of the two axes of the map, when known
   std::vector<ReportExample> examples;
   std::vector<ReportTable> tables;
 };

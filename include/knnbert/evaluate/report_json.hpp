@@ -40,8 +40,8 @@ inline OrderedJson curve_json(const Curve& curve, index_t limit) {
     x.push_back(curve.points[last - 1].first);
     y.push_back(count > 0 ? OrderedJson(significant(sum / count, 6)) : OrderedJson(nullptr));
   }
-  return {{"panel", curve.panel}, {"name", curve.name}, {"axis", curve.axis}, {"averaged", group},
-          {"x", std::move(x)}, {"y", std::move(y)}};
+  return {{"panel", curve.panel}, {"name", curve.name}, {"axis", curve.axis},
+          {"averaged", group},    {"x", std::move(x)},  {"y", std::move(y)}};
 }
 
 /// Positions as whole numbers in [0, 4000] on one scale for both axes: short, and finer than a screen.
@@ -82,8 +82,9 @@ inline OrderedJson map_json(const ReportData& data, const ReportLimits& limits) 
   }
   if (data.explained[0].defined && data.explained[1].defined)
     explained = {significant(data.explained[0].value, 4), significant(data.explained[1].value, 4)};
-  return {{"total", total}, {"explained", std::move(explained)}, {"x", std::move(x)}, {"y", std::move(y)},
-          {"label", std::move(label)}, {"predicted", std::move(predicted)}, {"text", std::move(text)}};
+  return {{"total", total},         {"explained", std::move(explained)}, {"x", std::move(x)},
+          {"y", std::move(y)},      {"label", std::move(label)},         {"predicted", std::move(predicted)},
+          {"text", std::move(text)}};
 }
 
 /// The five largest probabilities that are not negligible, and that of the gold class, as [class, probability].
@@ -102,12 +103,17 @@ inline OrderedJson top_probabilities(const std::vector<float>& probabilities, la
 inline OrderedJson example_json(const ReportExample& example, const ReportLimits& limits) {
   OrderedJson neighbors = OrderedJson::array();
   for (const auto& n : example.neighbors)
-    neighbors.push_back({{"text", clip_text(n.text, limits.example_text)}, {"label", n.label},
-                         {"similarity", significant(n.similarity, 5)}, {"vote", significant(n.vote, 5)}});
-  return {{"text", clip_text(example.text, limits.example_text)}, {"gold", example.gold},
-          {"predicted", example.predicted}, {"knn", top_probabilities(example.knn, example.gold)},
+    neighbors.push_back({{"text", clip_text(n.text, limits.example_text)},
+                         {"label", n.label},
+                         {"similarity", significant(n.similarity, 5)},
+                         {"vote", significant(n.vote, 5)}});
+  return {{"text", clip_text(example.text, limits.example_text)},
+          {"gold", example.gold},
+          {"predicted", example.predicted},
+          {"knn", top_probabilities(example.knn, example.gold)},
           {"head", top_probabilities(example.head, example.gold)},
-          {"combined", top_probabilities(example.combined, example.gold)}, {"neighbors", std::move(neighbors)}};
+          {"combined", top_probabilities(example.combined, example.gold)},
+          {"neighbors", std::move(neighbors)}};
 }
 
 }  // namespace detail

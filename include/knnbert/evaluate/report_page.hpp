@@ -2,7 +2,6 @@
 #include <string>
 #include <string_view>
 
-#include "knnbert/io/utf8.hpp"
 #include "knnbert/evaluate/page/script_base.hpp"
 #include "knnbert/evaluate/page/script_curves.hpp"
 #include "knnbert/evaluate/page/script_examples.hpp"
@@ -11,6 +10,7 @@
 #include "knnbert/evaluate/page/script_results.hpp"
 #include "knnbert/evaluate/page/script_tables.hpp"
 #include "knnbert/evaluate/page/style.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert {
 

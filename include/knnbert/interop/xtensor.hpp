@@ -16,7 +16,8 @@ template <class T>
 auto adapt_rows(BasicView<T> view) {
   const auto rows = static_cast<std::size_t>(view.rows()), stride = static_cast<std::size_t>(view.stride());
   const std::array<std::size_t, 2> shape{rows, stride};
-  return xt::view(xt::adapt(view.data(), rows * stride, xt::no_ownership(), shape), xt::all(), xt::range(index_t{0}, view.cols()));
+  return xt::view(xt::adapt(view.data(), rows * stride, xt::no_ownership(), shape), xt::all(),
+                  xt::range(index_t{0}, view.cols()));
 }
 
 }  // namespace detail

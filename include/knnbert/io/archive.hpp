@@ -5,14 +5,16 @@
 #include "knnbert/io/safetensors.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
-/// Saving and restoring the state of objects: an object's member archive(ar) calls ar(name, value) for each piece of its
-/// state; the same calls write it to a StateWriter and overwrite it from a StateReader. Values are std::int64_t,
+/// Saving and restoring the state of objects: an object's member archive(ar) calls ar(name, value) for each piece of
+/// its state; the same calls write it to a StateWriter and overwrite it from a StateReader. Values are std::int64_t,
 /// std::vector<float>, std::vector<std::int64_t> and, for what has a fixed size, std::span<float>.
 namespace knnbert {
 
 /// An archive that takes values and gives none back: objects may hand out what they have as it lies there.
 template <class Archive>
-concept WritesOnly = requires { typename Archive::writes_only; };
+concept WritesOnly = requires {
+  typename Archive::writes_only;
+};
 
 class StateWriter {
  public:
@@ -25,7 +27,9 @@ class StateWriter {
     file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(floats_->back()));
   }
   /// The values must live until write().
-  void operator()(const std::string& name, std::span<const float> values) { file_->add(prefix_ + name, {std::ssize(values)}, values); }
+  void operator()(const std::string& name, std::span<const float> values) {
+    file_->add(prefix_ + name, {std::ssize(values)}, values);
+  }
 
   /// The same archive with every name behind "name.".
   StateWriter scope(std::string_view name) const {
@@ -45,7 +49,8 @@ class StateWriter {
 
   std::shared_ptr<SafeTensorsWriter> file_ = std::make_shared<SafeTensorsWriter>();
   std::shared_ptr<std::deque<std::vector<float>>> floats_ = std::make_shared<std::deque<std::vector<float>>>();
-  std::shared_ptr<std::deque<std::vector<std::int64_t>>> integers_ = std::make_shared<std::deque<std::vector<std::int64_t>>>();
+  std::shared_ptr<std::deque<std::vector<std::int64_t>>> integers_ =
+      std::make_shared<std::deque<std::vector<std::int64_t>>>();
   std::string prefix_;
 };
 
@@ -59,11 +64,16 @@ class StateReader {
     if (values.size() != 1) raise<FormatError>("{}: {} numbers given, 1 expected", prefix_ + name, values.size());
     value = values.front();
   }
-  void operator()(const std::string& name, std::vector<std::int64_t>& values) { values = file_->at(prefix_ + name).as_int64s(); }
-  void operator()(const std::string& name, std::vector<float>& values) { values = file_->at(prefix_ + name).as_floats(); }
+  void operator()(const std::string& name, std::vector<std::int64_t>& values) {
+    values = file_->at(prefix_ + name).as_int64s();
+  }
+  void operator()(const std::string& name, std::vector<float>& values) {
+    values = file_->at(prefix_ + name).as_floats();
+  }
   void operator()(const std::string& name, std::span<float> values) {
     const auto tensor = file_->at(prefix_ + name);
-    if (tensor.size() != std::ssize(values)) raise<FormatError>("{}: {} numbers given, {} expected", prefix_ + name, tensor.size(), values.size());
+    if (tensor.size() != std::ssize(values))
+      raise<FormatError>("{}: {} numbers given, {} expected", prefix_ + name, tensor.size(), values.size());
     tensor.copy_to(values);
   }
 
@@ -78,8 +88,8 @@ class StateReader {
   std::string prefix_;
 };
 
-/// The floats of a parameter block for an archive. One that only writes leaves alone what depends on them: values on a device,
-/// lowered weights.
+/// The floats of a parameter block for an archive. One that only writes leaves alone what depends on them: values on a
+/// device, lowered weights.
 template <class Archive, class Block>
 auto archived_floats(Block& block) {
   const auto size = static_cast<std::size_t>(block.size());

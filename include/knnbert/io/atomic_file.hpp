@@ -64,7 +64,8 @@ class AtomicFile {
   int create() {
     buffer_.reserve(capacity);
     for (index_t i = 0;; ++i) {
-      temporary_ = path_.parent_path() / format("{}{}-{}{}", detail::temporary_beginning, ::getpid(), i, detail::temporary_ending);
+      temporary_ = path_.parent_path() /
+                   format("{}{}-{}{}", detail::temporary_beginning, ::getpid(), i, detail::temporary_ending);
       const int number = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (number >= 0) {
         ::flock(number, LOCK_EX | LOCK_NB);  // tells others that its writer lives

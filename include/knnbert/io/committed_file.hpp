@@ -30,7 +30,8 @@ inline std::optional<std::filesystem::path> newest_place(const std::filesystem::
     name = folder.filename() / name, folder = folder.parent_path();
   }
   // Earlier versions renamed the directory itself and could die in between.
-  if (const auto old = path.parent_path().string() + ".knnbert-old"; !is_there(path.parent_path()) && is_there(old)) return old / path.filename();
+  if (const auto old = path.parent_path().string() + ".knnbert-old"; !is_there(path.parent_path()) && is_there(old))
+    return old / path.filename();
   return path;
 }
 

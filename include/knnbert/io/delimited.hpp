@@ -25,8 +25,8 @@ inline void require_room(const DelimitedRow& row, std::string_view name) {
 
 }  // namespace detail
 
-/// Rows of tab-separated text. Quotes have no meaning, a field cannot contain a tab (or another separator) or a line break.
-/// Blank lines are skipped. The text must outlive the reader.
+/// Rows of tab-separated text. Quotes have no meaning, a field cannot contain a tab (or another separator) or a line
+/// break. Blank lines are skipped. The text must outlive the reader.
 class TsvReader {
  public:
   explicit TsvReader(std::string_view text, std::string_view name = "TSV", char separator = '\t')

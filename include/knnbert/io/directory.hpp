@@ -11,19 +11,22 @@ namespace detail {
 inline bool same_content(const std::filesystem::path& a, const std::filesystem::path& b) {
   if (!std::filesystem::is_regular_file(a) || !std::filesystem::is_regular_file(b)) return false;
   const MemoryMap first(a), second(b);
-  return first.size() == second.size() && std::equal(first.bytes().begin(), first.bytes().end(), second.bytes().begin());
+  return first.size() == second.size() &&
+         std::equal(first.bytes().begin(), first.bytes().end(), second.bytes().begin());
 }
 
 }  // namespace detail
 
-/// A change of several files of a directory that comes about as a whole: files are written to folder(), others named for
-/// removal, and commit() makes it so. Readers that open files with open_committed, as this library does, find the old files until
-/// then and the new ones from then on, wherever the process may die. Other files stay as they are. Without commit() nothing
-/// changes. The directory itself stays in place: it may be a mount point, a link or a working directory.
+/// A change of several files of a directory that comes about as a whole: files are written to folder(), others named
+/// for removal, and commit() makes it so. Readers that open files with open_committed, as this library does, find the
+/// old files until then and the new ones from then on, wherever the process may die. Other files stay as they are.
+/// Without commit() nothing changes. The directory itself stays in place: it may be a mount point, a link or a working
+/// directory.
 class DirectoryChange {
  public:
   /// Errors: IoError.
-  explicit DirectoryChange(const DirectoryLock& lock) : directory_(lock.directory()), folder_(directory_ / detail::new_folder) {
+  explicit DirectoryChange(const DirectoryLock& lock)
+      : directory_(lock.directory()), folder_(directory_ / detail::new_folder) {
     detail::finish_commit(directory_);
     detail::remove_path(folder_);
     detail::create_folders(folder_);
@@ -53,7 +56,8 @@ class DirectoryChange {
     try {
       detail::finish_commit(directory_);
     } catch (const IoError& error) {
-      raise<IoError>("{}; the change is committed, and the next writer or reader finds it", std::string_view(error.what()));
+      raise<IoError>("{}; the change is committed, and the next writer or reader finds it",
+                     std::string_view(error.what()));
     }
   }
 
@@ -73,8 +77,8 @@ class DirectoryChange {
   std::filesystem::path directory_, folder_;
 };
 
-/// Makes a new folder in a locked directory, as a whole: write(folder) fills it under another name. A folder that has the name
-/// already is replaced.  Errors: IoError, and what write throws.
+/// Makes a new folder in a locked directory, as a whole: write(folder) fills it under another name. A folder that has
+/// the name already is replaced.  Errors: IoError, and what write throws.
 template <class Write>
 void write_folder(const DirectoryLock& lock, const std::string& name, Write&& write) {
   DirectoryChange change(lock);

@@ -35,7 +35,8 @@ inline void create_folders(const std::filesystem::path& path) {
 inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
   act("list", folder, [&](auto& error) {
-    for (std::filesystem::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    for (std::filesystem::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error))
       if (!entry->is_directory()) found.push_back(entry->path().lexically_relative(folder));
   });
   std::sort(found.begin(), found.end());
@@ -91,25 +92,27 @@ inline void remove_dead_files(const std::filesystem::path& directory) {
 
 }  // namespace detail
 
-/// The right to change a directory, which one process (and there one object) has at a time: hold it from before what will be
-/// changed is read until the change is written.
+/// The right to change a directory, which one process (and there one object) has at a time: hold it from before what
+/// will be changed is read until the change is written.
 ///   DirectoryLock lock("model");
 ///   auto model = Classifier<>::load("model");
 ///   model.add(texts, "refund");
 ///   model.save(lock);
-/// It ends with the object or with the process. Readers need no lock. The first thing its holder does is to put in order
-/// what a writer left that died.
+/// It ends with the object or with the process. Readers need no lock. The first thing its holder does is to put in
+/// order what a writer left that died.
 class DirectoryLock {
  public:
   enum class Directory { create, expect };
 
   /// Makes the directory, with its parents, unless it is there or only an existing one is expected.
   /// Errors: IoError, also for a directory that somebody else has locked or that cannot be written.
-  explicit DirectoryLock(const std::filesystem::path& directory, Directory kind = Directory::create) : directory_(directory), file_(-1) {
+  explicit DirectoryLock(const std::filesystem::path& directory, Directory kind = Directory::create)
+      : directory_(directory), file_(-1) {
     if (directory_.empty()) raise<IoError>("'': an empty name given, that of a folder expected");
     detail::finish_old_style(directory_);
     if (kind == Directory::create) create();
-    else if (!std::filesystem::is_directory(status())) raise_io("open", directory_, detail::is_there(directory_) ? ENOTDIR : ENOENT);
+    else if (!std::filesystem::is_directory(status()))
+      raise_io("open", directory_, detail::is_there(directory_) ? ENOTDIR : ENOENT);
     try {
       acquire();
       detail::finish_commit(directory_);
@@ -137,8 +140,10 @@ class DirectoryLock {
     if (detail::is_there(directory_)) raise<IoError>("{}: a file given, a folder expected", directory_.string());
     std::error_code ignored;
     if (std::filesystem::is_symlink(directory_, ignored))
-      raise<IoError>("{}: a link to {} given, which is not there; a folder expected", directory_.string(), std::filesystem::read_symlink(directory_, ignored).string());
-    for (auto missing = directory_; !missing.empty() && !detail::is_there(missing); missing = missing.parent_path()) created_.push_back(missing);
+      raise<IoError>("{}: a link to {} given, which is not there; a folder expected", directory_.string(),
+                     std::filesystem::read_symlink(directory_, ignored).string());
+    for (auto missing = directory_; !missing.empty() && !detail::is_there(missing); missing = missing.parent_path())
+      created_.push_back(missing);
     detail::create_folders(directory_);
   }
 
@@ -153,13 +158,15 @@ class DirectoryLock {
       }
       struct stat held, there;
       if (::fstat(file.number(), &held) != 0) raise_io("inspect", path);
-      if (::stat(path.c_str(), &there) != 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev) continue;  // its holder left and took it along
+      // its holder left and took it along
+      if (::stat(path.c_str(), &there) != 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev) continue;
       file_ = std::move(file);
       return;
     }
   }
 
-  /// The file goes while it is still locked, so that nobody locks one that is gone; folders go if nothing was written to them.
+  /// The file goes while it is still locked, so that nobody locks one that is gone; folders go if nothing was written
+  /// to them.
   void release() {
     if (file_.number() >= 0) ::unlink((directory_ / detail::lock_file).c_str());
     for (const auto& folder : created_) ::rmdir(folder.c_str());

@@ -44,4 +44,16 @@ void write_json(const std::filesystem::path& path, const AnyJson& value, int ind
   write_file_atomically(path, json_text(value, path.string(), indent) + "\n");
 }
 
+namespace detail {
+
+/// The double whose shortest decimal is that of x: 0.1f is written as 0.1.
+inline double shortest_decimal(float x) {
+  char digits[32];
+  double value = 0;
+  std::from_chars(digits, std::to_chars(digits, digits + sizeof digits, x).ptr, value);
+  return value;
+}
+
+}  // namespace detail
+
 }  // namespace knnbert

@@ -41,11 +41,12 @@ class MemoryMap {
   std::span<const std::byte> bytes_;
 };
 
-/// Gives the whole pages of a range of a mapped file back to the system: they no longer count as this process's memory and
-/// are read again when needed. Not for memory of any other kind, whose content would be lost.
+/// Gives the whole pages of a range of a mapped file back to the system: they no longer count as this process's memory
+/// and are read again when needed. Not for memory of any other kind, whose content would be lost.
 inline void release_pages(std::span<const std::byte> mapped) {
   constexpr std::uintptr_t page = 4096;
-  const auto begin = reinterpret_cast<std::uintptr_t>(mapped.data()), first = (begin + page - 1) / page * page, last = (begin + mapped.size()) / page * page;
+  const auto begin = reinterpret_cast<std::uintptr_t>(mapped.data()), first = (begin + page - 1) / page * page,
+             last = (begin + mapped.size()) / page * page;
   if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 

@@ -15,14 +15,10 @@ class NpyDictionary {
     while (!skip('}')) {
       const auto key = quoted();
       expect(':');
-      if (key == "descr")
-        type = quoted();
-      else if (key == "fortran_order")
-        fortran_order = word() != "False";
-      else if (key == "shape")
-        read_shape();
-      else
-        fail();
+      if (key == "descr") type = quoted();
+      else if (key == "fortran_order") fortran_order = word() != "False";
+      else if (key == "shape") read_shape();
+      else fail();
       if (!skip(',')) {
         expect('}');
         break;

@@ -9,7 +9,8 @@ namespace knnbert {
 /// For files that never begin like these.
 inline void refuse_placeholder(std::string_view content, std::string_view name) {
   if (content.starts_with("version https://git-lfs"))
-    raise<FormatError>("{}: a Git LFS pointer given, the file itself expected: 'git lfs pull' in its folder gets it", name);
+    raise<FormatError>("{}: a Git LFS pointer given, the file itself expected: 'git lfs pull' in its folder gets it",
+                       name);
   const auto first = content.substr(0, 512).find_first_not_of(" \t\r\n");
   if (first == content.npos || content[first] != '<') return;
   const auto is_named = [&](std::string_view tag) {

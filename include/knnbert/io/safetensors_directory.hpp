@@ -9,12 +9,10 @@ namespace knnbert {
 class SafeTensorsDirectory {
  public:
   explicit SafeTensorsDirectory(const std::filesystem::path& folder) : name_(folder.string()) {
-    if (committed_exists(folder / "model.safetensors"))
-      open_single(folder / "model.safetensors");
+    if (committed_exists(folder / "model.safetensors")) open_single(folder / "model.safetensors");
     else if (committed_exists(folder / "model.safetensors.index.json"))
       open_shards(folder, folder / "model.safetensors.index.json");
-    else
-      refuse(folder);
+    else refuse(folder);
   }
 
   const std::vector<std::string>& names() const { return names_; }  ///< sorted

@@ -21,12 +21,14 @@ namespace detail {
 inline index_t safetensors_header_length(std::span<const std::byte> file, std::string_view name) {
   constexpr index_t prefix = 8, longest = 100'000'000;  // the limit of the format
   if (std::ssize(file) < prefix)
-    raise<FormatError>("{}: a file of {} bytes given, a safetensors file of at least {} expected", name, file.size(), prefix);
+    raise<FormatError>("{}: a file of {} bytes given, a safetensors file of at least {} expected", name, file.size(),
+                       prefix);
   std::uint64_t length;
   std::memcpy(&length, file.data(), sizeof length);
   if (length > std::uint64_t{longest} || static_cast<index_t>(length) > std::ssize(file) - prefix)
-    raise<FormatError>("{}: a header of {} bytes announced, at most {} expected in this file: is it a safetensors file, and whole?", name, length,
-                       std::min(longest, std::ssize(file) - prefix));
+    raise<FormatError>(
+        "{}: a header of {} bytes announced, at most {} expected in this file: is it a safetensors file, and whole?",
+        name, length, std::min(longest, std::ssize(file) - prefix));
   return static_cast<index_t>(length);
 }
 

@@ -32,6 +32,13 @@ struct TensorView {
       raise<FormatError>("{}: shape {} given, {} expected", name, shape_text(shape), shape_text(expected));
   }
 
+  /// One of its sizes.  Errors: FormatError if the tensor has fewer dimensions.
+  index_t dimension(std::size_t number) const {
+    if (number >= shape.size())
+      raise<FormatError>("{}: shape {} given, more than {} dimensions expected", name, shape_text(shape), number);
+    return shape[number];
+  }
+
   /// Throws FormatError unless copy_to can make floats of the elements.
   void require_floats() const {
     if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16 && dtype != DType::f64)

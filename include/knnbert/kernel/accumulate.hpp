@@ -71,8 +71,8 @@ struct AccumulateBlock {
   void columns(index_t c, Upcoming ahead) const {
     constexpr int most = accumulate_rows<Arch>;
     const auto run = [&](auto rows, index_t i) {
-      accumulate_tile<Arch, decltype(rows)::value, Vectors>(w(i), weights.stride(), keys.data() + c, keys.stride(), keys.rows(),
-                                                            ahead, to(i, c), out.stride());
+      accumulate_tile<Arch, decltype(rows)::value, Vectors>(w(i), weights.stride(), keys.data() + c, keys.stride(),
+                                                            keys.rows(), ahead, to(i, c), out.stride());
       ahead.from += ahead.bytes * keys.rows();
     };
     index_t i = 0;
@@ -85,13 +85,15 @@ struct AccumulateBlock {
   void add() const {
     constexpr index_t widest = accumulate_vectors * lanes<Arch>;
     const index_t strips = keys.cols() / widest, bytes = keys.rows() * keys.stride() * index_t{sizeof(float)};
-    const index_t tiles = std::max<index_t>(1, strips * ((weights.rows() + accumulate_rows<Arch> - 1) / accumulate_rows<Arch>));
+    const index_t tiles =
+        std::max<index_t>(1, strips * ((weights.rows() + accumulate_rows<Arch> - 1) / accumulate_rows<Arch>));
     for (index_t i = 0; i < weights.rows(); ++i)
       for (index_t j = 0; j < keys.rows(); j += 16) __builtin_prefetch(w(i) + keys.rows() + j);
     const char* next = reinterpret_cast<const char*>(keys.data()) + bytes;
     index_t c = 0;
     for (index_t s = 0; s < strips; ++s, c += widest)
-      columns<Arch, accumulate_vectors>(c, {next + bytes / strips * s, bytes / tiles / std::max<index_t>(keys.rows(), 1)});
+      columns<Arch, accumulate_vectors>(c,
+                                        {next + bytes / strips * s, bytes / tiles / std::max<index_t>(keys.rows(), 1)});
     for (; c + lanes<Arch> <= keys.cols(); c += lanes<Arch>) columns<Arch, 1>(c, {next, 0});
     if (c == keys.cols()) return;
     for (index_t i = 0; i < weights.rows(); ++i)
@@ -139,7 +141,9 @@ struct Accumulate : Entry<void(ConstView, ConstView, View)> {
   static constexpr type* function = accumulate<Arch>;
 };
 template <>
-inline void accumulate<Dispatched>(ConstView weights, ConstView keys, View out) { dispatch<Accumulate>(weights, keys, out); }
+inline void accumulate<Dispatched>(ConstView weights, ConstView keys, View out) {
+  dispatch<Accumulate>(weights, keys, out);
+}
 struct AccumulateDifferences : Entry<void(ConstView, ConstView, ConstView, View)> {
   template <class Arch>
   static constexpr type* function = accumulate_differences<Arch>;

@@ -3,21 +3,12 @@
 #include <xsimd/xsimd.hpp>
 
 #include "knnbert/core/types.hpp"
-#include "knnbert/kernel/dispatch.hpp"
+#include "knnbert/kernel/default_arch.hpp"
 
 #define KNNBERT_INLINE inline __attribute__((always_inline))
 #define KNNBERT_INLINE_CALL __attribute__((always_inline))  // behind the parameters of a lambda
 
 namespace knnbert {
-
-/// The instruction set that the including translation unit is compiled for, or the processor's best one with
-/// knnbert::dispatch. Everything that depends on it is a template on Arch: units with other flags then instantiate other
-/// functions, and linking them together is no ODR violation.
-#if defined(KNNBERT_DISPATCH)
-using DefaultArch = kernel::Dispatched;
-#else
-using DefaultArch = xsimd::default_arch;
-#endif
 
 template <class Arch>
 using Floats = xsimd::batch<float, Arch>;
@@ -35,21 +26,33 @@ namespace kernel {
 
 /// What people call the instruction set.
 template <class Arch>
-std::string_view instruction_set() { return Arch::name(); }
+std::string_view instruction_set() {
+  return Arch::name();
+}
 template <>
-inline std::string_view instruction_set<Dispatched>() { return chosen_instruction_set(); }
+inline std::string_view instruction_set<Dispatched>() {
+  return chosen_instruction_set();
+}
 
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> load(const float* p) { return Floats<Arch>::load_unaligned(p); }
+KNNBERT_INLINE Floats<Arch> load(const float* p) {
+  return Floats<Arch>::load_unaligned(p);
+}
 
 template <class Arch>
-KNNBERT_INLINE void store(float* p, Floats<Arch> v) { v.store_unaligned(p); }
+KNNBERT_INLINE void store(float* p, Floats<Arch> v) {
+  v.store_unaligned(p);
+}
 
 /// The same 32-bit lanes as floats.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> as_floats(Floats<Arch> v) { return v; }
+KNNBERT_INLINE Floats<Arch> as_floats(Floats<Arch> v) {
+  return v;
+}
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> as_floats(Integers<Arch> v) { return xsimd::bitwise_cast<Floats<Arch>>(v); }
+KNNBERT_INLINE Floats<Arch> as_floats(Integers<Arch> v) {
+  return xsimd::bitwise_cast<Floats<Arch>>(v);
+}
 
 /// Stores the first `count` lanes.
 template <class Arch>

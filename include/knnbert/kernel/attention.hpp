@@ -25,9 +25,11 @@ class AttentionScratch {
     gradient_.reserve(length * stride_ + tile_alignment);
   }
   View transposed(index_t width, index_t length) { return {transposed_.data(), width, length, stride_}; }
-  View rows(index_t count, index_t length) { return {rows_.data(), count, length, stride_}; }  ///< scores, then probabilities
+  /// scores, then probabilities
+  View rows(index_t count, index_t length) { return {rows_.data(), count, length, stride_}; }
   View lanes(index_t count, index_t length) { return {lanes_.data(), count, length, stride_}; }  ///< rows() as bf16
-  View kept(index_t length) { return {kept_.data(), length, length, stride_}; }                ///< probabilities after dropout
+  /// probabilities after dropout
+  View kept(index_t length) { return {kept_.data(), length, length, stride_}; }
   View gradient(index_t length) { return {gradient_.data(), length, length, stride_}; }
 
  private:
@@ -46,24 +48,30 @@ struct StoreScaled {
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [put = StoreWithin{out}.column<Arch>(c), f = factors](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { put(r, sum * Floats<Arch>(f[r])); };
+    return [put = StoreWithin{out}.column<Arch>(c), f = factors](index_t r, Floats<Arch> sum)
+               KNNBERT_INLINE_CALL { put(r, sum * Floats<Arch>(f[r])); };
   }
 };
 
 /// One row tile of a product with a right factor whose `columns` need not fill a tile.
 template <class Arch, class Dot = Fp32, class Epilogue>
-void tile_row(index_t height, const LeftFactor& left, const ConstView& right, index_t depth, index_t row, const Epilogue& epilogue) {
+void tile_row(index_t height, const LeftFactor& left, const ConstView& right, index_t depth, index_t row,
+              const Epilogue& epilogue) {
   index_t c = 0;
   for (; c + lanes<Arch> < right.cols(); c += tile_columns<Arch>)
-    run_tile<Arch, tile_vectors, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
-  if (c < right.cols()) run_tile<Arch, 1, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue, {right.data()});
+    run_tile<Arch, tile_vectors, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c,
+                                      epilogue, {right.data()});
+  if (c < right.cols())
+    run_tile<Arch, 1, Dot>(height, left, {right.data() + c, right.stride(), lanes<Arch>}, depth, row, c, epilogue,
+                           {right.data()});
 }
 
 /// out [M, N] = left [M, K] right [K, N]
 template <class Arch>
 void multiply(ConstView left, ConstView right, View out) {
   for_each_row_tile<Arch>(0, left.rows(), [&](index_t row, index_t height) {
-    tile_row<Arch>(height, {left.data() + row * left.stride(), left.stride(), 1}, right, left.cols(), row, StoreWithin{out});
+    tile_row<Arch>(height, {left.data() + row * left.stride(), left.stride(), 1}, right, left.cols(), row,
+                   StoreWithin{out});
   });
 }
 
@@ -79,7 +87,8 @@ void multiply_transposed(ConstView left, ConstView right, View out) {
 template <class Arch>
 void attention_probabilities(const AttentionHead& head, AttentionScratch& scratch) {
   const index_t length = head.query.rows();
-  const View keys = scratch.transposed(head.key.cols(), length), p = scratch.rows(length, length), kept = scratch.kept(length);
+  const View keys = scratch.transposed(head.key.cols(), length), p = scratch.rows(length, length),
+             kept = scratch.kept(length);
   transpose<Arch>(head.key, keys);
   multiply<Arch>(head.query, keys, p);
   constexpr index_t block = 16;
@@ -92,7 +101,9 @@ void attention_probabilities(const AttentionHead& head, AttentionScratch& scratc
       for (index_t c = 0; c < length; c += lanes<Arch>) {
         const auto value = load_at<Arch>(p, r, c) * normalize;
         store_at<Arch>(p, r, c, value);
-        store_at<Arch>(kept, r, c, head.dropout.active() ? value * dropout_factors<Arch>(head.dropout, head.dropout.row_keys[r], c) : value);
+        store_at<Arch>(
+            kept, r, c,
+            head.dropout.active() ? value * dropout_factors<Arch>(head.dropout, head.dropout.row_keys[r], c) : value);
       }
     }
   }
@@ -110,7 +121,8 @@ void attention(const AttentionHead& head, View context, AttentionScratch& scratc
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length);
     float normalize[tile_rows<Arch>];
-    detail::tile_row<Arch>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, width, 0, Store{p});
+    detail::tile_row<Arch>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, width,
+                           0, Store{p});
     softmax_numerators<Arch>(p, head.scale, normalize);
     if (head.dropout.active()) apply_dropout<Arch>(p, head.dropout.from_row(row), p);
     detail::tile_row<Arch>(height, {p.data(), p.stride(), 1}, head.value, length, 0,
@@ -120,7 +132,8 @@ void attention(const AttentionHead& head, View context, AttentionScratch& scratc
 
 /// Gradients of one head; probabilities are recomputed from Q and K.  d_context, d_query, d_key, d_value [L, E].
 template <class Arch>
-void attention_backward(const AttentionHead& head, ConstView d_context, View d_query, View d_key, View d_value, AttentionScratch& scratch) {
+void attention_backward(const AttentionHead& head, ConstView d_context, View d_query, View d_key, View d_value,
+                        AttentionScratch& scratch) {
   const index_t length = head.query.rows(), width = head.query.cols();
   scratch.fit(length, width, true);
   detail::attention_probabilities<Arch>(head, scratch);
@@ -140,13 +153,16 @@ struct Attention : Entry<void(const AttentionHead&, View, AttentionScratch&)> {
   static constexpr type* function = attention<Arch>;
 };
 template <>
-inline void attention<Dispatched>(const AttentionHead& head, View context, AttentionScratch& scratch) { dispatch<Attention>(head, context, scratch); }
+inline void attention<Dispatched>(const AttentionHead& head, View context, AttentionScratch& scratch) {
+  dispatch<Attention>(head, context, scratch);
+}
 struct AttentionBackward : Entry<void(const AttentionHead&, ConstView, View, View, View, AttentionScratch&)> {
   template <class Arch>
   static constexpr type* function = attention_backward<Arch>;
 };
 template <>
-inline void attention_backward<Dispatched>(const AttentionHead& head, ConstView d_context, View d_query, View d_key, View d_value, AttentionScratch& scratch) {
+inline void attention_backward<Dispatched>(const AttentionHead& head, ConstView d_context, View d_query, View d_key,
+                                           View d_value, AttentionScratch& scratch) {
   dispatch<AttentionBackward>(head, d_context, d_query, d_key, d_value, scratch);
 }
 

@@ -9,7 +9,8 @@ namespace knnbert::kernel {
 /// Values of one text by pairs of rows; scratch of one thread, grows only.
 class PairedValues {
  public:
-  /// [(L + 1) / 2, H], two rows a lane; behind them rows of zeros that complete a matrix register.  values [L, lanes of H] in bf16
+  /// [(L + 1) / 2, H], two rows a lane; behind them rows of zeros that complete a matrix register.  values [L, lanes of
+  /// H] in bf16
   template <class Arch>
   ConstView assign(ConstView values) {
     const index_t pairs = (values.rows() + 1) / 2;
@@ -33,14 +34,16 @@ struct AttentionHeadLanes {
 
 namespace detail {
 
-/// Numerators of rows of scores as bf16 lanes, zeros to the end of the last vector; normalize [rows] becomes 1 / their sum before
-/// rounding. The largest scores of all rows come first: a row's own would be waited for (a sixth of the time).
+/// Numerators of rows of scores as bf16 lanes, zeros to the end of the last vector; normalize [rows] becomes 1 / their
+/// sum before rounding. The largest scores of all rows come first: a row's own would be waited for (a sixth of the
+/// time).
 template <class Arch>
 KNNBERT_INLINE void softmax_lanes(ConstView scores, float scale, View lanes, float* normalize) {
   for (index_t r = 0; r < scores.rows(); ++r) normalize[r] = largest_of<Arch>(scores.row(r).data(), scores.cols());
   for (index_t r = 0; r < scores.rows(); ++r)
     normalize[r] = softmax_numerators<Arch>(
-        scores.row(r).data(), scores.cols(), scale, normalize[r], [](Floats<Arch> x) { return coarse_exp2_of_negative<Arch>(x); },
+        scores.row(r).data(), scores.cols(), scale, normalize[r],
+        [](Floats<Arch> x) { return coarse_exp2_of_negative<Arch>(x); },
         [to = lanes.row(r).data()](index_t j, Floats<Arch> p) { store_bf16<Arch>(to + j / 2, p); });
 }
 
@@ -70,11 +73,13 @@ using StoreContext = std::conditional_t<Lowered, StoreScaledLowered, StoreScaled
 /// By matrix registers: heads of 32 columns or a multiple, blocks of up to 32 queries.
 template <class Arch, bool Lowered>
 void attention_in_matrices(const AttentionHeadLanes& head, View context, View keys, AttentionScratch& scratch) {
-  const index_t length = head.query.rows(), depth = head.query.cols(), pairs = round_up(head.value.rows(), matrix_lanes);
+  const index_t length = head.query.rows(), depth = head.query.cols(),
+                pairs = round_up(head.value.rows(), matrix_lanes);
   const MatrixRows rows(0, length);
   const MatrixRegisters registers(rows.upper, rows.lower());
   float normalize[2 * matrix_lanes];
-  const auto product = [&](LeftFactor left, ConstView right, index_t lanes_deep, index_t skipped, const auto& epilogue) {
+  const auto product = [&](LeftFactor left, ConstView right, index_t lanes_deep, index_t skipped,
+                           const auto& epilogue) {
     LateEpilogue<Arch, std::decay_t<decltype(epilogue)>> late(epilogue);
     for (index_t c = 0; c < right.cols(); c += 2 * panel_width) {
       const index_t width = right.cols() - c > panel_width ? 2 * panel_width : panel_width;
@@ -89,8 +94,10 @@ void attention_in_matrices(const AttentionHeadLanes& head, View context, View ke
     const View p = scratch.rows(rows.height, length), p_lanes = scratch.lanes(rows.height, pairs);
     product({head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, depth, 0, Store{p});
     softmax_lanes<Arch>(p, head.scale, p_lanes, normalize);
-    for (index_t r = 0; r < rows.height; ++r) std::fill_n(p_lanes.row(r).data() + head.value.rows(), pairs - head.value.rows(), 0.0f);
-    product({p_lanes.data(), p_lanes.stride(), 1}, head.value, pairs, skipped, StoreContext<Lowered>{context.row_range(row, rows.height), normalize});
+    for (index_t r = 0; r < rows.height; ++r)
+      std::fill_n(p_lanes.row(r).data() + head.value.rows(), pairs - head.value.rows(), 0.0f);
+    product({p_lanes.data(), p_lanes.stride(), 1}, head.value, pairs, skipped,
+            StoreContext<Lowered>{context.row_range(row, rows.height), normalize});
   });
 }
 #endif
@@ -108,7 +115,8 @@ void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScrat
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
     const View p = scratch.rows(height, length), p_lanes = scratch.lanes(height, (length + 1) / 2);
     float normalize[tile_rows<Arch>];
-    tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys, lanes_wide, 0, Store{p});
+    tile_row<Arch, Bf16>(height, {head.query.data() + row * head.query.stride(), head.query.stride(), 1}, keys,
+                         lanes_wide, 0, Store{p});
     softmax_lanes<Arch>(p, head.scale, p_lanes, normalize);
     tile_row<Arch, Bf16>(height, {p_lanes.data(), p_lanes.stride(), 1}, head.value, p_lanes.cols(), 0,
                          StoreContext<Lowered>{context.row_range(row, height), normalize});

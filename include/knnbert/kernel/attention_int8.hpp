@@ -5,9 +5,9 @@
 #include "knnbert/kernel/attention.hpp"
 #include "knnbert/kernel/lower.hpp"
 
-/// Attention whose products run in int8, for passes without gradients and texts that are not short: half the time of products in
-/// bf16. Queries and keys are quantized row by row, values column by column, probabilities in steps of 1/255 of the row's
-/// largest; nothing is calibrated.
+/// Attention whose products run in int8, for passes without gradients and texts that are not short: half the time of
+/// products in bf16. Queries and keys are quantized row by row, values column by column, probabilities in steps of
+/// 1/255 of the row's largest; nothing is calibrated.
 namespace knnbert::kernel {
 
 namespace detail {
@@ -18,7 +18,8 @@ KNNBERT_INLINE Floats<Arch> load_bf16(const float* row, index_t at) {
   const auto* from = reinterpret_cast<const unsigned char*>(row) + 2 * at;
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16)
-    return Floats<Arch>(_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16)));
+    return Floats<Arch>(_mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16)));
 #endif
   alignas(64) float all[lanes<Arch>];
   for (index_t i = 0; i < lanes<Arch>; ++i) {
@@ -34,14 +35,16 @@ template <class Arch>
 KNNBERT_INLINE void store_bytes(float* row, index_t at, Floats<Arch> v) {
   auto* to = reinterpret_cast<unsigned char*>(row) + at;
 #if defined(__AVX512F__)
-  if constexpr (lanes<Arch> == 16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
+  if constexpr (lanes<Arch> == 16)
+    return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
 #endif
   alignas(64) float all[lanes<Arch>];
   store<Arch>(all, v);
   for (index_t i = 0; i < lanes<Arch>; ++i) std::memcpy(to + i, all + i, 1);
 }
 
-/// to = Zero + round(x / scale) byte by byte; returns scale, the row's largest |x| / 127.  row [width] in bf16, width a multiple of 16
+/// to = Zero + round(x / scale) byte by byte; returns scale, the row's largest |x| / 127.  row [width] in bf16, width a
+/// multiple of 16
 template <class Arch, int Zero>
 KNNBERT_INLINE float quantize_row(const float* row, index_t width, float* to) {
   using F = Floats<Arch>;
@@ -49,7 +52,8 @@ KNNBERT_INLINE float quantize_row(const float* row, index_t width, float* to) {
   for (index_t c = 0; c < width; c += lanes<Arch>) most = xsimd::max(most, xsimd::abs(load_bf16<Arch>(row, c)));
   const float largest_size = largest<Arch>(most);
   const F factor(largest_size > 0 ? 127.0f / largest_size : 0.0f), zero(round_to_integer + Zero);
-  for (index_t c = 0; c < width; c += lanes<Arch>) store_bytes<Arch>(to, c, xsimd::fma(load_bf16<Arch>(row, c), factor, zero));
+  for (index_t c = 0; c < width; c += lanes<Arch>)
+    store_bytes<Arch>(to, c, xsimd::fma(load_bf16<Arch>(row, c), factor, zero));
   return largest_size / 127.0f;
 }
 
@@ -75,7 +79,8 @@ void quantize_values(ConstView values, View quads, float* scales) {
   std::fill_n(scales, quads.cols(), 0.0f);
   for (index_t r = 0; r < values.rows(); ++r)
     for (index_t c = 0; c < quads.cols(); c += lanes<Arch>)
-      store<Arch>(scales + c, xsimd::max(load<Arch>(scales + c), xsimd::abs(detail::load_bf16<Arch>(values.row(r).data(), c))));
+      store<Arch>(scales + c,
+                  xsimd::max(load<Arch>(scales + c), xsimd::abs(detail::load_bf16<Arch>(values.row(r).data(), c))));
   for (index_t c = 0; c < quads.cols(); c += lanes<Arch>) {
     const F most = load<Arch>(scales + c), factor = xsimd::select(most > F(0.0f), F(127.0f) / most, F(0.0f));
     for (index_t m = 0; m < quads.rows(); ++m) {
@@ -94,7 +99,9 @@ struct QuantizeValues : Entry<void(ConstView, View, float*)> {
   static constexpr type* function = quantize_values<Arch>;
 };
 template <>
-inline void quantize_values<Dispatched>(ConstView values, View quads, float* scales) { dispatch<QuantizeValues>(values, quads, scales); }
+inline void quantize_values<Dispatched>(ConstView values, View quads, float* scales) {
+  dispatch<QuantizeValues>(values, quads, scales);
+}
 
 template <class Arch>
 void QuantizedValues::assign(ConstView values) {
@@ -122,8 +129,10 @@ struct StoreScores {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, scale = load<Arch>(scales + c), shift = load<Arch>(shifts + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
-      store_at<Arch>(o, r, c, xsimd::fma(xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)), scale, shift));
+    return [o = out, scale = load<Arch>(scales + c), shift = load<Arch>(shifts + c), c](
+               index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+      store_at<Arch>(o, r, c,
+                     xsimd::fma(xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)), scale, shift));
     };
   }
 };
@@ -136,13 +145,14 @@ struct StoreMeans {
   template <class Arch>
   auto column(index_t c) const {
     return [o = out, f = factors, scale = load<Arch>(scales + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
-      store_at<Arch>(o, r, c, xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)) * (scale * Floats<Arch>(f[r])));
+      store_at<Arch>(o, r, c,
+                     xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)) * (scale * Floats<Arch>(f[r])));
     };
   }
 };
 
-/// Numerators of rows of scores in steps of 1/255, a byte each, zeros to the end of the last vector; normalize [rows] becomes 1 /
-/// the sum of these bytes.
+/// Numerators of rows of scores in steps of 1/255, a byte each, zeros to the end of the last vector; normalize [rows]
+/// becomes 1 / the sum of these bytes.
 template <class Arch>
 KNNBERT_INLINE void softmax_bytes(ConstView scores, const float* scales, View lanes_of_bytes, float* normalize) {
   using F = Floats<Arch>;
@@ -150,7 +160,9 @@ KNNBERT_INLINE void softmax_bytes(ConstView scores, const float* scales, View la
   for (index_t r = 0; r < scores.rows(); ++r)
     normalize[r] = softmax_numerators<Arch>(
         scores.row(r).data(), scores.cols(), scales[r], normalize[r],
-        [](F x) { return xsimd::fma(coarse_exp2_of_negative<Arch>(x), F(255.0f), F(round_to_integer)) - F(round_to_integer); },
+        [](F x) {
+          return xsimd::fma(coarse_exp2_of_negative<Arch>(x), F(255.0f), F(round_to_integer)) - F(round_to_integer);
+        },
         [to = lanes_of_bytes.row(r).data()](index_t j, F q) { store_bytes<Arch>(to, j, q + F(round_to_integer)); });
 }
 
@@ -168,10 +180,12 @@ void attention_int8(const AttentionHeadInt8& head, View context, AttentionScratc
   const index_t length = head.query.rows(), width = 2 * head.query.cols(), deep = width / 4;
   KNNBERT_ASSERT(AttentionHeadInt8::possible(width));
   scratch.fit(length, width, false);
-  const View keys = scratch.transposed(deep, length), meanings = scratch.transposed(deep + 2, length).row_range(deep, 2);
+  const View keys = scratch.transposed(deep, length),
+             meanings = scratch.transposed(deep + 2, length).row_range(deep, 2);
   float *scales = meanings.row(0).data(), *shifts = meanings.row(1).data();
   const View bytes(scratch.rows(1, length).data(), length, deep, deep);  // where scores will lie
-  for (index_t r = 0; r < length; ++r) scales[r] = detail::quantize_row<Arch, 0>(head.key.row(r).data(), width, bytes.row(r).data());
+  for (index_t r = 0; r < length; ++r)
+    scales[r] = detail::quantize_row<Arch, 0>(head.key.row(r).data(), width, bytes.row(r).data());
   transpose<Arch>(bytes, keys);
   const Floats<Arch> zeros = xsimd::bitwise_cast<Floats<Arch>>(Integers<Arch>(static_cast<std::int32_t>(0x80808080u)));
   for (index_t c = 0; c < length; c += lanes<Arch>) {  // what the queries' zero adds to scores
@@ -184,7 +198,8 @@ void attention_int8(const AttentionHeadInt8& head, View context, AttentionScratc
     alignas(64) float query[tile_rows<Arch> * most_lanes];
     float row_scales[tile_rows<Arch>], normalize[tile_rows<Arch>];
     for (index_t r = 0; r < height; ++r)
-      row_scales[r] = head.scale * detail::quantize_row<Arch, zero>(head.query.row(row + r).data(), width, query + r * most_lanes);
+      row_scales[r] =
+          head.scale * detail::quantize_row<Arch, zero>(head.query.row(row + r).data(), width, query + r * most_lanes);
     detail::tile_row<Arch, Int8>(height, {query, most_lanes, 1}, keys, deep, 0, detail::StoreScores{p, scales, shifts});
     detail::softmax_bytes<Arch>(p, row_scales, p_bytes, normalize);
     detail::tile_row<Arch, Int8>(height, {p_bytes.data(), p_bytes.stride(), 1}, head.value, p_bytes.cols(), 0,
@@ -196,17 +211,23 @@ struct AttentionInt8 : Entry<void(const AttentionHeadInt8&, View, AttentionScrat
   static constexpr type* function = attention_int8<Arch>;
 };
 template <>
-inline void attention_int8<Dispatched>(const AttentionHeadInt8& head, View context, AttentionScratch& scratch) { dispatch<AttentionInt8>(head, context, scratch); }
+inline void attention_int8<Dispatched>(const AttentionHeadInt8& head, View context, AttentionScratch& scratch) {
+  dispatch<AttentionInt8>(head, context, scratch);
+}
 
-/// Texts of at least this length attend in int8 if their products run in int8; none where bf16 has matrix registers. Worth 2 % of
-/// the time at 128 tokens, 5 at 200 and 10 at 512.
+/// Texts of at least this length attend in int8 if their products run in int8; none where bf16 has matrix registers.
+/// Worth 2 % of the time at 128 tokens, 5 at 200 and 10 at 512.
 template <class Arch>
-index_t shortest_for_int8_attention() { return Int8::native && !Bf16::matrix ? 80 : std::numeric_limits<index_t>::max(); }
+index_t shortest_for_int8_attention() {
+  return Int8::native && !Bf16::matrix ? 80 : std::numeric_limits<index_t>::max();
+}
 struct ShortestForInt8Attention : Entry<index_t()> {
   template <class Arch>
   static constexpr type* function = shortest_for_int8_attention<Arch>;
 };
 template <>
-inline index_t shortest_for_int8_attention<Dispatched>() { return dispatch<ShortestForInt8Attention>(); }
+inline index_t shortest_for_int8_attention<Dispatched>() {
+  return dispatch<ShortestForInt8Attention>();
+}
 
 }  // namespace knnbert::kernel

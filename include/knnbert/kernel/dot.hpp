@@ -86,18 +86,24 @@ struct Scores : Entry<void(ConstView, ConstView, View)> {
   static constexpr type* function = scores<Arch>;
 };
 template <>
-inline void scores<Dispatched>(ConstView queries, ConstView keys, View out) { dispatch<Scores>(queries, keys, out); }
+inline void scores<Dispatched>(ConstView queries, ConstView keys, View out) {
+  dispatch<Scores>(queries, keys, out);
+}
 struct SquaredDistances : Entry<void(ConstView, ConstView, View)> {
   template <class Arch>
   static constexpr type* function = squared_distances<Arch>;
 };
 template <>
-inline void squared_distances<Dispatched>(ConstView queries, ConstView keys, View out) { dispatch<SquaredDistances>(queries, keys, out); }
+inline void squared_distances<Dispatched>(ConstView queries, ConstView keys, View out) {
+  dispatch<SquaredDistances>(queries, keys, out);
+}
 struct DotOfRows : Entry<float(const float*, const float*, index_t)> {
   template <class Arch>
   static constexpr type* function = dot<Arch>;
 };
 template <>
-inline float dot<Dispatched>(const float* a, const float* b, index_t width) { return dispatch<DotOfRows>(a, b, width); }
+inline float dot<Dispatched>(const float* a, const float* b, index_t width) {
+  return dispatch<DotOfRows>(a, b, width);
+}
 
 }  // namespace knnbert::kernel

@@ -7,8 +7,8 @@
 
 namespace knnbert {
 
-/// Inverted dropout whose masks are recomputed instead of stored: element `column` of a row is kept or dropped as a pure
-/// function of the row's key. rate = 0 switches it off. One object is one site (one dropout layer) of one step.
+/// Inverted dropout whose masks are recomputed instead of stored: element `column` of a row is kept or dropped as a
+/// pure function of the row's key. rate = 0 switches it off. One object is one site (one dropout layer) of one step.
 struct Dropout {
   float rate = 0;
   std::uint64_t site = 0;
@@ -55,7 +55,9 @@ struct ApplyDropout : Entry<void(ConstView, const Dropout&, View)> {
   static constexpr type* function = apply_dropout<Arch>;
 };
 template <>
-inline void apply_dropout<Dispatched>(ConstView from, const Dropout& dropout, View to) { dispatch<ApplyDropout>(from, dropout, to); }
+inline void apply_dropout<Dispatched>(ConstView from, const Dropout& dropout, View to) {
+  dispatch<ApplyDropout>(from, dropout, to);
+}
 
 }  // namespace kernel
 }  // namespace knnbert

@@ -9,7 +9,9 @@ inline constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23
 
 /// a + x * (b + x * (c + ...)): Horner's scheme with fused steps.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) { return Floats<Arch>(last); }
+KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) {
+  return Floats<Arch>(last);
+}
 template <class Arch, class... Rest>
 KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch> x, float first, Rest... rest) {
   return xsimd::fma(x, polynomial<Arch>(x, rest...), Floats<Arch>(first));
@@ -31,21 +33,22 @@ KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
   return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(mantissa) + exponent);
 }
 
-/// 2^x for x <= 0, clamped at -126; relative error about 2e-7. Half the instructions of exp: the argument's reduction is
-/// exact, and nothing overflows.
+/// 2^x for x <= 0, clamped at -126; relative error about 2e-7. Half the instructions of exp: the argument's reduction
+/// is exact, and nothing overflows.
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
   using F = Floats<Arch>;
   x = xsimd::max(F(-126.0f), x);
   const F shifted = x + F(round_to_integer);
   const F r = x - (shifted - F(round_to_integer));  // [-0.5, 0.5]
-  const F p = polynomial<Arch>(r, 1.0f, 6.931468559e-1f, 2.402223800e-1f, 5.550892952e-2f, 9.671697938e-3f, 1.321867248e-3f);
+  const F p =
+      polynomial<Arch>(r, 1.0f, 6.931468559e-1f, 2.402223800e-1f, 5.550892952e-2f, 9.671697938e-3f, 1.321867248e-3f);
   const auto exponent = xsimd::bitwise_cast<Integers<Arch>>(shifted) << 23;
   return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(p) + exponent);
 }
 
-/// 2^x for x <= 0, relative error below 1e-4: for values that are rounded to bf16 next. Where the processor splits and scales
-/// by powers of two itself, six instructions in place of twelve.
+/// 2^x for x <= 0, relative error below 1e-4: for values that are rounded to bf16 next. Where the processor splits and
+/// scales by powers of two itself, six instructions in place of twelve.
 template <class Arch>
 KNNBERT_INLINE Floats<Arch> coarse_exp2_of_negative(Floats<Arch> x) {
 #if defined(__AVX512DQ__)
@@ -63,9 +66,9 @@ KNNBERT_INLINE Floats<Arch> erf(Floats<Arch> x) {
   using F = Floats<Arch>;
   x = xsimd::max(F(-4.0f), xsimd::min(F(4.0f), x));
   const F z = x * x;
-  const F numerator = polynomial<Arch>(z, -1.60960333262415e-02f, -2.95459980854025e-03f, -7.34990630326855e-04f,
-                                       -5.69250639462346e-05f, -2.10102402082508e-06f, 2.77068142495902e-08f,
-                                       -2.72614225801306e-10f);
+  const F numerator =
+      polynomial<Arch>(z, -1.60960333262415e-02f, -2.95459980854025e-03f, -7.34990630326855e-04f,
+                       -5.69250639462346e-05f, -2.10102402082508e-06f, 2.77068142495902e-08f, -2.72614225801306e-10f);
   const F denominator = polynomial<Arch>(z, -1.42647390514189e-02f, -7.37332916720468e-03f, -1.68282697438203e-03f,
                                          -2.13374055278905e-04f, -1.45660718464996e-05f);
   return x * numerator / denominator;
@@ -102,11 +105,14 @@ struct Gelu {  // erf form
 
 struct Identity {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) { return x; }
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    return x;
+  }
 };
 
-/// Gelu for values that are rounded to bf16 or int8 next: within 3e-4 and, where it is positive, within 5e-4 of it; for int8
-/// within 1.2e-3 and 2e-3. An odd polynomial of x up to a bound where it reaches 1/2; no division: a third of the time.
+/// Gelu for values that are rounded to bf16 or int8 next: within 3e-4 and, where it is positive, within 5e-4 of it; for
+/// int8 within 1.2e-3 and 2e-3. An odd polynomial of x up to a bound where it reaches 1/2; no division: a third of the
+/// time.
 template <Precision P>
 struct CoarseGelu {
   template <class Arch>
@@ -120,9 +126,11 @@ struct CoarseGelu {
  private:
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> factor(Floats<Arch> z) {
-    if constexpr (P == Precision::int8) return polynomial<Arch>(z, 3.94952029e-1f, -6.02764189e-2f, 6.82108337e-3f, -4.25542938e-4f, 1.09059001e-5f);
+    if constexpr (P == Precision::int8)
+      return polynomial<Arch>(z, 3.94952029e-1f, -6.02764189e-2f, 6.82108337e-3f, -4.25542938e-4f, 1.09059001e-5f);
     else
-      return polynomial<Arch>(z, 3.99532493e-1f, -6.66715253e-2f, 9.68735342e-3f, -9.99983735e-4f, 6.72034279e-5f, -2.58239306e-6f, 4.24831905e-8f);
+      return polynomial<Arch>(z, 3.99532493e-1f, -6.66715253e-2f, 9.68735342e-3f, -9.99983735e-4f, 6.72034279e-5f,
+                              -2.58239306e-6f, 4.24831905e-8f);
   }
 };
 
@@ -150,7 +158,9 @@ struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkp
 
 struct Relu {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) { return xsimd::max(Floats<Arch>(0.0f), x); }
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    return xsimd::max(Floats<Arch>(0.0f), x);
+  }
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     return xsimd::select(x > Floats<Arch>(0.0f), Floats<Arch>(1.0f), Floats<Arch>(0.0f));
@@ -159,7 +169,9 @@ struct Relu {
 
 struct Tanh {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) { return tanh<Arch>(x); }
+  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+    return tanh<Arch>(x);
+  }
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     const auto t = tanh<Arch>(x);

@@ -5,9 +5,9 @@
 #include "knnbert/kernel/dropout.hpp"
 #include "knnbert/kernel/elementary.hpp"
 
-/// What happens to the sums of a tile: column(c) of an epilogue yields a function that receives vectors of sums that begin
-/// there, as put(row, sums), and keeps what it needs of that column in registers; touches() says which rows of memory it will
-/// need. Rows may be written past the last column: matrices keep a panel of scratch there.
+/// What happens to the sums of a tile: column(c) of an epilogue yields a function that receives vectors of sums that
+/// begin there, as put(row, sums), and keeps what it needs of that column in registers; touches() says which rows of
+/// memory it will need. Rows may be written past the last column: matrices keep a panel of scratch there.
 namespace knnbert::kernel {
 
 /// Rows of memory that the end of a tile will write or read.
@@ -16,7 +16,8 @@ struct Lines {
   index_t stride = 0;
 
   Lines() = default;
-  Lines(ConstView view, index_t row, index_t column) : data(view.data() + row * view.stride() + column), stride(view.stride()) {}
+  Lines(ConstView view, index_t row, index_t column)
+      : data(view.data() + row * view.stride() + column), stride(view.stride()) {}
   Lines(const float* first, index_t step) : data(first), stride(step) {}
 };
 struct Touched {
@@ -29,8 +30,9 @@ struct TileSums {
   index_t stride;
 };
 
-/// Whether the largest tile of a reduced precision applies an epilogue itself: its loop takes half or a quarter of the time of
-/// one in fp32, so that reading the sums back would count for 1.5 %. For those of inference, as each costs compile time.
+/// Whether the largest tile of a reduced precision applies an epilogue itself: its loop takes half or a quarter of the
+/// time of one in fp32, so that reading the sums back would count for 1.5 %. For those of inference, as each costs
+/// compile time.
 template <class Epilogue>
 inline constexpr bool in_registers = false;
 
@@ -74,7 +76,8 @@ struct StoreSum {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {other, r, c}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, y = other, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + load_at<Arch>(y, r, c)); };
+    return [o = out, y = other, c](index_t r, Floats<Arch> sum)
+               KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + load_at<Arch>(y, r, c)); };
   }
 };
 
@@ -85,7 +88,8 @@ struct AddBias {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + b); };
+    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum)
+               KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + b); };
   }
 };
 
@@ -110,9 +114,13 @@ inline constexpr bool in_registers<Activate<CoarseGelu<P>, false>> = true;
 
 /// What finishes a product in place of an epilogue where its result is lowered to P next.
 template <Precision P, class Epilogue>
-const Epilogue& coarse(const Epilogue& epilogue) { return epilogue; }
+const Epilogue& coarse(const Epilogue& epilogue) {
+  return epilogue;
+}
 template <Precision P>
-Activate<CoarseGelu<P>, false> coarse(const Activate<Gelu, false>& epilogue) { return {epilogue.out, epilogue.before, epilogue.bias}; }
+Activate<CoarseGelu<P>, false> coarse(const Activate<Gelu, false>& epilogue) {
+  return {epilogue.out, epilogue.before, epilogue.bias};
+}
 
 /// out = sum * Activation'(before)
 template <class Activation>
@@ -146,7 +154,8 @@ void activate(ConstView before, View out) {
 /// d_before = d_out * Activation'(before), element by element; d_before may be d_out
 template <class Arch, class Activation>
 void activate_backward(ConstView d_out, ConstView before, View d_before) {
-  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<ActivateRowsBackward<Activation>>(d_out, before, d_before);
+  if constexpr (std::is_same_v<Arch, Dispatched>)
+    return dispatch<ActivateRowsBackward<Activation>>(d_out, before, d_before);
   else
     for (index_t r = 0; r < before.rows(); ++r)
       for (index_t c = 0; c < before.cols(); c += lanes<Arch>)
@@ -174,11 +183,13 @@ struct AddResidual {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {residual, r, c}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, other = residual, drop = dropout, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
-      const auto x = sum + b, y = load_at<Arch>(other, r, c);
-      if constexpr (Drop) return store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));
-      store_at<Arch>(o, r, c, x + y);
-    };
+    return [o = out, other = residual, drop = dropout, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum)
+               KNNBERT_INLINE_CALL {
+                 const auto x = sum + b, y = load_at<Arch>(other, r, c);
+                 if constexpr (Drop)
+                   return store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));
+                 store_at<Arch>(o, r, c, x + y);
+               };
   }
 };
 template <>

@@ -50,7 +50,8 @@ struct LowerPanels;
 /// Lowers a weight [N, K] from panels [N / 16][K][16], for output panels [first, last).
 template <class Arch, class Dot>
 void lower_panels(const float* panels, index_t depth, index_t first, index_t last, LoweredWeight& to) {
-  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<LowerPanels<Dot::precision>>(panels, depth, first, last, to);
+  if constexpr (std::is_same_v<Arch, Dispatched>)
+    return dispatch<LowerPanels<Dot::precision>>(panels, depth, first, last, to);
   else detail::lower_panels<Arch, Dot>(panels, depth, first, last, to);
 }
 template <Precision P>

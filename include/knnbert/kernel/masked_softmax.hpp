@@ -35,8 +35,8 @@ KNNBERT_INLINE double sum_vectors(index_t size, F&& f) {
 
 }  // namespace detail
 
-/// Bounds of both ends of a row's ranking: at least `most` included elements are >= above and at least `least` are <= below,
-/// and hardly more, from the extremes of groups of elements. Where the row has too few elements, all are.
+/// Bounds of both ends of a row's ranking: at least `most` included elements are >= above and at least `least` are <=
+/// below, and hardly more, from the extremes of groups of elements. Where the row has too few elements, all are.
 struct Ends {
   float above, below;
 };
@@ -69,14 +69,16 @@ Ends bound_ends(const float* row, index_t size, index_t most, index_t least) {
 
 /// Appends the places and values of all included elements x >= above or x <= below, and of NaN.
 template <class Arch>
-void collect_in_ends(const float* row, index_t size, Ends ends, std::vector<index_t>& places, std::vector<float>& values) {
+void collect_in_ends(const float* row, index_t size, Ends ends, std::vector<index_t>& places,
+                     std::vector<float>& values) {
   using F = Floats<Arch>;
   for (index_t first = 0; first < size; first += lanes<Arch>) {
     const F x = load<Arch>(row + first);
     const auto between = x < F(ends.above) && x > F(ends.below);
     if (xsimd::all(between || x == F(excluded))) continue;
     for (index_t j = first; j < std::min(first + lanes<Arch>, size); ++j)
-      if (row[j] != excluded && !(row[j] < ends.above && row[j] > ends.below)) places.push_back(j), values.push_back(row[j]);
+      if (row[j] != excluded && !(row[j] < ends.above && row[j] > ends.below))
+        places.push_back(j), values.push_back(row[j]);
   }
 }
 
@@ -128,7 +130,8 @@ struct CollectInEnds : Entry<void(const float*, index_t, Ends, std::vector<index
   static constexpr type* function = collect_in_ends<Arch>;
 };
 template <>
-inline void collect_in_ends<Dispatched>(const float* row, index_t size, Ends ends, std::vector<index_t>& places, std::vector<float>& values) {
+inline void collect_in_ends<Dispatched>(const float* row, index_t size, Ends ends, std::vector<index_t>& places,
+                                        std::vector<float>& values) {
   dispatch<CollectInEnds>(row, size, ends, places, values);
 }
 struct LargestIncluded : Entry<float(const float*, index_t)> {
@@ -136,13 +139,17 @@ struct LargestIncluded : Entry<float(const float*, index_t)> {
   static constexpr type* function = largest_included<Arch>;
 };
 template <>
-inline float largest_included<Dispatched>(const float* row, index_t size) { return dispatch<LargestIncluded>(row, size); }
+inline float largest_included<Dispatched>(const float* row, index_t size) {
+  return dispatch<LargestIncluded>(row, size);
+}
 struct SumIncluded : Entry<double(const float*, index_t)> {
   template <class Arch>
   static constexpr type* function = sum_included<Arch>;
 };
 template <>
-inline double sum_included<Dispatched>(const float* row, index_t size) { return dispatch<SumIncluded>(row, size); }
+inline double sum_included<Dispatched>(const float* row, index_t size) {
+  return dispatch<SumIncluded>(row, size);
+}
 struct ExponentiateIncluded : Entry<double(float*, index_t, float, float)> {
   template <class Arch>
   static constexpr type* function = exponentiate_included<Arch>;
@@ -156,6 +163,8 @@ struct ScaleRow : Entry<void(float*, index_t, float)> {
   static constexpr type* function = scale_row<Arch>;
 };
 template <>
-inline void scale_row<Dispatched>(float* row, index_t size, float factor) { dispatch<ScaleRow>(row, size, factor); }
+inline void scale_row<Dispatched>(float* row, index_t size, float factor) {
+  dispatch<ScaleRow>(row, size, factor);
+}
 
 }  // namespace knnbert::kernel

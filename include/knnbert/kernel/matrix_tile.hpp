@@ -10,8 +10,8 @@
 #include "knnbert/kernel/tile.hpp"
 #include "knnbert/kernel/transpose.hpp"
 
-/// Products by the processor's matrix registers (AMX): eight tiles of up to 16 rows of 16 lanes. A tile of weights is one
-/// contiguous kilobyte of a panel, a tile of activations is read in place: nothing is packed for them either.
+/// Products by the processor's matrix registers (AMX): eight tiles of up to 16 rows of 16 lanes. A tile of weights is
+/// one contiguous kilobyte of a panel, a tile of activations is read in place: nothing is packed for them either.
 /// Worth on such a processor: products in bf16 and int8 take a fifth of the time of vector registers.
 namespace knnbert::kernel {
 
@@ -32,15 +32,17 @@ inline bool matrix_registers_permitted() {
 
 namespace detail {
 
-// Assembly, as the compiler's intrinsics do not tell it that they read memory. Registers 0 to 3 hold sums, row by row of
-// the block of up to 2 x 2; 4 and 5 the left factor, 6 and 7 the right one.
+// Assembly, as the compiler's intrinsics do not tell it that they read memory. Registers 0 to 3 hold sums, row by row
+// of the block of up to 2 x 2; 4 and 5 the left factor, 6 and 7 the right one.
 template <int Register>
 KNNBERT_INLINE void load_matrix(const float* from, index_t stride) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride * index_t{sizeof(float)}), "i"(Register) : "memory");
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride * index_t{sizeof(float)}), "i"(Register)
+                   : "memory");
 }
 template <int Register>
 KNNBERT_INLINE void store_matrix(float* to, index_t stride) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride * index_t{sizeof(float)}), "i"(Register) : "memory");
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride * index_t{sizeof(float)}), "i"(Register)
+                   : "memory");
 }
 template <int Register>
 KNNBERT_INLINE void clear_matrix() {
@@ -48,7 +50,8 @@ KNNBERT_INLINE void clear_matrix() {
 }
 template <class Dot, int Sum, int Left, int Right>
 KNNBERT_INLINE void multiply_matrices() {
-  if constexpr (Dot::precision == Precision::bf16) __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
+  if constexpr (Dot::precision == Precision::bf16)
+    __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
   else __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
 }
 
@@ -119,8 +122,8 @@ KNNBERT_INLINE void with_matrix_block(bool lower, bool second, F&& f) {
   else f(MatrixBlock<Dot, false, false>());
 }
 
-/// Rows in blocks of one height, so that the registers keep their shape: the last block begins early and computes some rows
-/// again, whose sums are left out.
+/// Rows in blocks of one height, so that the registers keep their shape: the last block begins early and computes some
+/// rows again, whose sums are left out.
 struct MatrixRows {
   index_t first, last, height, upper;
 
@@ -141,8 +144,8 @@ struct MatrixRows {
   }
 };
 
-/// The end of a block's work, done a few rows at a time while the matrix registers sum up the next block: half of the time
-/// of an epilogue disappears there.
+/// The end of a block's work, done a few rows at a time while the matrix registers sum up the next block: half of the
+/// time of an epilogue disappears there.
 template <class Arch, class Epilogue>
 class LateEpilogue {
  public:
@@ -153,7 +156,8 @@ class LateEpilogue {
 
   /// One block at output position (row, column): add(block, between) sums it up in `steps` steps.
   template <class Block, class Add>
-  KNNBERT_INLINE void run(Block block, const MatrixRows& rows, index_t row, index_t skipped, index_t column, index_t width, index_t steps, Add&& add) {
+  KNNBERT_INLINE void run(Block block, const MatrixRows& rows, index_t row, index_t skipped, index_t column,
+                          index_t width, index_t steps, Add&& add) {
     block.clear();
     if constexpr (requires { epilogue_.whole(row, column); }) {
       add(block, [] {});
@@ -196,7 +200,8 @@ class LateEpilogue {
 
 /// As product() for rows [first, last) and a depth that is a multiple of 16 lanes.
 template <class Arch, class Dot, class Epilogue>
-void matrix_product(ConstView a, index_t first, index_t last, const float* panels, index_t columns, const Epilogue& epilogue, index_t first_column) {
+void matrix_product(ConstView a, index_t first, index_t last, const float* panels, index_t columns,
+                    const Epilogue& epilogue, index_t first_column) {
   const index_t padded = round_up(columns, panel_width), depth = a.cols();
   const MatrixRows rows(first, last);
   const MatrixRegisters registers(rows.upper, rows.lower());
@@ -214,20 +219,24 @@ void matrix_product(ConstView a, index_t first, index_t last, const float* panel
   }
 }
 
-/// Columns [column, column + count) of x [M, K] as rows of their own, to [count, 16 * ceil(M / 16)]: zeros behind the last.
+/// Columns [column, column + count) of x [M, K] as rows of their own, to [count, 16 * ceil(M / 16)]: zeros behind the
+/// last.
 template <class Arch>
 void columns_as_rows(ConstView x, index_t column, index_t count, View to) {
   for (index_t m = 0; m < to.cols(); m += matrix_lanes) {
     const index_t real = std::min(matrix_lanes, x.rows() - m);
-    transpose<Arch>(ConstView(x.data() + m * x.stride() + column, real, count, x.stride()), View(to.data() + m, count, real, to.stride()));
-    for (index_t i = 0; i < count && real < matrix_lanes; ++i) std::fill_n(to.data() + i * to.stride() + m + real, matrix_lanes - real, 0.0f);
+    transpose<Arch>(ConstView(x.data() + m * x.stride() + column, real, count, x.stride()),
+                    View(to.data() + m, count, real, to.stride()));
+    for (index_t i = 0; i < count && real < matrix_lanes; ++i)
+      std::fill_n(to.data() + i * to.stride() + m + real, matrix_lanes - real, 0.0f);
   }
 }
 
-/// As add_weight_gradient() for y without columns of padding; each column of x is transposed once, as the registers read
-/// rows along the reduction.
+/// As add_weight_gradient() for y without columns of padding; each column of x is transposed once, as the registers
+/// read rows along the reduction.
 template <class Arch, class Dot, class Epilogue>
-void add_matrix_weight_gradient(ConstView x, ConstView y, const Epilogue& epilogue, index_t first, index_t last, float* scratch) {
+void add_matrix_weight_gradient(ConstView x, ConstView y, const Epilogue& epilogue, index_t first, index_t last,
+                                float* scratch) {
   const index_t pairs = x.rows(), whole = pairs / matrix_lanes * matrix_lanes, padded = round_up(pairs, matrix_lanes);
   const View left(scratch, 2 * matrix_lanes, padded, padded_stride(padded));
   float* tail = scratch + left.rows() * left.stride();  // the last rows of y, completed with zeros
@@ -240,11 +249,13 @@ void add_matrix_weight_gradient(ConstView x, ConstView y, const Epilogue& epilog
     for (index_t n = first * panel_width, width; n < last * panel_width; n += width) {
       width = std::min(2 * panel_width, last * panel_width - n);
       std::fill_n(tail, matrix_lanes * 2 * panel_width, 0.0f);
-      for (index_t m = whole; m < pairs; ++m) std::copy_n(y.data() + m * y.stride() + n, width, tail + (m - whole) * 2 * panel_width);
+      for (index_t m = whole; m < pairs; ++m)
+        std::copy_n(y.data() + m * y.stride() + n, width, tail + (m - whole) * 2 * panel_width);
       with_matrix_block<Dot>(rows.lower() > 0, width > panel_width, [&](auto block) {
         late.run(block, rows, k, skipped, n, width, padded / matrix_lanes, [&](auto b, auto&& between) {
           b.add(a, rows.upper, {y.data() + n, y.stride(), panel_width}, whole, between);
-          if (whole < pairs) b.add({a.data + whole, a.row, 1}, rows.upper, {tail, 2 * panel_width, panel_width}, matrix_lanes, between);
+          if (whole < pairs)
+            b.add({a.data + whole, a.row, 1}, rows.upper, {tail, 2 * panel_width, panel_width}, matrix_lanes, between);
         });
       });
     }

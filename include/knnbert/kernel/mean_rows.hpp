@@ -6,7 +6,6 @@
 /// Means over the rows of each text, forward and backward.
 namespace knnbert::kernel {
 
-
 /// pooled [B, H] = mean over each text's rows of hidden [T, H], summed in order.
 template <class Arch>
 void mean_rows(ConstView hidden, std::span<const index_t> offsets, View pooled) {
@@ -34,13 +33,14 @@ void add_mean_rows_backward(ConstView d_pooled, std::span<const index_t> offsets
   }
 }
 
-
 struct MeanRows : Entry<void(ConstView, std::span<const index_t>, View)> {
   template <class Arch>
   static constexpr type* function = mean_rows<Arch>;
 };
 template <>
-inline void mean_rows<Dispatched>(ConstView hidden, std::span<const index_t> offsets, View pooled) { dispatch<MeanRows>(hidden, offsets, pooled); }
+inline void mean_rows<Dispatched>(ConstView hidden, std::span<const index_t> offsets, View pooled) {
+  dispatch<MeanRows>(hidden, offsets, pooled);
+}
 struct AddMeanRowsBackward : Entry<void(ConstView, std::span<const index_t>, View)> {
   template <class Arch>
   static constexpr type* function = add_mean_rows_backward<Arch>;

@@ -37,14 +37,13 @@ KNNBERT_INLINE Floats<Arch> repeat_quad(const float* p) {
 template <class Arch>
 inline constexpr int pair_vectors = registers<Arch> == 32 ? 4 : 2;
 
-/// Rows in panels of at most pair_vectors vectors: [panel][columns / 4][vector][row of the vector][4], zeros around them.
-/// A few rows, such as the queries of a training step, need no memory but the object's.
+/// Rows in panels of at most pair_vectors vectors: [panel][columns / 4][vector][row of the vector][4], zeros around
+/// them. A few rows, such as the queries of a training step, need no memory but the object's.
 template <class Arch>
 class PackedRows {
  public:
   explicit PackedRows(ConstView rows)
-      : rows_(rows.rows()),
-        cols_(rows.cols()),
+      : rows_(rows.rows()), cols_(rows.cols()),
         vectors_((rows.rows() + quads_a_vector<Arch> - 1) / quads_a_vector<Arch>) {
     const index_t floats = vectors_ * vector_floats();
     if (floats <= few) std::fill_n(few_, floats, 0.0f);
@@ -52,7 +51,8 @@ class PackedRows {
     for (index_t p = 0; p < panels(); ++p) {
       const index_t first = first_vector(p) * quads_a_vector<Arch>, height = panel_vectors(p) * quads_a_vector<Arch>;
       float* to = (floats <= few ? few_ : more_.data()) + first_vector(p) * vector_floats();
-      for (index_t i = 0; i < std::min(height, rows_ - first); ++i) pack(rows.row(first + i).data(), to + i * quad, height * quad);
+      for (index_t i = 0; i < std::min(height, rows_ - first); ++i)
+        pack(rows.row(first + i).data(), to + i * quad, height * quad);
     }
   }
 
@@ -62,7 +62,9 @@ class PackedRows {
   /// Panels are of nearly equal height; the tallest comes last.
   index_t first_vector(index_t panel) const { return panel * vectors_ / panels(); }
   int panel_vectors(index_t panel) const { return static_cast<int>(first_vector(panel + 1) - first_vector(panel)); }
-  const float* panel(index_t panel) const { return (more_.size() > 0 ? more_.data() : few_) + first_vector(panel) * vector_floats(); }
+  const float* panel(index_t panel) const {
+    return (more_.size() > 0 ? more_.data() : few_) + first_vector(panel) * vector_floats();
+  }
 
  private:
   static constexpr index_t few = 16 * 768;

@@ -24,8 +24,12 @@ template <class Arch>
   for (long r = 0; r < rounds; ++r) {
 #pragma GCC unroll 12
     for (int i = 0; i < 12; ++i) a[i] = xsimd::fma(x, x, a[i]);
-    __asm__ volatile("" : "+v"(a[0].data), "+v"(a[1].data), "+v"(a[2].data), "+v"(a[3].data), "+v"(a[4].data), "+v"(a[5].data));
-    __asm__ volatile("" : "+v"(a[6].data), "+v"(a[7].data), "+v"(a[8].data), "+v"(a[9].data), "+v"(a[10].data), "+v"(a[11].data));
+    __asm__ volatile(""
+                     : "+v"(a[0].data), "+v"(a[1].data), "+v"(a[2].data), "+v"(a[3].data), "+v"(a[4].data),
+                       "+v"(a[5].data));
+    __asm__ volatile(""
+                     : "+v"(a[6].data), "+v"(a[7].data), "+v"(a[8].data), "+v"(a[9].data), "+v"(a[10].data),
+                       "+v"(a[11].data));
   }
   return 12.0 * 2.0 * static_cast<double>(lanes<Arch>) * static_cast<double>(rounds) / (cpu_seconds() - start);
 }
@@ -43,6 +47,8 @@ struct Peak : Entry<double()> {
   static constexpr type* function = peak<Arch>;
 };
 template <>
-inline double peak<Dispatched>() { return dispatch<Peak>(); }
+inline double peak<Dispatched>() {
+  return dispatch<Peak>();
+}
 
 }  // namespace knnbert::kernel

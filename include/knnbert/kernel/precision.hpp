@@ -7,17 +7,17 @@
 #include "knnbert/core/precision.hpp"
 #include "knnbert/kernel/arch.hpp"
 
-/// Products in reduced precision. A product's reduction runs over 32-bit lanes, whatever they hold: one float, two bf16 or
-/// four int8. So one tile, one panel layout and one set of strides serve all three; only the step differs.
+/// Products in reduced precision. A product's reduction runs over 32-bit lanes, whatever they hold: one float, two bf16
+/// or four int8. So one tile, one panel layout and one set of strides serve all three; only the step differs.
 namespace knnbert::kernel {
 
-/// With which instructions a reduced precision multiplies: with floats and integers, with dot products of vector registers,
-/// or with matrix registers where a product's shape allows.
+/// With which instructions a reduced precision multiplies: with floats and integers, with dot products of vector
+/// registers, or with matrix registers where a product's shape allows.
 enum class Instructions { plain, dot, matrix };
 
-/// Those of this translation unit. The dot products are written as assembly below, because GCC 12 copies the register of the
-/// sum around the intrinsics (a third of the speed). They are part of the policies' names: units with other flags instantiate
-/// other functions.
+/// Those of this translation unit. The dot products are written as assembly below, because GCC 12 copies the register
+/// of the sum around the intrinsics (a third of the speed). They are part of the policies' names: units with other
+/// flags instantiate other functions.
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__)
 inline constexpr Instructions bf16_instructions = Instructions::matrix;
 #elif defined(__AVX512BF16__)
@@ -46,7 +46,8 @@ struct Fp32 {
   }
 };
 
-/// sum += a.low * b.low + a.high * b.high, bf16 in the halves of a lane. Without the instruction the halves become floats.
+/// sum += a.low * b.low + a.high * b.high, bf16 in the halves of a lane. Without the instruction the halves become
+/// floats.
 template <Instructions With>
 struct BasicBf16 {
   static constexpr Precision precision = Precision::bf16;
@@ -72,7 +73,8 @@ struct BasicBf16 {
   }
   template <class Arch>
   static KNNBERT_INLINE Floats<Arch> high(Floats<Arch> v) {
-    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) & Integers<Arch>(static_cast<std::int32_t>(0xffff0000u)));
+    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) &
+                                             Integers<Arch>(static_cast<std::int32_t>(0xffff0000u)));
   }
 };
 using Bf16 = BasicBf16<bf16_instructions>;
@@ -121,13 +123,17 @@ using Int8 = BasicInt8<int8_instructions>;
 
 /// Whether products in bf16 are faster than in fp32, so that attention should use them.
 template <class Arch>
-bool native_bf16() { return Bf16::native; }
+bool native_bf16() {
+  return Bf16::native;
+}
 struct NativeBf16 : Entry<bool()> {
   template <class Arch>
   static constexpr type* function = native_bf16<Arch>;
 };
 template <>
-inline bool native_bf16<Dispatched>() { return dispatch<NativeBf16>(); }
+inline bool native_bf16<Dispatched>() {
+  return dispatch<NativeBf16>();
+}
 
 /// The products of a precision with the instructions of this translation unit.
 template <Precision P>

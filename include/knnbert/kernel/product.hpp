@@ -27,11 +27,13 @@ void product_columns(ConstView a, index_t first, index_t last, const float* pane
   for_each_row_tile<Arch>(first, last, [&](index_t row, index_t height) {
     const LeftFactor left{a.data() + row * a.stride(), a.stride(), 1};
     const RightFactor right{start, panel_width, vector};
-    // The first row tiles of a column each fetch one panel of the next column, the others what lies behind their rows: keys
-    // of a datastore come from memory.
-    const float* ahead = tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : left.data + height * left.row;
+    // The first row tiles of a column each fetch one panel of the next column, the others what lies behind their rows:
+    // keys of a datastore come from memory.
+    const float* ahead =
+        tiles_done < width / panel_width ? next + tiles_done * depth * panel_width : left.data + height * left.row;
     ++tiles_done;
-    if (width == tile_columns<Arch>) return run_tile<Arch, tile_vectors, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
+    if (width == tile_columns<Arch>)
+      return run_tile<Arch, tile_vectors, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
     run_tile<Arch, 1, Dot>(height, left, right, depth, row, column, epilogue, {ahead});
   });
 }
@@ -62,13 +64,15 @@ void product(ConstView a, const float* panels, index_t columns, const Epilogue& 
 template <Precision P, class Epilogue>
 struct WeightProduct;
 
-/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n in [first_column, columns), by vectors of
-/// columns; first_column begins a panel.
-/// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past `columns`.
+/// epilogue(m, n, sum over k of a(m, k) * w(n, k)) for all rows of a and all n in [first_column, columns), by vectors
+/// of columns; first_column begins a panel.
+/// a [M, K]; panels: w [columns, K], zero-padded rows; K counts the lanes of Dot. The last vector may reach past
+/// `columns`.
 template <class Arch, class Dot = Fp32, class Epilogue>
 void product(ConstView a, const float* panels, index_t columns, const Epilogue& epilogue, index_t first_column = 0) {
   if (a.rows() == 0) return;
-  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<WeightProduct<Dot::precision, Epilogue>>(a, panels, columns, epilogue, first_column);
+  if constexpr (std::is_same_v<Arch, Dispatched>)
+    return dispatch<WeightProduct<Dot::precision, Epilogue>>(a, panels, columns, epilogue, first_column);
   else detail::product<Arch, Dot>(a, panels, columns, epilogue, first_column);
 }
 template <Precision P, class Epilogue>
@@ -82,7 +86,9 @@ namespace detail {
 struct AddToPanel {
   float* panels;
   index_t depth;
-  float* at(index_t k, index_t n) const { return panels + (n / panel_width * depth + k) * panel_width + n % panel_width; }
+  float* at(index_t k, index_t n) const {
+    return panels + (n / panel_width * depth + k) * panel_width + n % panel_width;
+  }
   Touched touches(index_t k, index_t n) const { return {{at(k, n), panel_width}, {}}; }
   template <class Arch>
   auto column(index_t n) const {
@@ -93,7 +99,8 @@ struct AddToPanel {
   }
 };
 
-/// Columns [n, n + columns) of y side by side; columns past N are padding of the panel, whose gradient has to stay zero.
+/// Columns [n, n + columns) of y side by side; columns past N are padding of the panel, whose gradient has to stay
+/// zero.
 inline void copy_columns(ConstView y, index_t n, index_t columns, index_t width, float* copy) {
   const index_t real = std::clamp<index_t>(y.cols() - n, 0, columns);
   for (index_t m = 0; m < y.rows(); ++m) {
@@ -115,17 +122,20 @@ void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t firs
   const AddToPanel epilogue{d_panels, depth};
 #if defined(__AMX_TILE__)
   if constexpr (Dot::matrix)
-    if (y.cols() % panel_width == 0 && matrix_registers_permitted()) return add_matrix_weight_gradient<Arch, Dot>(x, y, epilogue, first, last, copy);
+    if (y.cols() % panel_width == 0 && matrix_registers_permitted())
+      return add_matrix_weight_gradient<Arch, Dot>(x, y, epilogue, first, last, copy);
 #endif
   for (index_t n = first * panel_width; n < last * panel_width; n += width) {
     const index_t columns = std::min(width, last * panel_width - n);
     copy_columns(y, n, columns, width, copy);
     for_each_row_tile<Arch>(0, depth, [&](index_t k, index_t height) {
       const LeftFactor left{x.data() + k, 1, x.stride()};
-      const Ahead ahead{x.data() + std::min(k + height, depth - 1) + height - 1, x.stride()};  // the columns of the next tile
+      // the columns of the next tile
+      const Ahead ahead{x.data() + std::min(k + height, depth - 1) + height - 1, x.stride()};
       index_t j = 0;
       for (; j + tile_columns<Arch> <= columns; j += tile_columns<Arch>)
-        run_tile<Arch, tile_vectors, Dot>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue, ahead);
+        run_tile<Arch, tile_vectors, Dot>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue,
+                                          ahead);
       for (; j < columns; j += lanes<Arch>)
         run_tile<Arch, 1, Dot>(height, left, {copy + j, width, lanes<Arch>}, y.rows(), k, n + j, epilogue, ahead);
     });
@@ -138,14 +148,17 @@ template <Precision P>
 struct AddWeightGradient;
 
 /// Floats of scratch that add_weight_gradient() wants for factors of so many rows.
-constexpr index_t weight_gradient_scratch(index_t rows) { return (padded_stride(rows) + panel_width) * 2 * panel_width; }
+constexpr index_t weight_gradient_scratch(index_t rows) {
+  return (padded_stride(rows) + panel_width) * 2 * panel_width;
+}
 
 /// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
 /// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
 /// copy: see weight_gradient_scratch(). With Bf16 both factors are lanes of two rows, see pair_rows.
 template <class Arch, class Dot = Fp32>
 void add_weight_gradient(ConstView x, ConstView y, float* d_panels, index_t first, index_t last, float* copy) {
-  if constexpr (std::is_same_v<Arch, Dispatched>) return dispatch<AddWeightGradient<Dot::precision>>(x, y, d_panels, first, last, copy);
+  if constexpr (std::is_same_v<Arch, Dispatched>)
+    return dispatch<AddWeightGradient<Dot::precision>>(x, y, d_panels, first, last, copy);
   else detail::add_weight_gradient<Arch, Dot>(x, y, d_panels, first, last, copy);
 }
 template <Precision P>
@@ -165,6 +178,8 @@ struct AddColumnSums : Entry<void(ConstView, float*, index_t, index_t)> {
   static constexpr type* function = add_column_sums<Arch>;
 };
 template <>
-inline void add_column_sums<Dispatched>(ConstView y, float* d_bias, index_t first, index_t last) { dispatch<AddColumnSums>(y, d_bias, first, last); }
+inline void add_column_sums<Dispatched>(ConstView y, float* d_bias, index_t first, index_t last) {
+  dispatch<AddColumnSums>(y, d_bias, first, last);
+}
 
 }  // namespace knnbert::kernel

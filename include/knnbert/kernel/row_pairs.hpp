@@ -3,8 +3,8 @@
 
 #include "knnbert/kernel/packed_rows.hpp"
 
-/// Sums over the columns of pairs of rows. Queries are packed once, keys are read once and where they lie. The sum behind
-/// a pair is formed in four partial sums, of columns 4 n, 4 n + 1, ..., each in ascending order, and added as
+/// Sums over the columns of pairs of rows. Queries are packed once, keys are read once and where they lie. The sum
+/// behind a pair is formed in four partial sums, of columns 4 n, 4 n + 1, ..., each in ascending order, and added as
 /// (0 + 2) + (1 + 3): it depends on that query and that key only, not on blocking, batch or vector length.
 namespace knnbert::kernel {
 
@@ -76,7 +76,9 @@ struct PairSums {
       for (int b = 0; b < key_blocks; ++b) below = below && blocks[v][b] < load<Arch>(limits + v * lanes<Arch>);
     return xsimd::all(below);
   }
-  bool block_below(int v, int b, const float* limits) const { return xsimd::all(blocks[v][b] < load<Arch>(limits + v * lanes<Arch>)); }
+  bool block_below(int v, int b, const float* limits) const {
+    return xsimd::all(blocks[v][b] < load<Arch>(limits + v * lanes<Arch>));
+  }
 };
 
 namespace detail {
@@ -90,8 +92,9 @@ KNNBERT_INLINE Floats<Arch> in_register(Floats<Arch> v) {
   return v;
 }
 
-/// Memory that will be needed soon: at every step, `bytes` more of it are asked for, in whole lines, to the second level of the
-/// cache. The first one is full of what is being multiplied: asked for there, keys from memory took a fifth longer on a Zen 4.
+/// Memory that will be needed soon: at every step, `bytes` more of it are asked for, in whole lines, to the second
+/// level of the cache. The first one is full of what is being multiplied: asked for there, keys from memory took a
+/// fifth longer on a Zen 4.
 struct Upcoming {
   const char* from;
   index_t bytes;
@@ -118,7 +121,8 @@ KNNBERT_INLINE Floats<Arch> repeat_first(const float* p, index_t count) {
 }
 
 template <class Arch, class Step, int Keys, int Vectors, class Finish>
-[[gnu::noinline]] void pair_tile(const float* panel, const float* keys, index_t stride, index_t width, Upcoming ahead, const Finish& finish) {
+[[gnu::noinline]] void pair_tile(const float* panel, const float* keys, index_t stride, index_t width, Upcoming ahead,
+                                 const Finish& finish) {
   using F = Floats<Arch>;
   constexpr int lines = (Keys * quad + 15) / 16;  // of keys a step
   F sums[Keys][Vectors];
@@ -159,7 +163,8 @@ template <class Arch, class Step, int Keys, int Vectors, class Finish>
   for (int v = 0; v < Vectors; ++v)
 #pragma GCC unroll 4
     for (int j = 0; j < Keys; j += quad) {
-      const auto sum_of = [&](int i) { return sums[std::min(j + i, Keys - 1)][v]; };  // the last key stands for missing ones
+      // the last key stands for missing ones
+      const auto sum_of = [&](int i) { return sums[std::min(j + i, Keys - 1)][v]; };
       result.blocks[v][j / quad] = sum_quads<Arch>(sum_of(0), sum_of(1), sum_of(2), sum_of(3));
     }
   finish(result);
@@ -173,13 +178,16 @@ void pair_strip(const PackedRows<Arch>& queries, ConstView keys, index_t first, 
   const index_t bytes = Keys * keys.stride() * index_t{sizeof(float)}, share = bytes / queries.panels();
   for (index_t p = 0; p < queries.panels(); ++p) {
     const Upcoming ahead{reinterpret_cast<const char*>(from) + bytes + head_start + share * p,
-                      share / std::max<index_t>(1, keys.cols() / quad)};
-    const auto put = [&finish, first, query = queries.first_vector(p) * quads_a_vector<Arch>](const auto& sums)
-                         __attribute__((always_inline)) { finish(query, first, sums); };
+                         share / std::max<index_t>(1, keys.cols() / quad)};
+    const auto put = [&finish, first, query = queries.first_vector(p) * quads_a_vector<Arch> ](const auto& sums)
+        __attribute__((always_inline)) {
+      finish(query, first, sums);
+    };
     if (Tallest == 1 || queries.panel_vectors(p) == Tallest)
       pair_tile<Arch, Step, Keys, Tallest>(queries.panel(p), from, keys.stride(), keys.cols(), ahead, put);
     else
-      pair_tile<Arch, Step, Keys, std::max(1, Tallest - 1)>(queries.panel(p), from, keys.stride(), keys.cols(), ahead, put);
+      pair_tile<Arch, Step, Keys, std::max(1, Tallest - 1)>(queries.panel(p), from, keys.stride(), keys.cols(), ahead,
+                                                            put);
   }
 }
 
@@ -193,8 +201,8 @@ void pair_strips(const PackedRows<Arch>& queries, ConstView keys, const Finish& 
 
 }  // namespace detail
 
-/// Calls finish(query, key, PairSums) for tiles that cover all pairs and begin at that query and key; queries may reach past
-/// the last one.  Cost: 2 B N D flops.
+/// Calls finish(query, key, PairSums) for tiles that cover all pairs and begin at that query and key; queries may reach
+/// past the last one.  Cost: 2 B N D flops.
 template <class Arch, class Step, class Finish>
 void for_each_pair(const PackedRows<Arch>& queries,  // [B, D]
                    ConstView keys,                   // [N, D]

@@ -22,7 +22,8 @@ KNNBERT_INLINE float largest_of(const float* s, index_t size) {
 /// put(column, numerators) for whole vectors of e^(scale (s - most)), zeros past `size`; returns 1 / their sum. most:
 /// largest_of() the row; power(x) is 2^x for x <= 0.
 template <class Arch, class Power, class Put>
-KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, float most, Power&& power, Put&& put) {
+KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, float most, Power&& power,
+                                        Put&& put) {
   using F = Floats<Arch>;
   const float binary = scale * 1.44269504f;  // e^(scale s) = 2^(binary s)
   const F shift(-most * binary), factor(binary);
@@ -42,8 +43,8 @@ KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scal
   return 1.0f / sum<Arch>(total);
 }
 
-/// Replaces rows by their numerators; the caller multiplies normalize [rows], 1 / their sums, into whatever it computes from
-/// them. The largest elements of all rows come first: a row's own would be waited for (a sixth of the time).
+/// Replaces rows by their numerators; the caller multiplies normalize [rows], 1 / their sums, into whatever it computes
+/// from them. The largest elements of all rows come first: a row's own would be waited for (a sixth of the time).
 template <class Arch>
 KNNBERT_INLINE void softmax_numerators(View s, float scale, float* normalize) {
   for (index_t r = 0; r < s.rows(); ++r) normalize[r] = largest_of<Arch>(s.row(r).data(), s.cols());

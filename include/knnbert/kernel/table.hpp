@@ -44,24 +44,35 @@ Entries<A..., B...> operator+(Entries<A...>, Entries<B...>);
 template <Precision P>
 using ActivateOnly = std::conditional_t<P == Precision::fp32, Activate<Gelu, false>, Activate<CoarseGelu<P>, false>>;
 template <Precision P>
-using ForwardProducts = Entries<WeightProduct<P, AddBias>, WeightProduct<P, ActivateOnly<P>>, WeightProduct<P, Activate<Gelu, true>>,
-                                WeightProduct<P, AddResidual<false>>, WeightProduct<P, AddResidual<true>>>;
+using ForwardProducts =
+    Entries<WeightProduct<P, AddBias>, WeightProduct<P, ActivateOnly<P>>, WeightProduct<P, Activate<Gelu, true>>,
+            WeightProduct<P, AddResidual<false>>, WeightProduct<P, AddResidual<true>>>;
 template <Precision P>
-using BackwardProducts = Entries<WeightProduct<P, Store>, WeightProduct<P, StoreSum>, WeightProduct<P, ActivateBackward<Gelu>>, AddWeightGradient<P>>;
-using Int8Products =
-    Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>, WeightProduct<Precision::int8, Dequantize<ActivateLowered<Identity>>>, WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
-            WeightProduct<Precision::int8, Dequantize<Activate<Gelu, true>>>, WeightProduct<Precision::int8, Dequantize<AddResidual<false>>>,
-            WeightProduct<Precision::int8, Dequantize<AddResidual<true>>>>;
-using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, ActivateRows<Tanh>, ActivateRowsBackward<Relu>,
-                     ActivateRowsBackward<GeluTanh>, LayerNorm, LayerNormBackward, AddLayerNormGradient, AddColumnSums, MeanRows, AddMeanRowsBackward, Peak>;
-using Weights = Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>, LowerPanels<Precision::int8>, LayerNormLowered<Precision::bf16>, LayerNormLowered<Precision::int8>,
-                        PairRows, PairLoweredRows, WeightProduct<Precision::bf16, ActivateLowered<Identity>>, WeightProduct<Precision::bf16, ActivateLowered<CoarseGelu<Precision::bf16>>>,
-                        TransposePanels, AdamWUpdate, MomentumUpdate, Scale, SumOfSquares>;
-using Heads = Entries<Attention, AttentionBackward, AttentionBf16<false>, AttentionBf16<true>, AttentionInt8, QuantizeValues, ShortestForInt8Attention>;
-using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>, PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded, SumIncluded,
-                     ExponentiateIncluded, ScaleRow>;
+using BackwardProducts = Entries<WeightProduct<P, Store>, WeightProduct<P, StoreSum>,
+                                 WeightProduct<P, ActivateBackward<Gelu>>, AddWeightGradient<P>>;
+using Int8Products = Entries<WeightProduct<Precision::int8, Dequantize<AddBias>>,
+                             WeightProduct<Precision::int8, Dequantize<ActivateLowered<Identity>>>,
+                             WeightProduct<Precision::int8, Dequantize<ActivateOnly<Precision::int8>>>,
+                             WeightProduct<Precision::int8, Dequantize<Activate<Gelu, true>>>,
+                             WeightProduct<Precision::int8, Dequantize<AddResidual<false>>>,
+                             WeightProduct<Precision::int8, Dequantize<AddResidual<true>>>>;
+using Rows = Entries<ApplyDropout, ActivateRows<Relu>, ActivateRows<GeluTanh>, ActivateRows<Tanh>,
+                     ActivateRowsBackward<Relu>, ActivateRowsBackward<GeluTanh>, LayerNorm, LayerNormBackward,
+                     AddLayerNormGradient, AddColumnSums, MeanRows, AddMeanRowsBackward, Peak>;
+using Weights =
+    Entries<NativeBf16, LowerRows<Precision::bf16>, LowerRows<Precision::int8>, LowerPanels<Precision::bf16>,
+            LowerPanels<Precision::int8>, LayerNormLowered<Precision::bf16>, LayerNormLowered<Precision::int8>,
+            PairRows, PairLoweredRows, WeightProduct<Precision::bf16, ActivateLowered<Identity>>,
+            WeightProduct<Precision::bf16, ActivateLowered<CoarseGelu<Precision::bf16>>>, TransposePanels, AdamWUpdate,
+            MomentumUpdate, Scale, SumOfSquares>;
+using Heads = Entries<Attention, AttentionBackward, AttentionBf16<false>, AttentionBf16<true>, AttentionInt8,
+                      QuantizeValues, ShortestForInt8Attention>;
+using Keys = Entries<Scores, SquaredDistances, DotOfRows, NearFew, WeightProduct<Precision::bf16, CollectNear>,
+                     PairScore, Accumulate, AccumulateDifferences, BoundEnds, CollectInEnds, LargestIncluded,
+                     SumIncluded, ExponentiateIncluded, ScaleRow>;
 
-using AllEntries = decltype(ForwardProducts<Precision::fp32>() + BackwardProducts<Precision::fp32>() + ForwardProducts<Precision::bf16>() +
-                            BackwardProducts<Precision::bf16>() + Int8Products() + Rows() + Weights() + Heads() + Keys());
+using AllEntries = decltype(ForwardProducts<Precision::fp32>() + BackwardProducts<Precision::fp32>() +
+                            ForwardProducts<Precision::bf16>() + BackwardProducts<Precision::bf16>() + Int8Products() +
+                            Rows() + Weights() + Heads() + Keys());
 
 }  // namespace knnbert::kernel

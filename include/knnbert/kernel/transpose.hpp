@@ -37,10 +37,11 @@ KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float*
 #endif
 
 #if defined(__AVX512F__)
-/// The same of 16 x 16, half the instructions an element; of fewer rows, i < rows, where they are not Whole: the last one is read
-/// in place of those behind it, and nothing is written for them.
+/// The same of 16 x 16, half the instructions an element; of fewer rows, i < rows, where they are not Whole: the last
+/// one is read in place of those behind it, and nothing is written for them.
 template <bool Whole>
-KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride, index_t rows = 16) {
+KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride,
+                                    index_t rows = 16) {
   __m512 r[16], t[16];
 #pragma GCC unroll 16
   for (index_t i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + (Whole ? i : std::min(i, rows - 1)) * from_stride);
@@ -85,7 +86,8 @@ void transpose(ConstView from, View to) {
   if constexpr (lanes<Arch> == 16) {
     if (from.cols() % 16 == 0) {
       const auto block = [&](auto whole, index_t c) {
-        transpose_16x16<whole>(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r, to.stride(), from.rows() - r);
+        transpose_16x16<whole>(from.data() + r * from.stride() + c, from.stride(), to.data() + c * to.stride() + r,
+                               to.stride(), from.rows() - r);
       };
       for (; r + 16 <= from.rows(); r += 16)
         for (index_t c = 0; c < from.cols(); c += 16) block(std::true_type(), c);
@@ -130,7 +132,8 @@ struct TransposePanels : Entry<void(const float*, index_t, index_t, float*, inde
   static constexpr type* function = transpose_panels<Arch>;
 };
 template <>
-inline void transpose_panels<Dispatched>(const float* panels, index_t rows, index_t cols, float* transposed, index_t first, index_t last) {
+inline void transpose_panels<Dispatched>(const float* panels, index_t rows, index_t cols, float* transposed,
+                                         index_t first, index_t last) {
   dispatch<TransposePanels>(panels, rows, cols, transposed, first, last);
 }
 

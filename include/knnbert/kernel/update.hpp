@@ -108,12 +108,16 @@ struct Scale : Entry<void(float*, index_t, float)> {
   static constexpr type* function = scale<Arch>;
 };
 template <>
-inline void scale<Dispatched>(float* x, index_t size, float factor) { dispatch<Scale>(x, size, factor); }
+inline void scale<Dispatched>(float* x, index_t size, float factor) {
+  dispatch<Scale>(x, size, factor);
+}
 struct SumOfSquares : Entry<double(const float*, index_t)> {
   template <class Arch>
   static constexpr type* function = sum_of_squares<Arch>;
 };
 template <>
-inline double sum_of_squares<Dispatched>(const float* x, index_t size) { return dispatch<SumOfSquares>(x, size); }
+inline double sum_of_squares<Dispatched>(const float* x, index_t size) {
+  return dispatch<SumOfSquares>(x, size);
+}
 
 }  // namespace knnbert::kernel

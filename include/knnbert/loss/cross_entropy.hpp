@@ -24,8 +24,10 @@ struct CrossEntropyLoss {
 
   /// What every call requires of its arguments.
   void check(index_t rows, index_t classes, std::span<const label_t> labels) const {
-    if (!(label_smoothing >= 0 && label_smoothing <= 1)) raise<OptionError>("CrossEntropyLoss::label_smoothing: {} given, 0 to 1 expected", label_smoothing);
-    if (rows < 1 || classes < 1) raise<ShapeError>("CrossEntropyLoss: [{}, {}] given, at least one row and column expected", rows, classes);
+    if (!(label_smoothing >= 0 && label_smoothing <= 1))
+      raise<OptionError>("CrossEntropyLoss::label_smoothing: {} given, 0 to 1 expected", label_smoothing);
+    if (rows < 1 || classes < 1)
+      raise<ShapeError>("CrossEntropyLoss: [{}, {}] given, at least one row and column expected", rows, classes);
     if (rows != std::ssize(labels)) raise<ShapeError>("CrossEntropyLoss: {} rows but {} labels", rows, labels.size());
     for (const label_t label : labels)
       if (label < 0 || label >= classes) raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, classes);
@@ -44,7 +46,8 @@ struct CrossEntropyLoss {
   }
 
   template <class Put>
-  double row(std::span<const float> logits, std::size_t label, std::span<float> d_logits, double batch, Put&& put) const {
+  double row(std::span<const float> logits, std::size_t label, std::span<float> d_logits, double batch,
+             Put&& put) const {
     const double normalizer = log_sum_exp(logits),
                  spread = static_cast<double>(label_smoothing) / static_cast<double>(logits.size());
     double loss = 0;
@@ -58,8 +61,10 @@ struct CrossEntropyLoss {
   }
 };
 
-/// `weight` times the loss; adds its gradient. Backends that keep logits on a device have their own, found by the arguments.
-inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, ConstView logits, std::span<const label_t> labels, float weight, View d_logits) {
+/// `weight` times the loss; adds its gradient. Backends that keep logits on a device have their own, found by the
+/// arguments.
+inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, ConstView logits, std::span<const label_t> labels,
+                                    float weight, View d_logits) {
   return weight * loss.add(logits, labels, weight, d_logits);
 }
 

@@ -30,14 +30,16 @@ concept DifferentiableMetric = Metric<M> &&
   metric.backward(queries, keys, scores, d_scores, d_queries);
 };
 
-/// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so. A specialization names
-/// exactly one metric, nothing derived from it.
+/// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so. A specialization
+/// names exactly one metric, nothing derived from it.
 template <class M>
 struct ProductArch;
 
 /// Metrics that are inner products: they can be searched with keys in bf16.
 template <class M>
-concept ProductMetric = Metric<M> && requires { typename ProductArch<M>::type; };
+concept ProductMetric = Metric<M> && requires {
+  typename ProductArch<M>::type;
+};
 
 /// Those whose instruction set is known when this is compiled: they are searched without writing scores to memory.
 template <class M>
@@ -46,7 +48,10 @@ concept CompiledProductMetric = ProductMetric<M> && !std::same_as<typename Produ
 /// A score without what rounding put beyond the range of the metric, if it has a member bounded(score).
 template <Metric M>
 float bounded_score(const M& metric, float score) {
-  if constexpr (requires { { metric.bounded(score) } -> std::same_as<float>; }) return metric.bounded(score);
+  if constexpr (requires {
+                  { metric.bounded(score) } -> std::same_as<float>;
+                })
+    return metric.bounded(score);
   else return score;
 }
 

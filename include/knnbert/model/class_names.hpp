@@ -9,7 +9,8 @@
 
 namespace knnbert {
 
-/// Names of classes by label. It only grows, and readers keep the list they saw: names may be added while others predict.
+/// Names of classes by label. It only grows, and readers keep the list they saw: names may be added while others
+/// predict.
 class ClassNames {
  public:
   using List = std::shared_ptr<const std::vector<std::string>>;

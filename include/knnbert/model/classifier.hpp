@@ -1,5 +1,6 @@
 #pragma once
 #include "knnbert/core/finite.hpp"
+#include "knnbert/core/progress.hpp"
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/sentence_settings.hpp"
 #include "knnbert/fwd.hpp"
@@ -22,30 +23,50 @@ struct Distributions {
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
 /// Thread safety: const members may run concurrently, and with add() and remove().
-template <class Stack = DefaultStack>
+template <class Stack>
 class Classifier {
  public:
+  static_assert(StoredEncoder<typename Stack::encoder_type>,
+                "Stack::encoder_type: a StoredEncoder expected, as encoder/concept.hpp says");
+  static_assert(StoredTokenizer<typename Stack::tokenizer_type>,
+                "Stack::tokenizer_type: a StoredTokenizer expected, as text/concept.hpp says");
+  static_assert(Head<typename Stack::head_type>, "Stack::head_type: a Head expected, as nn/head.hpp says");
+  static_assert(Metric<typename Stack::metric_type>,
+                "Stack::metric_type: a Metric expected, as metric/concept.hpp says");
+  static_assert(OwnedDatastore<typename Stack::template datastore_type<typename Stack::metric_type>>,
+                "Stack::datastore_type<metric_type>: an OwnedDatastore expected, as datastore/concept.hpp says");
+  static_assert(Voting<typename Stack::voting_type>,
+                "Stack::voting_type: a Voting expected, as voting/concept.hpp says");
+  static_assert(Fusion<typename Stack::fusion_type>,
+                "Stack::fusion_type: a Fusion expected, as voting/concept.hpp says");
+
   using stack_type = Stack;
   using network_type = Network<Stack>;
+  using checkpoint_type = typename Stack::encoder_type::checkpoint_type;
   using tokenizer_type = typename Stack::tokenizer_type;
   using metric_type = typename Stack::metric_type;
   using datastore_type = typename Stack::template datastore_type<metric_type>;
   using voting_type = typename Stack::voting_type;
   using fusion_type = typename Stack::fusion_type;
 
-  /// A pretrained encoder with fresh heads and an empty datastore. Pooling and length that the options leave open are those
-  /// of sentence-transformers' files in the directory.  Errors: IoError, FormatError, OptionError.
-  Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes, const ClassifierOptions& options = {})
-      : Classifier(tokenizer_type::load(encoder), BertCheckpoint(encoder), read_sentence_settings(encoder), classes, options) {}
+  /// A pretrained encoder with fresh heads and an empty datastore. Pooling and length that the options leave open are
+  /// those of sentence-transformers' files in the directory.  Errors: IoError, FormatError, OptionError.
+  Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
+             const ClassifierOptions& options = {})
+      : Classifier(tokenizer_type::load(encoder), checkpoint_type(encoder), read_sentence_settings(encoder), classes,
+                   options) {}
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
-  static Classifier load(const std::filesystem::path& directory, index_t threads = 1) { return load(directory, threads, std::nullopt); }
-  /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no fp32
-  /// values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one that the
-  /// files name.
-  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading = Loading::complete,
-                         const std::string& device = "cpu");
-  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes it.
+  static Classifier load(const std::filesystem::path& directory, index_t threads = 1) {
+    return load(directory, threads, std::nullopt);
+  }
+  /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no
+  /// fp32 values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one
+  /// that the files name.
+  static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision,
+                         Loading loading = Loading::complete, const std::string& device = "cpu");
+  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes
+  /// it.
   void save(const std::filesystem::path& directory) const { save(DirectoryLock(directory)); }
   /// The same for who holds the directory from load to save, so that nothing that others save in between is lost.
   void save(const DirectoryLock& lock) const {
@@ -81,26 +102,34 @@ class Classifier {
     return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
   }
 
-  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that diverged.
-  Matrix embed(const Batch& texts) const;
-  /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all.
-  Matrix features(const Batch& texts, const Team& team = {}) const;
+  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that
+  /// diverged. A listener, if there is one, hears of each group; CancelledError if it asks to stop.
+  Matrix embed(const Batch& texts, ProgressListener* listener = nullptr) const;
+  /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all; a listener
+  /// hears of its own process' texts, and one that asks to stop stops all.
+  Matrix features(const Batch& texts, const Team& team = {}, ProgressListener* listener = nullptr) const;
 
   /// Errors: StateError if the datastore was filled with other parameters than the model has now: see index().
   Prediction predict(std::string_view text, std::string_view pair = {}) const;
-  std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
+  std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {},
+                                  ProgressListener* listener = nullptr) const;
+  std::vector<Prediction> predict(std::span<const std::string_view> texts) const;
+  std::vector<Prediction> predict(std::initializer_list<std::string_view> texts) const {
+    return predict(std::span<const std::string_view>(texts.begin(), texts.size()));
+  }
   /// The three distributions of tokenized texts.  Errors: as predict.
   Distributions distributions(const Batch& texts) const;
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
 
   /// Fills the datastore with labeled examples, replacing what it held. With a team, which shares the encoding, all
-  /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add() and save().
+  /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add()
+  /// and save().
   /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
-  void index(const Dataset& data, const Team& team = {}) {
+  void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr) {
     const Dataset own = data.with_classes(*classes());
     require_labels(own.labels());
-    const Matrix keys = features(tokenize(own.texts(), own.pairs()), team);
+    const Matrix keys = features(tokenize(own.texts(), own.pairs()), team, listener);
     replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
   }
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
@@ -111,9 +140,11 @@ class Classifier {
   }
   /// Adds examples of one class, which may be new; no training. Returns their ids.  pairs: second texts, or none.
   /// Errors: StateError as predict; OptionError for an empty class name.
-  std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name, std::span<const std::string> pairs = {}) {
+  std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name,
+                              std::span<const std::string> pairs = {}) {
     std::vector<Example> examples;
-    for (std::size_t i = 0; i < texts.size(); ++i) examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
     return add(Dataset(std::move(examples), {class_name}));
   }
   /// The same of any classes.  Errors: also ShapeError for an example without label.
@@ -136,34 +167,42 @@ class Classifier {
  private:
   static constexpr index_t texts_per_group = 256;
 
-  static Classifier load_once(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision, Loading loading, const std::string& device);
+  static Classifier load_once(const std::filesystem::path& directory, index_t threads,
+                              std::optional<Precision> precision, Loading loading, const std::string& device);
 
-  Classifier(tokenizer_type tokenizer, const BertCheckpoint& checkpoint, const SentenceSettings& settings, const std::vector<std::string>& classes,
-             const ClassifierOptions& options)
-      : Classifier(std::move(tokenizer), network_type(checkpoint.config(), std::ssize(classes), complete(options, settings, checkpoint.config())), classes) {
-    checkpoint.read(network_.encoder().layers(), network_.values());
+  Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint, const SentenceSettings& settings,
+             const std::vector<std::string>& classes, const ClassifierOptions& options)
+      : Classifier(std::move(tokenizer),
+                   network_type(checkpoint.config(), std::ssize(classes),
+                                complete(options, settings, typename Stack::encoder_type(checkpoint.config()))),
+                   classes) {
+    checkpoint.read(network_.encoder(), network_.values());
     network_.lower(network_.values());
     head_trained_ = false;
   }
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
-      : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)), datastore_(network_.feature_width()),
-        neighbors_(network_.options().neighbors) {
+      : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)),
+        datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
     place_datastore();
     set_neighbors(neighbors_);
     lower_datastore();
-    const BertConfig& config = network_.encoder().config();
-    if (options().max_length < 3 || options().max_length > config.max_position_embeddings)
-      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length, config.max_position_embeddings);
-    if (network_.pooling() == Pooling::pooler && !config.pooler)
+    const auto& encoder = network_.encoder();
+    if (options().max_length < 3 || options().max_length > encoder.max_length())
+      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length,
+                         encoder.max_length());
+    if (!encoder.pools(network_.pooling()))
       raise<OptionError>("ClassifierOptions::pooling: pooler given, but the encoder has none: mean or cls expected");
-    require_vocabulary("Classifier", tokenizer_.vocabulary_size(), config);
+    require_vocabulary("Classifier", tokenizer_.vocabulary_size(), encoder.vocabulary_size());
   }
 
   /// What options leave open is as the directory says.
-  static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings, const BertConfig& config) {
+  static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings,
+                                    const typename Stack::encoder_type& encoder) {
     constexpr index_t usual_length = 128;
     if (!options.pooling) options.pooling = settings.require_pooling();
-    if (options.max_length == 0) options.max_length = std::min(settings.max_length ? settings.max_length : usual_length, config.max_position_embeddings);
+    if (options.max_length == 0)
+      options.max_length =
+          std::min<index_t>(settings.max_length ? settings.max_length : usual_length, encoder.max_length());
     options.normalized |= settings.normalized;
     return options;
   }
@@ -175,15 +214,18 @@ class Classifier {
   }
 
   /// In this order a failure changes nothing, and no reader finds an empty store.
-  void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts, std::span<const std::string> pairs) {
+  void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
+                        std::span<const std::string> pairs) {
     const auto old = datastore_.ids();
     store(keys, labels, texts, pairs);
     datastore_.remove(old);
     if constexpr (requires { datastore_.compact(); }) datastore_.compact();
     origin_.set(network_.values());
   }
-  std::vector<example_id> store(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts, std::span<const std::string> pairs) {
-    if constexpr (requires { datastore_.add(keys, labels, texts, pairs); }) return datastore_.add(keys, labels, texts, pairs);
+  std::vector<example_id> store(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
+                                std::span<const std::string> pairs) {
+    if constexpr (requires { datastore_.add(keys, labels, texts, pairs); })
+      return datastore_.add(keys, labels, texts, pairs);
     else if (pairs.empty()) return datastore_.add(keys, labels, texts);
     else raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
   }
@@ -197,21 +239,28 @@ class Classifier {
     }
     return labels;
   }
-  static std::span<const std::string> pairs_of(const Dataset& data) { return data.has_pairs() ? data.pairs() : std::span<const std::string>(); }
+  static std::span<const std::string> pairs_of(const Dataset& data) {
+    return data.has_pairs() ? data.pairs() : std::span<const std::string>();
+  }
   void require_labels(std::span<const label_t> labels) const {
     const auto count = static_cast<label_t>(classes()->size());
     for (const label_t label : labels)
-      if (label < 0 || label >= count) raise<ShapeError>("Classifier::index: label {} given, 0 to {} expected", label, count - 1);
+      if (label < 0 || label >= count)
+        raise<ShapeError>("Classifier::index: label {} given, 0 to {} expected", label, count - 1);
   }
   /// Keys of other parameters would be compared with what these make of a text.
   void require_current(std::string_view where) const {
     if (datastore_.size() > 0 && !origin_.is(network_.values()))
-      raise<StateError>("{}: the datastore holds keys of other parameters than the model has now: index() expected after training", where);
+      raise<StateError>(
+          "{}: the datastore holds keys of other parameters than the model has now: index() expected after training",
+          where);
   }
   /// A datastore that can search on a device does so on the network's.
   void place_datastore() {
     if constexpr (requires { datastore_.set_device(options().device); }) datastore_.set_device(options().device);
   }
+  /// Embeddings of the first texts, up to the group before which the listener asked to stop, if it did.
+  index_t embed_groups(const Batch& texts, ProgressListener* listener, View embeddings) const;
   void combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
   /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label
   /// in it has a name.
@@ -219,12 +268,14 @@ class Classifier {
     if constexpr (requires { datastore_.snapshot(); }) return datastore_.snapshot();
     else return &datastore_;
   }
+  template <class Store>
+  NeighborLists nearest(const Store& store, ConstView features) const;
   /// Distributions of texts [first, first + embedding.rows()) into rows of `out`; returns their neighbors.
   template <class Store>
   NeighborLists decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const;
   template <class Store>
   Prediction describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
-                      const std::vector<std::string>& names) const;
+                      const ClassNames::List& classes) const;
 
   tokenizer_type tokenizer_;
   network_type network_;

@@ -17,32 +17,49 @@ Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<
 }
 
 template <class Stack>
-Matrix Classifier<Stack>::embed(const Batch& texts) const {
-  Matrix all(texts.size(), network_.width());
+index_t Classifier<Stack>::embed_groups(const Batch& texts, ProgressListener* listener, View embeddings) const {
   std::vector<index_t> group;
   for (index_t first = 0; first < texts.size(); first += std::ssize(group)) {
+    if (listener && listener->stop_requested()) return first;
     group.clear();
     for (index_t i = first; i < std::min(texts.size(), first + texts_per_group); ++i) group.push_back(i);
-    network_.embed(network_.values(), texts.select(group), std::nullopt, View(all).row_range(first, std::ssize(group)));
+    network_.embed(network_.values(), texts.select(group), std::nullopt,
+                   embeddings.row_range(first, std::ssize(group)));
+    if (listener) listener->progress(first + std::ssize(group), texts.size());
   }
+  return texts.size();
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::embed(const Batch& texts, ProgressListener* listener) const {
+  Matrix all(texts.size(), network_.width());
+  if (const index_t done = embed_groups(texts, listener, all); done < texts.size())
+    raise<CancelledError>("Classifier::embed: stopped after {} of {} texts", done, texts.size());
   require_finite_embeddings("Classifier::embed", all);
   return all;
 }
 
 template <class Stack>
-Matrix Classifier<Stack>::features(const Batch& texts, const Team& team) const {
+Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, ProgressListener* listener) const {
   const Range own = team.share(texts.size());
-  const Matrix embedding = embed(texts.slice(own.begin, own.end - own.begin));
+  const Batch own_texts = texts.slice(own.begin, own.end - own.begin);
+  Matrix embedding(own_texts.size(), network_.width());
+  const index_t done = embed_groups(own_texts, listener, embedding);
+  if (team.any(done < own_texts.size()))
+    raise<CancelledError>("Classifier::features: stopped after {} of {} texts", done, own_texts.size());
+  require_finite_embeddings("Classifier::embed", embedding);
   Matrix features(texts.size(), network_.feature_width());
   network_.features_of(embedding, View(features).row_range(own.begin, embedding.rows()));
   gather_rows(team, features);
   return features;
 }
 
-/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says of
-/// the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained says nothing.
+/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says
+/// of the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained
+/// says nothing.
 template <class Stack>
-void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
+void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn,
+                                std::span<float> combined) const {
   if (!head_trained_) return fusion_(knn, knn, combined);
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
@@ -64,11 +81,20 @@ Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
 
 template <class Stack>
 template <class Store>
-NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const {
+NeighborLists Classifier<Stack>::nearest(const Store& store, ConstView features) const {
+  if constexpr (requires { store.search(features, neighbors_, AcceptAll{}, network_.workers()); })
+    return store.search(features, neighbors_, AcceptAll{}, network_.workers());
+  else return store.search(features, neighbors_);
+}
+
+template <class Stack>
+template <class Store>
+NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first,
+                                        Distributions& out) const {
   Matrix logits(embedding.rows(), network_.classes()), features(embedding.rows(), network_.feature_width());
   network_.logits_of(embedding, logits);
   network_.features_of(embedding, features);
-  auto neighbors = store.search(features, neighbors_, AcceptAll{}, network_.workers());
+  auto neighbors = nearest(store, features);
   for (index_t i = 0; i < embedding.rows(); ++i) {
     const auto row = out.head.row(first + i);
     std::fill(row.begin(), row.end(), 0.0f);
@@ -93,23 +119,28 @@ Distributions Classifier<Stack>::distributions(const Batch& texts) const {
 
 template <class Stack>
 template <class Store>
-Prediction Classifier<Stack>::describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
-                                       const std::vector<std::string>& names) const {
+Prediction Classifier<Stack>::describe(const Store& store, const Distributions& all, index_t row,
+                                       std::span<const Neighbor> neighbors, const ClassNames::List& classes) const {
+  const auto& names = *classes;
   const auto list = [&](const Matrix& m) { return std::vector<float>(m.row(row).begin(), m.row(row).end()); };
   Prediction p;
   p.knn = list(all.knn), p.head = list(all.head), p.combined = list(all.combined);
+  p.classes = classes;
   p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
   p.class_name = names[static_cast<std::size_t>(p.label)];
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
   for (const Neighbor& n : neighbors) {
-    p.neighbors.push_back({n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
+    p.neighbors.push_back(
+        {n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
     if constexpr (requires { store.pair(n.id); }) p.neighbors.back().pair = std::string(store.pair(n.id));
   }
   return p;
 }
 
 template <class Stack>
-std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> texts, std::span<const std::string> pairs) const {
+std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> texts,
+                                                   std::span<const std::string> pairs,
+                                                   ProgressListener* listener) const {
   require_current("Classifier::predict");
   const auto store = store_view();
   const auto names = classes();
@@ -118,13 +149,19 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   Distributions all{Matrix(batch.size(), count), Matrix(batch.size(), count), Matrix(batch.size(), count)};
   std::vector<Prediction> predictions;
   if (batch.size() == 0) return predictions;
-  const Matrix embedding = embed(batch);
+  const Matrix embedding = embed(batch, listener);
   for (index_t first = 0; first < batch.size(); first += texts_per_group) {
     const index_t size = std::min(texts_per_group, batch.size() - first);
     const auto neighbors = decide(*store, ConstView(embedding).row_range(first, size), first, all);
-    for (index_t i = 0; i < size; ++i) predictions.push_back(describe(*store, all, first + i, neighbors[i], *names));
+    for (index_t i = 0; i < size; ++i) predictions.push_back(describe(*store, all, first + i, neighbors[i], names));
   }
   return predictions;
+}
+
+template <class Stack>
+std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string_view> texts) const {
+  const std::vector<std::string> own(texts.begin(), texts.end());
+  return predict(std::span<const std::string>(own));
 }
 
 template <class Stack>

@@ -3,6 +3,8 @@
 
 #include "knnbert/core/lease.hpp"
 #include "knnbert/core/parallel.hpp"
+#include "knnbert/encoder/concept.hpp"
+#include "knnbert/metric/concept.hpp"
 #include "knnbert/model/options.hpp"
 #include "knnbert/model/pass.hpp"
 #include "knnbert/nn/head.hpp"
@@ -11,41 +13,59 @@ namespace knnbert {
 
 namespace detail {
 
-/// Rows of an encoder that keeps them on a device; a matrix otherwise.
-template <class Encoder>
-struct RowsOf { using type = Matrix; };
-template <class Encoder>
-  requires requires { typename Encoder::rows_type; }
-struct RowsOf<Encoder> { using type = typename Encoder::rows_type; };
+/// What a pass of an encoder that cannot be trained keeps.
+struct NoTape {
+  ConstView embedding() const { return {}; }
+};
+template <class E>
+struct TapeOf {
+  using type = NoTape;
+};
+template <TrainableEncoder E>
+struct TapeOf<E> {
+  using type = typename E::tape_type;
+};
 
 }  // namespace detail
 
 /// Encoder, classification head and contrastive head over one parameter block: token ids in, embeddings, logits and
-/// features out. It knows no texts, no class names and no datastore.  Thread safety: const members may run concurrently.
+/// features out. It knows no texts, no class names and no datastore.  Thread safety: const members may run
+/// concurrently.
 template <class Stack>
 class Network {
  public:
+  static_assert(Encoder<typename Stack::encoder_type>,
+                "Stack::encoder_type: an Encoder expected, as encoder/concept.hpp says");
+  static_assert(Head<typename Stack::head_type>, "Stack::head_type: a Head expected, as nn/head.hpp says");
+  static_assert(Metric<typename Stack::metric_type>,
+                "Stack::metric_type: a Metric expected, as metric/concept.hpp says");
+
   using encoder_type = typename Stack::encoder_type;
   using head_type = typename Stack::head_type;
   using metric_type = typename Stack::metric_type;
+  using optimizer_type = typename Stack::optimizer_type;
+  using queue_type = typename Stack::template queue_type<metric_type>;
   using workspace_type = typename encoder_type::workspace_type;
   using head_tape_type = typename head_type::tape_type;
   using rows_type = typename detail::RowsOf<encoder_type>::type;
   using input_type = BasicEncoderInput<typename rows_type::input>;
-  using pass_type = BasicPass<typename encoder_type::tape_type, head_tape_type, rows_type>;
+  using pass_type = BasicPass<typename detail::TapeOf<encoder_type>::type, head_tape_type, rows_type>;
   using hidden_gradient_type = BasicHiddenGradient<typename rows_type::input>;
   using gradients_type = BasicPassGradients<typename rows_type::input, rows_type>;
 
   /// Zero parameters except the heads, which are drawn from options.seed.  Errors: OptionError.
   Network(const typename encoder_type::config_type& config, index_t classes, const ClassifierOptions& options)
-      : options_(options), encoder_(make_encoder(config, options)), workers_(std::make_unique<Workers>(options.threads)) {
+      : options_(options), encoder_(make_encoder(config, options)),
+        workers_(std::make_unique<Workers>(options.threads)) {
     options_.pooling = pooling();
     ParameterTable table(weight_layout());
     encoder_.declare_dense(table);
-    const float dropout = config.hidden_dropout_prob;
-    head_ = head_type::declare(table, "classifier", width(), {.outputs = classes, .hidden_layer = options.head_hidden_layer, .dropout = dropout});
+    const float dropout = encoder_.dropout();
+    head_ = head_type::declare(table, "classifier", width(),
+                               {.outputs = classes, .hidden_layer = options.head_hidden_layer, .dropout = dropout});
     const index_t features = options.projection_width ? options.projection_width : width();
-    projection_ = head_type::declare(table, "projection", width(), {.outputs = features, .hidden_layer = true, .dropout = dropout});
+    projection_ = head_type::declare(table, "projection", width(),
+                                     {.outputs = features, .hidden_layer = true, .dropout = dropout});
     encoder_.declare_lookup(table);
     values_ = ParameterBlock(std::make_shared<const ParameterTable>(std::move(table)));
     const Rng rng(options.seed, Stream::initialize);
@@ -71,8 +91,10 @@ class Network {
 
   /// Brings the weights of a block into the precision of the options; to be called whenever its values have changed.
   void lower(ParameterBlock& values) const {
-    if constexpr (requires { encoder_.lower(values, options_.precision, *workers_); }) encoder_.lower(values, options_.precision, *workers_);
-    else if (options_.precision != Precision::fp32) raise<OptionError>("Network::lower: {} given, but this encoder knows fp32 only", name_of(options_.precision));
+    if constexpr (requires { encoder_.lower(values, options_.precision, *workers_); })
+      encoder_.lower(values, options_.precision, *workers_);
+    else if (options_.precision != Precision::fp32)
+      raise<OptionError>("Network::lower: {} given, but this encoder knows fp32 only", name_of(options_.precision));
   }
   /// Errors: OptionError for a precision that the encoder is not compiled for.
   void set_precision(Precision precision) {
@@ -81,24 +103,29 @@ class Network {
     lower(values_);
   }
 
-  /// Floating-point operations of a forward pass of the encoder; a backward pass has twice as many. 0 if it cannot tell.
+  /// Floating-point operations of a forward pass of the encoder; a backward pass has twice as many. 0 if it cannot
+  /// tell.
   double operations(const Batch& batch) const {
     if constexpr (requires { encoder_.operations(batch); }) return encoder_.operations(batch);
     return 0;
   }
 
-  /// Embeddings and logits of the input by the given values, which lower() must have seen, and in the pass what the options say. The
-  /// same object and call serve the model, a key encoder, a teacher and a perturbed text.
+  /// Embeddings and logits of the input by the given values, which lower() must have seen, and in the pass what the
+  /// options say. The same object and call serve the model, a key encoder, a teacher and a perturbed text.
   /// Errors: ShapeError; OptionError for rows that enter where weights are lowered.
-  void forward(const ParameterBlock& values, const input_type& input, const ForwardOptions& options, pass_type& pass) const {
+  void forward(const ParameterBlock& values, const input_type& input, const ForwardOptions& options,
+               pass_type& pass) const {
     const auto workspace = workspaces_->lend();
     pass.options_ = options;
     pass.options_.pooling = options.pooling.value_or(pooling());
     if (options.keep == Keep::nothing) {
       pass.embedding_.resize(input.batch.size(), width());
       encoder_.encode(values, input, pass.options_, pass.embedding_, *workspace, *workers_);
-    } else {
+    } else if constexpr (TrainableEncoder<encoder_type>) {
       encoder_.forward(values, input, pass.options_, pass.tape_, *workspace, *workers_);
+    } else {
+      raise<OptionError>(
+          "Network::forward: a pass that is kept asked for, Keep::nothing expected: this encoder cannot be trained");
     }
     pass.logits_.resize(input.batch.size(), classes());
     head_.forward(values, pass.embedding(), options.dropout, options.first_example, pass.head_tape_, pass.logits_);
@@ -106,8 +133,10 @@ class Network {
 
   /// Adds the gradients of a forward pass by the same values. The pass stays as it is.
   /// Errors: ShapeError; OptionError for a pass that kept nothing and a gradient at a place that it does not have.
-  void backward(const ParameterBlock& values, const pass_type& pass, const gradients_type& gradients) const {
-    if (pass.options_.keep == Keep::nothing) raise<OptionError>("Network::backward: a pass that kept nothing given, Keep::hidden or all expected");
+  void backward(const ParameterBlock& values, const pass_type& pass,
+                const gradients_type& gradients) const requires TrainableEncoder<encoder_type> {
+    if (pass.options_.keep == Keep::nothing)
+      raise<OptionError>("Network::backward: a pass that kept nothing given, Keep::hidden or all expected");
     const index_t texts = pass.batch().size();
     typename rows_type::input d_embedding = gradients.d_embedding;
     if (!gradients.d_logits.empty()) {
@@ -118,25 +147,27 @@ class Network {
       d_embedding = pass.d_embedding_;
     }
     const auto workspace = workspaces_->lend();
-    encoder_.backward(values, pass.tape_,
-                      {.d_embedding = d_embedding,
-                       .d_hidden = gradients.d_hidden,
-                       .d_sums = gradients.d_sums,
-                       .parameters = gradients.parameters,
-                       .d_output = gradients.d_output,
-                       .d_sums_out = gradients.d_sums_out},
-                      *workspace, *workers_);
+    const BasicEncoderGradients<typename rows_type::input, rows_type> own{.d_embedding = d_embedding,
+                                                                          .d_hidden = gradients.d_hidden,
+                                                                          .d_sums = gradients.d_sums,
+                                                                          .parameters = gradients.parameters,
+                                                                          .d_output = gradients.d_output,
+                                                                          .d_sums_out = gradients.d_sums_out};
+    encoder_.backward(values, pass.tape_, own, *workspace, *workers_);
   }
 
-  /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers. The batch may be a part of
-  /// a larger one, where its first text has number first_example: then it gets the masks of the whole.
-  void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding, index_t first_example = 0) const {
+  /// embedding [B, H] of each text, by the given parameters; dropout off without random numbers. The batch may be a
+  /// part of a larger one, where its first text has number first_example: then it gets the masks of the whole.
+  void embed(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View embedding,
+             index_t first_example = 0) const {
     const auto workspace = workspaces_->lend();
-    encoder_.encode(values, batch, {.pooling = pooling(), .dropout = dropout, .first_example = first_example}, embedding, *workspace, *workers_);
+    const ForwardOptions options{.pooling = pooling(), .dropout = dropout, .first_example = first_example};
+    encoder_.encode(values, input_type(batch), options, embedding, *workspace, *workers_);
   }
 
   /// Projected features [B, D] of each text by the given parameters, prepared by the metric.
-  void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features, index_t first_example = 0) const {
+  void project(const ParameterBlock& values, const Batch& batch, const std::optional<Rng>& dropout, View features,
+               index_t first_example = 0) const {
     const auto scratch = projections_->lend();
     scratch->embedding.resize(batch.size(), width());
     embed(values, batch, dropout, scratch->embedding, first_example);
@@ -147,7 +178,8 @@ class Network {
   /// What the datastore compares, [B, feature_width()], from embeddings.
   void features_of(ConstView embedding, View features) const {
     head_tape_type tape;
-    if (options_.feature == Feature::contrastive) projection_.forward(values_, embedding, std::nullopt, 0, tape, features);
+    if (options_.feature == Feature::contrastive)
+      projection_.forward(values_, embedding, std::nullopt, 0, tape, features);
     else copy(embedding, features);
     metric_.prepare(features);
   }
@@ -158,11 +190,14 @@ class Network {
     head_.forward(values_, embedding, std::nullopt, 0, tape, logits);
   }
 
-  /// An empty queue of projected features, on the device of the options if it is one that chooses.
+  /// An empty queue of projected features, on the device of the options if it is one that chooses, for the model's
+  /// classes if it asks.
   template <class Queue>
   std::shared_ptr<Queue> make_queue(index_t capacity) const {
     if constexpr (requires { Queue(capacity, index_t{1}, metric_, options_.device); })
       return std::make_shared<Queue>(capacity, projection_width(), metric_, options_.device);
+    else if constexpr (requires { Queue(capacity, index_t{1}, classes(), metric_); })
+      return std::make_shared<Queue>(capacity, projection_width(), classes(), metric_);
     else return std::make_shared<Queue>(capacity, projection_width(), metric_);
   }
 
@@ -174,7 +209,9 @@ class Network {
   static encoder_type make_encoder(const typename encoder_type::config_type& config, const ClassifierOptions& options) {
     if constexpr (requires { encoder_type(config, options.device); }) return encoder_type(config, options.device);
     else {
-      if (options.device != "cpu") raise<OptionError>("ClassifierOptions::device: '{}' given, but this stack's encoder knows 'cpu' only", options.device);
+      if (options.device != "cpu")
+        raise<OptionError>("ClassifierOptions::device: '{}' given, but this stack's encoder knows 'cpu' only",
+                           options.device);
       return encoder_type(config);
     }
   }

@@ -1,7 +1,6 @@
 #pragma once
 #include "knnbert/core/type_name.hpp"
 #include "knnbert/io/json.hpp"
-#include "knnbert/encoder/bert_files.hpp"
 
 /// The policies of a stack in knnbert.json: each under its role by name, with the numbers that users tune.
 namespace knnbert::detail {
@@ -29,18 +28,23 @@ inline void require_policy(const Json& json, const char* role, const std::string
     raise<FormatError>("{}: {} '{}' given, '{}' of this stack expected", where, role, named, own);
 }
 
-/// Reads the numbers of a policy; one that can be chosen by name, by a member bool set_name(name), becomes the named one.
+/// Reads the numbers of a policy; one that can be chosen by name, by a member bool set_name(name), becomes the named
+/// one.
 template <class Policy>
 void read_policy(const Json& json, const char* role, const std::string& where, Policy& policy) {
-  if constexpr (requires { { policy.set_name(std::string()) } -> std::same_as<bool>; }) {
+  if constexpr (requires {
+                  { policy.set_name(std::string()) } -> std::same_as<bool>;
+                }) {
     if (json.contains(role) && !policy.set_name(require<std::string>(json, role, where)))
-      raise<FormatError>("{}: {} '{}' given, a known one expected", where, role, require<std::string>(json, role, where));
+      raise<FormatError>("{}: {} '{}' given, a known one expected", where, role,
+                         require<std::string>(json, role, where));
   } else {
     require_policy(json, role, policy_name(policy), where);
   }
   for_each_setting(policy, [&](const char* key, float& number, float least, float greatest) {
     const auto given = optional_value<float>(json, key, number, where);
-    if (!(given >= least && given <= greatest)) raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, given, least, greatest);
+    if (!(given >= least && given <= greatest))
+      raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, given, least, greatest);
     number = given;
   });
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ class NeighborList : public std::vector<Evidence> {
   using std::vector<Evidence>::vector;
   /// The closest one.  Errors: StateError, if there is none.
   const Evidence& front() const {
-    if (empty()) raise<StateError>("NeighborList::front: no neighbors, the datastore was empty; fill it with index() or add()");
+    if (empty())
+      raise<StateError>("NeighborList::front: no neighbors, the datastore was empty; fill it with index() or add()");
     return std::vector<Evidence>::front();
   }
 };
@@ -32,9 +34,17 @@ class NeighborList : public std::vector<Evidence> {
 struct Prediction {
   label_t label = 0;
   std::string class_name;
-  float probability = 0;             ///< of `label` in `combined`
+  float probability = 0;  ///< of `label` in `combined`
   std::vector<float> knn, head, combined;
+  std::shared_ptr<const std::vector<std::string>> classes;  ///< names of theirs, in the same order
   NeighborList neighbors;
+
+  /// Of a class by name, in `combined`.  Errors: OptionError for one that the classifier does not have.
+  float probability_of(std::string_view name) const {
+    for (std::size_t c = 0; classes && c < classes->size(); ++c)
+      if ((*classes)[c] == name) return combined[c];
+    raise<OptionError>("Prediction::probability_of: class '{}' given, one of the classifier's expected", name);
+  }
 };
 
 }  // namespace knnbert

@@ -1,8 +1,12 @@
 #pragma once
 #include "knnbert/datastore/flat.hpp"
+#include "knnbert/encoder/bert.hpp"
 #include "knnbert/encoder/bert_files.hpp"
+#include "knnbert/fwd.hpp"
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/nn/head.hpp"
+#include "knnbert/optimizer/adamw.hpp"
+#include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/queue/fifo.hpp"
 #include "knnbert/text/wordpiece.hpp"
 #include "knnbert/voting/convex_fusion.hpp"
@@ -12,10 +16,11 @@ namespace knnbert {
 
 /// The policies of a classifier in one bundle. Derive and redefine what you want to change; what depends on it follows:
 ///   struct MyStack : DefaultStack { using metric_type = Pairwise<Manhattan>; };   // queue and datastore follow
-///   template <class Arch> struct Small : BasicStack<Arch> { using encoder_type = BasicBert<Arch, AnyPrecision>; };  // bf16, int8;
-///                                                                       the same for FlatDatastore<Metric, AnyPrecision>
-/// The instruction set is part of the name, so that units compiled for different ones may be linked together.
-template <class Arch = DefaultArch>
+/// For bf16 and int8, encoder and datastore are compiled with more precisions:
+///   template <class Arch> struct Small : BasicStack<Arch> { using encoder_type = BasicBert<Arch, AnyPrecision>; };
+/// and FlatDatastore<Metric, AnyPrecision>. The instruction set is part of the name, so that units compiled for
+/// different ones may be linked together.
+template <class Arch>
 struct BasicStack {
   using tokenizer_type = WordPiece;
   using encoder_type = BasicBert<Arch>;
@@ -23,12 +28,12 @@ struct BasicStack {
   using metric_type = BasicCosine<Arch>;
   using voting_type = MajorityVoting;
   using fusion_type = ConvexFusion;
+  using optimizer_type = BasicAdamW<Arch>;
+  using schedule_type = SelectedSchedule;
   template <class Metric>
   using queue_type = FifoQueue<Metric, Arch>;
   template <class Metric>
   using datastore_type = FlatDatastore<Metric>;
 };
-
-using DefaultStack = BasicStack<>;
 
 }  // namespace knnbert

@@ -5,8 +5,8 @@
 
 namespace knnbert {
 
-/// Which parameters made the keys of a datastore.  Thread safety: any members may run concurrently while nobody writes to the
-/// parameters.
+/// Which parameters made the keys of a datastore.  Thread safety: any members may run concurrently while nobody writes
+/// to the parameters.
 class StoreOrigin {
  public:
   StoreOrigin() = default;

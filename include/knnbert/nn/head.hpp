@@ -12,8 +12,25 @@ struct HeadOptions {
   float dropout = 0.1f;
 };
 
-/// What a head keeps for its backward pass, and scratch of that pass; reused from step to step. Not to be used by two backward
-/// passes at once.
+/// Layers from embeddings to logits or features, as the places of their parameters: declare(table, name, inputs,
+/// options) adds these under NAME., initialize(values, rng) gives them their first values. forward(values, x [B, H],
+/// dropout, first_example, tape, out [B, outputs]) has masks that depend on a text's number in its step; backward adds
+/// to the parameters' gradients, unless they are null, and to d_x [B, H]. output() is the last linear layer.
+template <class H>
+concept Head = std::copyable<H> && std::default_initializable<typename H::tape_type> &&
+    requires(const H& head, ParameterTable& table, const std::string& name, const HeadOptions& options,
+             ParameterBlock& values, const Rng& rng, ConstView x, const std::optional<Rng>& dropout, index_t number,
+             typename H::tape_type& tape, View rows, Gradients* gradients, const Workers& workers) {
+  { H::declare(table, name, number, options) } -> std::same_as<H>;
+  { head.outputs() } -> std::convertible_to<index_t>;
+  { head.output() } -> std::same_as<const Linear&>;
+  head.initialize(values, rng);
+  head.forward(std::as_const(values), x, dropout, number, tape, rows);
+  head.backward(std::as_const(values), std::as_const(tape), x, gradients, rows, workers);
+};
+
+/// What a head keeps for its backward pass, and scratch of that pass; reused from step to step. Not to be used by two
+/// backward passes at once.
 struct HeadTape {
   Matrix input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
   std::vector<std::uint64_t> row_keys;
@@ -33,8 +50,10 @@ class BasicMlpHead {
   using tape_type = HeadTape;
 
   /// Declares the parameters NAME.dense (with a hidden layer) and NAME.out_proj.  Errors: OptionError.
-  static BasicMlpHead declare(ParameterTable& table, const std::string& name, index_t inputs, const HeadOptions& options) {
-    if (options.outputs < 1) raise<OptionError>("MlpHead::declare: {} outputs given, at least 1 expected", options.outputs);
+  static BasicMlpHead declare(ParameterTable& table, const std::string& name, index_t inputs,
+                              const HeadOptions& options) {
+    if (options.outputs < 1)
+      raise<OptionError>("MlpHead::declare: {} outputs given, at least 1 expected", options.outputs);
     BasicMlpHead head;
     head.options_ = options;
     if (options.hidden_layer) head.dense_ = Linear::declare(table, name + ".dense", inputs, inputs);
@@ -54,7 +73,8 @@ class BasicMlpHead {
   }
 
   /// out [B, outputs] from x [B, H]. With random numbers, dropout is on and text i of the step is first_example + i.
-  void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example, HeadTape& tape, View out) const {
+  void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example,
+               HeadTape& tape, View out) const {
     assign_keys(x.rows(), dropout, first_example, tape.row_keys);
     drop(x, 0, tape.row_keys, tape.input);
     if (!options_.hidden_layer) return linear<Arch>(output_, values, tape.input, out);
@@ -65,13 +85,16 @@ class BasicMlpHead {
     linear<Arch>(output_, values, tape.dropped, out);
   }
 
-  /// Adds the gradients of the parameters, unless there are none, and to d_x [B, H] the gradient at the input.  d_out [B, outputs]
-  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients* gradients, View d_x, const Workers& workers) const {
+  /// Adds the gradients of the parameters, unless there are none, and to d_x [B, H] the gradient at the input.  d_out
+  /// [B, outputs]
+  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients* gradients, View d_x,
+                const Workers& workers) const {
     Matrix &d_last = tape.scratch.d_last, &d_first = tape.scratch.d_first;
     TransposedWeight& transposed = tape.scratch.transposed;
     const auto through = [&](const Linear& layer, ConstView input, ConstView d_y, Matrix& d) {
       if (gradients)
-        for (index_t task = 0; task < gradient_tasks(layer); ++task) add_linear_gradient<Arch>(layer, input, d_y, *gradients, task, tape.scratch.gradient);
+        for (index_t task = 0; task < gradient_tasks(layer); ++task)
+          add_linear_gradient<Arch>(layer, input, d_y, *gradients, task, tape.scratch.gradient);
       transposed.assign<Arch>(layer, values, workers);
       d.resize(input.rows(), layer.inputs);
       linear_backward<Arch>(layer, transposed, d_y, kernel::Store{d});
@@ -89,11 +112,14 @@ class BasicMlpHead {
   }
 
  protected:
-  void assign_keys(index_t rows, const std::optional<Rng>& dropout, index_t first_example, std::vector<std::uint64_t>& keys) const {
+  void assign_keys(index_t rows, const std::optional<Rng>& dropout, index_t first_example,
+                   std::vector<std::uint64_t>& keys) const {
     keys.clear();
     if (!dropout || options_.dropout <= 0) return;
     for (index_t i = 0; i < rows; ++i)
-      keys.push_back(dropout->fork(static_cast<std::uint64_t>(first_example + i)).fork(static_cast<std::uint64_t>(output_.weight)).key());
+      keys.push_back(dropout->fork(static_cast<std::uint64_t>(first_example + i))
+                         .fork(static_cast<std::uint64_t>(output_.weight))
+                         .key());
   }
   Dropout dropout(const std::vector<std::uint64_t>& keys, std::uint64_t site) const {
     return Dropout{keys.empty() ? 0 : options_.dropout, 0, keys.data()}.at_site(site);

@@ -12,7 +12,8 @@ inline void initialize_uniform(const Linear& layer, ParameterBlock& values, cons
     const Rng own = rng.fork(mix_bits(static_cast<std::uint64_t>(number)));
     for (index_t r = 0; r < p.rows; ++r)
       for (index_t c = 0; c < p.cols; ++c)
-        values.data()[p.at(r, c)] = static_cast<float>(bound * (2 * own.uniform(static_cast<std::uint64_t>(r * p.cols + c)) - 1));
+        values.data()[p.at(r, c)] =
+            static_cast<float>(bound * (2 * own.uniform(static_cast<std::uint64_t>(r * p.cols + c)) - 1));
   }
 }
 

@@ -13,7 +13,8 @@ struct Linear {
   index_t inputs = 0, outputs = 0, weight = -1, bias = -1;
 
   static Linear declare(ParameterTable& table, const std::string& name, index_t outputs, index_t inputs) {
-    return {inputs, outputs, table.add_weight(name + ".weight", outputs, inputs), table.add_vector(name + ".bias", outputs)};
+    return {inputs, outputs, table.add_weight(name + ".weight", outputs, inputs),
+            table.add_vector(name + ".bias", outputs)};
   }
 };
 
@@ -31,7 +32,8 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, View
   linear<Arch>(layer, values, x, kernel::AddBias{y, values.slice(layer.bias)});
 }
 
-/// f(first, count) for nearly equal parts of [0, size), one for a single worker, else two a worker; a part is a multiple of
+/// f(first, count) for nearly equal parts of [0, size), one for a single worker, else two a worker; a part is a
+/// multiple of
 /// `unit`, but for the last.
 template <class F>
 void share(index_t size, index_t unit, const Workers& workers, F&& f) {
@@ -47,9 +49,11 @@ namespace detail {
 
 /// The product of rows and a layer's panels by outputs, which workers share.
 template <class Arch, class Products, class Epilogue>
-void share_product(const Linear& layer, ConstView left, const float* panels, const Epilogue& epilogue, const Workers& workers) {
-  share(layer.outputs, 2 * panel_width, workers,
-        [&](index_t first, index_t count) { kernel::product<Arch, Products>(left, panels, first + count, epilogue, first); });
+void share_product(const Linear& layer, ConstView left, const float* panels, const Epilogue& epilogue,
+                   const Workers& workers) {
+  share(layer.outputs, 2 * panel_width, workers, [&](index_t first, index_t count) {
+    kernel::product<Arch, Products>(left, panels, first + count, epilogue, first);
+  });
 }
 
 }  // namespace detail
@@ -64,22 +68,28 @@ kernel::LoweredFactor lower_shared(ConstView x, kernel::LoweredRows& rows, const
 
 /// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers share the outputs.
 template <class Arch, class Products, class Epilogue>
-void lowered_linear(const Linear& layer, const ParameterBlock& values, kernel::LoweredFactor x, const Epilogue& epilogue, const Workers& workers) {
+void lowered_linear(const Linear& layer, const ParameterBlock& values, kernel::LoweredFactor x,
+                    const Epilogue& epilogue, const Workers& workers) {
   KNNBERT_ASSERT(x.lanes.cols() == kernel::lanes_of<Products>(layer.inputs));
   const LoweredWeight& w = values.lowered(layer.weight);
   if constexpr (Products::precision == Precision::int8)
-    detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), kernel::Dequantize<Epilogue>{epilogue, x.meanings, w.scales.data(), w.sums.data()}, workers);
-  else
-    detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), epilogue, workers);
+    detail::share_product<Arch, Products>(
+        layer, x.lanes, w.panels.data(),
+        kernel::Dequantize<Epilogue>{epilogue, x.meanings, w.scales.data(), w.sums.data()}, workers);
+  else detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), epilogue, workers);
 }
 
 /// The same in the precision that the block was lowered to, if it was.  x [M, inputs]; rows: scratch
 template <class Arch, class Precisions, class Epilogue>
-void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue, kernel::LoweredRows& rows, const Workers& workers) {
+void linear(const Linear& layer, const ParameterBlock& values, ConstView x, const Epilogue& epilogue,
+            kernel::LoweredRows& rows, const Workers& workers) {
   Precisions::with(values.precision(), [&](auto dot) {
     using Products = decltype(dot);
-    if constexpr (Products::precision == Precision::fp32) detail::share_product<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
-    else lowered_linear<Arch, Products>(layer, values, lower_shared<Arch, Products>(x, rows, workers), kernel::coarse<Products::precision>(epilogue), workers);
+    if constexpr (Products::precision == Precision::fp32)
+      detail::share_product<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
+    else
+      lowered_linear<Arch, Products>(layer, values, lower_shared<Arch, Products>(x, rows, workers),
+                                     kernel::coarse<Products::precision>(epilogue), workers);
   });
 }
 
@@ -103,13 +113,14 @@ class TransposedWeight {
  public:
   /// Splits the work over output panels among the workers.
   template <class Arch, class Precisions = OnlyFp32>
-  void assign(const Linear& layer, const ParameterBlock& values, const Workers& workers, Precision precision = Precision::fp32) {
+  void assign(const Linear& layer, const ParameterBlock& values, const Workers& workers,
+              Precision precision = Precision::fp32) {
     constexpr index_t group = 8;
     const index_t panels = round_up(layer.inputs, panel_width) / panel_width;
     panels_.reserve(panels * panel_width * layer.outputs);
     workers.for_each((panels + group - 1) / group, [&](index_t task, index_t) {
-      kernel::transpose_panels<Arch>(values.slice(layer.weight), layer.outputs, layer.inputs, panels_.data(), task * group,
-                                     std::min(panels, (task + 1) * group));
+      kernel::transpose_panels<Arch>(values.slice(layer.weight), layer.outputs, layer.inputs, panels_.data(),
+                                     task * group, std::min(panels, (task + 1) * group));
     });
     precision_ = precision;
     Precisions::with(precision, [&](auto dot) {
@@ -128,11 +139,13 @@ class TransposedWeight {
 
 /// epilogue(m, k, (d_y W)(m, k)).  d_y [M, outputs]; rows: scratch
 template <class Arch, class Precisions = OnlyFp32, class Epilogue>
-void linear_backward(const Linear& layer, const TransposedWeight& transposed, ConstView d_y, const Epilogue& epilogue, kernel::LoweredRows& rows) {
+void linear_backward(const Linear& layer, const TransposedWeight& transposed, ConstView d_y, const Epilogue& epilogue,
+                     kernel::LoweredRows& rows) {
   KNNBERT_ASSERT(d_y.cols() == layer.outputs);
   Precisions::with(transposed.precision(), [&](auto dot) {
     using Products = decltype(dot);
-    if constexpr (Products::precision == Precision::fp32) kernel::product<Arch>(d_y, transposed.panels(), layer.inputs, epilogue);
+    if constexpr (Products::precision == Precision::fp32)
+      kernel::product<Arch>(d_y, transposed.panels(), layer.inputs, epilogue);
     if constexpr (Products::precision == Precision::bf16) {
       rows.assign<Arch, Products>(d_y);
       kernel::product<Arch, Products>(rows.lanes(), transposed.panels(), layer.inputs, epilogue);
@@ -175,20 +188,20 @@ class PairedFactors {
   Matrix x_, d_y_;
 };
 
-/// Adds task `task` of d_y^T x and of the column sums of d_y to the layer's gradients; the product in bf16 where `paired`
-/// is given.  x [M, inputs], d_y [M, outputs]; scratch grows to 32 floats a row.
+/// Adds task `task` of d_y^T x and of the column sums of d_y to the layer's gradients; the product in bf16 where
+/// `paired` is given.  x [M, inputs], d_y [M, outputs]; scratch grows to 32 floats a row.
 template <class Arch, class Dot = kernel::Fp32>
-void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradients& gradients, index_t task, AlignedBuffer<float>& scratch,
-                         const PairedFactors* paired = nullptr) {
+void add_linear_gradient(const Linear& layer, ConstView x, ConstView d_y, Gradients& gradients, index_t task,
+                         AlignedBuffer<float>& scratch, const PairedFactors* paired = nullptr) {
   const index_t panels = round_up(layer.outputs, panel_width) / panel_width;
   const index_t first = task * gradient_panels, last = std::min(panels, first + gradient_panels);
   scratch.reserve(kernel::weight_gradient_scratch(d_y.rows()));
   float* d_weight = gradients.slice(layer.weight);
   if constexpr (Dot::precision == Precision::bf16)
     kernel::add_weight_gradient<Arch, Dot>(paired->x(), paired->d_y(), d_weight, first, last, scratch.data());
-  else
-    kernel::add_weight_gradient<Arch>(x, d_y, d_weight, first, last, scratch.data());
-  kernel::add_column_sums<Arch>(d_y, gradients.slice(layer.bias), first * panel_width, std::min(layer.outputs, last * panel_width));
+  else kernel::add_weight_gradient<Arch>(x, d_y, d_weight, first, last, scratch.data());
+  kernel::add_column_sums<Arch>(d_y, gradients.slice(layer.bias), first * panel_width,
+                                std::min(layer.outputs, last * panel_width));
 }
 
 /// Gain and bias of a layer normalization.

@@ -32,6 +32,7 @@ class BasicAdamW {
  public:
   /// Errors: OptionError.
   explicit BasicAdamW(const AdamWOptions& options = {}) : options_(options) { options.validate(); }
+  static BasicAdamW make(float weight_decay) { return BasicAdamW({.weight_decay = weight_decay}); }
 
   const AdamWOptions& options() const { return options_; }
   index_t updates() const { return updates_; }  ///< steps taken
@@ -48,8 +49,8 @@ class BasicAdamW {
     return global_norm<Arch>(gradients, workers, squares_);
   }
 
-  /// A step with the gradients clipped by a norm to at most max_norm (0: not), without writing them; none unless the norm
-  /// and `finite` say that there is a gradient.  Errors: as step().
+  /// A step with the gradients clipped by a norm to at most max_norm (0: not), without writing them; none unless the
+  /// norm and `finite` say that there is a gradient.  Errors: as step().
   void clipped_step(double norm, ParameterBlock& values, Gradients& gradients, double max_norm, float rate,
                     const Workers& workers = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
     detail::require_step("AdamW::clipped_step", values, gradients, multipliers);
@@ -120,11 +121,11 @@ class BasicAdamW {
         update(p, g, part, corrections, clip, rate * factor, keep(table[number], rate * factor));
       });
     });
-    if (options_.weight_decay > 0 && table.has_lookup())
-      decay_inactive(values, gradients, rate, workers, multipliers);
+    if (options_.weight_decay > 0 && table.has_lookup()) decay_inactive(values, gradients, rate, workers, multipliers);
   }
 
-  void update(float* p, const float* g, Range part, const Corrections& corrections, float clip, float rate, float keep) {
+  void update(float* p, const float* g, Range part, const Corrections& corrections, float clip, float rate,
+              float keep) {
     const kernel::AdamWStep numbers{clip,
                                     1 - options_.beta1,
                                     options_.beta2,
@@ -143,9 +144,8 @@ class BasicAdamW {
     const Parameter& lookup = values.table().lookup();
     const float factor = keep(lookup, rate * detail::multiplier(multipliers, values.table().count() - 1));
     if (factor == 1) return;
-    detail::sweep(gradients.inactive_ranges(), workers, [&](std::size_t, Range r) {
-      kernel::scale<Arch>(values.data() + r.begin, r.end - r.begin, factor);
-    });
+    detail::sweep(gradients.inactive_ranges(), workers,
+                  [&](std::size_t, Range r) { kernel::scale<Arch>(values.data() + r.begin, r.end - r.begin, factor); });
   }
 
   AdamWOptions options_;
@@ -155,6 +155,6 @@ class BasicAdamW {
 };
 
 using AdamW = BasicAdamW<>;
-static_assert(Optimizer<AdamW>);
+static_assert(TrainingOptimizer<AdamW>);
 
 }  // namespace knnbert

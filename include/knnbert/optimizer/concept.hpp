@@ -11,10 +11,25 @@ namespace knnbert {
 /// for any number of workers. archive(ar) names the state for saving and restoring. Check yours with
 /// testing/optimizer_laws.hpp.
 template <class O>
-concept Optimizer = std::copyable<O> &&
-    requires(O& optimizer, ParameterBlock& values, Gradients& gradients, float rate, const Workers& workers,
-             std::span<const float> multipliers) {
+concept Optimizer = std::copyable<O> && requires(O& optimizer, ParameterBlock& values, Gradients& gradients, float rate,
+                                                 const Workers& workers, std::span<const float> multipliers) {
   optimizer.step(values, gradients, rate, workers, multipliers);
+};
+
+/// An optimizer that a trainer makes by make(weight_decay): for parameters that decay, decoupled from the gradient.
+/// Errors: OptionError for a decay that it does not know. Where it has no norm() and clipped_step() of its own,
+/// ClippedOptimizer (clip.hpp) puts them before step().
+template <class O>
+concept TrainingOptimizer = Optimizer<O> && requires(float weight_decay) {
+  { O::make(weight_decay) } -> std::same_as<O>;
+};
+
+/// What a run tells the schedule of its learning rate.
+enum class ScheduleKind { constant, linear, cosine };
+struct ScheduleOptions {
+  ScheduleKind kind = ScheduleKind::linear;
+  index_t warmup = 0;  ///< updates with a rising rate
+  index_t total = 1;   ///< all updates of the run
 };
 
 /// Factor of the learning rate after a number of finished updates, at least 0; schedule(0) holds for the first update.
@@ -22,5 +37,9 @@ template <class S>
 concept Schedule = std::copyable<S> && requires(const S& schedule, index_t updates) {
   { schedule(updates) } -> std::convertible_to<double>;
 };
+
+/// A schedule that a trainer makes for a run.
+template <class S>
+concept TrainingSchedule = Schedule<S> && std::constructible_from<S, const ScheduleOptions&>;
 
 }  // namespace knnbert

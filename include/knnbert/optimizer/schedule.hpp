@@ -50,6 +50,25 @@ struct CosineSchedule {
   }
 };
 
+/// The one of these that a run's options name.
+class SelectedSchedule {
+ public:
+  explicit SelectedSchedule(const ScheduleOptions& options) : options_(options) {}
+
+  double operator()(index_t updates) const {
+    switch (options_.kind) {
+      case ScheduleKind::constant: return ConstantSchedule{options_.warmup}(updates);
+      case ScheduleKind::cosine: return CosineSchedule{options_.warmup, options_.total}(updates);
+      case ScheduleKind::linear: break;
+    }
+    return LinearSchedule{options_.warmup, options_.total}(updates);
+  }
+
+ private:
+  ScheduleOptions options_;
+};
+
+static_assert(TrainingSchedule<SelectedSchedule>);
 static_assert(Schedule<ConstantSchedule> && Schedule<LinearSchedule> && Schedule<CosineSchedule>);
 
 }  // namespace knnbert

@@ -22,6 +22,12 @@ class BasicSgd {
       raise<OptionError>("SgdOptions::momentum: {} given, [0, 1) expected", options.momentum);
   }
 
+  /// Errors: OptionError for any decay.
+  static BasicSgd make(float weight_decay) {
+    if (weight_decay != 0) raise<OptionError>("Sgd: a weight decay of {} given, 0 expected", weight_decay);
+    return BasicSgd();
+  }
+
   const SgdOptions& options() const { return options_; }
 
   /// Errors: ShapeError; then nothing changed.
@@ -34,8 +40,8 @@ class BasicSgd {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen
         const index_t at = part.begin;
-        kernel::momentum_update<Arch>(values.data() + at, gradients.data() + at, velocity_.data() + at,
-                                      part.end - at, options_.momentum, rate * factor);
+        kernel::momentum_update<Arch>(values.data() + at, gradients.data() + at, velocity_.data() + at, part.end - at,
+                                      options_.momentum, rate * factor);
       });
     });
   }
@@ -52,6 +58,6 @@ class BasicSgd {
 };
 
 using Sgd = BasicSgd<>;
-static_assert(Optimizer<Sgd>);
+static_assert(TrainingOptimizer<Sgd>);
 
 }  // namespace knnbert

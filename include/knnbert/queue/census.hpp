@@ -42,8 +42,8 @@ inline constexpr bool brings_positives = requires(const Positives& p) {
   p.keys.rows();
 };
 
-/// The census of anchors; count(label) -> Census::Anchor tells the candidates and negatives of those with a label, and is
-/// called once for each distinct one. `census` is overwritten.
+/// The census of anchors; count(label) -> Census::Anchor tells the candidates and negatives of those with a label, and
+/// is called once for each distinct one. `census` is overwritten.
 template <class Count, class Positives>
 void take_census(std::span<const label_t> anchors, const ContrastOptions& options, const Positives& positives,
                  Count&& count, Census& census) {
@@ -59,10 +59,8 @@ void take_census(std::span<const label_t> anchors, const ContrastOptions& option
     auto& anchor = census.anchors[i];
     const auto twin = static_cast<std::size_t>(
         std::find(anchors.begin(), anchors.begin() + static_cast<index_t>(i), anchors[i]) - anchors.begin());
-    if (twin < i)
-      anchor = census.anchors[twin];
-    else
-      anchor = count(anchors[i]);
+    if (twin < i) anchor = census.anchors[twin];
+    else anchor = count(anchors[i]);
     if (!can(anchor)) continue;
     fewest_candidates = std::min(fewest_candidates, anchor.candidates);
     fewest_negatives = std::min(fewest_negatives, anchor.negatives);

@@ -32,7 +32,8 @@ class QueueContrast {
  public:
   QueueContrast(const M& metric, const Mask& mask, LabeledRows keys, const ContrastOptions& options,
                 const Positives& positives, ContrastScratch& scratch)
-      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives), scratch_(scratch), census_(scratch.census), outcomes_(scratch.outcomes) {}
+      : metric_(metric), mask_(mask), keys_(keys), options_(options), positives_(positives), scratch_(scratch),
+        census_(scratch.census), outcomes_(scratch.outcomes) {}
 
   /// Adds dL/dz to d_queries.  Errors: ShapeError, OptionError.
   ContrastReport operator()(LabeledRows anchors, const Rng& rng, View d_queries, const Workers& workers) {
@@ -52,8 +53,8 @@ class QueueContrast {
   }
 
  private:
-  static constexpr index_t group = 16;  // anchors whose similarities are held at a time
-  static constexpr index_t keys_a_task = 2400;  // a multiple of every register tile
+  static constexpr index_t group = 16;                // anchors whose similarities are held at a time
+  static constexpr index_t keys_a_task = 2400;        // a multiple of every register tile
   static constexpr bool in_place = ProductMetric<M>;  // its backward() does not look at scores
 
   Matrix& d_scores() { return in_place ? scratch_.scores : scratch_.d_scores; }
@@ -86,10 +87,8 @@ class QueueContrast {
     ContrastScratch::Anchor& scratch = scratch_.anchors[static_cast<std::size_t>(worker)];
     scratch.positives.clear();
     separate(anchors.label(anchor), scratch_.scores.row(row).data(), scratch.candidates, d_row.data());
-    if constexpr (brings_positives<Positives>)
-      scratch.positives.push_back({own_score(anchor, anchors.rows), anchor});
-    else
-      choose(anchor, scratch, rng);
+    if constexpr (brings_positives<Positives>) scratch.positives.push_back({own_score(anchor, anchors.rows), anchor});
+    else choose(anchor, scratch, rng);
     auto& outcome = outcomes_[static_cast<std::size_t>(anchor)] = lose(anchor, row, scratch);
     outcome.mean_negative /= static_cast<double>(negatives(anchor));
     if constexpr (brings_positives<Positives>) return pull(anchor, anchors.rows, scratch, d_queries);
@@ -118,12 +117,13 @@ class QueueContrast {
     const index_t size = std::ssize(keys_.labels);
     kernel::Ends ends{kernel::excluded, std::numeric_limits<float>::max()};  // all
     if constexpr (requires { positives_.ends(options_); })
-      if (const auto few = positives_.ends(options_)) ends = kernel::bound_ends<Arch>(candidates, size, few->most, few->least);
+      if (const auto few = positives_.ends(options_))
+        ends = kernel::bound_ends<Arch>(candidates, size, few->most, few->least);
     scratch.slots.clear();
     scratch.scores.clear();
     kernel::collect_in_ends<Arch>(candidates, size, ends, scratch.slots, scratch.scores);
-    positives_.choose({options_.first_anchor + anchor, scratch.slots, scratch.scores, census_.fewest_candidates}, options_, rng,
-                      scratch.positives);
+    positives_.choose({options_.first_anchor + anchor, scratch.slots, scratch.scores, census_.fewest_candidates},
+                      options_, rng, scratch.positives);
   }
 
   detail::AnchorOutcome lose(index_t anchor, index_t row, ContrastScratch::Anchor& scratch) {
@@ -149,10 +149,8 @@ class QueueContrast {
   }
 
   bool interleaved() const {
-    if constexpr (requires { positives_.interleaved_negatives; })
-      return positives_.interleaved_negatives;
-    else
-      return false;
+    if constexpr (requires { positives_.interleaved_negatives; }) return positives_.interleaved_negatives;
+    else return false;
   }
   bool poorest_negatives() const { return options_.lists == Lists::batch_min || interleaved(); }
   index_t negatives(index_t anchor) const {

@@ -79,11 +79,12 @@ class KeyTable {
   /// The contrastive loss of prepared queries, see QueueContrast; adds its gradient to d_queries.
   /// Errors: ShapeError, OptionError.  Cost: 4 B n D flops, O(n) memory.
   template <PositivePolicy P = DefaultPositives>
-  requires DifferentiableMetric<M> ContrastReport contrast(ConstView queries,                 // [B, D]
-                                                           std::span<const label_t> anchors,  // [B]
-                                                           const ContrastOptions& options, const Rng& rng,
-                                                           View d_queries,  // [B, D]
-                                                           const P& positives = {}, const Workers& workers = Workers())
+    requires DifferentiableMetric<M> ContrastReport contrast(ConstView queries,                 // [B, D]
+                                                             std::span<const label_t> anchors,  // [B]
+                                                             const ContrastOptions& options, const Rng& rng,
+                                                             View d_queries,  // [B, D]
+                                                             const P& positives = {},
+                                                             const Workers& workers = Workers())
   const {
     const auto scratch = scratch_->lend();
     QueueContrast<Arch, M, Mask, P> contrast(metric_, mask_, {keys(), labels()}, options, positives, *scratch);
@@ -144,7 +145,8 @@ class KeyTable {
   Matrix keys_;                  // [capacity, D]
   std::vector<label_t> labels_;  // [capacity]
   index_t size_ = 0;
-  std::shared_ptr<LeasePool<ContrastScratch>> scratch_ = std::make_shared<LeasePool<ContrastScratch>>();  // copies share it
+  // copies share it
+  std::shared_ptr<LeasePool<ContrastScratch>> scratch_ = std::make_shared<LeasePool<ContrastScratch>>();
 };
 
 }  // namespace knnbert

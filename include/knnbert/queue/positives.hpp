@@ -36,8 +36,8 @@ struct RankingEnds {
 };
 
 /// count(candidates, fewest, options) tells how many positives choose() appends, from the number of candidates alone.
-/// Both are pure functions; randomness comes from rng only. A policy that chooses from the ends of the ranking only may say
-/// so by ends(options): then choose() is given these candidates and perhaps some others, instead of all.
+/// Both are pure functions; randomness comes from rng only. A policy that chooses from the ends of the ranking only may
+/// say so by ends(options): then choose() is given these candidates and perhaps some others, instead of all.
 template <class P>
 concept PositivePolicy = std::copyable<P> &&
     requires(const P& policy, index_t number, const ContrastOptions& options, const Candidates& candidates,

@@ -23,8 +23,8 @@ struct StepStart {
 };
 
 /// One part of a step after its forward pass: what a term sees in add(). A step that fits into memory has one part.
-/// Embeddings, logits and their gradients are views, or where a backend keeps them on a device, rows that convert to views when
-/// they are read or written in main memory.
+/// Embeddings, logits and their gradients are views, or where a backend keeps them on a device, rows that convert to
+/// views when they are read or written in main memory.
 template <class Model, class Data>
 struct StepContext {
   using Rows = typename Model::rows_type;
@@ -38,34 +38,37 @@ struct StepContext {
   index_t first_example;              ///< position of the first one in the step
   index_t step_examples;              ///< examples of the whole step: means divide by it
   float idle_weight;
-  const typename Model::pass_type& pass;        ///< the clean pass: what it was given, embedding, logits, hidden states, sums
-  StepGradients<Model>& entering;               ///< its one backward pass: terms add to it
-  Gradients& gradients;                         ///< of the model's parameters; terms add to them
-  const ParameterBlock& own_values;             ///< parameters that terms declared
-  Gradients& own_gradients;                     ///< theirs; terms add to them
+  const typename Model::pass_type& pass;  ///< the clean pass: what it was given, embedding, logits, hidden
+                                          ///< states, sums
+  StepGradients<Model>& entering;         ///< its one backward pass: terms add to it
+  Gradients& gradients;                   ///< of the model's parameters; terms add to them
+  const ParameterBlock& own_values;       ///< parameters that terms declared
+  Gradients& own_gradients;               ///< theirs; terms add to them
 
-  std::span<const label_t> labels = targets.classes;            // [B]
-  typename Rows::const_view embedding = pass.embedding();       // [B, H]
-  typename Rows::const_view logits = pass.logits();             // [B, C]
-  typename Rows::view d_embedding = entering.d_embedding;       // as in `entering`
+  std::span<const label_t> labels = targets.classes;       // [B]
+  typename Rows::const_view embedding = pass.embedding();  // [B, H]
+  typename Rows::const_view logits = pass.logits();        // [B, C]
+  typename Rows::view d_embedding = entering.d_embedding;  // as in `entering`
   typename Rows::view d_logits = entering.d_logits;
 
   /// This part's share of a mean over the step.
   float share() const { return static_cast<float>(examples.size()) / static_cast<float>(step_examples); }
   /// How a pass over this part's texts gets the same masks as the clean one, or with other random numbers, others.
-  ForwardOptions forward_options(Keep keep = Keep::all) const { return {.dropout = dropout, .first_example = first_example, .keep = keep}; }
+  ForwardOptions forward_options(Keep keep = Keep::all) const {
+    return {.dropout = dropout, .first_example = first_example, .keep = keep};
+  }
 };
 
 /// The weighted value of a term, or nothing when it was absent from the step.
 using TermValue = std::optional<Deferred<float>>;
 
-/// A training term is a small object with a name, a member `TermValue add(StepContext&)` that adds its gradient, and any
-/// of these members, called where they exist:
-///   join(team)                    once, first: the processes that train together, distributed/team.hpp. add() is called for
-///                                 the examples of this process; the other members see the whole step on every process
-///                                 and may share out what they encode
-///   declare(model, table)         once: parameters of its own, such as a head, which the stepper clears, sums over processes,
-///                                 clips with the model's by one norm, moves at the heads' rate and archives
+/// A training term is a small object with a name, a member `TermValue add(StepContext&)` that adds its gradient, and
+/// any of these members, called where they exist:
+///   join(team)                    once, first: the processes that train together, distributed/team.hpp. add() is
+///                                 called for the examples of this process; the other members see the whole step on
+///                                 every process and may share out what they encode
+///   declare(model, table)         once: parameters of its own, such as a head, which the stepper clears, sums over
+///                                 processes, clips with the model's by one norm, moves at the heads' rate and archives
 ///   initialize(own_values, rng)   once: their first values
 ///   prepare(model, data)          once: check options, allocate
 ///   start(model, data)            before the first step of a run that is not resumed
@@ -76,16 +79,37 @@ using TermValue = std::optional<Deferred<float>>;
 ///   operations()                  floating-point operations of begin_step()'s encodings, for profiles
 ///   archive(ar)                   the state that a resumed run needs, as name and value
 ///   identity(sink)                sink(name, value) for the settings that a resumed run must agree with
-///   values_to_evaluate()          const ParameterBlock*: values, such as an average, that dev data, the datastore and the saved model
-///                                 get in place of the model's; null: none. At most one term of a trainer has it
-/// A static member `whole_batch = true` says that it compares examples of a step: steps are not cut into parts, and every process
-/// calls its add() once a step, perhaps with no rows.
+///   values_to_evaluate()          const ParameterBlock*: values, such as an average, that dev data, the datastore and
+///                                 the saved model get in place of the model's; null: none. At most one term of a
+///                                 trainer has it
+/// A static member `whole_batch = true` says that it compares examples of a step: steps are not cut into parts, and
+/// every process calls its add() once a step, perhaps with no rows.
+/// A term whose type depends on the model has a member template `bound<Model>` in place of these, the type that is
+/// constructed from it and trains: QueueContrastive takes the queue of the model's stack so.
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
 template <class T, class Context>
 concept Term = requires(T& term, Context& context) {
   { T::name } -> std::convertible_to<std::string_view>;
   { term.add(context) } -> std::same_as<TermValue>;
 };
+
+namespace detail {
+
+template <class T, class Model>
+struct BoundTerm {
+  using type = T;
+};
+template <class T, class Model>
+  requires requires { typename T::template bound<Model>; }
+struct BoundTerm<T, Model> {
+  using type = typename T::template bound<Model>;
+};
+
+}  // namespace detail
+
+/// The type that a term has in the training of a model.
+template <class T, class Model>
+using bound_term = typename detail::BoundTerm<T, Model>::type;
 
 /// Terms that compare the examples of a step.
 template <class T>

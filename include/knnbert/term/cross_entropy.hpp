@@ -11,7 +11,9 @@ struct CrossEntropy {
   float label_smoothing = 0;
 
   template <class Sink>
-  void identity(Sink&& sink) const { sink("weight", weight), sink("label_smoothing", label_smoothing); }
+  void identity(Sink&& sink) const {
+    sink("weight", weight), sink("label_smoothing", label_smoothing);
+  }
 
   template <class Context>
   TermValue add(Context& context) const {

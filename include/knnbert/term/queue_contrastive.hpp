@@ -12,12 +12,12 @@
 namespace knnbert {
 
 struct QueueContrastiveOptions {
-  float weight = 0.1f;             ///< lambda
-  float momentum = 0.999f;         ///< m of the key encoder; 1 freezes it
-  index_t capacity = 32000;        ///< K
-  index_t positives = 16;          ///< R, encoded and enqueued for every query
+  float weight = 0.1f;       ///< lambda
+  float momentum = 0.999f;   ///< m of the key encoder; 1 freezes it
+  index_t capacity = 32000;  ///< K
+  index_t positives = 16;    ///< R, encoded and enqueued for every query
   bool key_dropout = true;
-  bool warm_up = true;             ///< fill the queue with one key for every training example first
+  bool warm_up = true;  ///< fill the queue with one key for every training example first
   ContrastOptions contrast = {};
 };
 
@@ -29,6 +29,10 @@ struct QueueContrastiveOptions {
 template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
 class BasicQueueContrastive : public QueueContrastiveOptions {
  public:
+  static_assert(DifferentiableMetric<typename Q::metric_type>,
+                "Stack::metric_type: a DifferentiableMetric expected for a contrast, as metric/concept.hpp says");
+  static_assert(Queue<Q> || !DifferentiableMetric<typename Q::metric_type>,
+                "Stack::queue_type<metric_type>: a Queue expected, as queue/concept.hpp says");
   static constexpr std::string_view name = "contrastive";
   using queue_type = Q;
 
@@ -48,8 +52,10 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
-    if (!(momentum >= 0 && momentum <= 1)) raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
-    if (!(weight >= 0) || !std::isfinite(weight)) raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
+    if (!(momentum >= 0 && momentum <= 1))
+      raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
+    if (!(weight >= 0) || !std::isfinite(weight))
+      raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
     if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
     contrast.validate();
     queue_ = model.template make_queue<Q>(capacity);
@@ -82,23 +88,27 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     const index_t rows = context.embedding.rows();
     for (Matrix* m : {&raw_, &queries_, &d_queries_}) m->resize(rows, model.projection_width());
     const auto projection = model.lend_projection();
-    model.projection().forward(model.values(), context.embedding, context.dropout, context.first_example, projection->tape, raw_);
+    model.projection().forward(model.values(), context.embedding, context.dropout, context.first_example,
+                               projection->tape, raw_);
     copy(raw_, queries_);
     model.metric().prepare(queries_);
     d_queries_.fill(0);
     step_contrast_.first_anchor = context.first_example;
-    const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample), d_queries_, {}, model.workers());
+    const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample),
+                                         d_queries_, {}, model.workers());
     for (index_t b = 0; b < rows; ++b)
       for (float& d : d_queries_.row(b)) d *= weight;
     model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
-    model.projection().backward(model.values(), projection->tape, d_queries_, &context.gradients, context.d_embedding, model.workers());
+    model.projection().backward(model.values(), projection->tape, d_queries_, &context.gradients, context.d_embedding,
+                                model.workers());
     gather(report);
     return weight * report.loss;
   }
 
   template <class Sink>
   void measure(Sink&& sink) const {
-    double anchors = static_cast<double>(total_.valid_anchors), positive = total_.mean_positive, negative = total_.mean_negative;
+    double anchors = static_cast<double>(total_.valid_anchors), positive = total_.mean_positive,
+           negative = total_.mean_negative;
     if (team_.size() > 1) {
       float sums[] = {static_cast<float>(anchors), static_cast<float>(positive), static_cast<float>(negative)};
       team_.all_reduce(sums);
@@ -136,7 +146,8 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     constexpr index_t group = 256;
     const auto order = sampler_.order(data, Rng(model.seed(), Stream::sample));
     for (index_t first = 0; first < data.size(); first += group) {
-      const std::span<const index_t> examples(order.data() + first, static_cast<std::size_t>(std::min(group, data.size() - first)));
+      const std::span<const index_t> examples(order.data() + first,
+                                              static_cast<std::size_t>(std::min(group, data.size() - first)));
       push(model, data, examples, std::nullopt);
     }
   }
@@ -146,17 +157,22 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     const Rng rng = start.clock.rng(Stream::positives);
     chosen_.clear();
     for (index_t query = 0; query < std::ssize(start.examples); ++query)
-      sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), pool_, chosen_);
-    push(start.model, start.data, chosen_, key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
+      sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), pool_,
+                    chosen_);
+    push(start.model, start.data, chosen_,
+         key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
   }
 
   /// Encodes examples with the key encoder, every process its share, and enqueues them.
   template <class Model, class Data>
-  void push(const Model& model, const Data& data, std::span<const index_t> examples, const std::optional<Rng>& dropout) {
+  void push(const Model& model, const Data& data, std::span<const index_t> examples,
+            const std::optional<Rng>& dropout) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
     const Range own = team_.share(std::ssize(examples));
-    batch_.assign(data.tokens(), examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
-    if (batch_.size() > 0) model.project(keys_, batch_, dropout, View(new_keys_).row_range(own.begin, batch_.size()), own.begin);
+    batch_.assign(data.tokens(),
+                  examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
+    if (batch_.size() > 0)
+      model.project(keys_, batch_, dropout, View(new_keys_).row_range(own.begin, batch_.size()), own.begin);
     operations_ += model.operations(batch_);
     gather_rows(team_, new_keys_);
     data.labels_of(examples, labels_);
@@ -183,6 +199,26 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   Matrix new_keys_, raw_, queries_, d_queries_;
 };
 
-using QueueContrastive = BasicQueueContrastive<>;
+/// The same with the queue of the model's stack; the sampler chooses which examples are encoded for a query.
+template <class Sampler = SameClassSampler>
+class SampledQueueContrastive : public QueueContrastiveOptions {
+ public:
+  template <class Model>
+  using bound = BasicQueueContrastive<typename Model::queue_type, Sampler>;
+
+  SampledQueueContrastive() = default;
+  SampledQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
+      : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
+
+  template <class Q>
+  operator BasicQueueContrastive<Q, Sampler>() const {
+    return {*this, sampler_};
+  }
+
+ private:
+  Sampler sampler_;
+};
+
+using QueueContrastive = SampledQueueContrastive<>;
 
 }  // namespace knnbert

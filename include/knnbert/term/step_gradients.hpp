@@ -6,8 +6,8 @@
 
 namespace knnbert {
 
-/// What terms let enter the one backward pass of a step's clean texts; all add to it. Rows below the embedding are there, as zeros,
-/// from the first time that a term asks for them in a step.
+/// What terms let enter the one backward pass of a step's clean texts; all add to it. Rows below the embedding are
+/// there, as zeros, from the first time that a term asks for them in a step.
 template <class Model>
 class StepGradients {
  public:
@@ -15,10 +15,12 @@ class StepGradients {
 
   Rows d_logits, d_embedding;  // [B, C], [B, H]
 
-  /// At hidden states: [T, H] of all rows or [B, H] of first ones; layer 0 is the embedding's output, l the output of block l.
+  /// At hidden states: [T, H] of all rows or [B, H] of first ones; layer 0 is the embedding's output, l the output of
+  /// block l.
   /// Errors: ShapeError.
   Rows& d_hidden(index_t layer, HiddenRows which) {
-    if (layer < 0 || layer > layers_) raise<ShapeError>("StepGradients::d_hidden: layer {} given, 0 to {} expected", layer, layers_);
+    if (layer < 0 || layer > layers_)
+      raise<ShapeError>("StepGradients::d_hidden: layer {} given, 0 to {} expected", layer, layers_);
     for (std::size_t i = 0; i < used_; ++i)
       if (hidden_[i]->layer == layer && hidden_[i]->which == which) return hidden_[i]->rows;
     if (used_ == hidden_.size()) hidden_.push_back(std::make_unique<Hidden>());
@@ -46,7 +48,8 @@ class StepGradients {
   typename Model::gradients_type entering(Gradients& parameters) {
     views_.clear();
     for (std::size_t i = 0; i < used_; ++i) views_.push_back({hidden_[i]->layer, hidden_[i]->which, hidden_[i]->rows});
-    typename Model::gradients_type all{.d_logits = d_logits, .d_embedding = d_embedding, .d_hidden = views_, .parameters = &parameters};
+    typename Model::gradients_type all{
+        .d_logits = d_logits, .d_embedding = d_embedding, .d_hidden = views_, .parameters = &parameters};
     if (has_sums_) all.d_sums = d_sums_;
     return all;
   }

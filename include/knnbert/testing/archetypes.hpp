@@ -1,9 +1,12 @@
 #pragma once
 #include "knnbert/datastore/concept.hpp"
+#include "knnbert/encoder/concept.hpp"
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/metric/concept.hpp"
+#include "knnbert/nn/head.hpp"
 #include "knnbert/optimizer/concept.hpp"
 #include "knnbert/queue/concept.hpp"
+#include "knnbert/text/concept.hpp"
 #include "knnbert/voting/concept.hpp"
 
 /// The least that models each concept. A template that compiles with an archetype asks for no more than its concept
@@ -48,6 +51,103 @@ struct QueueArchetype {
   metric_type metric_;
 };
 
+struct TokenizerArchetype {
+  void append(std::string_view, Batch& batch, index_t) const {
+    for (const token_t id : {0, 1}) batch.ids.push_back(id);
+    batch.close_text();
+  }
+  void append(std::string_view first, std::string_view, Batch& batch, index_t max_length) const {
+    append(first, batch, max_length);
+  }
+  index_t vocabulary_size() const { return 2; }
+  SpecialTokens special() const { return {}; }
+  static TokenizerArchetype load(const std::filesystem::path&) { return {}; }
+  void save(const std::filesystem::path&) const {}
+};
+
+/// Three numbers, whatever the text.
+struct EncoderArchetype {
+  struct config_type {};
+  struct workspace_type {};
+
+  explicit EncoderArchetype(const config_type&) {}
+  void declare_dense(ParameterTable&) {}
+  void declare_lookup(ParameterTable& table) { bias = table.add_lookup("bias", 1, 3); }
+  index_t width() const { return 3; }
+  index_t max_length() const { return 1000; }
+  index_t vocabulary_size() const { return 2; }
+  bool pools(Pooling) const { return true; }
+  float dropout() const { return 0; }
+  void encode(const ParameterBlock& values, const EncoderInput&, const ForwardOptions&, View embedding, workspace_type&,
+              const Workers&) const {
+    for (index_t i = 0; i < embedding.rows(); ++i) std::copy_n(values.slice(bias), 3, embedding.row(i).begin());
+  }
+
+ protected:
+  index_t bias = -1;
+};
+
+struct TrainableEncoderArchetype : EncoderArchetype {
+  class tape_type {
+   public:
+    const Batch& batch() const { return batch_; }
+    ConstView embedding() const { return embedding_; }
+
+   private:
+    friend struct TrainableEncoderArchetype;
+    Batch batch_;
+    Matrix embedding_;
+  };
+
+  using EncoderArchetype::EncoderArchetype;
+  void forward(const ParameterBlock& values, const EncoderInput& input, const ForwardOptions& options, tape_type& tape,
+               workspace_type& workspace, const Workers& workers) const {
+    tape.batch_ = input.batch;
+    tape.embedding_.resize(input.batch.size(), width());
+    encode(values, input, options, tape.embedding_, workspace, workers);
+  }
+  void backward(const ParameterBlock&, const tape_type&, const EncoderGradients& gradients, workspace_type&,
+                const Workers&) const {
+    if (!gradients.parameters) return;
+    gradients.parameters->touch(0);
+    for (index_t i = 0; i < gradients.d_embedding.rows(); ++i)
+      for (index_t c = 0; c < width(); ++c) gradients.parameters->slice(bias)[c] += gradients.d_embedding(i, c);
+  }
+};
+
+struct StoredEncoderArchetype : TrainableEncoderArchetype {
+  struct checkpoint_type {
+    explicit checkpoint_type(const std::filesystem::path&) {}
+    config_type config() const { return {}; }
+    void read(const StoredEncoderArchetype&, ParameterBlock&) const {}
+    static void write_weights(const StoredEncoderArchetype&, const ParameterBlock&, const CheckpointFacts&,
+                              const std::filesystem::path&) {}
+  };
+  using TrainableEncoderArchetype::TrainableEncoderArchetype;
+};
+
+/// Zeros, and a parameter that nothing moves.
+struct HeadArchetype {
+  struct tape_type {};
+
+  static HeadArchetype declare(ParameterTable& table, const std::string& name, index_t inputs,
+                               const HeadOptions& options) {
+    HeadArchetype head;
+    head.output_ = Linear::declare(table, name, options.outputs, inputs);
+    return head;
+  }
+  index_t outputs() const { return output_.outputs; }
+  const Linear& output() const { return output_; }
+  void initialize(ParameterBlock&, const Rng&) const {}
+  void forward(const ParameterBlock&, ConstView, const std::optional<Rng>&, index_t, tape_type&, View out) const {
+    out.fill(0);
+  }
+  void backward(const ParameterBlock&, const tape_type&, ConstView, Gradients*, View, const Workers&) const {}
+
+ private:
+  Linear output_;
+};
+
 struct DatastoreArchetype {
   using metric_type = MetricArchetype;
   std::vector<example_id> add(ConstView, std::span<const label_t>, std::span<const std::string>) { return {}; }
@@ -57,6 +157,20 @@ struct DatastoreArchetype {
   index_t width() const { return 1; }
   metric_type metric() const { return {}; }
   std::string text(example_id) const { return {}; }
+};
+
+struct OwnedDatastoreArchetype : DatastoreArchetype {
+  explicit OwnedDatastoreArchetype(index_t) {}
+  std::vector<example_id> ids() const { return {}; }
+};
+
+struct StoredDatastoreArchetype : OwnedDatastoreArchetype {
+  using OwnedDatastoreArchetype::OwnedDatastoreArchetype;
+  void save(const std::filesystem::path&, const std::string&, const std::vector<std::string>&) const {}
+  static StoredDatastoreArchetype load(const std::filesystem::path&, const std::string&,
+                                       const std::vector<std::string>&) {
+    return StoredDatastoreArchetype(3);
+  }
 };
 
 struct VotingArchetype {
@@ -82,17 +196,23 @@ struct DivergenceArchetype {
 
 struct OptimizerArchetype {
   void step(ParameterBlock&, Gradients&, float, const Workers&, std::span<const float>) {}
+  static OptimizerArchetype make(float) { return {}; }
 };
 
 struct ScheduleArchetype {
+  explicit ScheduleArchetype(const ScheduleOptions&) {}
   double operator()(index_t) const { return 1; }
 };
 
 static_assert(Metric<MetricArchetype> && !DifferentiableMetric<MetricArchetype> &&
               DifferentiableMetric<DifferentiableMetricArchetype>);
 static_assert(PositivePolicy<PositivePolicyArchetype> && Queue<QueueArchetype> && Datastore<DatastoreArchetype>);
+static_assert(OwnedDatastore<OwnedDatastoreArchetype> && StoredDatastore<StoredDatastoreArchetype>);
+static_assert(Encoder<EncoderArchetype> && !TrainableEncoder<EncoderArchetype>);
+static_assert(TrainableEncoder<TrainableEncoderArchetype> && StoredEncoder<StoredEncoderArchetype>);
+static_assert(StoredTokenizer<TokenizerArchetype> && Head<HeadArchetype> && Head<MlpHead>);
 static_assert(Voting<VotingArchetype> && Fusion<FusionArchetype>);
 static_assert(Loss<LossArchetype> && Divergence<DivergenceArchetype>);
-static_assert(Optimizer<OptimizerArchetype> && Schedule<ScheduleArchetype>);
+static_assert(TrainingOptimizer<OptimizerArchetype> && TrainingSchedule<ScheduleArchetype>);
 
 }  // namespace knnbert::testing

@@ -72,12 +72,14 @@ BrokenLaws communicator_laws(C& communicator) {
   std::vector<float> expected;
   for (index_t r = 0; r < size; ++r)
     for (const float value : detail::numbers_of(r, 3 * r)) expected.push_back(value);
-  expect(broken, gather_values(team, std::span<const float>(own)) == expected, "all_gather keeps the order of the processes");
+  expect(broken, gather_values(team, std::span<const float>(own)) == expected,
+         "all_gather keeps the order of the processes");
 
   for (const index_t count : {index_t{0}, index_t{1}, size, 5 * size + 1}) {
     Matrix all = random_rows(count, 5, 62), rows = all;
     for (index_t i = 0; i < count; ++i)
-      if (const Range share = team.share(count); i < share.begin || i >= share.end) std::fill(rows.row(i).begin(), rows.row(i).end(), -1.0f);
+      if (const Range share = team.share(count); i < share.begin || i >= share.end)
+        std::fill(rows.row(i).begin(), rows.row(i).end(), -1.0f);
     gather_rows(team, rows);
     expect(broken, same_bits(all, rows), "{} rows computed by shares come together", count);
   }

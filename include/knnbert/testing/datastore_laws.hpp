@@ -86,9 +86,7 @@ BrokenLaws datastore_laws(Make&& make, bool exact = true) {
   bool refused = false;
   try {
     store.add(bad, std::span(labels).first(2), std::span(texts).first(2));
-  } catch (const Error&) {
-    refused = true;
-  }
+  } catch (const Error&) { refused = true; }
   expect(broken, refused && detail::unchanged(store, count, queries, few),
          "non-finite keys are refused and change nothing");
 

@@ -10,9 +10,7 @@ template <class Call>
 bool refuses(Call&& call) {
   try {
     call();
-  } catch (const ShapeError&) {
-    return true;
-  }
+  } catch (const ShapeError&) { return true; }
   return false;
 }
 

@@ -16,7 +16,8 @@ class MemoryArchive {
   void operator()(std::string_view name, std::span<float> values) {
     std::vector<float> copy(values.begin(), values.end());
     exchange(floats_, name, copy);
-    if (copy.size() != values.size()) raise<FormatError>("MemoryArchive: {} has {} numbers, {} expected", name, copy.size(), values.size());
+    if (copy.size() != values.size())
+      raise<FormatError>("MemoryArchive: {} has {} numbers, {} expected", name, copy.size(), values.size());
     std::copy(copy.begin(), copy.end(), values.begin());
   }
   void operator()(std::string_view name, std::vector<std::int64_t>& values) { exchange(integers_, name, values); }
@@ -41,7 +42,9 @@ class MemoryArchive {
     MemoryArchive& all;
     std::string prefix;
     template <class Values>
-    void operator()(std::string_view name, Values&& values) { all(prefix + std::string(name), std::forward<Values>(values)); }
+    void operator()(std::string_view name, Values&& values) {
+      all(prefix + std::string(name), std::forward<Values>(values));
+    }
     Scope scope(std::string_view name) { return {all, prefix + std::string(name) + "."}; }
   };
 

@@ -89,9 +89,7 @@ BrokenLaws queue_laws(Make&& make) {
   bool refused = false;
   try {
     queue.push(bad, std::vector<label_t>{0, 1});
-  } catch (const Error&) {
-    refused = true;
-  }
+  } catch (const Error&) { refused = true; }
   queue.archive(after);
   expect(broken, refused && before == after, "non-finite keys are refused and change nothing");
   detail::check_contrast(broken, queue, anchors);

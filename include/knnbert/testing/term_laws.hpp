@@ -45,7 +45,8 @@ void gradient_law(BrokenLaws& broken, const ParameterBlock& gradients, double h,
       });
     };
     const double slope = (at(h) - at(-h)) / (2 * h);
-    expect(broken, std::abs(slope - length) <= tolerance * length + 1e-4, "the gradient of {} is {}, differences of the value say {}", p.name, length, slope);
+    expect(broken, std::abs(slope - length) <= tolerance * length + 1e-4,
+           "the gradient of {} is {}, differences of the value say {}", p.name, length, slope);
   }
 }
 
@@ -65,9 +66,10 @@ inline bool same_bits(const ParameterBlock& a, const ParameterBlock& b) {
 }  // namespace detail
 
 /// The laws of training terms, for small data and make(), which returns the same network at every call. Dropout is off:
-/// the gradient is that of the value, for the model's and for the terms' own parameters; parts of a step add up to the whole, unless a
-/// term compares examples; what archive() names is all that a run needs to go on with the same bits. Where a term has state that
-/// follows the model, or searches for a perturbation that is then held constant, `tolerance` has to allow for it.
+/// the gradient is that of the value, for the model's and for the terms' own parameters; parts of a step add up to the
+/// whole, unless a term compares examples; what archive() names is all that a run needs to go on with the same bits.
+/// Where a term has state that follows the model, or searches for a perturbation that is then held constant,
+/// `tolerance` has to allow for it.
 template <class Make, DataSource Data, class... Terms>
 BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Terms&... terms) {
   BrokenLaws broken;
@@ -75,18 +77,25 @@ BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Term
   const auto unchanged = [](ParameterBlock&, ParameterBlock&) {};
   const auto whole = detail::run_terms(make, data, 0, unchanged, terms...);
   detail::gradient_law(broken, whole.gradients, h, tolerance, [&](auto&& change) {
-    return detail::run_terms(make, data, 0, [&](ParameterBlock& values, ParameterBlock&) { change(values); }, terms...).value;
+    return detail::run_terms(
+               make, data, 0, [&](ParameterBlock& values, ParameterBlock&) { change(values); }, terms...)
+        .value;
   });
   detail::gradient_law(broken, whole.own_gradients, h, tolerance, [&](auto&& change) {
-    return detail::run_terms(make, data, 0, [&](ParameterBlock&, ParameterBlock& own) { change(own); }, terms...).value;
+    return detail::run_terms(
+               make, data, 0, [&](ParameterBlock&, ParameterBlock& own) { change(own); }, terms...)
+        .value;
   });
 
   if constexpr (!(WholeBatchTerm<Terms> || ...))
     for (const index_t part : {index_t{1}, (data.size() + 1) / 2}) {
       const auto parts = detail::run_terms(make, data, part, unchanged, terms...);
-      expect(broken, std::abs(parts.value - whole.value) <= 1e-4 * std::abs(whole.value) + 1e-5, "parts of {} add up to the whole's value", part);
-      expect(broken, detail::relative_difference(parts.gradients, whole.gradients) < 1e-3, "parts of {} add up to the whole's gradient", part);
-      expect(broken, detail::relative_difference(parts.own_gradients, whole.own_gradients) < 1e-3, "parts of {} add up to the whole's own gradient", part);
+      expect(broken, std::abs(parts.value - whole.value) <= 1e-4 * std::abs(whole.value) + 1e-5,
+             "parts of {} add up to the whole's value", part);
+      expect(broken, detail::relative_difference(parts.gradients, whole.gradients) < 1e-3,
+             "parts of {} add up to the whole's gradient", part);
+      expect(broken, detail::relative_difference(parts.own_gradients, whole.own_gradients) < 1e-3,
+             "parts of {} add up to the whole's own gradient", part);
     }
 
   auto network = make(), resumed = make();
@@ -100,8 +109,10 @@ BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Term
   archive.rewind();
   second.archive(archive);
   first.step({.step = 2, .steps = 3}, all, 1e-3f), second.step({.step = 2, .steps = 3}, all, 1e-3f);
-  expect(broken, detail::same_bits(std::as_const(network).values(), std::as_const(resumed).values()), "a resumed run goes on with the same bits");
-  expect(broken, detail::same_bits(std::as_const(first).own_values(), std::as_const(second).own_values()), "a resumed run's own parameters go on with the same bits");
+  expect(broken, detail::same_bits(std::as_const(network).values(), std::as_const(resumed).values()),
+         "a resumed run goes on with the same bits");
+  expect(broken, detail::same_bits(std::as_const(first).own_values(), std::as_const(second).own_values()),
+         "a resumed run's own parameters go on with the same bits");
   return broken;
 }
 

@@ -36,9 +36,7 @@ BrokenLaws voting_laws(const V& voting = {}) {
   bool refused = false;
   try {
     voting(std::vector<Neighbor>{{0, 4, 0.5f}}, p);
-  } catch (const ShapeError&) {
-    refused = true;
-  }
+  } catch (const ShapeError&) { refused = true; }
   expect(broken, refused, "a label outside the classes is refused");
   return broken;
 }

@@ -13,7 +13,9 @@ class AddedVocabulary {
                   const Normalizer& normalizer)
       : size_(vocabulary.size()) {
     add_names(vocabulary, tokens);
-    const auto is_wanted = [&](const AddedToken& token) { return matching == AddedTokenMatching::all || !token.special; };
+    const auto is_wanted = [&](const AddedToken& token) {
+      return matching == AddedTokenMatching::all || !token.special;
+    };
     if (matching == AddedTokenMatching::none || std::none_of(tokens.begin(), tokens.end(), is_wanted)) return;
     std::vector<AddedTokenMatcher::Pattern> raw, normalized;
     for (const bool special : {true, false}) {

@@ -17,6 +17,9 @@ struct Batch {
   index_t size() const { return std::ssize(offsets) - 1; }  ///< number of texts B
   index_t tokens() const { return offsets.back(); }         ///< number of tokens T
   index_t length(index_t text) const { return offsets[text + 1] - offsets[text]; }
+  std::span<const token_t> text(index_t text) const {
+    return std::span(ids).subspan(static_cast<std::size_t>(offsets[text]), static_cast<std::size_t>(length(text)));
+  }
 
   void clear() {
     ids.clear();

@@ -1,5 +1,6 @@
 #pragma once
 #include <concepts>
+#include <filesystem>
 #include <string_view>
 
 #include "knnbert/text/batch.hpp"
@@ -21,6 +22,15 @@ concept Tokenizer = requires(const T& tokenizer, std::string_view text, Batch& b
   tokenizer.append(text, text, batch, max_length);
   { tokenizer.vocabulary_size() } -> std::convertible_to<index_t>;
   { tokenizer.special() } -> std::convertible_to<SpecialTokens>;
+};
+
+/// One that model directories hold: load(directory) reads what Hugging Face's tokenizers and save(directory) write.
+/// Errors: IoError, FormatError.
+template <class T>
+concept StoredTokenizer = Tokenizer<T> && std::copyable<T> &&
+    requires(const T& tokenizer, const std::filesystem::path& directory) {
+  { T::load(directory) } -> std::same_as<T>;
+  tokenizer.save(directory);
 };
 
 }  // namespace knnbert

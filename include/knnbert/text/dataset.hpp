@@ -22,8 +22,8 @@ struct Example {
 };
 
 /// Labeled texts. Classes are named; labels are positions in classes(). Class names that are all numbers are sorted as
-/// numbers, others by their bytes, unless an order is given. Labels of files have no blanks at their ends, 1.0 is read as 1
-/// and True as true; texts may be empty.  Thread safety: const access.
+/// numbers, others by their bytes, unless an order is given. Labels of files have no blanks at their ends, 1.0 is read
+/// as 1 and True as true; texts may be empty.  Thread safety: const access.
 class Dataset {
  public:
   Dataset() = default;
@@ -206,8 +206,7 @@ inline Dataset Dataset::with_classes(std::vector<std::string> classes) const {
     if (label(i) == no_label) continue;
     const auto& name = classes_[static_cast<std::size_t>(label(i))];
     const auto found = positions.find(name);
-    if (!found)
-      raise<FormatError>("{}: class '{}' is not among the {} given", location(i), name, classes.size());
+    if (!found) raise<FormatError>("{}: class '{}' is not among the {} given", location(i), name, classes.size());
     changed.labels_[static_cast<std::size_t>(i)] = *found;
   }
   changed.classes_ = std::move(classes);

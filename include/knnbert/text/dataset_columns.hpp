@@ -48,10 +48,8 @@ class ColumnFinder {
     Columns columns;
     columns.text = options_.text_column.empty() ? known.text : asked(options_.text_column);
     columns.label = options_.label_column.empty() ? known.label : asked(options_.label_column);
-    if (!options_.pair_column.empty())
-      columns.pair = asked(options_.pair_column);
-    else if (options_.text_column.empty() && columns.label != known.pair)
-      columns.pair = known.pair;
+    if (!options_.pair_column.empty()) columns.pair = asked(options_.pair_column);
+    else if (options_.text_column.empty() && columns.label != known.pair) columns.pair = known.pair;
     make_different(columns);
     require_once(columns);
     if (columns.text < 0) fail("text");
@@ -82,10 +80,8 @@ class ColumnFinder {
   void make_different(Columns& columns) const {
     if (columns.text != columns.label || columns.text < 0) return;
     const index_t other = count_ == 2 ? 1 - columns.text : -1;
-    if (options_.text_column.empty())
-      columns.text = other;
-    else if (options_.label_column.empty())
-      columns.label = other;
+    if (options_.text_column.empty()) columns.text = other;
+    else if (options_.label_column.empty()) columns.label = other;
   }
 
   /// A name that occurs twice does not tell which column is meant.

@@ -22,9 +22,7 @@ inline bool separates(std::string_view text, char separator) {
       if (i > 0 && row.fields.size() != columns) return false;
       columns = row.fields.size();
     }
-  } catch (const FormatError&) {
-    return false;
-  }
+  } catch (const FormatError&) { return false; }
   return columns > 1;
 }
 
@@ -74,17 +72,12 @@ inline QuoteEvidence examine_quotes(std::string_view text) {
       bool proper = is_quoted(field), doubled = false;
       for (std::size_t i = 1; proper && i + 1 < field.size(); ++i)
         if (field[i] == '"') proper = doubled = i + 2 < field.size() && field[i + 1] == '"', ++i;
-      if (proper)
-        ++evidence.quoted, evidence.doubled += doubled, evidence.commas += comma;
-      else if (is_quoted(field))
-        ++evidence.enclosed;
-      else if (field.find('"') != std::string::npos)
-        ++evidence.lone;
+      if (proper) ++evidence.quoted, evidence.doubled += doubled, evidence.commas += comma;
+      else if (is_quoted(field)) ++evidence.enclosed;
+      else if (field.find('"') != std::string::npos) ++evidence.lone;
       if (!proper) evidence.bare_commas += comma;
-      if (first)
-        columns.push_back(proper);
-      else if (c < columns.size() && columns[c] != proper)
-        evidence.whole_columns = false;
+      if (first) columns.push_back(proper);
+      else if (c < columns.size() && columns[c] != proper) evidence.whole_columns = false;
     }
   }
   return evidence;
@@ -99,9 +92,7 @@ bool is_even(Reader reader) {
     const auto columns = row.fields.size();
     while (reader.next(row))
       if (row.fields.size() != columns) return false;
-  } catch (const FormatError&) {
-    return false;
-  }
+  } catch (const FormatError&) { return false; }
   return true;
 }
 
@@ -130,9 +121,10 @@ inline Dialect find_dialect(std::string_view text, std::string_view name, bool c
                             RowCollector& out) {
   const char separator = csv ? find_separator(text, options) : '\t';
   if (csv && separator != ',' && options.text_column.empty() && !text.starts_with("sep="))
-    out.warn(format("{}: read with '{}' between columns, as its rows show; DatasetOptions::text_column and "
-                    "DatasetOptions::label_column say which is which if that is wrong",
-                    name, separator == '\t' ? std::string_view("\\t") : std::string_view(&separator, 1)));
+    out.warn(
+        format("{}: read with '{}' between columns, as its rows show; DatasetOptions::text_column and "
+               "DatasetOptions::label_column say which is which if that is wrong",
+               name, separator == '\t' ? std::string_view("\\t") : std::string_view(&separator, 1)));
   if (options.quotes != Quotes::automatic) return {separator, options.quotes == Quotes::rfc4180};
   return {separator, separator != '\t' || has_quoted_fields(text, name, out)};
 }

@@ -11,10 +11,8 @@ class Table {
   Table(std::string_view text, std::string_view name, bool csv, const DatasetOptions& options, RowCollector& out)
       : options_(options), out_(out), csv_(csv) {
     const Dialect dialect = find_dialect(text, name, csv, options, out);
-    if (dialect.quoted)
-      read(CsvReader(text, name, dialect.separator));
-    else
-      read(TsvReader(text, name, dialect.separator));
+    if (dialect.quoted) read(CsvReader(text, name, dialect.separator));
+    else read(TsvReader(text, name, dialect.separator));
   }
 
   const std::vector<DelimitedRow>& rows() const { return rows_; }

@@ -17,11 +17,8 @@ class GreedyPieces {
   using Scratch = std::vector<std::pair<std::size_t, std::uint64_t>>;
 
   GreedyPieces(Vocabulary vocabulary, std::string prefix, token_t unknown, index_t max_characters)
-      : vocabulary_(std::move(vocabulary)),
-        prefix_(std::move(prefix)),
-        prefix_hash_(Vocabulary::hash(prefix_)),
-        unknown_(unknown),
-        max_characters_(max_characters) {
+      : vocabulary_(std::move(vocabulary)), prefix_(std::move(prefix)), prefix_hash_(Vocabulary::hash(prefix_)),
+        unknown_(unknown), max_characters_(max_characters) {
     std::size_t bytes = 0;
     for (token_t id = 0; id < vocabulary_.size(); ++id) {
       longest_ = std::max(longest_, vocabulary_.token(id).size());

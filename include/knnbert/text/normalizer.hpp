@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "knnbert/text/unicode.hpp"
 #include "knnbert/io/utf8.hpp"
+#include "knnbert/text/unicode.hpp"
 
 namespace knnbert {
 
@@ -82,12 +82,9 @@ class Normalizer {
     if (options_.clean_text && properties & unicode::space) return add_starter(U' ', unicode::space, marks, sink);
     const bool is_set_apart = options_.chinese_characters && properties & unicode::chinese;
     if (is_set_apart) add_starter(U' ', unicode::space, marks, sink);
-    if (!strips_)
-      emit(c, properties, sink);
-    else if (!(properties & unicode::decomposes))
-      add_decomposed(c, properties, marks, sink);
-    else
-      unicode::decompose(c, [&](char32_t part) { add_decomposed(part, unicode::properties(part), marks, sink); });
+    if (!strips_) emit(c, properties, sink);
+    else if (!(properties & unicode::decomposes)) add_decomposed(c, properties, marks, sink);
+    else unicode::decompose(c, [&](char32_t part) { add_decomposed(part, unicode::properties(part), marks, sink); });
     if (is_set_apart) add_starter(U' ', unicode::space, marks, sink);
   }
 
@@ -97,10 +94,8 @@ class Normalizer {
     const auto combining = properties & unicode::decomposes ? unicode::combining_class(c) : std::uint8_t{0};
     if (combining == 0) release(marks, sink);
     if (properties & unicode::mark) return;
-    if (combining == 0)
-      emit(c, properties, sink);
-    else
-      marks.emplace_back(combining, c);
+    if (combining == 0) emit(c, properties, sink);
+    else marks.emplace_back(combining, c);
   }
 
   template <class Sink>
@@ -121,8 +116,7 @@ class Normalizer {
   void emit(char32_t c, std::uint8_t properties, Sink& sink) const {
     if (options_.lowercase && properties & unicode::upper)
       unicode::to_lower(c, [&](char32_t lower) { sink.push(lower, unicode::properties(lower)); });
-    else
-      sink.push(c, properties);
+    else sink.push(c, properties);
   }
 
   NormalizerOptions options_;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "knnbert/core/types.hpp"
-#include "knnbert/text/unicode.hpp"
 #include "knnbert/io/utf8.hpp"
+#include "knnbert/text/unicode.hpp"
 
 namespace knnbert {
 

@@ -13,11 +13,12 @@ struct Targets {
   Matrix values;                 // [B, C], or empty
 };
 
-/// What a training step reads: size() examples, of which assign(examples, clock, batch, targets) overwrites batch and targets with
-/// the chosen ones. Called once for each part of a step; the result is a function of its arguments, so that a run can be repeated.
-/// TrainingData is one, masked texts another.
+/// What a training step reads: size() examples, of which assign(examples, clock, batch, targets) overwrites batch and
+/// targets with the chosen ones. Called once for each part of a step; the result is a function of its arguments, so
+/// that a run can be repeated. TrainingData is one, masked texts another.
 template <class D>
-concept DataSource = requires(const D& data, std::span<const index_t> examples, const StepClock& clock, Batch& batch, Targets& targets) {
+concept DataSource = requires(const D& data, std::span<const index_t> examples, const StepClock& clock, Batch& batch,
+                              Targets& targets) {
   { data.size() } -> std::convertible_to<index_t>;
   data.assign(examples, clock, batch, targets);
 };

@@ -104,10 +104,8 @@ class TextEncoder {
     while (at < stop && !call.full()) {
       auto [breaks, is_ascii] = look_at(at, !normalizer_.options().clean_text);
       if (end - at < size) breaks &= (std::uint64_t{2} << (end - at)) - 1;  // of the blanks behind the text the first
-      if (breaks == 0)
-        at = encode_long(at, end, call);
-      else
-        at += is_ascii ? encode_ascii(at, breaks, call) : encode_mixed(at, breaks, call);
+      if (breaks == 0) at = encode_long(at, end, call);
+      else at += is_ascii ? encode_ascii(at, breaks, call) : encode_mixed(at, breaks, call);
     }
     return at;
   }
@@ -201,8 +199,7 @@ class TextEncoder {
   void append_word(const char* first, const char* last, const Call& call) const {
     if (first == last) return;
     const std::string_view word(first, static_cast<std::size_t>(last - first));
-    if (word.size() > WordKey::longest)
-      encode_slowly(word, call.pieces, call.scratch, call.limit - call.ids.size());
+    if (word.size() > WordKey::longest) encode_slowly(word, call.pieces, call.scratch, call.limit - call.ids.size());
     else if (const auto* const found = look_up(WordKey::of(word, normalizer_.options().lowercase), word, call))
       return call.append({found->ids.data(), found->count()});
     call.append(call.scratch.ids);

@@ -138,9 +138,7 @@ inline WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTo
   options.matching = matching;
   try {
     return WordPiece(Vocabulary(tokens), std::move(options));
-  } catch (const OptionError& error) {
-    raise<FormatError>("{}: {}", file, std::string_view(error.what()));
-  }
+  } catch (const OptionError& error) { raise<FormatError>("{}: {}", file, std::string_view(error.what())); }
 }
 
 inline void WordPiece::save(const std::filesystem::path& directory) const {

@@ -126,12 +126,9 @@ inline void read_template_processing(const Json& json, TokenizerDescription& des
 /// Names of [CLS] and [SEP] from a post-processor that puts them as BERT does; no other one is known.
 inline void read_post_processor(const Json& json, TokenizerDescription& description, const std::string& where) {
   const auto type = require<std::string>(json, "type", where);
-  if (type == "BertProcessing")
-    read_bert_processing(json, description, where);
-  else if (type == "TemplateProcessing")
-    read_template_processing(json, description, where);
-  else
-    raise<FormatError>("{}: type '{}' given, TemplateProcessing or BertProcessing expected", where, type);
+  if (type == "BertProcessing") read_bert_processing(json, description, where);
+  else if (type == "TemplateProcessing") read_template_processing(json, description, where);
+  else raise<FormatError>("{}: type '{}' given, TemplateProcessing or BertProcessing expected", where, type);
 }
 
 inline void read_model(const Json& json, index_t file_bytes, TokenizerDescription& description,

@@ -13,9 +13,11 @@ class TrainingData {
   /// Errors: ShapeError unless there is a label in [0, classes) for every text.
   TrainingData(Batch tokens, std::vector<label_t> labels, index_t classes)
       : tokens_(std::move(tokens)), labels_(std::move(labels)), by_class_(static_cast<std::size_t>(classes)) {
-    if (tokens_.size() != std::ssize(labels_)) raise<ShapeError>("TrainingData: {} texts but {} labels", tokens_.size(), labels_.size());
+    if (tokens_.size() != std::ssize(labels_))
+      raise<ShapeError>("TrainingData: {} texts but {} labels", tokens_.size(), labels_.size());
     for (index_t i = 0; i < size(); ++i) {
-      if (label(i) < 0 || label(i) >= classes) raise<ShapeError>("TrainingData: example {} has label {}, 0 to {} expected", i, label(i), classes - 1);
+      if (label(i) < 0 || label(i) >= classes)
+        raise<ShapeError>("TrainingData: example {} has label {}, 0 to {} expected", i, label(i), classes - 1);
       by_class_[static_cast<std::size_t>(label(i))].push_back(i);
     }
   }
@@ -59,8 +61,8 @@ struct SameClassSampler {
 
   /// Appends `count` examples of the class of examples[query]: without replacement while the class suffices, the rest
   /// drawn again. pool: scratch.
-  void draw(const TrainingData& data, std::span<const index_t> examples, index_t query, index_t count, const Rng& rng, std::vector<index_t>& pool,
-            std::vector<index_t>& chosen) const {
+  void draw(const TrainingData& data, std::span<const index_t> examples, index_t query, index_t count, const Rng& rng,
+            std::vector<index_t>& pool, std::vector<index_t>& chosen) const {
     const index_t example = examples[static_cast<std::size_t>(query)];
     const auto all = data.of_class(data.label(example));
     pool.assign(all.begin(), all.end());
@@ -71,7 +73,8 @@ struct SameClassSampler {
       std::swap(pool[static_cast<std::size_t>(i)], pool[static_cast<std::size_t>(i + below(i, std::ssize(pool) - i))]);
       chosen.push_back(pool[static_cast<std::size_t>(i)]);
     }
-    for (index_t i = distinct; i < count; ++i) chosen.push_back(pool[static_cast<std::size_t>(below(i, std::ssize(pool)))]);
+    for (index_t i = distinct; i < count; ++i)
+      chosen.push_back(pool[static_cast<std::size_t>(below(i, std::ssize(pool)))]);
   }
 };
 

@@ -2,8 +2,8 @@
 #include <string_view>
 #include <utility>
 
-#include "knnbert/text/unicode.hpp"
 #include "knnbert/io/utf8.hpp"
+#include "knnbert/text/unicode.hpp"
 
 namespace knnbert::unicode {
 

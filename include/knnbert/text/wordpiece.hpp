@@ -17,17 +17,17 @@ class WordPiece {
   /// Errors: OptionError for options out of range, special tokens that the vocabulary lacks, added tokens whose id
   /// belongs to another token.
   explicit WordPiece(Vocabulary vocabulary, WordPieceOptions options = {})
-      : options_(complete(vocabulary, std::move(options))),
-        normalizer_(options_.normalizer),
-        added_(vocabulary, options_.added_tokens, options_.matching, normalizer_),
-        special_(find_special(vocabulary)),
+      : options_(complete(vocabulary, std::move(options))), normalizer_(options_.normalizer),
+        added_(vocabulary, options_.added_tokens, options_.matching, normalizer_), special_(find_special(vocabulary)),
         pieces_(std::move(vocabulary), options_.prefix, special_.unknown, options_.max_characters_per_word),
         encoder_(added_.normalized().empty() ? normalizer_ : Normalizer(as_is), pieces_) {}
 
   /// Reads tokenizer.json, else vocab.txt, and with either special_tokens_map.json and tokenizer_config.json, whose
-  /// normalizer settings win over those of tokenizer.json (as in transformers). Added tokens that are not special are found
-  /// in texts; special ones, such as [SEP], are ordinary text there unless asked for.  Errors: IoError, FormatError.
-  static WordPiece load(const std::filesystem::path& directory, AddedTokenMatching matching = AddedTokenMatching::ordinary);
+  /// normalizer settings win over those of tokenizer.json (as in transformers). Added tokens that are not special are
+  /// found in texts; special ones, such as [SEP], are ordinary text there unless asked for.  Errors: IoError,
+  /// FormatError.
+  static WordPiece load(const std::filesystem::path& directory,
+                        AddedTokenMatching matching = AddedTokenMatching::ordinary);
 
   /// Writes what load and transformers' AutoTokenizer read.
   /// Errors: IoError; FormatError for tokens that are not UTF-8.
@@ -147,10 +147,8 @@ class WordPiece {
       if (added_.normalized().empty()) return on_text(part);
       added_.normalized()(normalizer_.normalize(part), on_text, on_token);
     };
-    if (added_.raw().empty())
-      on_raw(text);
-    else
-      added_.raw()(text, on_raw, on_token);
+    if (added_.raw().empty()) on_raw(text);
+    else added_.raw()(text, on_raw, on_token);
     if (ids.size() > limit) ids.resize(limit);
   }
 

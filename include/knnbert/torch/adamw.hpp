@@ -8,18 +8,26 @@
 
 namespace knnbert {
 
-/// BasicAdamW by torch's fused kernel over the flat tensors of values, gradients and moments: one launch for all parameters that
-/// share rate and decay, which without weight decay and multipliers is all of them. Its state reads and writes as BasicAdamW's.
+/// BasicAdamW by torch's fused kernel over the flat tensors of values, gradients and moments: one launch for all
+/// parameters that share rate and decay, which without weight decay and multipliers is all of them. Its state reads and
+/// writes as BasicAdamW's.
 class TorchAdamW {
  public:
   /// device: of blocks that are on none yet.  Errors: OptionError.
-  explicit TorchAdamW(const AdamWOptions& options = {}, const std::string& device = "cpu") : options_(options), device_(torch_device(device)) { options.validate(); }
-  TorchAdamW(const TorchAdamW& other) : options_(other.options_), device_(other.device_), groups_(other.groups_), grouped_for_(other.grouped_for_) {
-    if (other.first_.defined()) first_ = other.first_.clone(), second_ = other.second_.clone(), updates_ = other.updates_.clone();
+  explicit TorchAdamW(const AdamWOptions& options = {}, const std::string& device = "cpu")
+      : options_(options), device_(torch_device(device)) {
+    options.validate();
+  }
+  static TorchAdamW make(float weight_decay) { return TorchAdamW(AdamWOptions{.weight_decay = weight_decay}); }
+  TorchAdamW(const TorchAdamW& other)
+      : options_(other.options_), device_(other.device_), groups_(other.groups_), grouped_for_(other.grouped_for_) {
+    if (other.first_.defined())
+      first_ = other.first_.clone(), second_ = other.second_.clone(), updates_ = other.updates_.clone();
   }
   TorchAdamW(TorchAdamW&&) = default;
   TorchAdamW& operator=(TorchAdamW other) noexcept {
-    std::swap(options_, other.options_), std::swap(device_, other.device_), std::swap(groups_, other.groups_), std::swap(grouped_for_, other.grouped_for_);
+    std::swap(options_, other.options_), std::swap(device_, other.device_), std::swap(groups_, other.groups_),
+        std::swap(grouped_for_, other.grouped_for_);
     std::swap(first_, other.first_), std::swap(second_, other.second_), std::swap(updates_, other.updates_);
     return *this;
   }
@@ -28,7 +36,8 @@ class TorchAdamW {
   index_t updates() const { return updates_.defined() ? static_cast<index_t>(updates_.item<float>()) : 0; }
 
   /// Errors: ShapeError, DeviceMemoryError; then nothing changed.
-  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers& = Workers(), std::span<const float> multipliers = {}) {
+  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers& = Workers(),
+            std::span<const float> multipliers = {}) {
     update("TorchAdamW::step", values, gradients, rate, multipliers, {}, {});
   }
 
@@ -37,14 +46,16 @@ class TorchAdamW {
     return detail::guarded("TorchAdamW::norm", [&] {
       const c10::NoGradGuard no_graph;
       place(values);
-      return at::linalg_vector_norm(detail::on_device_to_write(gradients.block(), device_).floats(), 2, {}, false, at::kFloat);
+      return at::linalg_vector_norm(detail::on_device_to_write(gradients.block(), device_).floats(), 2, {}, false,
+                                    at::kFloat);
     });
   }
 
-  /// Clips by a norm to at most max_norm (0: not) and moves the parameters, unless norm or `finite` say that there is no gradient.
+  /// Clips by a norm to at most max_norm (0: not) and moves the parameters, unless norm or `finite` say that there is
+  /// no gradient.
   /// Errors: as step().
-  void clipped_step(const at::Tensor& norm, ParameterBlock& values, Gradients& gradients, double max_norm, float rate, const Workers& = Workers(),
-                    std::span<const float> multipliers = {}, bool finite = true) {
+  void clipped_step(const at::Tensor& norm, ParameterBlock& values, Gradients& gradients, double max_norm, float rate,
+                    const Workers& = Workers(), std::span<const float> multipliers = {}, bool finite = true) {
     if (!finite) return;
     detail::guarded("TorchAdamW::clipped_step", [&] {
       const c10::NoGradGuard no_graph;
@@ -54,15 +65,17 @@ class TorchAdamW {
     });
   }
   /// The same by the gradients' own norm, which it returns. Nobody waits for the device before that is read.
-  Deferred<double> clipped_step(ParameterBlock& values, Gradients& gradients, double max_norm, float rate, const Workers& workers = Workers(),
-                                std::span<const float> multipliers = {}, bool finite = true) {
+  Deferred<double> clipped_step(ParameterBlock& values, Gradients& gradients, double max_norm, float rate,
+                                const Workers& workers = Workers(), std::span<const float> multipliers = {},
+                                bool finite = true) {
     const at::Tensor own = norm(values, gradients, workers);
     clipped_step(own, values, gradients, max_norm, rate, workers, multipliers, finite);
     return read_norm(own);
   }
   static at::Tensor joint_norm(const at::Tensor& a, const at::Tensor& b) { return at::hypot(a, b); }
   static Deferred<double> read_norm(const at::Tensor& norm) {
-    return Deferred<double>([norm] { return detail::guarded("TorchAdamW", [&] { return static_cast<double>(norm.item<float>()); }); });
+    return Deferred<double>(
+        [norm] { return detail::guarded("TorchAdamW", [&] { return static_cast<double>(norm.item<float>()); }); });
   }
 
   /// Errors: FormatError; then nothing changed.
@@ -79,13 +92,18 @@ class TorchAdamW {
     };
     const auto first = exchanged("first_moment", first_), second = exchanged("second_moment", second_);
     if constexpr (WritesOnly<Archive>) return;
-    if (first.size() != second.size()) raise<FormatError>("AdamW::archive: moments of {} and {} floats given", first.size(), second.size());
+    if (first.size() != second.size())
+      raise<FormatError>("AdamW::archive: moments of {} and {} floats given", first.size(), second.size());
     detail::guarded("TorchAdamW::archive", [&] {
       const auto moment = [&](const std::vector<float>& values) {
-        return values.empty() ? at::Tensor() : at::from_blob(const_cast<float*>(values.data()), {std::ssize(values)}, at::kFloat).clone().to(device_);
+        return values.empty() ? at::Tensor()
+                              : at::from_blob(const_cast<float*>(values.data()), {std::ssize(values)}, at::kFloat)
+                                    .clone()
+                                    .to(device_);
       };
       const auto fresh_first = moment(first), fresh_second = moment(second);
-      updates_ = fresh_first.defined() ? at::full({}, static_cast<float>(updates), fresh_first.options()) : at::Tensor();
+      updates_ =
+          fresh_first.defined() ? at::full({}, static_cast<float>(updates), fresh_first.options()) : at::Tensor();
       first_ = fresh_first, second_ = fresh_second;
     });
   }
@@ -117,7 +135,8 @@ class TorchAdamW {
       const float factor = detail::multiplier(multipliers, n);
       const bool decays = p.decays && options_.weight_decay > 0;
       const Range range{p.offset, n + 1 < table.count() ? table[n + 1].offset : p.offset + p.size};
-      auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.factor == factor && g.decays == decays; });
+      auto group = std::find_if(groups_.begin(), groups_.end(),
+                                [&](const Group& g) { return g.factor == factor && g.decays == decays; });
       if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{factor, decays, {}});
       if (!group->ranges.empty() && group->ranges.back().end == range.begin) group->ranges.back().end = range.end;
       else group->ranges.push_back(range);
@@ -126,10 +145,12 @@ class TorchAdamW {
     return groups_;
   }
 
-  void update(std::string_view where, ParameterBlock& values, Gradients& gradients, float rate, std::span<const float> multipliers,
-              const std::optional<at::Tensor>& divisor, const std::optional<at::Tensor>& unusable) {
+  void update(std::string_view where, ParameterBlock& values, Gradients& gradients, float rate,
+              std::span<const float> multipliers, const std::optional<at::Tensor>& divisor,
+              const std::optional<at::Tensor>& unusable) {
     detail::require_step(where, values, gradients, multipliers);
-    if (first_.defined() && first_.numel() != values.size()) raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), values.size());
+    if (first_.defined() && first_.numel() != values.size())
+      raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), values.size());
     detail::guarded(where, [&] {
       const c10::NoGradGuard no_graph;
       place(values);
@@ -147,10 +168,12 @@ class TorchAdamW {
         std::vector<at::Tensor> p, d, m, v, t;
         for (const Range r : group.ranges) {
           const auto part = [&](const at::Tensor& of) { return of.narrow(0, r.begin, r.end - r.begin); };
-          p.push_back(part(flat)), d.push_back(part(g)), m.push_back(part(first_)), v.push_back(part(second_)), t.push_back(updates_);
+          p.push_back(part(flat)), d.push_back(part(g)), m.push_back(part(first_)), v.push_back(part(second_)),
+              t.push_back(updates_);
         }
-        at::_fused_adamw_(p, d, m, v, {}, t, rate * group.factor, options_.beta1, options_.beta2, group.decays ? options_.weight_decay : 0.0f, options_.epsilon, false,
-                          false, divisor, unusable);
+        at::_fused_adamw_(p, d, m, v, {}, t, rate * group.factor, options_.beta1, options_.beta2,
+                          group.decays ? options_.weight_decay : 0.0f, options_.epsilon, false, false, divisor,
+                          unusable);
       }
     });
   }

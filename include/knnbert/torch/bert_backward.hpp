@@ -4,10 +4,12 @@
 
 namespace knnbert {
 
-/// Adds the gradients of some parameters to their places among `gradients`, where that is defined, and returns the gradient at
+/// Adds the gradients of some parameters to their places among `gradients`, where that is defined, and returns the
+/// gradient at
 /// `input`, where that is.
-inline at::Tensor TorchBert::pull(const TorchTape& tape, const at::Tensor& output, const at::Tensor& d_output, const at::Tensor& input,
-                                  std::span<const index_t> numbers, const ParameterTable& table, const at::Tensor& gradients) const {
+inline at::Tensor TorchBert::pull(const TorchTape& tape, const at::Tensor& output, const at::Tensor& d_output,
+                                  const at::Tensor& input, std::span<const index_t> numbers,
+                                  const ParameterTable& table, const at::Tensor& gradients) const {
   std::vector<at::Tensor> ends;
   if (gradients.defined())
     for (const index_t n : numbers) ends.push_back(tape.leaves_[static_cast<std::size_t>(n)]);
@@ -18,17 +20,23 @@ inline at::Tensor TorchBert::pull(const TorchTape& tape, const at::Tensor& outpu
   return input.defined() ? found.back() : at::Tensor();
 }
 
-inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& tape, const TorchGradients& gradients, TorchWorkspace&, const Workers&) const {
+inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& tape, const TorchGradients& gradients,
+                                TorchWorkspace&, const Workers&) const {
   const ParameterTable& table = values.table();
   const index_t layers = tape.layers();
-  if (!gradients.d_embedding.empty()) require_shape("TorchBert::backward: d_embedding", gradients.d_embedding, tape.batch().size(), width());
+  if (!gradients.d_embedding.empty())
+    require_shape("TorchBert::backward: d_embedding", gradients.d_embedding, tape.batch().size(), width());
   for (const auto& d : gradients.d_hidden) d.require("TorchBert::backward", tape.batch(), layers, width());
-  if (!gradients.d_sums.empty()) require_shape("TorchBert::backward: d_sums", gradients.d_sums, tape.batch().tokens(), width());
+  if (!gradients.d_sums.empty())
+    require_shape("TorchBert::backward: d_sums", gradients.d_sums, tape.batch().tokens(), width());
   if (tape.entry_ == Entry::output && (gradients.d_sums_out || !gradients.d_sums.empty()))
-    raise<OptionError>("TorchBert::backward: a gradient at the sums given or asked for, but the pass was entered behind them");
+    raise<OptionError>(
+        "TorchBert::backward: a gradient at the sums given or asked for, but the pass was entered behind them");
   detail::guarded("TorchBert::backward", [&] {
     const c10::AutoGradMode with_graph(true);
-    const at::Tensor flat = gradients.parameters ? detail::on_device_to_write(gradients.parameters->block(), device_).floats() : at::Tensor();
+    const at::Tensor flat = gradients.parameters
+                                ? detail::on_device_to_write(gradients.parameters->block(), device_).floats()
+                                : at::Tensor();
     const auto kind = type(tape.lowered_);
     const auto leaf = [&](index_t n) { return tape.leaves_[static_cast<std::size_t>(n)]; };
     const auto recomputed = [&](index_t layer) {
@@ -41,12 +49,15 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
         if (extra.layer != layer) continue;
         const auto& x = tape.hidden_[static_cast<std::size_t>(layer)];
         if (!d.defined()) d = at::zeros_like(x);
-        if (extra.which == HiddenRows::first) d = d.index_add(0, tape.packed_.first_row, extra.rows.on(device_).to(kind));
+        if (extra.which == HiddenRows::first)
+          d = d.index_add(0, tape.packed_.first_row, extra.rows.on(device_).to(kind));
         else d = d + packed_rows(extra.rows, tape.packed_).to(kind);
       }
     };
     if (!gradients.d_embedding.empty()) {
-      const std::vector<index_t> pooler = tape.options_.pooling_or_mean() == Pooling::pooler ? std::vector{layers_.pooler.weight, layers_.pooler.bias} : std::vector<index_t>();
+      const std::vector<index_t> pooler = tape.options_.pooling_or_mean() == Pooling::pooler
+                                              ? std::vector{layers_.pooler.weight, layers_.pooler.bias}
+                                              : std::vector<index_t>();
       d = pull(tape, tape.pooled_, gradients.d_embedding.on(device_), tape.hidden_.back(), pooler, table, flat);
     }
     add_hidden(layers);
@@ -64,8 +75,8 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
 }
 
 /// From the embedding's output to where the pass was entered. d: packed rows, undefined where nothing came down.
-inline void TorchBert::embedding_backward(const TorchTape& tape, at::Tensor d, const TorchGradients& gradients, const ParameterTable& table,
-                                          const at::Tensor& flat) const {
+inline void TorchBert::embedding_backward(const TorchTape& tape, at::Tensor d, const TorchGradients& gradients,
+                                          const ParameterTable& table, const at::Tensor& flat) const {
   const auto leave = [&](const at::Tensor& rows, TorchRows* to) {
     if (to) to->assign(rows.index_select(0, tape.packed_.row_of_token).to(at::kFloat));
   };

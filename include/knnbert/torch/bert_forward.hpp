@@ -12,7 +12,8 @@ inline void TorchBert::lower(ParameterBlock& values, Precision precision, const 
   values.start_lowering(precision);
 }
 
-inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, TorchTape& tape) const {
+inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInput& input,
+                             const ForwardOptions& options, TorchTape& tape) const {
   place(values);
   tape = TorchTape();
   tape.batch_ = input.batch, tape.options_ = options, tape.entry_ = input.entry;
@@ -21,7 +22,9 @@ inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInp
   const TorchFloats& floats = detail::on_device(values, device_);
   tape.leaves_.resize(static_cast<std::size_t>(values.table().count()));
   const auto add = [&](const std::vector<index_t>& numbers, const at::Tensor& flat) {
-    for (const index_t n : numbers) tape.leaves_[static_cast<std::size_t>(n)] = detail::parameter_view(flat, values.table()[n]).detach().requires_grad_();
+    for (const index_t n : numbers)
+      tape.leaves_[static_cast<std::size_t>(n)] =
+          detail::parameter_view(flat, values.table()[n]).detach().requires_grad_();
   };
   if (input.entry == Entry::tokens) add(table_numbers(), floats.floats());
   if (input.entry != Entry::output) add(norm_numbers(), floats.floats());
@@ -29,12 +32,13 @@ inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInp
   if (options.pooling_or_mean() == Pooling::pooler) add({layers_.pooler.weight, layers_.pooler.bias}, floats.floats());
 }
 
-inline void TorchBert::forward(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options, TorchTape& tape, TorchWorkspace&,
-                               const Workers&) const {
+inline void TorchBert::forward(const ParameterBlock& values, const TorchEncoderInput& input,
+                               const ForwardOptions& options, TorchTape& tape, TorchWorkspace&, const Workers&) const {
   require_fresh(values);
   require_batch("TorchBert::forward", config_, input.batch, options.pooling_or_mean());
   input.require("TorchBert::forward: rows", width(), values.precision());
-  if (options.keep == Keep::nothing) raise<OptionError>("TorchBert::forward: Keep::nothing given, Keep::hidden or all expected: encode() keeps nothing");
+  if (options.keep == Keep::nothing)
+    raise<OptionError>("TorchBert::forward: Keep::nothing given, Keep::hidden or all expected: encode() keeps nothing");
   const auto pass = [&] {
     const c10::AutoGradMode with_graph(true);
     start(values, input, options, tape);
@@ -69,7 +73,8 @@ inline void TorchBert::forward(const ParameterBlock& values, const TorchEncoderI
   }
 }
 
-inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options,
+inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const ParameterBlock& values,
+                                         const TorchEncoderInput& input, const ForwardOptions& options,
                                          index_t first) const {
   const bool low = values.precision() == Precision::bf16;
   const detail::PackedBatch packed(input.batch, bucket_limits(), device_);
@@ -79,14 +84,17 @@ inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const Parame
   const auto master = view(floats.floats()), computed = view(low ? floats.lowered() : floats.floats());
   detail::SeededDropout dropout(device_, options.dropout, options.first_example + first);
   const auto given = [&] { return packed_rows(input.rows, packed); };
-  at::Tensor x = input.entry == Entry::output ? given() : normalized(master, input.entry == Entry::sums ? given() : sums_of(master, packed), dropout);
+  at::Tensor x = input.entry == Entry::output
+                     ? given()
+                     : normalized(master, input.entry == Entry::sums ? given() : sums_of(master, packed), dropout);
   x = x.to(type(low));
   for (index_t l = 0; l < std::ssize(layers_.blocks); ++l) x = block(l, computed, packed, dropout, x);
   return pool(options.pooling_or_mean(), master, packed, x);
 }
 
 /// [B, H] on the device. Texts go through by length; rows that enter go through at once.
-inline at::Tensor TorchBert::encode_all(const ParameterBlock& values, const TorchEncoderInput& input, const ForwardOptions& options) const {
+inline at::Tensor TorchBert::encode_all(const ParameterBlock& values, const TorchEncoderInput& input,
+                                        const ForwardOptions& options) const {
   const Batch& batch = input.batch;
   require_fresh(values);
   require_batch("TorchBert::encode", config_, batch, options.pooling_or_mean());
@@ -101,13 +109,15 @@ inline at::Tensor TorchBert::encode_all(const ParameterBlock& values, const Torc
   const Batch sorted = batch.select(order);
   std::vector<at::Tensor> passes;
   index_t first = 0;
-  for (const index_t last : chunk_ends(sorted.offsets, (sorted.tokens() + options_.tokens_a_pass - 1) / options_.tokens_a_pass, ends)) {
+  for (const index_t last :
+       chunk_ends(sorted.offsets, (sorted.tokens() + options_.tokens_a_pass - 1) / options_.tokens_a_pass, ends)) {
     const std::span<const index_t> texts(order.data() + first, static_cast<std::size_t>(last - first));
     passes.push_back(encode_pass(floats, values, batch.select(texts), options, first));
     first = last;
   }
   std::vector<std::int64_t> place_of(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) place_of[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    place_of[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
   return at::cat(passes).index_select(0, detail::to_device(std::span<const std::int64_t>(place_of), device_));
 }
 

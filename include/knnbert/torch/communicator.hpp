@@ -8,13 +8,14 @@
 
 namespace knnbert {
 
-/// The processes of one of LibTorch's communication backends, as nccl() makes it. Floats on the backend's device are summed
-/// there, beside whatever else the device has to do; what lies in main memory travels by way of the device.
+/// The processes of one of LibTorch's communication backends, as nccl() makes it. Floats on the backend's device are
+/// summed there, beside whatever else the device has to do; what lies in main memory travels by way of the device.
 /// Thread safety: one thread at a time.  Errors of all members: CommunicationError; DeviceMemoryError.
 class TorchCommunicator {
  public:
   /// device: where the backend's tensors lie.
-  TorchCommunicator(c10::intrusive_ptr<c10d::Backend> backend, at::Device device) : backend_(std::move(backend)), device_(device) {}
+  TorchCommunicator(c10::intrusive_ptr<c10d::Backend> backend, at::Device device)
+      : backend_(std::move(backend)), device_(device) {}
   TorchCommunicator(const TorchCommunicator&) = delete;
   TorchCommunicator& operator=(const TorchCommunicator&) = delete;
 
@@ -37,7 +38,8 @@ class TorchCommunicator {
   void start_all_reduce(Mirror& mirror, Range range) {
     if (range.begin == range.end) return;
     started("all_reduce", [&] {
-      const at::Tensor part = detail::require_device(mirror, device_).floats().narrow(0, range.begin, range.end - range.begin);
+      const at::Tensor part =
+          detail::require_device(mirror, device_).floats().narrow(0, range.begin, range.end - range.begin);
       return Started{sum(part), part, {}};
     });
   }
@@ -65,7 +67,8 @@ class TorchCommunicator {
 
   /// Every process sends as many bytes as the one that has the most.
   void all_gather(std::span<std::byte> all, std::span<const index_t> ends) {
-    if (std::ssize(ends) != size()) raise<ShapeError>("TorchCommunicator::all_gather: {} ends given, {} expected", ends.size(), size());
+    if (std::ssize(ends) != size())
+      raise<ShapeError>("TorchCommunicator::all_gather: {} ends given, {} expected", ends.size(), size());
     const auto bytes_of = [&](index_t r) {
       const auto first = static_cast<std::size_t>(r ? ends[static_cast<std::size_t>(r - 1)] : 0);
       return all.subspan(first, static_cast<std::size_t>(ends[static_cast<std::size_t>(r)]) - first);
@@ -75,11 +78,13 @@ class TorchCommunicator {
     if (most == 0) return;
     guarded("all_gather", [&] {
       const auto options = at::TensorOptions().dtype(at::kByte).device(device_);
-      at::Tensor own = at::zeros({static_cast<std::int64_t>(most)}, options), gathered = at::empty({size() * static_cast<std::int64_t>(most)}, options);
+      at::Tensor own = at::zeros({static_cast<std::int64_t>(most)}, options),
+                 gathered = at::empty({size() * static_cast<std::int64_t>(most)}, options);
       if (const auto mine = bytes_of(rank()); !mine.empty()) own.narrow(0, 0, std::ssize(mine)).copy_(tensor_of(mine));
       backend_->_allgather_base(gathered, own)->wait();
       for (index_t r = 0; r < size(); ++r)
-        if (const auto theirs = bytes_of(r); !theirs.empty()) tensor_of(theirs).copy_(gathered.narrow(0, r * static_cast<std::int64_t>(most), std::ssize(theirs)));
+        if (const auto theirs = bytes_of(r); !theirs.empty())
+          tensor_of(theirs).copy_(gathered.narrow(0, r * static_cast<std::int64_t>(most), std::ssize(theirs)));
     });
   }
 
@@ -97,7 +102,9 @@ class TorchCommunicator {
     at::Tensor there, host;  // host: undefined where the device has the only copy
   };
 
-  static at::Tensor tensor_of(std::span<std::byte> bytes) { return at::from_blob(bytes.data(), {std::ssize(bytes)}, at::kByte); }
+  static at::Tensor tensor_of(std::span<std::byte> bytes) {
+    return at::from_blob(bytes.data(), {std::ssize(bytes)}, at::kByte);
+  }
 
   c10::intrusive_ptr<c10d::Work> sum(const at::Tensor& values) {
     std::vector<at::Tensor> all{values};
@@ -114,9 +121,7 @@ class TorchCommunicator {
     const c10::NoGradGuard no_graph;
     try {
       detail::guarded("TorchCommunicator", f);
-    } catch (const DeviceMemoryError&) {
-      throw;
-    } catch (const DeviceError& error) {
+    } catch (const DeviceMemoryError&) { throw; } catch (const DeviceError& error) {
       raise<CommunicationError>("TorchCommunicator::{}: {}", name, error.what());
     }
   }

@@ -8,23 +8,25 @@ namespace knnbert::detail {
 
 /// What a contrast knows of its anchors on the device; [B] each.
 struct TorchAnchors {
-  at::Tensor labels;        // int64
-  at::Tensor most, least;   // int64: positives taken from either end of the ranking
-  at::Tensor weight;        // float: of one positive; 0 for an anchor that takes no part
+  at::Tensor labels;       // int64
+  at::Tensor most, least;  // int64: positives taken from either end of the ranking
+  at::Tensor weight;       // float: of one positive; 0 for an anchor that takes no part
 };
 
 struct TorchContrastResult {
-  at::Tensor d_queries;                           // [B, D]
-  at::Tensor loss, mean_positive, sum_negative;   // [B]
+  at::Tensor d_queries;                          // [B, D]
+  at::Tensor loss, mean_positive, sum_negative;  // [B]
 };
 
-/// The loss of QueueContrast over keys [N, D] of a device in one pass over chunks of them: a running log-sum-exp and a running mean
-/// of the negatives under their softmax (both rescaled when a larger score appears), and running selections of the positives at
-/// both ends of the ranking. Memory is O(B (chunk + positives)), whatever N; nothing is sorted but these selections.
+/// The loss of QueueContrast over keys [N, D] of a device in one pass over chunks of them: a running log-sum-exp and a
+/// running mean of the negatives under their softmax (both rescaled when a larger score appears), and running
+/// selections of the positives at both ends of the ranking. Memory is O(B (chunk + positives)), whatever N; nothing is
+/// sorted but these selections.
 class TorchContrast {
  public:
   TorchContrast(at::Tensor queries, TorchAnchors anchors, double temperature, index_t most, index_t least)
-      : queries_(std::move(queries)), anchors_(std::move(anchors)), temperature_(temperature), most_{most, true}, least_{least, false} {
+      : queries_(std::move(queries)), anchors_(std::move(anchors)),
+        temperature_(temperature), most_{most, true}, least_{least, false} {
     const auto column = [&](double value) { return at::full({queries_.size(0), 1}, value, queries_.options()); };
     largest_ = column(-infinity), total_ = column(0), negatives_ = column(0);
     mean_ = at::zeros_like(queries_);
@@ -40,7 +42,8 @@ class TorchContrast {
     const at::Tensor same = anchors_.labels.unsqueeze(1) == labels.unsqueeze(0);
     const at::Tensor negative = (scores / temperature_).masked_fill_(same, -infinity);
     const at::Tensor larger = at::maximum(largest_, negative.amax({1}, true));
-    const at::Tensor base = at::where(larger == -infinity, at::zeros_like(larger), larger);  // no negative so far: weights of 0, not NaN
+    // no negative so far: weights of 0, not NaN
+    const at::Tensor base = at::where(larger == -infinity, at::zeros_like(larger), larger);
     const at::Tensor weights = at::exp(negative - base), rescale = at::exp(largest_ - base);
     total_ = total_ * rescale + weights.sum({1}, true);
     mean_ = at::addmm(mean_ * rescale, weights, keys);
@@ -58,20 +61,23 @@ class TorchContrast {
     at::Tensor loss = at::zeros_like(total_), attraction = loss, positive = loss, pull = at::zeros_like(mean_);
     for (const auto& [selection, count] : {std::pair(&most_, &anchors_.most), std::pair(&least_, &anchors_.least)}) {
       if (selection->size == 0) continue;
-      const at::Tensor taken = at::logical_and(at::arange(selection->size, count->options()).unsqueeze(0) < count->unsqueeze(1), part);
+      const at::Tensor taken =
+          at::logical_and(at::arange(selection->size, count->options()).unsqueeze(0) < count->unsqueeze(1), part);
       const at::Tensor scores = at::where(taken, selection->scores, at::zeros_like(selection->scores));
       const at::Tensor gap = log_z - scores / temperature_, used = taken.to(at::kFloat);
       const at::Tensor residual = at::sigmoid(gap) * used;
       loss = loss + (at::softplus(gap) * used).sum({1}, true);
       attraction = attraction + residual.sum({1}, true);
       positive = positive + scores.sum({1}, true);
-      const at::Tensor chosen = keys.index_select(0, selection->slots.reshape({-1})).view({queries_.size(0), selection->size, keys.size(1)});
+      const at::Tensor chosen =
+          keys.index_select(0, selection->slots.reshape({-1})).view({queries_.size(0), selection->size, keys.size(1)});
       pull = pull + at::bmm(residual.unsqueeze(1), chosen).squeeze(1);
     }
-    const at::Tensor weight = anchors_.weight.unsqueeze(1), count = at::clamp_min((anchors_.most + anchors_.least).unsqueeze(1), 1);
+    const at::Tensor weight = anchors_.weight.unsqueeze(1),
+                     count = at::clamp_min((anchors_.most + anchors_.least).unsqueeze(1), 1);
     const at::Tensor mean = at::where(part, mean_ / total_, at::zeros_like(mean_));
-    return {(attraction * mean - pull) * (weight / temperature_), (loss * weight).squeeze(1), (positive / count).squeeze(1),
-            at::where(part, negatives_, at::zeros_like(negatives_)).squeeze(1)};
+    return {(attraction * mean - pull) * (weight / temperature_), (loss * weight).squeeze(1),
+            (positive / count).squeeze(1), at::where(part, negatives_, at::zeros_like(negatives_)).squeeze(1)};
   }
 
  private:

@@ -4,23 +4,27 @@
 
 namespace knnbert {
 
-/// `weight` times the loss of logits [B, C], on the device where they lie; adds its gradient to d_logits [B, C]. Nobody waits for
-/// the device before the value is read.  Errors: as CrossEntropyLoss, DeviceMemoryError.
-inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRows& logits, std::span<const label_t> labels, float weight, TorchRows& d_logits) {
+/// `weight` times the loss of logits [B, C], on the device where they lie; adds its gradient to d_logits [B, C]. Nobody
+/// waits for the device before the value is read.  Errors: as CrossEntropyLoss, DeviceMemoryError.
+inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRows& logits,
+                                    std::span<const label_t> labels, float weight, TorchRows& d_logits) {
   loss.check(logits.rows(), logits.cols(), labels);
   require_shape("CrossEntropyLoss: d_logits", d_logits, logits.rows(), logits.cols());
   return detail::guarded("CrossEntropyLoss", [&] {
     const c10::NoGradGuard no_graph;
     const double smoothing = loss.label_smoothing, spread = smoothing / static_cast<double>(logits.cols());
     const std::vector<std::int64_t> wide(labels.begin(), labels.end());
-    const at::Tensor columns = detail::to_device(std::span<const std::int64_t>(wide), logits.device()).unsqueeze(1);  // [B, 1]
+    // [B, 1]
+    const at::Tensor columns = detail::to_device(std::span<const std::int64_t>(wide), logits.device()).unsqueeze(1);
     const at::Tensor log_p = at::log_softmax(logits.on(logits.device()), 1);
     at::Tensor value = log_p.gather(1, columns).sum() * (smoothing - 1);
     if (spread > 0) value = value - log_p.sum() * spread;
     const double share = static_cast<double>(weight) / static_cast<double>(logits.rows());
-    const at::Tensor target = at::full_like(log_p, spread).scatter_add_(1, columns, at::full_like(columns, 1 - smoothing, log_p.options()));
+    const at::Tensor target =
+        at::full_like(log_p, spread).scatter_add_(1, columns, at::full_like(columns, 1 - smoothing, log_p.options()));
     d_logits.add((at::exp(log_p) - target) * share);
-    return Deferred<float>([value = value * share] { return detail::guarded("CrossEntropyLoss", [&] { return value.item<float>(); }); });
+    return Deferred<float>(
+        [value = value * share] { return detail::guarded("CrossEntropyLoss", [&] { return value.item<float>(); }); });
   });
 }
 

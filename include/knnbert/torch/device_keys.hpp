@@ -6,8 +6,8 @@
 
 namespace knnbert::detail {
 
-/// The keys of a datastore on a device, in the order of its rows. New rows are copied when a search first needs them; keys that
-/// were there stay.  Thread safety: all members.
+/// The keys of a datastore on a device, in the order of its rows. New rows are copied when a search first needs them;
+/// keys that were there stay.  Thread safety: all members.
 class DeviceKeys {
  public:
   DeviceKeys(index_t width, at::Device device) : width_(width), device_(device) {}
@@ -15,15 +15,17 @@ class DeviceKeys {
   at::Device device() const { return device_; }
 
   struct Rows {
-    at::Tensor keys;   // [N, D]
-    double longest;    // largest length of a row, removed ones included
+    at::Tensor keys;  // [N, D]
+    double longest;   // largest length of a row, removed ones included
   };
   /// The rows of a snapshot, removed ones included.
   Rows rows(std::span<const ChunkView> chunks) {
     const std::lock_guard lock(mutex_);
     const index_t wanted = chunks.empty() ? 0 : chunks.back().first + chunks.back().rows;
     std::size_t same = 0;  // chunks that are there, at least in part
-    while (same < std::min(chunks.size(), held_.size()) && held_[same].chunk == chunks[same].chunk && held_[same].first == chunks[same].first) ++same;
+    while (same < std::min(chunks.size(), held_.size()) && held_[same].chunk == chunks[same].chunk &&
+           held_[same].first == chunks[same].first)
+      ++same;
     if (same < held_.size() && same < chunks.size()) {
       held_.clear();  // another store: rows that a search still reads must not be overwritten
       keys_ = at::Tensor(), longest_ = 0;
@@ -38,7 +40,8 @@ class DeviceKeys {
       for (index_t r = 0; r < fresh.rows(); ++r) longest_ = std::max(longest_, length(fresh.row(r)));
       held.rows = chunks[i].rows;
     }
-    return {wanted > 0 ? keys_.narrow(0, 0, wanted) : at::empty({0, width_}, at::TensorOptions().device(device_)), longest_};
+    return {wanted > 0 ? keys_.narrow(0, 0, wanted) : at::empty({0, width_}, at::TensorOptions().device(device_)),
+            longest_};
   }
 
   static double length(std::span<const float> row) {
@@ -56,7 +59,8 @@ class DeviceKeys {
   void reserve(index_t rows) {
     const index_t capacity = keys_.defined() ? keys_.size(0) : 0;
     if (rows <= capacity) return;
-    at::Tensor larger = at::empty({std::max(rows, capacity + capacity / 2), width_}, at::TensorOptions().dtype(at::kFloat).device(device_));
+    at::Tensor larger = at::empty({std::max(rows, capacity + capacity / 2), width_},
+                                  at::TensorOptions().dtype(at::kFloat).device(device_));
     if (capacity > 0) larger.narrow(0, 0, capacity).copy_(keys_);
     keys_ = std::move(larger);
   }

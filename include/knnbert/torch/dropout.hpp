@@ -13,8 +13,8 @@ inline std::recursive_mutex& generator_in_use() {
   return mutex;
 }
 
-/// Dropout by torch's own generator of a device, which is seeded at every site and given back as it was. Passes with dropout
-/// that run at the same time in one process wait for each other, so that the masks of each are its own.
+/// Dropout by torch's own generator of a device, which is seeded at every site and given back as it was. Passes with
+/// dropout that run at the same time in one process wait for each other, so that the masks of each are its own.
 class SeededDropout {
  public:
   SeededDropout(at::Device device, const std::optional<Rng>& rng, index_t first_example) {

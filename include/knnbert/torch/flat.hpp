@@ -5,8 +5,9 @@
 
 namespace knnbert {
 
-/// FlatSnapshot that is searched on a device: blocks of keys are scored there, and the candidates that rounding could have put among
-/// the k best are scored again by the metric. Neighbors and scores are therefore those of FlatSnapshot, to the bit.
+/// FlatSnapshot that is searched on a device: blocks of keys are scored there, and the candidates that rounding could
+/// have put among the k best are scored again by the metric. Neighbors and scores are therefore those of FlatSnapshot,
+/// to the bit.
 template <Metric M>
 class TorchSnapshot : public FlatSnapshot<M> {
  public:
@@ -32,7 +33,8 @@ class TorchSnapshot : public FlatSnapshot<M> {
         for (index_t first = 0; first < queries.rows(); first += queries_a_group) {
           std::vector<index_t> open;
           for (index_t q = first; q < std::min(queries.rows(), first + queries_a_group); ++q) open.push_back(q);
-          for (index_t wanted = std::min(this->rows(), k + spare); !open.empty(); wanted = std::min(this->rows(), 4 * wanted))
+          for (index_t wanted = std::min(this->rows(), k + spare); !open.empty();
+               wanted = std::min(this->rows(), 4 * wanted))
             open = settle(prepared, open, rows, removed, k, wanted, filter, found);
         }
       });
@@ -55,7 +57,8 @@ class TorchSnapshot : public FlatSnapshot<M> {
   }
 
   /// The `count` best rows of each query by the device's arithmetic: scores and positions [B, count], best first.
-  std::pair<at::Tensor, at::Tensor> best(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& removed, index_t count) const {
+  std::pair<at::Tensor, at::Tensor> best(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& removed,
+                                         index_t count) const {
     const index_t block = std::max<index_t>(1, scores_a_block_ / queries.size(0));
     at::Tensor scores, positions;
     for (index_t first = 0; first < keys.size(0); first += block) {
@@ -74,9 +77,11 @@ class TorchSnapshot : public FlatSnapshot<M> {
     return {sorted.cpu(), positions.gather(1, order).cpu()};
   }
 
-  /// Finds the neighbors of queries among `wanted` candidates each; returns those for which that is not certain to suffice.
+  /// Finds the neighbors of queries among `wanted` candidates each; returns those for which that is not certain to
+  /// suffice.
   template <class Filter>
-  std::vector<index_t> settle(ConstView prepared, const std::vector<index_t>& open, const detail::DeviceKeys::Rows& rows, const at::Tensor& removed, index_t k,
+  std::vector<index_t> settle(ConstView prepared, const std::vector<index_t>& open,
+                              const detail::DeviceKeys::Rows& rows, const at::Tensor& removed, index_t k,
                               index_t wanted, const Filter& filter, std::vector<std::vector<Neighbor>>& found) const {
     Matrix queries(std::ssize(open), this->width());
     for (index_t i = 0; i < queries.rows(); ++i) {
@@ -93,10 +98,14 @@ class TorchSnapshot : public FlatSnapshot<M> {
       for (index_t j = 0; j < scores.size(1); ++j)
         if (score[i][j] > -std::numeric_limits<float>::infinity()) candidates.push_back(position[i][j]);
       auto list = ranked(ConstView(queries).row_range(i, 1), query, candidates, filter);
-      // Two sums of products in different orders differ by at most 2 D u |q| |k|; what was left out may be that much closer.
-      const double error = 2 * static_cast<double>(this->width()) * 0x1p-24 * detail::DeviceKeys::length(queries.row(i)) * rows.longest;
+      // Two sums of products in different orders differ by at most 2 D u |q| |k|; what was left out may be that much
+      // closer.
+      const double error =
+          2 * static_cast<double>(this->width()) * 0x1p-24 * detail::DeviceKeys::length(queries.row(i)) * rows.longest;
       const bool all = wanted == this->rows() || std::ssize(candidates) < wanted;
-      const bool certain = all || (std::ssize(list) >= k && static_cast<double>(list[static_cast<std::size_t>(k - 1)].score) > static_cast<double>(score[i][wanted - 1]) + error);
+      const bool certain =
+          all || (std::ssize(list) >= k && static_cast<double>(list[static_cast<std::size_t>(k - 1)].score) >
+                                               static_cast<double>(score[i][wanted - 1]) + error);
       if (!certain) {
         left.push_back(query);
         continue;
@@ -110,11 +119,14 @@ class TorchSnapshot : public FlatSnapshot<M> {
 
   /// Candidates that pass the filter, scored by the metric; positions and ids ascend together.
   template <class Filter>
-  std::vector<Neighbor> ranked(ConstView query, index_t number, const std::vector<index_t>& candidates, const Filter& filter) const {
+  std::vector<Neighbor> ranked(ConstView query, index_t number, const std::vector<index_t>& candidates,
+                               const Filter& filter) const {
     Matrix keys(std::ssize(candidates), this->width()), scores(1, keys.rows());
     std::vector<Neighbor> list;
     for (const index_t position : candidates) {
-      const auto& chunk = *(std::upper_bound(this->chunks().begin(), this->chunks().end(), position, [](index_t p, const auto& c) { return p < c.first; }) - 1);
+      const auto& chunk = *(std::upper_bound(this->chunks().begin(), this->chunks().end(), position,
+                                             [](index_t p, const auto& c) { return p < c.first; }) -
+                            1);
       const index_t row = position - chunk.first;
       const auto key = chunk.keys().row(row);
       std::copy(key.begin(), key.end(), keys.row(std::ssize(list)).begin());
@@ -126,7 +138,9 @@ class TorchSnapshot : public FlatSnapshot<M> {
       if constexpr (std::predicate<const Filter&, index_t, example_id, label_t>) return !filter(number, n.id, n.label);
       else return !filter(n.id, n.label);
     });
-    std::sort(list.begin(), list.end(), [](const Neighbor& a, const Neighbor& b) { return ranks_before({a.score, a.id}, {b.score, b.id}); });
+    std::sort(list.begin(), list.end(), [](const Neighbor& a, const Neighbor& b) {
+      return ranks_before({a.score, a.id}, {b.score, b.id});
+    });
     return list;
   }
 
@@ -134,8 +148,8 @@ class TorchSnapshot : public FlatSnapshot<M> {
   index_t scores_a_block_;
 };
 
-/// FlatDatastore that is searched on a device, where the keys stay from one search to the next; main memory keeps them too, beside
-/// labels and texts. The same files and neighbors.  Thread safety: as FlatDatastore.
+/// FlatDatastore that is searched on a device, where the keys stay from one search to the next; main memory keeps them
+/// too, beside labels and texts. The same files and neighbors.  Thread safety: as FlatDatastore.
 template <Metric M = Cosine>
 class TorchFlat : public FlatDatastore<M> {
   static_assert(InnerProduct<M>, "TorchFlat computes inner products: a metric like Cosine or Dot expected");
@@ -146,8 +160,13 @@ class TorchFlat : public FlatDatastore<M> {
   index_t scores_a_block = index_t{1} << 24;  ///< scores of a search that are held at a time, at least one a query
 
   /// Errors: OptionError.
-  explicit TorchFlat(index_t width, M metric = {}, const std::string& device = "cpu") : FlatDatastore<M>(width, std::move(metric)) { set_device(device); }
-  TorchFlat(const TorchFlat& other) : FlatDatastore<M>(other), scores_a_block(other.scores_a_block), keys_(std::make_shared<detail::DeviceKeys>(other.width(), other.keys_->device())) {}
+  explicit TorchFlat(index_t width, M metric = {}, const std::string& device = "cpu")
+      : FlatDatastore<M>(width, std::move(metric)) {
+    set_device(device);
+  }
+  TorchFlat(const TorchFlat& other)
+      : FlatDatastore<M>(other), scores_a_block(other.scores_a_block),
+        keys_(std::make_shared<detail::DeviceKeys>(other.width(), other.keys_->device())) {}
   TorchFlat& operator=(const TorchFlat& other) {
     FlatDatastore<M>::operator=(other);
     scores_a_block = other.scores_a_block;
@@ -156,17 +175,23 @@ class TorchFlat : public FlatDatastore<M> {
   }
 
   /// Where it is searched from now on. Not while others use the store.  Errors: OptionError.
-  void set_device(const std::string& device) { keys_ = std::make_shared<detail::DeviceKeys>(this->width(), torch_device(device)); }
+  void set_device(const std::string& device) {
+    keys_ = std::make_shared<detail::DeviceKeys>(this->width(), torch_device(device));
+  }
 
-  std::shared_ptr<const snapshot_type> snapshot() const { return std::make_shared<const snapshot_type>(*FlatDatastore<M>::snapshot(), keys_, scores_a_block); }
+  std::shared_ptr<const snapshot_type> snapshot() const {
+    return std::make_shared<const snapshot_type>(*FlatDatastore<M>::snapshot(), keys_, scores_a_block);
+  }
 
   /// See TorchSnapshot::search.
   template <EntryFilter Filter = AcceptAll>
-  NeighborLists search(ConstView queries, index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
+  NeighborLists search(ConstView queries, index_t k, const Filter& filter = {},
+                       const Workers& workers = Workers()) const {
     return snapshot()->search(queries, k, filter, workers);
   }
 
-  static TorchFlat load(const std::filesystem::path& path, std::string_view fingerprint, std::span<const std::string> class_names = {}, M metric = {}) {
+  static TorchFlat load(const std::filesystem::path& path, std::string_view fingerprint,
+                        std::span<const std::string> class_names = {}, M metric = {}) {
     return TorchFlat(FlatDatastore<M>::load(path, fingerprint, class_names, std::move(metric)));
   }
 

@@ -8,7 +8,8 @@ namespace knnbert {
 class TorchFloats final : public Mirror {
  public:
   TorchFloats(index_t size, at::Device device)
-      : floats_(detail::guarded("TorchFloats", [&] { return at::empty({size}, at::TensorOptions().dtype(at::kFloat).device(device)); })) {}
+      : floats_(detail::guarded(
+            "TorchFloats", [&] { return at::empty({size}, at::TensorOptions().dtype(at::kFloat).device(device)); })) {}
 
   const at::Tensor& floats() const { return floats_; }  // [size]
   at::Device device() const { return floats_.device(); }
@@ -26,12 +27,15 @@ class TorchFloats final : public Mirror {
     if (lowered_.defined()) copy->lower();
     return copy;
   }
-  void upload(const float* from) override { floats_.copy_(at::from_blob(const_cast<float*>(from), {floats_.numel()}, at::kFloat)); }
+  void upload(const float* from) override {
+    floats_.copy_(at::from_blob(const_cast<float*>(from), {floats_.numel()}, at::kFloat));
+  }
   void download(float* to) const override { at::from_blob(to, {floats_.numel()}, at::kFloat).copy_(floats_); }
   void clear() override { floats_.zero_(); }
   void follow(const Mirror& source, float rate) override {
     const auto* other = dynamic_cast<const TorchFloats*>(&source);
-    if (!other || other->device() != device()) raise<OptionError>("TorchFloats::follow: a block on another device given, {} expected", device().str());
+    if (!other || other->device() != device())
+      raise<OptionError>("TorchFloats::follow: a block on another device given, {} expected", device().str());
     floats_.lerp_(other->floats_, rate);
   }
 
@@ -43,7 +47,8 @@ namespace detail {
 
 inline const TorchFloats& require_device(const Mirror& mirror, at::Device device) {
   const auto* floats = dynamic_cast<const TorchFloats*>(&mirror);
-  if (!floats || floats->device() != device) raise<OptionError>("ParameterBlock: a block on another device given, {} expected", device.str());
+  if (!floats || floats->device() != device)
+    raise<OptionError>("ParameterBlock: a block on another device given, {} expected", device.str());
   return *floats;
 }
 
@@ -53,7 +58,8 @@ inline const TorchFloats& on_device(const ParameterBlock& block, at::Device devi
 }
 inline TorchFloats& on_device_to_write(ParameterBlock& block, at::Device device) {
   on_device(block, device);
-  return static_cast<TorchFloats&>(block.mirror_to_write([&] { return std::make_unique<TorchFloats>(block.size(), device); }));
+  return static_cast<TorchFloats&>(
+      block.mirror_to_write([&] { return std::make_unique<TorchFloats>(block.size(), device); }));
 }
 
 /// A parameter [rows, cols], or [cols], of a flat tensor.

@@ -3,8 +3,11 @@
 
 namespace knnbert {
 
-/// A metric whose score of prepared rows is their inner product, which a device computes as one matrix product: Cosine, Dot.
+/// A metric whose score of prepared rows is their inner product, which a device computes as one matrix product: Cosine,
+/// Dot.
 template <class M>
-concept InnerProduct = Metric<M> && requires { typename ProductArch<M>::type; };
+concept InnerProduct = Metric<M> && requires {
+  typename ProductArch<M>::type;
+};
 
 }  // namespace knnbert

@@ -18,18 +18,21 @@ struct NcclOptions {
 
   /// Errors: OptionError.
   void validate() const {
-    if (size < 1 || rank < 0 || rank >= size) raise<OptionError>("NcclOptions: rank {} of {} given, one of 0 to size - 1 expected", rank, size);
+    if (size < 1 || rank < 0 || rank >= size)
+      raise<OptionError>("NcclOptions: rank {} of {} given, one of 0 to size - 1 expected", rank, size);
     if (port < 1 || port > 65535) raise<OptionError>("NcclOptions::port: {} given, 1 to 65535 expected", port);
     if (!(patience > 0)) raise<OptionError>("NcclOptions::patience: {} seconds given, more than 0 expected", patience);
   }
 };
 
-/// A backend for TorchCommunicator: processes with a CUDA device each. They meet at process 0, then talk device to device.
-/// When a process dies or falls silent, LibTorch ends the others after `patience`.  Errors: OptionError, CommunicationError.
+/// A backend for TorchCommunicator: processes with a CUDA device each. They meet at process 0, then talk device to
+/// device. When a process dies or falls silent, LibTorch ends the others after `patience`.  Errors: OptionError,
+/// CommunicationError.
 inline c10::intrusive_ptr<c10d::Backend> nccl(const NcclOptions& options) {
   options.validate();
   try {
-    const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.patience));
+    const auto patience =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.patience));
     c10d::TCPStoreOptions meeting;
     meeting.port = static_cast<std::uint16_t>(options.port);
     meeting.isServer = options.rank == 0;
@@ -37,11 +40,12 @@ inline c10::intrusive_ptr<c10d::Backend> nccl(const NcclOptions& options) {
     meeting.timeout = patience;
     auto group = c10d::ProcessGroupNCCL::Options::create();
     group->timeout = patience;
-    return c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::TCPStore>(options.address, meeting), static_cast<int>(options.rank),
-                                                       static_cast<int>(options.size), std::move(group));
+    return c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::TCPStore>(options.address, meeting),
+                                                       static_cast<int>(options.rank), static_cast<int>(options.size),
+                                                       std::move(group));
   } catch (const c10::Error& error) {
-    raise<CommunicationError>("nccl: rank {} of {} at {}:{}: {}", options.rank, options.size, options.address, options.port,
-                              detail::without_trace(error.what_without_backtrace()));
+    raise<CommunicationError>("nccl: rank {} of {} at {}:{}: {}", options.rank, options.size, options.address,
+                              options.port, detail::without_trace(error.what_without_backtrace()));
   }
 }
 

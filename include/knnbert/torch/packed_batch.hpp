@@ -7,26 +7,28 @@
 
 namespace knnbert::detail {
 
-/// When texts of another length want a bucket of their own: once padding would take more than its share of so many slots.
+/// When texts of another length want a bucket of their own: once padding would take more than its share of so many
+/// slots.
 struct BucketLimits {
   double padding;
   index_t smallest;
 };
 
-/// A batch on a device. Tokens stay packed, [T, ...] without padding, in all layers but attention; texts are ordered by length,
-/// and attention runs over buckets of texts of similar lengths, which alone are padded.
+/// A batch on a device. Tokens stay packed, [T, ...] without padding, in all layers but attention; texts are ordered by
+/// length, and attention runs over buckets of texts of similar lengths, which alone are padded.
 struct PackedBatch {
   struct Bucket {
     index_t first = 0, rows = 0, texts = 0, length = 0;  // rows: real tokens; length: of the longest text
-    at::Tensor row_of_slot, slot_of_row, kept;           // [texts * length], [rows], bool [texts, 1, 1, length]; undefined without padding
+    at::Tensor row_of_slot, slot_of_row, kept;           // [texts * length], [rows], bool [texts, 1, 1, length];
+                                                         // undefined without padding
     bool padded() const { return row_of_slot.defined(); }
   };
 
   index_t texts = 0;
-  at::Tensor ids, segments, positions;  // [T] of packed rows
-  at::Tensor text_of_row;               // [T], numbers of the batch
+  at::Tensor ids, segments, positions;    // [T] of packed rows
+  at::Tensor text_of_row;                 // [T], numbers of the batch
   at::Tensor token_of_row, row_of_token;  // [T], permutations between the batch's tokens and packed rows
-  at::Tensor first_row, length;         // [B], float [B, 1], of the batch's texts
+  at::Tensor first_row, length;           // [B], float [B, 1], of the batch's texts
   std::vector<Bucket> buckets;
 
   PackedBatch() = default;
@@ -34,7 +36,8 @@ struct PackedBatch {
     const index_t tokens = batch.tokens();
     std::vector<index_t> order(static_cast<std::size_t>(texts));
     std::iota(order.begin(), order.end(), index_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return batch.length(a) < batch.length(b); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](index_t a, index_t b) { return batch.length(a) < batch.length(b); });
     // Everything travels in one copy: tokens' numbers first, then texts', then buckets'.
     std::vector<std::int64_t> all(static_cast<std::size_t>(6 * tokens + 2 * texts));
     const auto part = [&](index_t which) { return all.data() + which * tokens; };
@@ -65,13 +68,17 @@ struct PackedBatch {
 
  private:
   /// A bucket from text order[first] on; returns where the next one starts.
-  index_t add_bucket(const Batch& batch, std::span<const index_t> order, index_t first, const BucketLimits& limits, std::vector<std::int64_t>& all) {
+  index_t add_bucket(const Batch& batch, std::span<const index_t> order, index_t first, const BucketLimits& limits,
+                     std::vector<std::int64_t>& all) {
     Bucket b;
     if (!buckets.empty()) b.first = buckets.back().first + buckets.back().rows;
     index_t last = first;
     for (; last < std::ssize(order); ++last) {
-      const index_t longest = batch.length(order[static_cast<std::size_t>(last)]), slots = (last - first + 1) * longest, rows = b.rows + longest;
-      if (last > first && slots > limits.smallest && static_cast<double>(slots - rows) > limits.padding * static_cast<double>(slots)) break;
+      const index_t longest = batch.length(order[static_cast<std::size_t>(last)]), slots = (last - first + 1) * longest,
+                    rows = b.rows + longest;
+      if (last > first && slots > limits.smallest &&
+          static_cast<double>(slots - rows) > limits.padding * static_cast<double>(slots))
+        break;
       b.rows = rows, b.length = longest;
     }
     b.texts = last - first;

@@ -8,9 +8,10 @@
 
 namespace knnbert {
 
-/// FifoQueue with its keys on a device: queries come from main memory and their gradient goes back there, one copy each way.
-/// Ranks negatives never, so it knows Lists::per_query only. Of positives with the same score at the edge of a selection, which
-/// one is taken is the device's choice. Archives are FifoQueue's.  Thread safety: const members may run concurrently.
+/// FifoQueue with its keys on a device: queries come from main memory and their gradient goes back there, one copy each
+/// way. Ranks negatives never, so it knows Lists::per_query only. Of positives with the same score at the edge of a
+/// selection, which one is taken is the device's choice. Archives are FifoQueue's.  Thread safety: const members may
+/// run concurrently.
 template <Metric M = Cosine>
 class TorchQueue {
   static_assert(InnerProduct<M>, "TorchQueue computes inner products: a metric like Cosine or Dot expected");
@@ -22,8 +23,10 @@ class TorchQueue {
   index_t scores_a_chunk = index_t{1} << 22;  ///< similarities of a batch that are held at a time, at least one a query
 
   /// Errors: OptionError, DeviceMemoryError.
-  TorchQueue(index_t capacity, index_t width, M metric = {}, const std::string& device = "cpu") : metric_(std::move(metric)), device_(torch_device(device)) {
-    if (capacity < 1 || width < 1) raise<OptionError>("TorchQueue: capacity {} and width {} given, at least 1 expected", capacity, width);
+  TorchQueue(index_t capacity, index_t width, M metric = {}, const std::string& device = "cpu")
+      : metric_(std::move(metric)), device_(torch_device(device)) {
+    if (capacity < 1 || width < 1)
+      raise<OptionError>("TorchQueue: capacity {} and width {} given, at least 1 expected", capacity, width);
     detail::guarded("TorchQueue", [&] {
       const auto options = at::TensorOptions().device(device_);
       keys_ = at::zeros({capacity, width}, options.dtype(at::kFloat));
@@ -32,12 +35,15 @@ class TorchQueue {
     labels_.reserve(static_cast<std::size_t>(capacity));
   }
   TorchQueue(const TorchQueue& other)
-      : scores_a_chunk(other.scores_a_chunk), metric_(other.metric_), device_(other.device_), labels_(other.labels_), counts_(other.counts_), next_(other.next_) {
+      : scores_a_chunk(other.scores_a_chunk), metric_(other.metric_), device_(other.device_), labels_(other.labels_),
+        counts_(other.counts_), next_(other.next_) {
     detail::guarded("TorchQueue", [&] { keys_ = other.keys_.clone(), device_labels_ = other.device_labels_.clone(); });
   }
   TorchQueue(TorchQueue&&) = default;
   TorchQueue& operator=(TorchQueue other) noexcept {
-    std::swap(scores_a_chunk, other.scores_a_chunk), std::swap(metric_, other.metric_), std::swap(device_, other.device_), std::swap(keys_, other.keys_), std::swap(device_labels_, other.device_labels_);
+    std::swap(scores_a_chunk, other.scores_a_chunk), std::swap(metric_, other.metric_),
+        std::swap(device_, other.device_), std::swap(keys_, other.keys_),
+        std::swap(device_labels_, other.device_labels_);
     std::swap(labels_, other.labels_), std::swap(counts_, other.counts_), std::swap(next_, other.next_);
     return *this;
   }
@@ -55,8 +61,8 @@ class TorchQueue {
     return copy;
   }
 
-  /// Takes prepared keys; of more than fit, the last ones remain.  Errors: ShapeError, NonFiniteError, DeviceMemoryError; then
-  /// nothing changed.
+  /// Takes prepared keys; of more than fit, the last ones remain.  Errors: ShapeError, NonFiniteError,
+  /// DeviceMemoryError; then nothing changed.
   void push(ConstView keys,                     // [n, D]
             std::span<const label_t> labels) {  // [n]
     detail::require_keys("TorchQueue::push", keys, labels, width());
@@ -65,7 +71,8 @@ class TorchQueue {
     detail::guarded("TorchQueue::push", [&] {
       const c10::NoGradGuard no_graph;
       const std::vector<std::int64_t> wide(own.begin(), own.end());
-      const at::Tensor rows = detail::to_device(keys.row_range(skipped, count), device_), numbers = detail::to_device(std::span<const std::int64_t>(wide), device_);
+      const at::Tensor rows = detail::to_device(keys.row_range(skipped, count), device_),
+                       numbers = detail::to_device(std::span<const std::int64_t>(wide), device_);
       index_t slot = (next_ + skipped) % capacity();
       for (index_t done = 0; done < count; slot = 0) {
         const index_t part = std::min(count - done, capacity() - slot);
@@ -81,11 +88,13 @@ class TorchQueue {
   void clear() { labels_.clear(), counts_.clear(), next_ = 0; }
 
   /// Anchors of these labels that would find a positive and a negative.
-  index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {}, const MostAndLeastSimilar& positives = {}) const {
+  index_t count_valid(std::span<const label_t> anchors, const ContrastOptions& options = {},
+                      const MostAndLeastSimilar& positives = {}) const {
     return census(anchors, options, positives).valid_anchors;
   }
   /// See KeyTable::for_batch.
-  ContrastOptions for_batch(std::span<const label_t> anchors, ContrastOptions options, const MostAndLeastSimilar& positives = {}) const {
+  ContrastOptions for_batch(std::span<const label_t> anchors, ContrastOptions options,
+                            const MostAndLeastSimilar& positives = {}) const {
     const Census c = census(anchors, options, positives);
     options.valid_anchors = c.valid_anchors, options.positive_pairs = c.positive_pairs;
     options.fewest_candidates = c.fewest_candidates, options.fewest_negatives = c.fewest_negatives;
@@ -101,12 +110,14 @@ class TorchQueue {
                           const MostAndLeastSimilar& positives = {}, const Workers& = Workers()) const {
     check(queries, anchors, options, d_queries);
     const Census c = census(anchors, options, positives);
-    ContrastReport report{.anchors = queries.rows(), .valid_anchors = c.valid_anchors, .positive_pairs = c.positive_pairs};
+    ContrastReport report{
+        .anchors = queries.rows(), .valid_anchors = c.valid_anchors, .positive_pairs = c.positive_pairs};
     for (index_t i = 0; i < queries.rows(); ++i) {
       const auto row = queries.row(i);
       report.zero_anchors += std::all_of(row.begin(), row.end(), [](float x) { return x == 0.0f; });
     }
-    if (c.valid_anchors > 0) detail::guarded("TorchQueue::contrast", [&] { run(queries, anchors, options, c, d_queries, report); });
+    if (c.valid_anchors > 0)
+      detail::guarded("TorchQueue::contrast", [&] { run(queries, anchors, options, c, d_queries, report); });
     return report;
   }
 
@@ -132,24 +143,30 @@ class TorchQueue {
  private:
   static constexpr label_t nobody = -1;
 
-  void check(ConstView queries, std::span<const label_t> anchors, const ContrastOptions& options, View d_queries) const {
+  void check(ConstView queries, std::span<const label_t> anchors, const ContrastOptions& options,
+             View d_queries) const {
     options.validate();
     if (options.lists != Lists::per_query)
-      raise<OptionError>("TorchQueue::contrast: Lists::batch_min given, per_query expected: ranking all negatives needs a queue in main memory, such as FifoQueue");
-    if (queries.rows() != std::ssize(anchors)) raise<ShapeError>("TorchQueue::contrast: {} queries but {} labels", queries.rows(), anchors.size());
+      raise<OptionError>(
+          "TorchQueue::contrast: Lists::batch_min given, per_query expected: ranking all negatives needs a queue in "
+          "main memory, such as FifoQueue");
+    if (queries.rows() != std::ssize(anchors))
+      raise<ShapeError>("TorchQueue::contrast: {} queries but {} labels", queries.rows(), anchors.size());
     require_shape("TorchQueue::contrast: queries", queries, queries.rows(), width());
     require_shape("TorchQueue::contrast: d_queries", d_queries, queries.rows(), width());
   }
 
   void note(index_t slot, label_t label) {
-    if (slot >= size()) labels_.resize(static_cast<std::size_t>(slot + 1), nobody);  // a push of more than fit starts anywhere
+    // a push of more than fit starts anywhere
+    if (slot >= size()) labels_.resize(static_cast<std::size_t>(slot + 1), nobody);
     label_t& there = labels_[static_cast<std::size_t>(slot)];
     if (const auto old = counts_.find(there); old != counts_.end() && --old->second == 0) counts_.erase(old);
     there = label;
     ++counts_[label];
   }
 
-  Census census(std::span<const label_t> anchors, const ContrastOptions& options, const MostAndLeastSimilar& positives) const {
+  Census census(std::span<const label_t> anchors, const ContrastOptions& options,
+                const MostAndLeastSimilar& positives) const {
     Census census;
     const auto count = [&](label_t label) {
       const auto found = counts_.find(label);
@@ -160,7 +177,8 @@ class TorchQueue {
     return census;
   }
 
-  void run(ConstView queries, std::span<const label_t> labels, const ContrastOptions& options, const Census& c, View d_queries, ContrastReport& report) const {
+  void run(ConstView queries, std::span<const label_t> labels, const ContrastOptions& options, const Census& c,
+           View d_queries, ContrastReport& report) const {
     const c10::NoGradGuard no_graph;
     const index_t batch = queries.rows();
     const auto size_of = [&](auto member) {
@@ -170,10 +188,11 @@ class TorchQueue {
     };
     const auto most_of = [&](const Census::Anchor& a) { return std::min(a.candidates, options.most_similar); };
     const auto least_of = [&](const Census::Anchor& a) {
-      return std::min(options.overlap == Overlap::unique ? a.candidates - most_of(a) : a.candidates, options.least_similar);
+      return std::min(options.overlap == Overlap::unique ? a.candidates - most_of(a) : a.candidates,
+                      options.least_similar);
     };
-    detail::TorchContrast contrast(detail::to_device(queries, device_), anchors(labels, options, c, most_of, least_of), options.temperature, size_of(most_of),
-                                   size_of(least_of));
+    detail::TorchContrast contrast(detail::to_device(queries, device_), anchors(labels, options, c, most_of, least_of),
+                                   options.temperature, size_of(most_of), size_of(least_of));
     const index_t chunk = std::max<index_t>(1, scores_a_chunk / batch);
     for (index_t first = 0; first < size(); first += chunk) {
       const index_t count = std::min(chunk, size() - first);
@@ -181,7 +200,8 @@ class TorchQueue {
     }
     const auto result = contrast.finish(keys_);
     Matrix all(batch, width() + 3);
-    detail::to_host(at::cat({result.d_queries, at::stack({result.loss, result.mean_positive, result.sum_negative}, 1)}, 1), all);
+    detail::to_host(
+        at::cat({result.d_queries, at::stack({result.loss, result.mean_positive, result.sum_negative}, 1)}, 1), all);
     double loss = 0;
     const auto valid = static_cast<double>(c.valid_anchors);
     for (index_t i = 0; i < batch; ++i) {
@@ -189,14 +209,16 @@ class TorchQueue {
       for (index_t d = 0; d < width(); ++d) d_queries(i, d) += all(i, d);
       loss += all(i, width());
       report.mean_positive += all(i, width() + 1) / valid;
-      report.mean_negative += all(i, width() + 2) / static_cast<double>(c.anchors[static_cast<std::size_t>(i)].negatives) / valid;
+      report.mean_negative +=
+          all(i, width() + 2) / static_cast<double>(c.anchors[static_cast<std::size_t>(i)].negatives) / valid;
     }
     report.loss = static_cast<float>(loss);
   }
 
   /// What the labels tell, on the device in one copy.
   template <class Most, class Least>
-  detail::TorchAnchors anchors(std::span<const label_t> labels, const ContrastOptions& options, const Census& c, const Most& most, const Least& least) const {
+  detail::TorchAnchors anchors(std::span<const label_t> labels, const ContrastOptions& options, const Census& c,
+                               const Most& most, const Least& least) const {
     const auto batch = std::ssize(labels);
     const at::Tensor host = at::empty({4, batch}, at::kDouble);
     auto* at = host.data_ptr<double>();
@@ -214,9 +236,9 @@ class TorchQueue {
 
   M metric_;
   at::Device device_;
-  at::Tensor keys_, device_labels_;     // [capacity, D], int64 [capacity]
-  std::vector<label_t> labels_;         // [n]
-  std::map<label_t, index_t> counts_;   // keys of each label
+  at::Tensor keys_, device_labels_;    // [capacity, D], int64 [capacity]
+  std::vector<label_t> labels_;        // [n]
+  std::map<label_t, index_t> counts_;  // keys of each label
   index_t next_ = 0;
 };
 

@@ -6,8 +6,8 @@ namespace knnbert {
 
 class TorchInput;
 
-/// Rows of floats of which main memory and a device each may have a copy. Whoever reads the older one brings it up to date, so
-/// that rows which device functions hand to each other never cross, and code for main memory sees a matrix.
+/// Rows of floats of which main memory and a device each may have a copy. Whoever reads the older one brings it up to
+/// date, so that rows which device functions hand to each other never cross, and code for main memory sees a matrix.
 /// Thread safety: const.
 class TorchRows {
  public:
@@ -50,7 +50,8 @@ class TorchRows {
   /// [n, D] on a device.  Errors: DeviceMemoryError.
   at::Tensor on(at::Device device) const {
     const std::lock_guard lock(mutex_);
-    if (device_is_old_ || device_rows_.device() != device) device_rows_ = detail::to_device(newest_in_host(), device), device_is_old_ = false;
+    if (device_is_old_ || device_rows_.device() != device)
+      device_rows_ = detail::to_device(newest_in_host(), device), device_is_old_ = false;
     return device_rows_;
   }
   operator ConstView() const { return host_view(); }
@@ -85,19 +86,18 @@ class TorchInput {
   TorchInput() = default;
   TorchInput(const TorchRows& rows) : rows_(&rows) {}
   template <class Rows>
-    requires std::convertible_to<const Rows&, ConstView>
-  TorchInput(const Rows& rows) : view_(rows) {}
+    requires std::convertible_to<const Rows&, ConstView> TorchInput(const Rows& rows) : view_(rows) {}
 
-  index_t rows() const { return rows_ ? rows_->rows() : view_.rows(); }
-  index_t cols() const { return rows_ ? rows_->cols() : view_.cols(); }
-  bool empty() const { return rows() == 0 || cols() == 0; }
-  at::Tensor on(at::Device device) const { return rows_ ? rows_->on(device) : detail::to_device(view_, device); }
-  /// Where device functions left it last.
-  at::Device device() const { return rows_ ? rows_->device() : at::Device(at::kCPU); }
+    index_t rows() const { return rows_ ? rows_->rows() : view_.rows(); }
+    index_t cols() const { return rows_ ? rows_->cols() : view_.cols(); }
+    bool empty() const { return rows() == 0 || cols() == 0; }
+    at::Tensor on(at::Device device) const { return rows_ ? rows_->on(device) : detail::to_device(view_, device); }
+    /// Where device functions left it last.
+    at::Device device() const { return rows_ ? rows_->device() : at::Device(at::kCPU); }
 
- private:
-  const TorchRows* rows_ = nullptr;
-  ConstView view_;
+   private:
+    const TorchRows* rows_ = nullptr;
+    ConstView view_;
 };
 
 /// Errors: ShapeError.

@@ -1,6 +1,6 @@
 #pragma once
 #include "knnbert/model/stack.hpp"
-#include "knnbert/term/queue_contrastive.hpp"
+#include "knnbert/torch/adamw.hpp"
 #include "knnbert/torch/bert.hpp"
 #include "knnbert/torch/cross_entropy.hpp"
 #include "knnbert/torch/flat.hpp"
@@ -16,6 +16,7 @@ template <class Arch = DefaultArch>
 struct BasicTorchStack : BasicStack<Arch> {
   using encoder_type = TorchBert;
   using head_type = TorchMlpHead<Arch>;
+  using optimizer_type = TorchAdamW;
   template <class Metric>
   using queue_type = TorchQueue<Metric>;
   template <class Metric>
@@ -23,8 +24,5 @@ struct BasicTorchStack : BasicStack<Arch> {
 };
 
 using TorchStack = BasicTorchStack<>;
-
-/// QueueContrastive whose keys stay on the model's device.
-using TorchQueueContrastive = BasicQueueContrastive<TorchQueue<>>;
 
 }  // namespace knnbert

@@ -9,10 +9,10 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 #include "knnbert/io/directory_lock.hpp"
+#include "knnbert/optimizer/concept.hpp"
 
 namespace knnbert {
 
-enum class ScheduleKind { constant, linear, cosine };
 inline constexpr const char* schedule_names[] = {"constant", "linear", "cosine"};
 
 /// Which of the three predictors a number is about.
@@ -21,32 +21,34 @@ inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
 
 struct TrainerOptions {
   index_t epochs = 3;
-  index_t batch_size = 32;           ///< examples of a step
-  index_t part_size = 0;             ///< examples of a forward and backward pass; 0: the whole step
-  bool recompute = false;            ///< keep only the inputs of the encoder's blocks and compute the rest again for the
-                                     ///< backward pass: the same bits, less memory, one forward pass more
+  index_t batch_size = 32;  ///< examples of a step
+  index_t part_size = 0;    ///< examples of a forward and backward pass; 0: the whole step
+  bool recompute = false;   ///< keep only the inputs of the encoder's blocks and compute the rest again for
+                            ///< the backward pass: the same bits, less memory, one forward pass more
   float learning_rate = 5e-5f;
-  float head_learning_rate = 0;      ///< of both heads; 0: the same
-  ScheduleKind schedule = ScheduleKind::linear;
-  float warmup = 0;                  ///< fraction of all steps
-  float weight_decay = 0;            ///< not on biases and normalizations
-  float clip_norm = 1;               ///< global norm of all gradients; 0: no clipping
-  bool dropout = true;               ///< false: train without dropout, whatever the encoder's rates
+  float head_learning_rate = 0;                  ///< of both heads; 0: the same
+  ScheduleKind schedule = ScheduleKind::linear;  ///< where the stack's schedule_type lets it be chosen
+  float warmup = 0;                              ///< fraction of all steps
+  float weight_decay = 0;                        ///< not on biases and normalizations
+  float clip_norm = 1;                           ///< global norm of all gradients; 0: no clipping
+  bool dropout = true;                           ///< false: train without dropout, whatever the encoder's rates
   std::uint64_t seed = 42;
-  bool rebuild_store = true;         ///< dev scores of an epoch use a store rebuilt from the training data, else none
-  Predictor selection = Predictor::combined;  ///< the best epoch is the one with the highest dev accuracy of it
-  index_t patience = 0;              ///< epochs without a better dev score before training stops; 0: never
-  std::filesystem::path checkpoints{};  ///< folder for checkpoint-N; none are written without it
-  index_t checkpoint_every = 0;      ///< steps between checkpoints; 0: one at the end of every epoch
-  index_t checkpoints_kept = 1;      ///< older ones are removed
+  bool rebuild_store = true;  ///< dev scores of an epoch use a store rebuilt from the training data, else none
+  Predictor selection = Predictor::combined;    ///< the best epoch is the one with the highest dev accuracy of it
+  index_t patience = 0;                         ///< epochs without a better dev score before training stops; 0: never
+  std::filesystem::path checkpoints{};          ///< folder for checkpoint-N; none are written without it
+  index_t checkpoint_every = 0;                 ///< steps between checkpoints; 0: one at the end of every epoch
+  index_t checkpoints_kept = 1;                 ///< older ones are removed
   std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else fit() does
-  bool resume = false;               ///< continue from the run's newest checkpoint, if the folder has any
-  std::vector<std::pair<std::string, std::string>> settings{};  ///< more that a resumed run must agree with, as name and value
+  bool resume = false;                          ///< continue from the run's newest checkpoint, if the folder has any
+  std::vector<std::pair<std::string, std::string>> settings{};  ///< more that a resumed run must agree with, as name
+                                                                ///< and value
 
   /// Errors: OptionError.
   void validate() const {
     const auto at_least = [](std::string_view name, auto value, auto least) {
-      if (!(value >= least)) raise<OptionError>("TrainerOptions::{}: {} given, at least {} expected", name, value, least);
+      if (!(value >= least))
+        raise<OptionError>("TrainerOptions::{}: {} given, at least {} expected", name, value, least);
     };
     at_least("epochs", epochs, index_t{0});
     at_least("batch_size", batch_size, index_t{1});
@@ -59,9 +61,13 @@ struct TrainerOptions {
     at_least("patience", patience, index_t{0});
     at_least("checkpoint_every", checkpoint_every, index_t{0});
     at_least("checkpoints_kept", checkpoints_kept, index_t{1});
-    if (!std::isfinite(learning_rate)) raise<OptionError>("TrainerOptions::learning_rate: {} given, a finite number expected", learning_rate);
+    if (!std::isfinite(learning_rate))
+      raise<OptionError>("TrainerOptions::learning_rate: {} given, a finite number expected", learning_rate);
     if (head_learning_rate > 0 && !(learning_rate > 0))
-      raise<OptionError>("TrainerOptions::head_learning_rate: {} given where TrainerOptions::learning_rate is 0, a positive one expected", head_learning_rate);
+      raise<OptionError>(
+          "TrainerOptions::head_learning_rate: {} given where TrainerOptions::learning_rate is 0, a positive one "
+          "expected",
+          head_learning_rate);
     if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
   }
 };

@@ -6,19 +6,29 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/io/archive.hpp"
-#include "knnbert/optimizer/adamw.hpp"
+#include "knnbert/optimizer/clip.hpp"
 #include "knnbert/train/options.hpp"
 
 namespace knnbert {
 
 namespace detail {
 
-/// Parameters that lie with an encoder of another backend are moved by an optimizer of its own.
-template <class Encoder>
-struct OptimizerOf { using type = AdamW; };
-template <class Encoder>
-  requires requires { typename Encoder::optimizer_type; }
-struct OptimizerOf<Encoder> { using type = typename Encoder::optimizer_type; };
+/// What the heads' rate is to the encoder's.
+inline float head_multiplier(const TrainerOptions& o) {
+  return o.head_learning_rate == 0 || o.learning_rate == 0 ? 1.0f : o.head_learning_rate / o.learning_rate;
+}
+
+/// The same for every parameter of a model, empty if they are alike. The heads start from random numbers and may want
+/// larger steps than the pretrained encoder.
+inline std::vector<float> head_multipliers(const ParameterTable& table, const TrainerOptions& options) {
+  if (head_multiplier(options) == 1) return {};
+  std::vector<float> multipliers;
+  for (const Parameter& p : table.all()) {
+    const bool head = p.name.starts_with("classifier.") || p.name.starts_with("projection.");
+    multipliers.push_back(head ? head_multiplier(options) : 1.0f);
+  }
+  return multipliers;
+}
 
 }  // namespace detail
 
@@ -30,16 +40,16 @@ struct OwnParameters {
   Optimizer optimizer;
   std::vector<float> multipliers;  // of the rate, for each parameter
 
-  OwnParameters() = default;
-  /// Asks the terms, where each(f) calls f(term) for all of them: declare(network, table), then initialize(values, rng).
+  /// Asks the terms, where each(f) calls f(term) for all of them: declare(network, table), then initialize(values,
+  /// rng).
   template <class Network, class Each>
-  OwnParameters(const Network& network, const TrainerOptions& options, float multiplier, Each&& each)
-      : optimizer(AdamWOptions{.weight_decay = options.weight_decay}) {
+  OwnParameters(const Network& network, const TrainerOptions& options, Each&& each)
+      : optimizer(Network::optimizer_type::make(options.weight_decay)) {
     ParameterTable table(network.values().table().weights());
     each([&](auto& term) {
       if constexpr (requires { term.declare(network, table); }) term.declare(network, table);
     });
-    multipliers.assign(static_cast<std::size_t>(table.count()), multiplier);
+    multipliers.assign(static_cast<std::size_t>(table.count()), detail::head_multiplier(options));
     const auto shared = std::make_shared<const ParameterTable>(std::move(table));
     values = ParameterBlock(shared), gradients = Gradients(shared);
     if (!any()) return;
@@ -47,7 +57,8 @@ struct OwnParameters {
     each([&](auto& term) {
       if constexpr (requires { term.initialize(values, rng); }) term.initialize(values, rng);
     });
-    if constexpr (requires { network.encoder().place(values); }) network.encoder().place(values), network.encoder().place(gradients.block());
+    if constexpr (requires { network.encoder().place(values); })
+      network.encoder().place(values), network.encoder().place(gradients.block());
   }
 
   bool any() const { return values.size() > 0; }
@@ -63,7 +74,7 @@ struct OwnParameters {
     if (!any()) return;
     ar("values", archived_floats<std::remove_cvref_t<Archive>>(values));
     auto moments = ar.scope("optimizer");
-    optimizer.archive(moments);
+    if constexpr (requires { optimizer.archive(moments); }) optimizer.archive(moments);
   }
 };
 

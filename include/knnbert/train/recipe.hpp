@@ -26,14 +26,14 @@ inline TrainingFacts training_facts(const Dataset& data, index_t width = 384) {
 
 /// Hyper-parameters for a set of labeled texts, chosen by rules that are smooth in its counts:
 ///   Recipe r = recommended(train, model.network().width());
-///   Trainer(model, r.trainer, CrossEntropy{.weight = 1 - r.contrastive.weight}, QueueContrastive(r.contrastive)).fit(train);
-///   model.set_neighbors(r.neighbors);
+///   Trainer(model, r.trainer, CrossEntropy{.weight = 1 - r.contrastive.weight},
+///   QueueContrastive(r.contrastive)).fit(train); model.set_neighbors(r.neighbors);
 struct Recipe {
   TrainerOptions trainer;
   QueueContrastiveOptions contrastive;
-  index_t neighbors = 10;           ///< of the vote, which should be a SoftmaxWeighted one
+  index_t neighbors = 10;  ///< of the vote, which should be a SoftmaxWeighted one
   float voting_temperature = 0.1f;
-  index_t steps = 0;                ///< of the whole run
+  index_t steps = 0;  ///< of the whole run
 };
 
 namespace detail {
@@ -43,8 +43,8 @@ inline float three_digits(double value) { return static_cast<float>(std::round(1
 /// 2,500 texts and more afford larger batches, which are faster; small sets need the steps.
 inline index_t recipe_batch(index_t examples) { return examples < 2500 ? 16 : 32; }
 
-/// About 320 / sqrt(examples), 13 for 640 and 3 for 10,000: the work grows with the root of the data, and one pass is enough
-/// from 100,000 on. A small set gets at least 200 steps, for heads that start from random numbers.
+/// About 320 / sqrt(examples), 13 for 640 and 3 for 10,000: the work grows with the root of the data, and one pass is
+/// enough from 100,000 on. A small set gets at least 200 steps, for heads that start from random numbers.
 inline index_t recipe_epochs(index_t examples, index_t batch) {
   constexpr index_t fewest_steps = 200;
   const index_t steps_an_epoch = (examples + batch - 1) / batch;
@@ -64,9 +64,11 @@ inline float recommended_head_rate(double learning_rate) {
   return static_cast<float>(std::max(learning_rate, 10 * std::min(learning_rate, 1e-4)));
 }
 
-/// The recipe for these counts. The number of epochs and the size of a batch may be given; what follows from them then does.
+/// The recipe for these counts. The number of epochs and the size of a batch may be given; what follows from them then
+/// does.
 /// Errors: OptionError for counts below 1 or for a batch below 1.
-inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epochs = {}, std::optional<index_t> batch_size = {}) {
+inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epochs = {},
+                          std::optional<index_t> batch_size = {}) {
   for (const index_t count : {facts.examples, facts.classes, facts.width, batch_size.value_or(1)})
     if (count < 1) raise<OptionError>("recommended: a count of {} given, at least 1 expected", count);
   Recipe r;
@@ -81,14 +83,16 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   const double rate = 1e-4 * std::min(1.0, 384 / static_cast<double>(facts.width));  // wide encoders move further
   t.learning_rate = static_cast<float>(rate), t.head_learning_rate = recommended_head_rate(rate);
   t.warmup = 0.1f;
-  t.checkpoint_every = steps_an_epoch < 100 ? 100 : 0;  // epochs of a small set are shorter than the time of a checkpoint
-  c.weight = detail::three_digits(0.1 + 0.4 * few);
+  t.checkpoint_every = steps_an_epoch < 100 ? 100 : 0;  // epochs of a small set are shorter than the time of a
+                                                        // checkpoint
+  c.weight = std::max(0.01f, detail::three_digits(0.5 * std::sqrt(few)));  // the contrast helps where texts are few
   c.momentum = detail::recipe_momentum(r.steps);
   c.positives = 1;  // each costs a third of the training
   c.capacity = std::clamp<index_t>(facts.examples, std::max<index_t>(1000, t.batch_size), 32000);
   c.contrast.most_similar = std::min<index_t>(10, each);
   const auto root = static_cast<index_t>(std::sqrt(static_cast<double>(each)));
-  r.neighbors = std::clamp<index_t>(each, 3, std::clamp<index_t>(root, 10, 30));  // 3: evidence also where a class has one
+  r.neighbors = std::clamp<index_t>(each, 3, std::clamp<index_t>(root, 10, 30));  // 3: evidence also where a class has
+                                                                                  // one
   return r;
 }
 

@@ -16,15 +16,15 @@ namespace knnbert {
 struct PhaseTime {
   std::string_view phase, term;  ///< term: whose part of the phase it is; empty for the network's own
   double seconds = 0;
-  double operations = 0;         ///< floating-point operations of its products, 0 where nobody counts them
+  double operations = 0;  ///< floating-point operations of its products, 0 where nobody counts them
 };
 
-/// What one step did. Terms that were absent have no value. Numbers that a device is still computing are waited for when they
-/// are read.
+/// What one step did. Terms that were absent have no value. Numbers that a device is still computing are waited for
+/// when they are read.
 struct StepReport {
-  index_t step = 0, steps = 0;   ///< number of this step, from 1, and of all
-  index_t epoch = 0;             ///< from 1
-  Deferred<float> loss;          ///< sum of the terms
+  index_t step = 0, steps = 0;  ///< number of this step, from 1, and of all
+  index_t epoch = 0;            ///< from 1
+  Deferred<float> loss;         ///< sum of the terms
   std::vector<std::pair<std::string_view, TermValue>> terms;
   std::vector<std::pair<std::string_view, double>> measures;
   Deferred<double> gradient_norm;  ///< before clipping
@@ -72,10 +72,10 @@ struct Scores {
 
 /// What one epoch did.
 struct EpochReport {
-  index_t epoch = 0;             ///< from 1
-  float mean_loss = 0;           ///< over the examples of steps that counted; NaN without any
+  index_t epoch = 0;    ///< from 1
+  float mean_loss = 0;  ///< over the examples of steps that counted; NaN without any
   std::optional<Scores> dev{};
-  bool best = false;             ///< the best dev score so far
+  bool best = false;  ///< the best dev score so far
 };
 
 /// Receives reports and may stop a run between two steps. Derive nothing; any type with these members serves.
@@ -93,11 +93,16 @@ inline double number_of(std::int64_t bits) { return std::bit_cast<double>(bits);
 
 /// An epoch as five numbers.
 inline void append(const EpochReport& e, std::vector<std::int64_t>& to) {
-  const auto score = [&](auto member) { return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1); };
-  to.insert(to.end(), {bits_of(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn), score(&Scores::combined), e.best});
+  const auto score = [&](auto member) {
+    return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1);
+  };
+  to.insert(to.end(), {bits_of(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn),
+                       score(&Scores::combined), e.best});
 }
 inline EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch) {
-  const auto score = [&](std::size_t i) { return number_of(from[i]) < 0 ? std::nullopt : std::optional<double>(number_of(from[i])); };
+  const auto score = [&](std::size_t i) {
+    return number_of(from[i]) < 0 ? std::nullopt : std::optional<double>(number_of(from[i]));
+  };
   EpochReport e{.epoch = epoch, .mean_loss = static_cast<float>(number_of(from[0])), .best = from[4] != 0};
   if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};
   return e;

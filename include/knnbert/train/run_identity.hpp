@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "knnbert/core/parameters.hpp"
+#include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/io/json.hpp"
-#include "knnbert/distributed/team.hpp"
 #include "knnbert/text/training_data.hpp"
 #include "knnbert/train/options.hpp"
 
@@ -19,12 +19,14 @@ struct SettingDifference {
 
 /// A checkpoint, or a model, of a run with other settings.
 struct OtherRunError : FormatError {
-  OtherRunError(const std::string& where, std::vector<SettingDifference> different) : FormatError(where + text_of(different)), place(where), differences(std::move(different)) {}
+  OtherRunError(const std::string& where, std::vector<SettingDifference> different)
+      : FormatError(where + text_of(different)), place(where), differences(std::move(different)) {}
 
   static std::string text_of(const std::vector<SettingDifference>& differences) {
     std::string text = ": of another run: ";
     for (std::size_t i = 0; i < differences.size(); ++i)
-      text += format("{}{} {} there, {} here", i ? "; " : "", differences[i].name, differences[i].there, differences[i].here);
+      text += format("{}{} {} there, {} here", i ? "; " : "", differences[i].name, differences[i].there,
+                     differences[i].here);
     return text;
   }
 
@@ -78,7 +80,8 @@ class RunIdentity {
   std::vector<SettingDifference> differences(const RunIdentity& there) const {
     std::vector<SettingDifference> found;
     for (const auto& [name, value] : settings_)
-      if (const auto other = there.text_of(name), own = text_of(value); other != own) found.push_back({name, other, own});
+      if (const auto other = there.text_of(name), own = text_of(value); other != own)
+        found.push_back({name, other, own});
     for (const auto& [name, value] : there.settings_)
       if (const auto own = text_of(name); own == nothing) found.push_back({name, text_of(value), own});
     return found;
@@ -107,7 +110,8 @@ class RunIdentity {
 /// A text that changes with any token or label of the data.
 inline std::string identity_of(const Batch& tokens, std::span<const label_t> labels) {
   std::uint64_t hash = detail::mix_bytes(0, std::as_bytes(std::span(tokens.ids)));
-  for (const auto part : {std::as_bytes(std::span(tokens.segments)), std::as_bytes(std::span(tokens.offsets)), std::as_bytes(labels)})
+  for (const auto part :
+       {std::as_bytes(std::span(tokens.segments)), std::as_bytes(std::span(tokens.offsets)), std::as_bytes(labels)})
     hash = detail::mix_bytes(hash, part);
   return format("{} examples, {}", tokens.size(), detail::hex_digits(hash));
 }
@@ -117,7 +121,8 @@ inline std::string identity_of(const ParameterTable& table) {
   std::uint64_t hash = table.weights() == Layout::panels ? 0 : 1;
   for (const Parameter& p : table.all()) {
     const index_t shape[] = {p.rows, p.cols};
-    hash = detail::mix_bytes(detail::mix_bytes(hash, std::as_bytes(std::span(p.name))), std::as_bytes(std::span(shape)));
+    hash =
+        detail::mix_bytes(detail::mix_bytes(hash, std::as_bytes(std::span(p.name))), std::as_bytes(std::span(shape)));
   }
   return format("{} numbers, {}", table.size(), detail::hex_digits(hash));
 }
@@ -155,7 +160,9 @@ inline void require_same_run(const Team& team, std::string_view where, const Run
   const auto texts = gather_values(team, std::span<const char>(mine));
   const char* next = texts.data();
   for (std::size_t rank = 0; rank < sizes.size(); next += sizes[rank++])
-    if (sizes[rank]) raise<CommunicationError>("{}: rank {}{}; as on rank 0, there, expected", where, rank, std::string_view(next, static_cast<std::size_t>(sizes[rank])));
+    if (sizes[rank])
+      raise<CommunicationError>("{}: rank {}{}; as on rank 0, there, expected", where, rank,
+                                std::string_view(next, static_cast<std::size_t>(sizes[rank])));
 }
 
 }  // namespace knnbert

@@ -8,12 +8,13 @@
 
 namespace knnbert {
 
-/// Arranges examples so that their halves, the halves of these and so on hold nearly as many tokens each: threads and processes
-/// that share a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).
+/// Arranges examples so that their halves, the halves of these and so on hold nearly as many tokens each: threads and
+/// processes that share a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).
 inline void spread_tokens(std::span<index_t> examples, const Batch& tokens) {
   const std::size_t half = examples.size() / 2;
   if (half == 0) return;
-  std::sort(examples.begin(), examples.end(), [&](index_t a, index_t b) { return std::pair(-tokens.length(a), a) < std::pair(-tokens.length(b), b); });
+  std::sort(examples.begin(), examples.end(),
+            [&](index_t a, index_t b) { return std::pair(-tokens.length(a), a) < std::pair(-tokens.length(b), b); });
   std::vector<index_t> left, right;
   index_t surplus = 0;  // tokens that the left half has more
   for (const index_t e : examples) {
@@ -30,8 +31,11 @@ inline void spread_tokens(std::span<index_t> examples, const Batch& tokens) {
 class ShuffledBatches {
  public:
   /// Each batch with its tokens spread.
-  ShuffledBatches(const TrainingData& data, index_t batch_size, std::uint64_t seed, std::uint64_t epoch) : ShuffledBatches(data.size(), batch_size, seed, epoch) {
-    for (index_t b = 0; b < count(); ++b) spread_tokens(std::span(order_).subspan(static_cast<std::size_t>(b * batch_size), (*this)[b].size()), data.tokens());
+  ShuffledBatches(const TrainingData& data, index_t batch_size, std::uint64_t seed, std::uint64_t epoch)
+      : ShuffledBatches(data.size(), batch_size, seed, epoch) {
+    for (index_t b = 0; b < count(); ++b)
+      spread_tokens(std::span(order_).subspan(static_cast<std::size_t>(b * batch_size), (*this)[b].size()),
+                    data.tokens());
   }
   ShuffledBatches(index_t examples, index_t batch_size, std::uint64_t seed, std::uint64_t epoch)
       : batch_size_(batch_size), order_(Rng(seed, Stream::shuffle, epoch).permutation(examples)) {}

@@ -1,0 +1,82 @@
+#pragma once
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace knnbert {
+
+/// What tells a family of encoders from BERT: the spelling of its directories and the parts that it lacks. Data, no
+/// code: the passes are the same.
+struct BertFamily {
+  /// Keys of config.json; empty: the family has no such setting.
+  struct Keys {
+    const char *hidden_size, *num_hidden_layers, *num_attention_heads, *intermediate_size, *type_vocab_size,
+        *layer_norm_eps, *hidden_dropout_prob, *attention_probs_dropout_prob, *hidden_act;
+  };
+
+  const char* model_type;             // in config.json
+  const char* architecture;           // of the encoder alone
+  const char* sequence_architecture;  // of a classifier that is one linear layer over the pooler; empty: the family has
+                                      // none
+  const char* prefix;                 // of the encoder's tensors in that classifier's file
+  Keys keys;
+  std::array<std::pair<std::string_view, std::string_view>, 9> names;  // parts of tensors' names: BERT's, the family's
+  bool segments;                                                       // embeddings of token types
+  bool drops_attention_output;                                         // dropout behind the attention's output layer
+
+  /// The family's name of a tensor of BERT.
+  std::string name_of(std::string name) const {
+    for (const auto& [bert, own] : names)
+      if (const auto at = name.find(bert); !bert.empty() && at != name.npos) name.replace(at, bert.size(), own);
+    return name;
+  }
+};
+
+/// Devlin et al. 2019, as transformers' BertModel.
+inline constexpr BertFamily bert_family{.model_type = "bert",
+                                        .architecture = "BertModel",
+                                        .sequence_architecture = "BertForSequenceClassification",
+                                        .prefix = "bert.",
+                                        .keys = {.hidden_size = "hidden_size",
+                                                 .num_hidden_layers = "num_hidden_layers",
+                                                 .num_attention_heads = "num_attention_heads",
+                                                 .intermediate_size = "intermediate_size",
+                                                 .type_vocab_size = "type_vocab_size",
+                                                 .layer_norm_eps = "layer_norm_eps",
+                                                 .hidden_dropout_prob = "hidden_dropout_prob",
+                                                 .attention_probs_dropout_prob = "attention_probs_dropout_prob",
+                                                 .hidden_act = "hidden_act"},
+                                        .names = {},
+                                        .segments = true,
+                                        .drops_attention_output = true};
+
+/// Sanh et al. 2019, as transformers' DistilBertModel: no segments, no pooler.
+inline constexpr BertFamily distilbert_family{.model_type = "distilbert",
+                                              .architecture = "DistilBertModel",
+                                              .sequence_architecture = "",
+                                              .prefix = "distilbert.",
+                                              .keys = {.hidden_size = "dim",
+                                                       .num_hidden_layers = "n_layers",
+                                                       .num_attention_heads = "n_heads",
+                                                       .intermediate_size = "hidden_dim",
+                                                       .type_vocab_size = "",
+                                                       .layer_norm_eps = "",
+                                                       .hidden_dropout_prob = "dropout",
+                                                       .attention_probs_dropout_prob = "attention_dropout",
+                                                       .hidden_act = "activation"},
+                                              .names = {{{"encoder.layer.", "transformer.layer."},
+                                                         {"attention.self.query", "attention.q_lin"},
+                                                         {"attention.self.key", "attention.k_lin"},
+                                                         {"attention.self.value", "attention.v_lin"},
+                                                         {"attention.output.dense", "attention.out_lin"},
+                                                         {"attention.output.LayerNorm", "sa_layer_norm"},
+                                                         {"intermediate.dense", "ffn.lin1"},
+                                                         {"output.dense", "ffn.lin2"},
+                                                         {"output.LayerNorm", "output_layer_norm"}}},
+                                              .segments = false,
+                                              .drops_attention_output = false};
+
+inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family};
+
+}  // namespace knnbert

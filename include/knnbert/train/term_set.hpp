@@ -1,0 +1,65 @@
+#pragma once
+#include <tuple>
+
+#include "knnbert/train/report.hpp"
+
+namespace knnbert {
+
+/// The terms of a training, each with its state, called in the order in which they were given.
+template <class... Terms>
+class TermSet {
+  template <class T>
+  static constexpr bool has_values = requires(const T& term) {
+    term.values_to_evaluate();
+  };
+
+ public:
+  static_assert((index_t{has_values<Terms>} + ... + 0) <= 1,
+                "at most one term of a trainer may have values_to_evaluate()");
+  static constexpr bool whole_batch = (WholeBatchTerm<Terms> || ...);  ///< whether one compares examples
+
+  explicit TermSet(Terms... terms) : terms_(std::move(terms)...) {}
+
+  std::tuple<Terms...>& all() { return terms_; }
+
+  /// f(term) for all of them.
+  template <class F>
+  void each(F&& f) {
+    std::apply([&](auto&... term) { (f(term), ...); }, terms_);
+  }
+
+  /// What a term has in place of the model's values for dev data, datastore and saved model; null: nothing.
+  const ParameterBlock* values_to_evaluate() const {
+    const ParameterBlock* values = nullptr;
+    const auto look = [&](const auto& term) {
+      if constexpr (has_values<std::remove_cvref_t<decltype(term)>>)
+        if (const ParameterBlock* own = term.values_to_evaluate()) values = own;
+    };
+    std::apply([&](const auto&... term) { (look(term), ...); }, terms_);
+    return values;
+  }
+
+  /// Lets the terms add their gradients for a part of a step. Their values go to the report: those of the parts of a
+  /// step add up, each being its share of a mean.
+  template <class Context>
+  void add(Context& context, StepReport& report) {
+    const bool first = report.terms.empty();
+    std::size_t i = 0;
+    each([&](auto& term) {
+      TermValue value;
+      if (!context.examples.empty() || WholeBatchTerm<std::remove_cvref_t<decltype(term)>>)
+        report.time("loss", term.name, [&] { value = term.add(context); });
+      if (first) report.terms.emplace_back(term.name, std::nullopt);
+      auto& total = report.terms[i++].second;
+      if (!value) return;
+      if (total) *total += *value;
+      else total = value;
+      report.loss += *value;
+    });
+  }
+
+ private:
+  std::tuple<Terms...> terms_;
+};
+
+}  // namespace knnbert

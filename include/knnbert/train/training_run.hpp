@@ -1,0 +1,268 @@
+#pragma once
+#include "knnbert/distributed/broadcast_archive.hpp"
+#include "knnbert/model/classifier_files.hpp"
+#include "knnbert/train/checkpoint.hpp"
+#include "knnbert/train/sampler.hpp"
+#include "knnbert/train/stepper.hpp"
+
+namespace knnbert {
+
+/// What a run did.
+struct FitReport {
+  std::vector<EpochReport> epochs;
+  index_t best_epoch = 0;    ///< whose parameters the model has now; 0: the last ones
+  bool interrupted = false;  ///< an observer asked to stop before the end
+  RunIdentity identity;      ///< what the run's checkpoints belong to
+};
+
+/// What the checkpoints of a run belong to: everything that its bits depend on.
+template <class Stack, class... Terms>
+RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions& options,
+                            const std::tuple<Terms...>& terms, const TrainingData& train, const Batch& dev,
+                            std::span<const label_t> dev_labels) {
+  RunIdentity run = identity_of(options);
+  const auto& own = model.options();
+  const auto& network = model.network();
+  run.add("pooling", detail::name_in(detail::pooling_names, network.pooling()));
+  run.add("head_hidden_layer", own.head_hidden_layer);
+  run.add("max_length", own.max_length);
+  run.add("precision", name_of(own.precision));
+  run.add("device", own.device.substr(0, own.device.find(':')));
+  if constexpr (requires { network.encoder().instruction_set(); })
+    run.add("instruction_set", network.encoder().instruction_set());
+  const auto add_term = [&](const auto& term) {
+    const std::string name(term.name);
+    run.add("term." + name, true);
+    if constexpr (requires { term.identity([](std::string_view, int) {}); })
+      term.identity(
+          [&](std::string_view setting, const auto& value) { run.add(name + "." + std::string(setting), value); });
+  };
+  std::apply([&](const auto&... term) { (add_term(term), ...); }, terms);
+  run.add("parameters", identity_of(network.values().table()));
+  run.add("train_data", identity_of(train.tokens(), train.labels()));
+  run.add("dev_data", identity_of(dev, dev_labels));
+  return run;
+}
+
+/// One call of Trainer::fit().
+template <class Stack, class... Terms>  // as they train: see bound_term
+class TrainingRun {
+ public:
+  /// The options must outlive it.  Errors: as Trainer::fit.
+  TrainingRun(Classifier<Stack>& model, const TrainerOptions& options, const Dataset& train, const Dataset& dev,
+              const Team& team, Terms... terms)
+      : model_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
+        dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)),
+        dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())), first_head_(head_values()),
+        stepper_(model_.network(), data_, options_, std::move(terms)...) {
+    if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
+    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_tokens_, dev_.labels());
+    if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
+    if (options_.checkpoints.empty()) return;
+    if (team_.first())
+      lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
+    if (options_.resume) resume();
+  }
+
+  template <class Observer>
+  FitReport finish(Observer&& observer) {
+    while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
+    if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
+    else if (const ParameterBlock* values = stepper_.values_to_evaluate()) model_.network().values() = *values;
+    model_.network().lower(model_.network().values());
+    judge_head();
+    return report_;
+  }
+
+  /// The terms as the run left them.
+  std::tuple<Terms...>& terms() { return stepper_.terms(); }
+
+ private:
+  static constexpr index_t most_unread = 64, most_skipped = 20;
+  struct StepLoss {
+    Deferred<float> loss;
+    Deferred<bool> finite;
+    index_t examples;
+  };
+
+  void resume() {
+    const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints, report_.identity) : std::nullopt;
+    checkpointed_ = broadcast_value(team_, newest ? newest->step : -1);
+    if (checkpointed_ < 0) return;
+    if (team_.first()) read_checkpoint(*newest, report_.identity, [&](auto& ar) { archive(ar); });
+    if (team_.size() == 1) return;
+    BroadcastArchive to_all(team_);
+    archive(to_all);
+  }
+
+  index_t steps_an_epoch() const { return ShuffledBatches::count(data_.size(), options_.batch_size); }
+  index_t steps() const { return options_.epochs * steps_an_epoch(); }
+  bool out_of_patience() const {
+    return options_.patience > 0 && report_.best_epoch && epoch_ - report_.best_epoch >= options_.patience;
+  }
+
+  float rate(index_t step) const {
+    const auto warmup = static_cast<index_t>(static_cast<double>(options_.warmup) * static_cast<double>(steps()));
+    const typename Stack::schedule_type schedule(
+        ScheduleOptions{.kind = options_.schedule, .warmup = warmup, .total = steps()});
+    return static_cast<float>(options_.learning_rate * static_cast<double>(schedule(step)));
+  }
+
+  template <class Observer>
+  void run_epoch(Observer& observer) {
+    const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
+    while (batch_ < batches.count()) {
+      if (team_.any(observer.stop_requested())) return interrupt();
+      const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_),
+                            static_cast<std::uint64_t>(steps())};
+      StepReport& step = stepper_.step(clock, batches[batch_], rate(step_));
+      ++batch_, ++step_;
+      step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
+      unread_.push_back({step.loss, step.finite, step.examples});
+      if (step.known() || std::ssize(unread_) == most_unread) read_losses();
+      observer.step(step);
+      if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count())
+        checkpoint();
+    }
+    close_epoch(observer);
+  }
+
+  /// Adds losses to the epoch's, all those at once that a device was still computing.
+  void read_losses() {
+    for (const StepLoss& step : unread_) {
+      skipped_ = step.finite ? 0 : skipped_ + 1;
+      if (step.finite)
+        epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples),
+            epoch_examples_ += step.examples;
+      if (skipped_ == most_skipped) refuse_divergence();
+    }
+    unread_.clear();
+  }
+  /// Steps without a finite gradient change nothing: parameters that give no other will not recover.
+  [[noreturn]] void refuse_divergence() const {
+    raise<Error>(
+        "Trainer::fit: {} steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate "
+        "than {} expected",
+        skipped_, options_.learning_rate);
+  }
+
+  template <class Observer>
+  void close_epoch(Observer& observer) {
+    read_losses();
+    if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
+    require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
+    EpochReport epoch{.epoch = epoch_ + 1,
+                      .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
+    if (dev_.size() > 0) evaluate(epoch);
+    report_.epochs.push_back(epoch);
+    ++epoch_, batch_ = 0, epoch_loss_ = 0, epoch_examples_ = 0;
+    observer.epoch(epoch);
+    const bool last = epoch_ == options_.epochs || out_of_patience();
+    if (last || options_.checkpoint_every == 0 || step_ % options_.checkpoint_every == 0) checkpoint();
+  }
+
+  /// Dev scores of the model, or of the values that a term has in their place; the best ones are kept.
+  void evaluate(EpochReport& epoch) {
+    ParameterBlock& values = model_.network().values();
+    std::optional<ParameterBlock> trained;
+    if (const ParameterBlock* other = stepper_.values_to_evaluate()) {
+      trained = std::exchange(values, *other);
+      model_.network().lower(values);
+    }
+    epoch.dev = scores();
+    if (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_) {
+      epoch.best = true;
+      best_score_ = epoch.dev->of(options_.selection);
+      report_.best_epoch = epoch.epoch;
+      best_ = values;
+    }
+    if (trained) values = std::move(*trained);
+  }
+
+  /// The output layer of the head, whose weights nothing but a loss of its logits changes.
+  std::vector<float> head_values() const {
+    const ParameterBlock& values = std::as_const(model_.network()).values();
+    const Parameter& p = values.table()[model_.network().head().output().weight];
+    return {values.data() + p.offset, values.data() + p.offset + p.size};
+  }
+  /// Under a contrastive loss alone the head stays random; then neighbors go on deciding.
+  void judge_head() {
+    if (!model_.head_trained()) model_.set_head_trained(head_values() != first_head_);
+  }
+
+  /// Accuracy on the dev data; the store is rebuilt from the training data.
+  Scores scores() {
+    judge_head();
+    if (options_.rebuild_store) model_.index(train_, team_);
+    const auto [begin, end] = team_.share(dev_.size());
+    const Batch own = dev_tokens_.slice(begin, end - begin);
+    if (!options_.rebuild_store) return {.head = accuracy(model_.head_distributions(own), begin)};
+    const Distributions found = model_.distributions(own);
+    return {accuracy(found.head, begin), accuracy(found.knn, begin), accuracy(found.combined, begin)};
+  }
+  /// Of all dev data, from the probabilities of this process' share, which begins with example `first`.
+  double accuracy(const Matrix& probabilities, index_t first) const {
+    index_t right = 0;
+    for (index_t i = 0; i < probabilities.rows(); ++i) {
+      const auto row = probabilities.row(i);
+      right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(first + i);
+    }
+    const auto all = gather_values(team_, std::span<const index_t>(&right, 1));
+    return static_cast<double>(std::accumulate(all.begin(), all.end(), index_t{0})) / static_cast<double>(dev_.size());
+  }
+
+  void interrupt() {
+    report_.interrupted = true;
+    checkpoint();
+  }
+  void checkpoint() {
+    read_losses();
+    if (options_.checkpoints.empty() || checkpointed_ == step_) return;
+    stepper_.start();
+    checkpointed_ = step_;
+    if (!team_.first()) return;
+    write_checkpoint(*lock_, step_, report_.identity, [&](auto& ar) { archive(ar); });
+    remove_old_checkpoints(*lock_, report_.identity, step_, options_.checkpoints_kept);
+  }
+
+  template <class Archive>
+  void archive(Archive& ar) {
+    stepper_.archive(ar);
+    std::vector<std::int64_t> place{epoch_, batch_, step_, report_.best_epoch, epoch_examples_},
+        sums{detail::bits_of(best_score_), detail::bits_of(epoch_loss_)}, epochs;
+    for (const auto& e : report_.epochs) detail::append(e, epochs);
+    ar("place", place), ar("sums", sums), ar("epochs", epochs);
+    if (place.size() != 5 || sums.size() != 2 || epochs.size() % 5)
+      raise<FormatError>("Trainer::archive: damaged progress");
+    epoch_ = place[0], batch_ = place[1], step_ = place[2], report_.best_epoch = place[3], epoch_examples_ = place[4];
+    best_score_ = detail::number_of(sums[0]), epoch_loss_ = detail::number_of(sums[1]);
+    report_.epochs.clear();
+    for (std::size_t i = 0; i < epochs.size(); i += 5)
+      report_.epochs.push_back(detail::epoch_from(std::span(epochs).subspan(i, 5), std::ssize(report_.epochs) + 1));
+    if (report_.best_epoch == 0) return;
+    if (best_.size() == 0) best_ = model_.network().values();
+    ar("best_values", archived_floats<Archive>(best_));
+  }
+
+  std::uint64_t hash_of(const ParameterBlock& values) const {
+    if (team_.size() == 1) return 0;
+    return detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
+  }
+
+  Classifier<Stack>& model_;
+  Team team_;
+  const TrainerOptions& options_;
+  Dataset train_, dev_;
+  TrainingData data_;
+  Batch dev_tokens_;
+  std::vector<float> first_head_;
+  Stepper<Network<Stack>, TrainingData, Terms...> stepper_;
+  std::shared_ptr<const DirectoryLock> lock_;
+  FitReport report_;
+  ParameterBlock best_;
+  std::vector<StepLoss> unread_;
+  double best_score_ = 0, epoch_loss_ = 0;
+  index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1, skipped_ = 0;
+};
+
+}  // namespace knnbert
