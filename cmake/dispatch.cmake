@@ -50,7 +50,8 @@ foreach(unit IN LISTS knnbert_units)
   separate_arguments(flags UNIX_COMMAND "${flags}")
   add_library(knnbert_unit_${name} OBJECT "${folder}/unit.cpp")
   target_link_libraries(knnbert_unit_${name} PRIVATE knnbert)
-  set_target_properties(knnbert_unit_${name} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXCLUDE_FROM_ALL TRUE)
+  set_target_properties(knnbert_unit_${name} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXCLUDE_FROM_ALL TRUE
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_definitions(knnbert_unit_${name} PRIVATE KNNBERT_FILL=knnbert_fill_${name})
   # Last among the flags, so that a -march of the whole project does not reach a unit.
   target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags}
