@@ -1,5 +1,4 @@
-// A queue of one's own choice for the contrast: room for every class, positives drawn at random. And one's own: a queue
-// that refuses keys of a class.
+// Queues of the contrast: one that has room for every class, and one of one's own, which refuses keys of a class.
 #include <cstdio>
 #include <knnbert/knnbert.hpp>
 #include <knnbert/queue/class_balanced.hpp>

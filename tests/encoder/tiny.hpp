@@ -1,4 +1,5 @@
 #pragma once
+#include "encoder/family.hpp"
 #include "kernel/values.hpp"
 #include "knnbert/encoder/bert.hpp"
 #include "nn/directional.hpp"
@@ -15,11 +16,7 @@ inline BertConfig tiny_config() {
           .max_position_embeddings = 24};
 }
 
-inline BertConfig tiny_distilbert_config() {
-  BertConfig config = tiny_config();
-  config.family = &distilbert_family, config.type_vocab_size = 0, config.pooler = false;
-  return config;
-}
+inline BertConfig tiny_distilbert_config() { return in_family(tiny_config(), distilbert_family); }
 
 /// An encoder with random values.
 struct RandomBert {

@@ -1,4 +1,5 @@
 #pragma once
+#include "encoder/family.hpp"
 #include "io/temporary_folder.hpp"
 #include "kernel/values.hpp"
 #include "knnbert/model/classifier.hpp"
@@ -24,11 +25,7 @@ inline BertConfig tiny_config() {
           .max_position_embeddings = 16};
 }
 
-inline BertConfig tiny_distilbert_config() {
-  BertConfig config = tiny_config();
-  config.family = &distilbert_family, config.type_vocab_size = 0, config.pooler = false;
-  return config;
-}
+inline BertConfig tiny_distilbert_config() { return in_family(tiny_config(), distilbert_family); }
 
 /// Writes the directory of an untrained encoder: config.json, model.safetensors, vocab.txt.
 inline void write_encoder(const std::filesystem::path& folder, std::uint64_t seed = 1,

@@ -2,6 +2,7 @@
 // LibTorch first: its macros CHECK, ... give way to Catch2's.
 #include <ATen/Parallel.h>
 
+#include "encoder/family.hpp"
 #include "knnbert/torch/stack.hpp"
 #undef CHECK
 #undef CHECK_NOTNULL
@@ -56,16 +57,14 @@ struct Twins {
 
 inline BertConfig twin_config(ActivationKind activation = ActivationKind::gelu,
                               const BertFamily& family = bert_family) {
-  return {.family = &family,
-          .vocab_size = 41,
-          .hidden_size = 20,
-          .num_hidden_layers = 3,
-          .num_attention_heads = 2,
-          .intermediate_size = 37,
-          .max_position_embeddings = 24,
-          .type_vocab_size = family.segments ? 2 : 0,
-          .hidden_act = activation,
-          .pooler = family.segments};
+  return in_family({.vocab_size = 41,
+                    .hidden_size = 20,
+                    .num_hidden_layers = 3,
+                    .num_attention_heads = 2,
+                    .intermediate_size = 37,
+                    .max_position_embeddings = 24,
+                    .hidden_act = activation},
+                   family);
 }
 
 /// Texts of given lengths with random tokens; the second half of every other one is the second text of a pair.

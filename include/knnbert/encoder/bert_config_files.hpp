@@ -73,7 +73,7 @@ inline BertConfig read_bert_config(const std::filesystem::path& folder) {
                                                                {"max_position_embeddings", &c.max_position_embeddings}})
     *field = require<index_t>(json, key, where);
   c.type_vocab_size = *keys.type_vocab_size ? optional_value<index_t>(json, keys.type_vocab_size, 2, where) : 0;
-  c.pooler = c.family->segments;
+  c.pooler = c.family->pooler;
   for (const auto& [key, field] : std::initializer_list<std::pair<const char*, float*>>{
            {keys.layer_norm_eps, &c.layer_norm_eps},
            {keys.hidden_dropout_prob, &c.hidden_dropout_prob},

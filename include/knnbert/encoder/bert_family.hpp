@@ -23,7 +23,8 @@ struct BertFamily {
   Keys keys;
   std::array<std::pair<std::string_view, std::string_view>, 9> names;  // parts of tensors' names: BERT's, the family's
   bool segments;                                                       // embeddings of token types
-  bool drops_attention_output;                                         // dropout behind the attention's output layer
+  bool pooler;                  // a layer over the first token, where a file has one
+  bool drops_attention_output;  // dropout behind the attention's output layer
 
   /// The family's name of a tensor of BERT.
   std::string name_of(std::string name) const {
@@ -49,6 +50,7 @@ inline constexpr BertFamily bert_family{.model_type = "bert",
                                                  .hidden_act = "hidden_act"},
                                         .names = {},
                                         .segments = true,
+                                        .pooler = true,
                                         .drops_attention_output = true};
 
 /// Sanh et al. 2019, as transformers' DistilBertModel: no segments, no pooler.
@@ -75,6 +77,7 @@ inline constexpr BertFamily distilbert_family{.model_type = "distilbert",
                                                          {"output.dense", "ffn.lin2"},
                                                          {"output.LayerNorm", "output_layer_norm"}}},
                                               .segments = false,
+                                              .pooler = false,
                                               .drops_attention_output = false};
 
 inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family};

@@ -24,8 +24,8 @@ concept TrainingOptimizer = Optimizer<O> && requires(float weight_decay) {
   { O::make(weight_decay) } -> std::same_as<O>;
 };
 
-/// What a run tells the schedule of its learning rate.
 enum class ScheduleKind { constant, linear, cosine };
+/// What a run tells the schedule of its learning rate.
 struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::linear;
   index_t warmup = 0;  ///< updates with a rising rate

@@ -1,0 +1,14 @@
+#pragma once
+#include "knnbert/encoder/bert_config.hpp"
+
+namespace knnbert_test {
+
+/// The same shape in a family, without the parts that it lacks.
+inline knnbert::BertConfig in_family(knnbert::BertConfig config, const knnbert::BertFamily& family) {
+  config.family = &family;
+  if (!family.segments) config.type_vocab_size = 0;
+  config.pooler = config.pooler && family.pooler;
+  return config;
+}
+
+}  // namespace knnbert_test
