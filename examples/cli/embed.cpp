@@ -31,10 +31,11 @@ namespace {
 SentenceSettings own_settings(const std::filesystem::path& folder, const BertConfig& config) {
   const auto path = folder / "knnbert.json";
   if (committed_exists(path)) {
-    const Json json = read_json(path);
-    return {.pooling = detail::value_of(json, "pooling", detail::pooling_names, path.string()),
-            .max_length = detail::number_within(json, "max_length", 3, config.max_position_embeddings, path.string()),
-            .normalized = optional_value(json, "normalized", false, path.string())};
+    const ModelFile file = read_model_file(path);
+    return {.pooling = file.pooling,
+            .max_length =
+                detail::require_within(file.max_length, "max_length", 3, config.max_position_embeddings, path.string()),
+            .normalized = file.normalized};
   }
   SentenceSettings settings = read_sentence_settings(folder);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");

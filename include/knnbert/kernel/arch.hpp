@@ -5,8 +5,8 @@
 #include "knnbert/core/types.hpp"
 #include "knnbert/kernel/default_arch.hpp"
 
-#define KNNBERT_INLINE inline __attribute__((always_inline))
-#define KNNBERT_INLINE_CALL __attribute__((always_inline))  // behind the parameters of a lambda
+#define KNNBERT_ALWAYS_INLINE inline __attribute__((always_inline))
+#define KNNBERT_ALWAYS_INLINE_CALL __attribute__((always_inline))  // behind the parameters of a lambda
 
 namespace knnbert {
 
@@ -35,28 +35,28 @@ inline std::string_view instruction_set<Dispatched>() {
 }
 
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> load(const float* p) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> load(const float* p) {
   return Floats<Arch>::load_unaligned(p);
 }
 
 template <class Arch>
-KNNBERT_INLINE void store(float* p, Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE void store(float* p, Floats<Arch> v) {
   v.store_unaligned(p);
 }
 
 /// The same 32-bit lanes as floats.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> as_floats(Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> as_floats(Floats<Arch> v) {
   return v;
 }
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> as_floats(Integers<Arch> v) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> as_floats(Integers<Arch> v) {
   return xsimd::bitwise_cast<Floats<Arch>>(v);
 }
 
 /// Stores the first `count` lanes.
 template <class Arch>
-KNNBERT_INLINE void store_first(float* p, Floats<Arch> v, index_t count) {
+KNNBERT_ALWAYS_INLINE void store_first(float* p, Floats<Arch> v, index_t count) {
   alignas(64) float all[lanes<Arch>];
   v.store_aligned(all);
   for (index_t i = 0; i < count; ++i) p[i] = all[i];
@@ -64,7 +64,7 @@ KNNBERT_INLINE void store_first(float* p, Floats<Arch> v, index_t count) {
 
 /// 0, 1, 2, ... in the lanes.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> lane_numbers() {
+KNNBERT_ALWAYS_INLINE Floats<Arch> lane_numbers() {
   alignas(64) float numbers[lanes<Arch>];
   for (index_t i = 0; i < lanes<Arch>; ++i) numbers[i] = static_cast<float>(i);
   return Floats<Arch>::load_aligned(numbers);
@@ -72,21 +72,22 @@ KNNBERT_INLINE Floats<Arch> lane_numbers() {
 
 /// v in the lanes below count, `other` in the rest.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> first_lanes(Floats<Arch> v, index_t count, Floats<Arch> other) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> first_lanes(Floats<Arch> v, index_t count, Floats<Arch> other) {
   return xsimd::select(lane_numbers<Arch>() < Floats<Arch>(static_cast<float>(count)), v, other);
 }
 
 /// a where x < y, else b. By lanes of the difference's sign: xsimd 8.1 cannot select integers on AVX-512 without
 /// optimization. x and y differ by less than 2^31.
 template <class Arch>
-KNNBERT_INLINE Integers<Arch> where_less(Integers<Arch> x, Integers<Arch> y, Integers<Arch> a, Integers<Arch> b) {
+KNNBERT_ALWAYS_INLINE Integers<Arch> where_less(Integers<Arch> x, Integers<Arch> y, Integers<Arch> a,
+                                                Integers<Arch> b) {
   const Integers<Arch> all = (x - y) >> 31;
   return (a & all) | (b & ~all);
 }
 
 /// Sum of the lanes, always added in the same order.
 template <class Arch>
-KNNBERT_INLINE float sum(Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE float sum(Floats<Arch> v) {
 #if XSIMD_VERSION_MAJOR >= 10
   return xsimd::reduce_add(v);
 #else
@@ -96,7 +97,7 @@ KNNBERT_INLINE float sum(Floats<Arch> v) {
 
 /// Largest lane.
 template <class Arch>
-KNNBERT_INLINE float largest(Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE float largest(Floats<Arch> v) {
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16) return _mm512_reduce_max_ps(v);
 #endif

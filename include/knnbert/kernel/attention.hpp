@@ -49,7 +49,7 @@ struct StoreScaled {
   template <class Arch>
   auto column(index_t c) const {
     return [put = StoreWithin{out}.column<Arch>(c), f = factors](index_t r, Floats<Arch> sum)
-               KNNBERT_INLINE_CALL { put(r, sum * Floats<Arch>(f[r])); };
+               KNNBERT_ALWAYS_INLINE_CALL { put(r, sum * Floats<Arch>(f[r])); };
   }
 };
 

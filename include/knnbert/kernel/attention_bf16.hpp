@@ -38,7 +38,7 @@ namespace detail {
 /// sum before rounding. The largest scores of all rows come first: a row's own would be waited for (a sixth of the
 /// time).
 template <class Arch>
-KNNBERT_INLINE void softmax_lanes(ConstView scores, float scale, View lanes, float* normalize) {
+KNNBERT_ALWAYS_INLINE void softmax_lanes(ConstView scores, float scale, View lanes, float* normalize) {
   for (index_t r = 0; r < scores.rows(); ++r) normalize[r] = largest_of<Arch>(scores.row(r).data(), scores.cols());
   for (index_t r = 0; r < scores.rows(); ++r)
     normalize[r] = softmax_numerators<Arch>(
@@ -54,7 +54,7 @@ struct StoreScaledLowered {
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, f = factors, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [o = out, f = factors, c](index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       float* to = o.data() + r * o.stride() + c / 2;
       const Floats<Arch> v = sum * Floats<Arch>(f[r]);
       const index_t rest = 2 * o.cols() - c;

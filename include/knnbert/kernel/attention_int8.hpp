@@ -14,7 +14,7 @@ namespace detail {
 
 /// Elements [at, at + lanes) of a row of bf16.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> load_bf16(const float* row, index_t at) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> load_bf16(const float* row, index_t at) {
   const auto* from = reinterpret_cast<const unsigned char*>(row) + 2 * at;
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16)
@@ -32,7 +32,7 @@ KNNBERT_INLINE Floats<Arch> load_bf16(const float* row, index_t at) {
 
 /// The lowest byte of every lane, from byte `at` of a row on.
 template <class Arch>
-KNNBERT_INLINE void store_bytes(float* row, index_t at, Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE void store_bytes(float* row, index_t at, Floats<Arch> v) {
   auto* to = reinterpret_cast<unsigned char*>(row) + at;
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16)
@@ -46,7 +46,7 @@ KNNBERT_INLINE void store_bytes(float* row, index_t at, Floats<Arch> v) {
 /// to = Zero + round(x / scale) byte by byte; returns scale, the row's largest |x| / 127.  row [width] in bf16, width a
 /// multiple of 16
 template <class Arch, int Zero>
-KNNBERT_INLINE float quantize_row(const float* row, index_t width, float* to) {
+KNNBERT_ALWAYS_INLINE float quantize_row(const float* row, index_t width, float* to) {
   using F = Floats<Arch>;
   F most(0.0f);
   for (index_t c = 0; c < width; c += lanes<Arch>) most = xsimd::max(most, xsimd::abs(load_bf16<Arch>(row, c)));
@@ -130,7 +130,7 @@ struct StoreScores {
   template <class Arch>
   auto column(index_t c) const {
     return [o = out, scale = load<Arch>(scales + c), shift = load<Arch>(shifts + c), c](
-               index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+               index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       store_at<Arch>(o, r, c,
                      xsimd::fma(xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)), scale, shift));
     };
@@ -144,7 +144,8 @@ struct StoreMeans {
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, f = factors, scale = load<Arch>(scales + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [o = out, f = factors, scale = load<Arch>(scales + c), c](index_t r,
+                                                                     Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       store_at<Arch>(o, r, c,
                      xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)) * (scale * Floats<Arch>(f[r])));
     };
@@ -154,7 +155,7 @@ struct StoreMeans {
 /// Numerators of rows of scores in steps of 1/255, a byte each, zeros to the end of the last vector; normalize [rows]
 /// becomes 1 / the sum of these bytes.
 template <class Arch>
-KNNBERT_INLINE void softmax_bytes(ConstView scores, const float* scales, View lanes_of_bytes, float* normalize) {
+KNNBERT_ALWAYS_INLINE void softmax_bytes(ConstView scores, const float* scales, View lanes_of_bytes, float* normalize) {
   using F = Floats<Arch>;
   for (index_t r = 0; r < scores.rows(); ++r) normalize[r] = largest_of<Arch>(scores.row(r).data(), scores.cols());
   for (index_t r = 0; r < scores.rows(); ++r)

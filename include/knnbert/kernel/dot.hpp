@@ -6,7 +6,7 @@ namespace knnbert::kernel {
 
 /// The first count < lanes floats at p, zeros behind them; nothing else is read.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> load_first(const float* p, index_t count) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> load_first(const float* p, index_t count) {
   alignas(64) float all[lanes<Arch>] = {};
   for (index_t i = 0; i < count; ++i) all[i] = p[i];
   return Floats<Arch>::load_aligned(all);
@@ -20,7 +20,7 @@ struct StoreSums {
   View out;  // [B, N]
 
   template <int Keys, int Vectors>
-  KNNBERT_INLINE void operator()(index_t query, index_t key, const PairSums<Arch, Keys, Vectors>& sums) const {
+  KNNBERT_ALWAYS_INLINE void operator()(index_t query, index_t key, const PairSums<Arch, Keys, Vectors>& sums) const {
     using Sums = PairSums<Arch, Keys, Vectors>;
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v)
@@ -30,7 +30,7 @@ struct StoreSums {
   }
 
  private:
-  KNNBERT_INLINE void store_block(index_t query, index_t key, int count, Floats<Arch> block) const {
+  KNNBERT_ALWAYS_INLINE void store_block(index_t query, index_t key, int count, Floats<Arch> block) const {
     alignas(64) float all[lanes<Arch>];
     block.store_aligned(all);
     float* to = out.data() + query * out.stride() + key;

@@ -24,7 +24,7 @@ namespace kernel {
 /// Factors of `lanes` consecutive elements from `column` on: 0 or 1 / (1 - rate).
 /// The 32-bit finalizer is Wellons' lowbias32, keyed before and within its rounds.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> dropout_factors(const Dropout& dropout, std::uint64_t row_key, index_t column) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> dropout_factors(const Dropout& dropout, std::uint64_t row_key, index_t column) {
   using Bits = xsimd::batch<std::uint32_t, Arch>;
   using Signed = Integers<Arch>;
   const std::uint64_t key = row_key ^ dropout.site;

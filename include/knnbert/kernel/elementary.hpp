@@ -9,18 +9,18 @@ inline constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23
 
 /// a + x * (b + x * (c + ...)): Horner's scheme with fused steps.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> polynomial(Floats<Arch>, float last) {
   return Floats<Arch>(last);
 }
 template <class Arch, class... Rest>
-KNNBERT_INLINE Floats<Arch> polynomial(Floats<Arch> x, float first, Rest... rest) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> polynomial(Floats<Arch> x, float first, Rest... rest) {
   return xsimd::fma(x, polynomial<Arch>(x, rest...), Floats<Arch>(first));
 }
 
 /// e^x for x in [-87, 88], clamped outside; relative error about 1e-7. Cephes' polynomial on x - n ln 2.
 /// Clamps have x as second operand: a comparison with NaN yields that one, so that NaN stays NaN.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> exp(Floats<Arch> x) {
   using F = Floats<Arch>;
   x = xsimd::max(F(-87.0f), xsimd::min(F(88.0f), x));
   const F shifted = xsimd::fma(x, F(1.44269504f), F(round_to_integer));
@@ -36,7 +36,7 @@ KNNBERT_INLINE Floats<Arch> exp(Floats<Arch> x) {
 /// 2^x for x <= 0, clamped at -126; relative error about 2e-7. Half the instructions of exp: the argument's reduction
 /// is exact, and nothing overflows.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
   using F = Floats<Arch>;
   x = xsimd::max(F(-126.0f), x);
   const F shifted = x + F(round_to_integer);
@@ -50,7 +50,7 @@ KNNBERT_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
 /// 2^x for x <= 0, relative error below 1e-4: for values that are rounded to bf16 next. Where the processor splits and
 /// scales by powers of two itself, six instructions in place of twelve.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> coarse_exp2_of_negative(Floats<Arch> x) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> coarse_exp2_of_negative(Floats<Arch> x) {
 #if defined(__AVX512DQ__)
   if constexpr (lanes<Arch> == 16) {
     const Floats<Arch> r(_mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF));  // [0, 1)
@@ -62,7 +62,7 @@ KNNBERT_INLINE Floats<Arch> coarse_exp2_of_negative(Floats<Arch> x) {
 
 /// The error function, absolute error below 4e-7: the rational approximation that Eigen and XLA use, on [-4, 4].
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> erf(Floats<Arch> x) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> erf(Floats<Arch> x) {
   using F = Floats<Arch>;
   x = xsimd::max(F(-4.0f), xsimd::min(F(4.0f), x));
   const F z = x * x;
@@ -76,7 +76,7 @@ KNNBERT_INLINE Floats<Arch> erf(Floats<Arch> x) {
 
 /// tanh x, absolute error about 2e-7; through e^(2x), exact sign symmetry.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> tanh(Floats<Arch> x) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> tanh(Floats<Arch> x) {
   using F = Floats<Arch>;
   const F magnitude = xsimd::abs(x);
   const F large = F(1.0f) - F(2.0f) / (exp<Arch>(magnitude + magnitude) + F(1.0f));
@@ -91,12 +91,12 @@ KNNBERT_INLINE Floats<Arch> tanh(Floats<Arch> x) {
 /// What a feed-forward layer applies between its products, with the derivative.
 struct Gelu {  // erf form
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     using F = Floats<Arch>;
     return x * F(0.5f) * (erf<Arch>(x * F(0.70710678f)) + F(1.0f));
   }
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     using F = Floats<Arch>;
     const F phi = F(0.39894228f) * exp<Arch>(x * x * F(-0.5f));
     return xsimd::fma(x, phi, (erf<Arch>(x * F(0.70710678f)) + F(1.0f)) * F(0.5f));
@@ -105,7 +105,7 @@ struct Gelu {  // erf form
 
 struct Identity {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     return x;
   }
 };
@@ -116,7 +116,7 @@ struct Identity {
 template <Precision P>
 struct CoarseGelu {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     using F = Floats<Arch>;
     const F bound(P == Precision::int8 ? 3.4f : 3.8f);
     const F inner = xsimd::max(-bound, xsimd::min(bound, x));
@@ -125,7 +125,7 @@ struct CoarseGelu {
 
  private:
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> factor(Floats<Arch> z) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> factor(Floats<Arch> z) {
     if constexpr (P == Precision::int8)
       return polynomial<Arch>(z, 3.94952029e-1f, -6.02764189e-2f, 6.82108337e-3f, -4.25542938e-4f, 1.09059001e-5f);
     else
@@ -136,12 +136,12 @@ struct CoarseGelu {
 
 struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkpoints
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     using F = Floats<Arch>;
     return x * F(0.5f) * (tanh<Arch>(inner<Arch>(x)) + F(1.0f));
   }
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     using F = Floats<Arch>;
     const F t = tanh<Arch>(inner<Arch>(x));
     const F slope = F(0.79788456f) * xsimd::fma(x * x, F(3 * 0.044715f), F(1.0f));
@@ -150,7 +150,7 @@ struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkp
 
  private:
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> inner(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> inner(Floats<Arch> x) {
     using F = Floats<Arch>;
     return F(0.79788456f) * x * xsimd::fma(x * x, F(0.044715f), F(1.0f));
   }
@@ -158,22 +158,22 @@ struct GeluTanh {  // Hendrycks and Gimpel's approximation, "gelu_new" in checkp
 
 struct Relu {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     return xsimd::max(Floats<Arch>(0.0f), x);
   }
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     return xsimd::select(x > Floats<Arch>(0.0f), Floats<Arch>(1.0f), Floats<Arch>(0.0f));
   }
 };
 
 struct Tanh {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> value(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> value(Floats<Arch> x) {
     return tanh<Arch>(x);
   }
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> derivative(Floats<Arch> x) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> derivative(Floats<Arch> x) {
     const auto t = tanh<Arch>(x);
     return Floats<Arch>(1.0f) - t * t;
   }

@@ -37,11 +37,11 @@ template <class Epilogue>
 inline constexpr bool in_registers = false;
 
 template <class Arch>
-KNNBERT_INLINE void store_at(View view, index_t row, index_t column, Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE void store_at(View view, index_t row, index_t column, Floats<Arch> v) {
   store<Arch>(view.data() + row * view.stride() + column, v);
 }
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> load_at(ConstView view, index_t row, index_t column) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> load_at(ConstView view, index_t row, index_t column) {
   return load<Arch>(view.data() + row * view.stride() + column);
 }
 
@@ -52,7 +52,7 @@ struct Store {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum); };
+    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL { store_at<Arch>(o, r, c, sum); };
   }
 };
 
@@ -62,7 +62,7 @@ struct StoreWithin {
   Touched touches(index_t, index_t) const { return {}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [o = out, c](index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       if (c + lanes<Arch> <= o.cols()) return store_at<Arch>(o, r, c, sum);
       if (c < o.cols()) store_first<Arch>(o.data() + r * o.stride() + c, sum, o.cols() - c);
     };
@@ -77,7 +77,7 @@ struct StoreSum {
   template <class Arch>
   auto column(index_t c) const {
     return [o = out, y = other, c](index_t r, Floats<Arch> sum)
-               KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + load_at<Arch>(y, r, c)); };
+               KNNBERT_ALWAYS_INLINE_CALL { store_at<Arch>(o, r, c, sum + load_at<Arch>(y, r, c)); };
   }
 };
 
@@ -89,7 +89,7 @@ struct AddBias {
   template <class Arch>
   auto column(index_t c) const {
     return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum)
-               KNNBERT_INLINE_CALL { store_at<Arch>(o, r, c, sum + b); };
+               KNNBERT_ALWAYS_INLINE_CALL { store_at<Arch>(o, r, c, sum + b); };
   }
 };
 
@@ -101,11 +101,12 @@ struct Activate {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, Keep ? Lines{before, r, c} : Lines{}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, kept = before, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
-      const auto x = sum + b;
-      if constexpr (Keep) store_at<Arch>(kept, r, c, x);
-      store_at<Arch>(o, r, c, Activation::template value<Arch>(x));
-    };
+    return [o = out, kept = before, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum)
+               KNNBERT_ALWAYS_INLINE_CALL {
+                 const auto x = sum + b;
+                 if constexpr (Keep) store_at<Arch>(kept, r, c, x);
+                 store_at<Arch>(o, r, c, Activation::template value<Arch>(x));
+               };
   }
 };
 
@@ -130,7 +131,7 @@ struct ActivateBackward {
   Touched touches(index_t r, index_t c) const { return {{out, r, c}, {before, r, c}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, x = before, c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [o = out, x = before, c](index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       store_at<Arch>(o, r, c, sum * Activation::template derivative<Arch>(load_at<Arch>(x, r, c)));
     };
   }
@@ -184,7 +185,7 @@ struct AddResidual {
   template <class Arch>
   auto column(index_t c) const {
     return [o = out, other = residual, drop = dropout, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum)
-               KNNBERT_INLINE_CALL {
+               KNNBERT_ALWAYS_INLINE_CALL {
                  const auto x = sum + b, y = load_at<Arch>(other, r, c);
                  if constexpr (Drop)
                    return store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));

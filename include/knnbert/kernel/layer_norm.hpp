@@ -10,7 +10,7 @@ namespace detail {
 /// Sums f(column) over all columns; lanes past the last column count as 0. Four sums in turn: one would wait for its
 /// own addition (a quarter of layer_norm's time).
 template <class Arch, class F>
-KNNBERT_INLINE float sum_columns(index_t cols, F&& f) {
+KNNBERT_ALWAYS_INLINE float sum_columns(index_t cols, F&& f) {
   using V = Floats<Arch>;
   constexpr index_t step = lanes<Arch>;
   V a(0.0f), b(0.0f), c(0.0f), d(0.0f);
@@ -28,8 +28,8 @@ struct RowStatistics {
 
 /// put(column, y) for whole vectors of the normalized row.
 template <class Arch, class Put>
-KNNBERT_INLINE RowStatistics layer_norm_row(const float* in, index_t width, const float* gain, const float* bias,
-                                            float epsilon, Put&& put) {
+KNNBERT_ALWAYS_INLINE RowStatistics layer_norm_row(const float* in, index_t width, const float* gain, const float* bias,
+                                                   float epsilon, Put&& put) {
   using F = Floats<Arch>;
   const float mean =
       sum_columns<Arch>(width, [&](index_t c) { return load<Arch>(in + c); }) / static_cast<float>(width);
@@ -52,7 +52,7 @@ void layer_norm(ConstView x, const float* gain, const float* bias, float epsilon
   for (index_t r = 0; r < x.rows(); ++r) {
     const auto row = detail::layer_norm_row<Arch>(x.data() + r * x.stride(), x.cols(), gain, bias, epsilon,
                                                   [&](index_t c, Floats<Arch> v)
-                                                      KNNBERT_INLINE_CALL { store_at<Arch>(y, r, c, v); });
+                                                      KNNBERT_ALWAYS_INLINE_CALL { store_at<Arch>(y, r, c, v); });
     statistics(r, 0) = row.mean;
     statistics(r, 1) = row.scale;
   }

@@ -18,7 +18,7 @@ void layer_norm_lowered(ConstView x, const float* gain, const float* bias, float
     for (index_t r = 0; r < x.rows(); ++r) {
       detail::Range<Arch> range;
       detail::layer_norm_row<Arch>(x.data() + r * x.stride(), x.cols(), gain, bias, epsilon,
-                                   [&](index_t c, Floats<Arch> v) KNNBERT_INLINE_CALL {
+                                   [&](index_t c, Floats<Arch> v) KNNBERT_ALWAYS_INLINE_CALL {
                                      store_at<Arch>(y, r, c, v);
                                      if constexpr (Dot::precision == Precision::int8) {
                                        if (c + lanes<Arch> <= x.cols()) range.add(v);

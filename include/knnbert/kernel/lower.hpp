@@ -123,7 +123,7 @@ struct ActivateLowered {
   Touched touches(index_t r, index_t c) const { return {{out, r, c / 2}, {}}; }
   template <class Arch>
   auto column(index_t c) const {
-    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [o = out, b = load<Arch>(bias + c), c](index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       detail::store_bf16<Arch>(o.data() + r * o.stride() + c / 2, Activation::template value<Arch>(sum + b));
     };
   }
@@ -158,7 +158,7 @@ struct Dequantize {
   template <class Arch>
   auto column(index_t c) const {
     return [row = rows, scale = load<Arch>(scales + c), of_weights = load<Arch>(sums + c),
-            put = epilogue.template column<Arch>(c)](index_t r, Floats<Arch> lanes_of_sum) KNNBERT_INLINE_CALL {
+            put = epilogue.template column<Arch>(c)](index_t r, Floats<Arch> lanes_of_sum) KNNBERT_ALWAYS_INLINE_CALL {
       const auto sum = xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(lanes_of_sum));
       const auto centered = xsimd::fnma(Floats<Arch>(row[r].zero), of_weights, sum);
       put(r, centered * (scale * Floats<Arch>(row[r].scale)));

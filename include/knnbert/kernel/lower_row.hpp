@@ -24,7 +24,7 @@ namespace detail {
 
 /// Bits of the nearest bf16 in the upper half of each lane, ties to even; NaN stays NaN.
 template <class Arch>
-KNNBERT_INLINE Integers<Arch> round_to_bf16(Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE Integers<Arch> round_to_bf16(Floats<Arch> v) {
   const auto bits = xsimd::bitwise_cast<Integers<Arch>>(v);
   const auto rounded = bits + Integers<Arch>(0x7fff) + ((bits >> 16) & Integers<Arch>(1));
   // infinities and NaN have the largest exponent and keep their bits
@@ -42,7 +42,7 @@ inline std::uint16_t bf16_bits(float x) {
 
 /// to [K] = bf16 of from [K]; the lane behind the last element is completed with 0
 template <class Arch, bool Native>
-KNNBERT_INLINE void bf16_row(const float* from, index_t size, float* to) {
+KNNBERT_ALWAYS_INLINE void bf16_row(const float* from, index_t size, float* to) {
   auto* out = reinterpret_cast<unsigned char*>(to);
   index_t c = 0;
 #if defined(__AVX512BF16__)
@@ -68,7 +68,7 @@ KNNBERT_INLINE void bf16_row(const float* from, index_t size, float* to) {
 
 /// A vector of bf16, at half its size.
 template <class Arch>
-KNNBERT_INLINE void store_bf16(float* to, Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE void store_bf16(float* to, Floats<Arch> v) {
 #if defined(__AVX512BF16__)
   if constexpr (Bf16::native && lanes<Arch> == 16) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
@@ -82,7 +82,7 @@ KNNBERT_INLINE void store_bf16(float* to, Floats<Arch> v) {
 
 #if defined(__AVX512BF16__)
 /// Words 0 to 15 as the lower halves of 16 lanes, words 16 to 31 as the upper ones.
-KNNBERT_INLINE void store_pairs(float* to, __m512i words) {
+KNNBERT_ALWAYS_INLINE void store_pairs(float* to, __m512i words) {
   const __m512i numbers =
       _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a, 0x00190009, 0x00180008,
                        0x00170007, 0x00160006, 0x00150005, 0x00140004, 0x00130003, 0x00120002, 0x00110001, 0x00100000);
@@ -94,20 +94,22 @@ KNNBERT_INLINE void store_pairs(float* to, __m512i words) {
 template <class Arch>
 class Range {
  public:
-  KNNBERT_INLINE void add(Floats<Arch> v) {
+  KNNBERT_ALWAYS_INLINE void add(Floats<Arch> v) {
     low_ = xsimd::min(low_, v);
     high_ = xsimd::max(high_, v);
   }
-  KNNBERT_INLINE void add_first(Floats<Arch> v, index_t count) { add(first_lanes<Arch>(v, count, Floats<Arch>(0.0f))); }
-  KNNBERT_INLINE float least() const { return -largest<Arch>(-low_); }
-  KNNBERT_INLINE float most() const { return largest<Arch>(high_); }
+  KNNBERT_ALWAYS_INLINE void add_first(Floats<Arch> v, index_t count) {
+    add(first_lanes<Arch>(v, count, Floats<Arch>(0.0f)));
+  }
+  KNNBERT_ALWAYS_INLINE float least() const { return -largest<Arch>(-low_); }
+  KNNBERT_ALWAYS_INLINE float most() const { return largest<Arch>(high_); }
 
  private:
   Floats<Arch> low_ = Floats<Arch>(0.0f), high_ = Floats<Arch>(0.0f);
 };
 
 template <class Arch>
-KNNBERT_INLINE Range<Arch> range_of(const float* x, index_t size) {
+KNNBERT_ALWAYS_INLINE Range<Arch> range_of(const float* x, index_t size) {
   Range<Arch> range;
   index_t c = 0;
   for (; c + lanes<Arch> <= size; c += lanes<Arch>) range.add(load<Arch>(x + c));
@@ -117,7 +119,7 @@ KNNBERT_INLINE Range<Arch> range_of(const float* x, index_t size) {
 
 /// to [K] = q, rounded to nearest, ties to even
 template <class Arch>
-KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, const Range<Arch>& range, float* to) {
+KNNBERT_ALWAYS_INLINE Int8Row int8_row(const float* from, index_t size, const Range<Arch>& range, float* to) {
   auto* out = reinterpret_cast<unsigned char*>(to);
   const float least = range.least(), most = range.most();
   const float factor = most > least ? 255.0f / (most - least) : 0.0f;
@@ -139,7 +141,7 @@ KNNBERT_INLINE Int8Row int8_row(const float* from, index_t size, const Range<Arc
 
 /// Row r of x to row r of `to`, and what it means; range: of that row (int8 only).
 template <class Arch, class Dot>
-KNNBERT_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* meanings, const Range<Arch>& range) {
+KNNBERT_ALWAYS_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* meanings, const Range<Arch>& range) {
   const float* from = x.data() + r * x.stride();
   float* lanes_of_row = to.data() + r * to.stride();
   if constexpr (Dot::precision == Precision::bf16) bf16_row<Arch, Dot::native>(from, x.cols(), lanes_of_row);

@@ -22,7 +22,7 @@ namespace detail {
 
 /// Sum in double of f(j) over all vectors of the row.
 template <class Arch, class F>
-KNNBERT_INLINE double sum_vectors(index_t size, F&& f) {
+KNNBERT_ALWAYS_INLINE double sum_vectors(index_t size, F&& f) {
   constexpr index_t run = 512;
   double total = 0;
   for (index_t first = 0; first < size; first += run) {

@@ -35,21 +35,21 @@ namespace detail {
 // Assembly, as the compiler's intrinsics do not tell it that they read memory. Registers 0 to 3 hold sums, row by row
 // of the block of up to 2 x 2; 4 and 5 the left factor, 6 and 7 the right one.
 template <int Register>
-KNNBERT_INLINE void load_matrix(const float* from, index_t stride) {
+KNNBERT_ALWAYS_INLINE void load_matrix(const float* from, index_t stride) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride * index_t{sizeof(float)}), "i"(Register)
                    : "memory");
 }
 template <int Register>
-KNNBERT_INLINE void store_matrix(float* to, index_t stride) {
+KNNBERT_ALWAYS_INLINE void store_matrix(float* to, index_t stride) {
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride * index_t{sizeof(float)}), "i"(Register)
                    : "memory");
 }
 template <int Register>
-KNNBERT_INLINE void clear_matrix() {
+KNNBERT_ALWAYS_INLINE void clear_matrix() {
   __asm__ volatile("tilezero %%tmm%c0" ::"i"(Register));
 }
 template <class Dot, int Sum, int Left, int Right>
-KNNBERT_INLINE void multiply_matrices() {
+KNNBERT_ALWAYS_INLINE void multiply_matrices() {
   if constexpr (Dot::precision == Precision::bf16)
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
   else __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
@@ -80,7 +80,7 @@ class MatrixRegisters {
 /// A block of one or two registers of rows by one or two of columns.
 template <class Dot, bool Lower, bool Second>
 struct MatrixBlock {
-  static KNNBERT_INLINE void clear() {
+  static KNNBERT_ALWAYS_INLINE void clear() {
     clear_matrix<0>();
     if constexpr (Second) clear_matrix<1>();
     if constexpr (Lower) clear_matrix<2>();
@@ -88,7 +88,7 @@ struct MatrixBlock {
   }
   /// Adds the products of `depth` lanes, a multiple of 16; between() runs after each 16, on units that would wait.
   template <class Between>
-  static KNNBERT_INLINE void add(LeftFactor a, index_t upper, RightFactor b, index_t depth, Between&& between) {
+  static KNNBERT_ALWAYS_INLINE void add(LeftFactor a, index_t upper, RightFactor b, index_t depth, Between&& between) {
     for (index_t k = 0; k < depth; k += matrix_lanes) {
       load_matrix<4>(a.data + k, a.row);
       load_matrix<6>(b.data + k * b.step, b.step);
@@ -105,7 +105,7 @@ struct MatrixBlock {
       between();
     }
   }
-  static KNNBERT_INLINE void store(index_t upper, TileSums out) {
+  static KNNBERT_ALWAYS_INLINE void store(index_t upper, TileSums out) {
     store_matrix<0>(out.data, out.stride);
     if constexpr (Second) store_matrix<1>(out.data + panel_width, out.stride);
     if constexpr (Lower) store_matrix<2>(out.data + upper * out.stride, out.stride);
@@ -115,7 +115,7 @@ struct MatrixBlock {
 
 /// f(MatrixBlock) for a number of rows and columns.
 template <class Dot, class F>
-KNNBERT_INLINE void with_matrix_block(bool lower, bool second, F&& f) {
+KNNBERT_ALWAYS_INLINE void with_matrix_block(bool lower, bool second, F&& f) {
   if (lower && second) f(MatrixBlock<Dot, true, true>());
   else if (lower) f(MatrixBlock<Dot, true, false>());
   else if (second) f(MatrixBlock<Dot, false, true>());
@@ -136,7 +136,7 @@ struct MatrixRows {
   index_t lower() const { return height - upper; }
   /// f(row, skipped): a block of `height` rows at `row`, of which the first `skipped` were done before
   template <class F>
-  KNNBERT_INLINE void for_each(F&& f) const {
+  KNNBERT_ALWAYS_INLINE void for_each(F&& f) const {
     for (index_t done = first; done < last; done += height) {
       const index_t row = std::min(done, last - height);
       f(row, done - row);
@@ -156,8 +156,8 @@ class LateEpilogue {
 
   /// One block at output position (row, column): add(block, between) sums it up in `steps` steps.
   template <class Block, class Add>
-  KNNBERT_INLINE void run(Block block, const MatrixRows& rows, index_t row, index_t skipped, index_t column,
-                          index_t width, index_t steps, Add&& add) {
+  KNNBERT_ALWAYS_INLINE void run(Block block, const MatrixRows& rows, index_t row, index_t skipped, index_t column,
+                                 index_t width, index_t steps, Add&& add) {
     block.clear();
     if constexpr (requires { epilogue_.whole(row, column); }) {
       add(block, [] {});
@@ -178,7 +178,8 @@ class LateEpilogue {
   static_assert(stride == tile_columns<Arch>);
 
   /// These lines arrive while the registers multiply.
-  KNNBERT_INLINE void fetch(const MatrixRows& rows, index_t row, index_t skipped, index_t column, index_t width) const {
+  KNNBERT_ALWAYS_INLINE void fetch(const MatrixRows& rows, index_t row, index_t skipped, index_t column,
+                                   index_t width) const {
     const Touched touched = epilogue_.touches(row, column);
     for (index_t i = skipped; i < rows.height; ++i)
       for (index_t j = 0; j < width; j += panel_width) {
@@ -186,7 +187,7 @@ class LateEpilogue {
         if (touched.read.data) __builtin_prefetch(touched.read.data + i * touched.read.stride + j);
       }
   }
-  KNNBERT_INLINE void finish(index_t count) {
+  KNNBERT_ALWAYS_INLINE void finish(index_t count) {
     if (count <= 0) return;
     finish_tile<Arch>(sums_[now_] + done_ * stride, count, width_, row_ + done_, column_, epilogue_);
     done_ += count;

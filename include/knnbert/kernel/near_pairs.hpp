@@ -36,7 +36,7 @@ struct CollectNear {
   template <class Arch>
   auto column(index_t query) const {
     return [near = *this, limit = load<Arch>(limits + query), query](index_t key, Floats<Arch> sums)
-               KNNBERT_INLINE_CALL {
+               KNNBERT_ALWAYS_INLINE_CALL {
                  if (!xsimd::all(sums < limit)) near.collect<Arch>(key, query, sums);
                };
   }

@@ -19,7 +19,7 @@ inline constexpr index_t quads_a_vector = lanes<Arch> / quad;
 
 /// p[0..3] in every quad of lanes.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> repeat_quad(const float* p) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> repeat_quad(const float* p) {
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16) return Floats<Arch>(_mm512_broadcast_f32x4(_mm_loadu_ps(p)));
 #endif

@@ -41,7 +41,7 @@ struct Fp32 {
   template <class Arch>
   using sums = Floats<Arch>;
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
     return xsimd::fma(a, b, sum);
   }
 };
@@ -56,7 +56,7 @@ struct BasicBf16 {
   template <class Arch>
   using sums = Floats<Arch>;
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> step(Floats<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
 #if defined(__AVX512BF16__)
     if constexpr (native && lanes<Arch> == 16) {
       __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
@@ -68,11 +68,11 @@ struct BasicBf16 {
 
  private:
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> low(Floats<Arch> v) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> low(Floats<Arch> v) {
     return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) << 16);
   }
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> high(Floats<Arch> v) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> high(Floats<Arch> v) {
     return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) &
                                              Integers<Arch>(static_cast<std::int32_t>(0xffff0000u)));
   }
@@ -88,7 +88,7 @@ struct BasicInt8 {
   template <class Arch>
   using sums = Integers<Arch>;
   template <class Arch>
-  static KNNBERT_INLINE Integers<Arch> step(Integers<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
+  static KNNBERT_ALWAYS_INLINE Integers<Arch> step(Integers<Arch> sum, Floats<Arch> a, Floats<Arch> b) {
 #if defined(__AVX512VNNI__)
     if constexpr (native && lanes<Arch> == 16) {
       __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.data) : "v"(a.data), "v"(b.data));
@@ -149,7 +149,7 @@ template <class... Dots>
 struct Precisions {
   static constexpr bool include(Precision p) { return ((Dots::precision == p) || ...); }
   template <class F>
-  static KNNBERT_INLINE void with(Precision p, F&& f) {
+  static KNNBERT_ALWAYS_INLINE void with(Precision p, F&& f) {
     if constexpr (sizeof...(Dots) == 1) return f(Dots{}...);
     (void)((Dots::precision == p && (f(Dots{}), true)) || ...);
   }

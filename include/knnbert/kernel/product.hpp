@@ -92,7 +92,7 @@ struct AddToPanel {
   Touched touches(index_t k, index_t n) const { return {{at(k, n), panel_width}, {}}; }
   template <class Arch>
   auto column(index_t n) const {
-    return [to = at(0, n)](index_t k, Floats<Arch> sum) KNNBERT_INLINE_CALL {
+    return [to = at(0, n)](index_t k, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       float* here = to + k * panel_width;
       store<Arch>(here, load<Arch>(here) + sum);
     };

@@ -11,13 +11,13 @@ namespace knnbert::kernel {
 /// One step of an inner product and of a squared distance; both are symmetric in their rows.
 struct Product {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
     return xsimd::fma(q, k, sum);
   }
 };
 struct SquaredDifference {
   template <class Arch>
-  static KNNBERT_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
+  static KNNBERT_ALWAYS_INLINE Floats<Arch> step(Floats<Arch> q, Floats<Arch> k, Floats<Arch> sum) {
     const Floats<Arch> difference = q - k;
     return xsimd::fma(difference, difference, sum);
   }
@@ -25,7 +25,7 @@ struct SquaredDifference {
 
 /// The horizontal sums of four vectors: lane 4 g + i is the sum of quad g of v_i, as (0 + 2) + (1 + 3).
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> sum_quads(Floats<Arch> a, Floats<Arch> b, Floats<Arch> c, Floats<Arch> d) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> sum_quads(Floats<Arch> a, Floats<Arch> b, Floats<Arch> c, Floats<Arch> d) {
   using F = Floats<Arch>;
 #if defined(__AVX512F__)
   if constexpr (lanes<Arch> == 16) {
@@ -68,7 +68,7 @@ struct PairSums {
   static constexpr int keys_of(int block) { return std::min(quad, Keys - block * quad); }
 
   /// True if every sum is below the limit of its lane; NaN is not. limits: [vectors][lanes].
-  KNNBERT_INLINE bool all_below(const float* limits) const {
+  KNNBERT_ALWAYS_INLINE bool all_below(const float* limits) const {
     auto below = blocks[0][0] < load<Arch>(limits);
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v)
@@ -85,7 +85,7 @@ namespace detail {
 
 /// Keeps a vector in its register; the compiler would move it to the stack for what follows.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> in_register(Floats<Arch> v) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> in_register(Floats<Arch> v) {
 #if defined(__x86_64__)
   __asm__("" : "+v"(v.data));
 #endif
@@ -99,7 +99,7 @@ struct Upcoming {
   const char* from;
   index_t bytes;
   template <int Lines>
-  KNNBERT_INLINE void step() {
+  KNNBERT_ALWAYS_INLINE void step() {
 #pragma GCC unroll 4
     for (int line = 0; line < Lines; ++line) __builtin_prefetch(from + line * 64, 0, 2);
     from += bytes;
@@ -107,14 +107,14 @@ struct Upcoming {
 };
 
 /// A pointer whose origin the compiler forgets, so that it derives no others from it.
-KNNBERT_INLINE const float* opaque(const float* p) {
+KNNBERT_ALWAYS_INLINE const float* opaque(const float* p) {
   __asm__("" : "+r"(p));
   return p;
 }
 
 /// The first count floats at p, zeros behind them, in every quad of lanes.
 template <class Arch>
-KNNBERT_INLINE Floats<Arch> repeat_first(const float* p, index_t count) {
+KNNBERT_ALWAYS_INLINE Floats<Arch> repeat_first(const float* p, index_t count) {
   float some[quad] = {};
   for (index_t i = 0; i < count; ++i) some[i] = p[i];
   return repeat_quad<Arch>(some);

@@ -9,7 +9,7 @@ namespace knnbert::kernel {
 
 /// Largest of the first `size` elements, at least one; elements behind them do not count.
 template <class Arch>
-KNNBERT_INLINE float largest_of(const float* s, index_t size) {
+KNNBERT_ALWAYS_INLINE float largest_of(const float* s, index_t size) {
   using F = Floats<Arch>;
   const F lowest(std::numeric_limits<float>::lowest());
   F best = lowest;
@@ -22,8 +22,8 @@ KNNBERT_INLINE float largest_of(const float* s, index_t size) {
 /// put(column, numerators) for whole vectors of e^(scale (s - most)), zeros past `size`; returns 1 / their sum. most:
 /// largest_of() the row; power(x) is 2^x for x <= 0.
 template <class Arch, class Power, class Put>
-KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scale, float most, Power&& power,
-                                        Put&& put) {
+KNNBERT_ALWAYS_INLINE float softmax_numerators(const float* s, index_t size, float scale, float most, Power&& power,
+                                               Put&& put) {
   using F = Floats<Arch>;
   const float binary = scale * 1.44269504f;  // e^(scale s) = 2^(binary s)
   const F shift(-most * binary), factor(binary);
@@ -46,7 +46,7 @@ KNNBERT_INLINE float softmax_numerators(const float* s, index_t size, float scal
 /// Replaces rows by their numerators; the caller multiplies normalize [rows], 1 / their sums, into whatever it computes
 /// from them. The largest elements of all rows come first: a row's own would be waited for (a sixth of the time).
 template <class Arch>
-KNNBERT_INLINE void softmax_numerators(View s, float scale, float* normalize) {
+KNNBERT_ALWAYS_INLINE void softmax_numerators(View s, float scale, float* normalize) {
   for (index_t r = 0; r < s.rows(); ++r) normalize[r] = largest_of<Arch>(s.row(r).data(), s.cols());
   for (index_t r = 0; r < s.rows(); ++r) {
     float* row = s.row(r).data();
@@ -58,7 +58,7 @@ KNNBERT_INLINE void softmax_numerators(View s, float scale, float* normalize) {
 
 /// d_s = scale * (d_p p - p * sum(d_p p)), in place over d_p; kept = p with dropout, so that d_p kept = d_dropped p.
 template <class Arch>
-KNNBERT_INLINE void softmax_backward(const float* p, const float* kept, float* d, index_t size, float scale) {
+KNNBERT_ALWAYS_INLINE void softmax_backward(const float* p, const float* kept, float* d, index_t size, float scale) {
   using F = Floats<Arch>;
   const F inner(detail::sum_columns<Arch>(size, [&](index_t j) { return load<Arch>(d + j) * load<Arch>(kept + j); }));
   for (index_t j = 0; j < size; j += lanes<Arch>) {

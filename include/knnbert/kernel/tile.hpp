@@ -40,8 +40,8 @@ struct Ahead {
 /// Factors come by reference: copies of them are written by words and read by pairs of words, for which the processor
 /// waits (1.5 % of the time in int8).
 template <class Arch, class Dot, int Rows, int Vectors, class Finish>
-KNNBERT_INLINE void tile_sums(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead,
-                              const Touched& touched, Finish&& finish) {
+KNNBERT_ALWAYS_INLINE void tile_sums(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead,
+                                     const Touched& touched, Finish&& finish) {
   using F = Floats<Arch>;
   const LeftFactor a = left;  // copies: through the references GCC keeps the sums in memory
   const RightFactor b = right;
@@ -82,13 +82,14 @@ KNNBERT_INLINE void tile_sums(const LeftFactor& left, const RightFactor& right, 
 template <class Arch, class Dot, int Rows, int Vectors>
 void tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead, const Touched& touched,
           TileSums out) {
-  tile_sums<Arch, Dot, Rows, Vectors>(left, right, depth, ahead, touched, [&](const auto& sums) KNNBERT_INLINE_CALL {
+  tile_sums<Arch, Dot, Rows, Vectors>(
+      left, right, depth, ahead, touched, [&](const auto& sums) KNNBERT_ALWAYS_INLINE_CALL {
 #pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i)
+        for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < Vectors; ++j)
-        store<Arch>(out.data + i * out.stride + j * lanes<Arch>, as_floats<Arch>(sums[i][j]));
-  });
+          for (int j = 0; j < Vectors; ++j)
+            store<Arch>(out.data + i * out.stride + j * lanes<Arch>, as_floats<Arch>(sums[i][j]));
+      });
 }
 
 /// The largest tile at output position (row, column), with its epilogue.
@@ -96,7 +97,7 @@ template <class Arch, class Dot, class Epilogue>
 [[gnu::noinline]] void finished_tile(const LeftFactor& left, const RightFactor& right, index_t depth, Ahead ahead,
                                      index_t row, index_t column, const Epilogue& epilogue) {
   tile_sums<Arch, Dot, tile_rows<Arch>, tile_vectors>(
-      left, right, depth, ahead, epilogue.touches(row, column), [&](const auto& sums) KNNBERT_INLINE_CALL {
+      left, right, depth, ahead, epilogue.touches(row, column), [&](const auto& sums) KNNBERT_ALWAYS_INLINE_CALL {
 #pragma GCC unroll 4
         for (int j = 0; j < tile_vectors; ++j) {
           const auto put = epilogue.template column<Arch>(column + j * lanes<Arch>);
@@ -134,7 +135,7 @@ struct Tiles {
 
 /// Splits rows [first, last) into tiles of nearly equal height, so that 25 rows run as fast as 200: f(row, height).
 template <class Arch, class F>
-KNNBERT_INLINE void for_each_row_tile(index_t first, index_t last, F&& f) {
+KNNBERT_ALWAYS_INLINE void for_each_row_tile(index_t first, index_t last, F&& f) {
   const index_t rows = last - first;
   const index_t tiles = (rows + tile_rows<Arch> - 1) / tile_rows<Arch>;
   for (index_t t = 0, row = first; t < tiles; ++t) {

@@ -12,7 +12,7 @@ namespace knnbert::kernel {
 
 #if defined(__AVX__)
 /// An 8 x 8 transpose in registers: to[j * to_stride + i] = from[i * from_stride + j].
-KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float* to, index_t to_stride) {
+KNNBERT_ALWAYS_INLINE void transpose_8x8(const float* from, index_t from_stride, float* to, index_t to_stride) {
   __m256 r[8], t[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(from + i * from_stride);
@@ -40,8 +40,8 @@ KNNBERT_INLINE void transpose_8x8(const float* from, index_t from_stride, float*
 /// The same of 16 x 16, half the instructions an element; of fewer rows, i < rows, where they are not Whole: the last
 /// one is read in place of those behind it, and nothing is written for them.
 template <bool Whole>
-KNNBERT_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride,
-                                    index_t rows = 16) {
+KNNBERT_ALWAYS_INLINE void transpose_16x16(const float* from, index_t from_stride, float* to, index_t to_stride,
+                                           index_t rows = 16) {
   __m512 r[16], t[16];
 #pragma GCC unroll 16
   for (index_t i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(from + (Whole ? i : std::min(i, rows - 1)) * from_stride);

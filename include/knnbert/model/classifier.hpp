@@ -52,14 +52,10 @@ class Classifier {
   /// A pretrained encoder with fresh heads and an empty datastore. Pooling and length that the options leave open are
   /// those of sentence-transformers' files in the directory.  Errors: IoError, FormatError, OptionError.
   Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
-             const ClassifierOptions& options = {})
-      : Classifier(tokenizer_type::load(encoder), checkpoint_type(encoder), read_sentence_settings(encoder), classes,
-                   options) {}
+             const ClassifierOptions& options = {});
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
-  static Classifier load(const std::filesystem::path& directory, index_t threads = 1) {
-    return load(directory, threads, std::nullopt);
-  }
+  static Classifier load(const std::filesystem::path& directory, index_t threads = 1);
   /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no
   /// fp32 values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one
   /// that the files name.
@@ -67,11 +63,9 @@ class Classifier {
                          Loading loading = Loading::complete, const std::string& device = "cpu");
   /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes
   /// it.
-  void save(const std::filesystem::path& directory) const { save(DirectoryLock(directory)); }
+  void save(const std::filesystem::path& directory) const;
   /// The same for who holds the directory from load to save, so that nothing that others save in between is lost.
-  void save(const DirectoryLock& lock) const {
-    save(lock, [](const std::filesystem::path&) {});
-  }
+  void save(const DirectoryLock& lock) const;
   /// With more files in the same unit: more(folder) writes them.
   template <class More>
   void save(const DirectoryLock& lock, More&& more) const;
@@ -91,16 +85,11 @@ class Classifier {
   bool head_trained() const { return head_trained_; }
   void set_head_trained(bool trained) { head_trained_ = trained; }
   /// Errors: OptionError.
-  void set_neighbors(index_t k) {
-    if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
-    neighbors_ = k;
-  }
+  void set_neighbors(index_t k);
 
   /// Tokens of texts, cut to the options' length; pairs may be empty or as many as texts.
   Batch tokenize(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
-  TrainingData tokenize(const Dataset& data) const {
-    return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
-  }
+  TrainingData tokenize(const Dataset& data) const;
 
   /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that
   /// diverged. A listener, if there is one, hears of each group; CancelledError if it asks to stop.
@@ -126,41 +115,16 @@ class Classifier {
   /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add()
   /// and save().
   /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
-  void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr) {
-    const Dataset own = data.with_classes(*classes());
-    require_labels(own.labels());
-    const Matrix keys = features(tokenize(own.texts(), own.pairs()), team, listener);
-    replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
-  }
+  void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr);
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
   /// Errors: ShapeError, also for a label that names no class.
-  void index(ConstView keys, std::span<const label_t> labels) {
-    require_labels(labels);
-    replace_examples(keys, labels, {}, {});
-  }
+  void index(ConstView keys, std::span<const label_t> labels);
   /// Adds examples of one class, which may be new; no training. Returns their ids.  pairs: second texts, or none.
   /// Errors: StateError as predict; OptionError for an empty class name.
   std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name,
-                              std::span<const std::string> pairs = {}) {
-    std::vector<Example> examples;
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
-    return add(Dataset(std::move(examples), {class_name}));
-  }
+                              std::span<const std::string> pairs = {});
   /// The same of any classes.  Errors: also ShapeError for an example without label.
-  std::vector<example_id> add(const Dataset& data) {
-    require_current("Classifier::add");
-    for (index_t i = 0; i < data.size(); ++i)
-      if (data.label(i) == no_label) raise<ShapeError>("Classifier::add: example {} has no label", i);
-    for (const auto& name : data.classes())
-      if (name.empty()) raise<OptionError>("Classifier::add: an empty class name given");
-    const Matrix keys = features(tokenize(data.texts(), data.pairs()));
-    require_finite("Classifier::add", keys);
-    const auto labels = own_labels(data);
-    auto ids = store(keys, labels, data.texts(), pairs_of(data));
-    origin_.set(network_.values());
-    return ids;
-  }
+  std::vector<example_id> add(const Dataset& data);
   /// Removes examples; returns how many of the ids were there.
   index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
 
@@ -171,42 +135,11 @@ class Classifier {
                               std::optional<Precision> precision, Loading loading, const std::string& device);
 
   Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint, const SentenceSettings& settings,
-             const std::vector<std::string>& classes, const ClassifierOptions& options)
-      : Classifier(std::move(tokenizer),
-                   network_type(checkpoint.config(), std::ssize(classes),
-                                complete(options, settings, typename Stack::encoder_type(checkpoint.config()))),
-                   classes) {
-    checkpoint.read(network_.encoder(), network_.values());
-    network_.lower(network_.values());
-    head_trained_ = false;
-  }
-  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
-      : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)),
-        datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
-    place_datastore();
-    set_neighbors(neighbors_);
-    lower_datastore();
-    const auto& encoder = network_.encoder();
-    if (options().max_length < 3 || options().max_length > encoder.max_length())
-      raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length,
-                         encoder.max_length());
-    if (!encoder.pools(network_.pooling()))
-      raise<OptionError>("ClassifierOptions::pooling: pooler given, but the encoder has none: mean or cls expected");
-    require_vocabulary("Classifier", tokenizer_.vocabulary_size(), encoder.vocabulary_size());
-  }
-
+             const std::vector<std::string>& classes, const ClassifierOptions& options);
+  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes);
   /// What options leave open is as the directory says.
   static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings,
-                                    const typename Stack::encoder_type& encoder) {
-    constexpr index_t usual_length = 128;
-    if (!options.pooling) options.pooling = settings.require_pooling();
-    if (options.max_length == 0)
-      options.max_length =
-          std::min<index_t>(settings.max_length ? settings.max_length : usual_length, encoder.max_length());
-    options.normalized |= settings.normalized;
-    return options;
-  }
-
+                                    const typename Stack::encoder_type& encoder);
   /// In reduced precision the neighbors, which stay the same, are found faster too.
   void lower_datastore() {
     if constexpr (requires { datastore_.lower(); })
@@ -215,46 +148,17 @@ class Classifier {
 
   /// In this order a failure changes nothing, and no reader finds an empty store.
   void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
-                        std::span<const std::string> pairs) {
-    const auto old = datastore_.ids();
-    store(keys, labels, texts, pairs);
-    datastore_.remove(old);
-    if constexpr (requires { datastore_.compact(); }) datastore_.compact();
-    origin_.set(network_.values());
-  }
+                        std::span<const std::string> pairs);
   std::vector<example_id> store(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
-                                std::span<const std::string> pairs) {
-    if constexpr (requires { datastore_.add(keys, labels, texts, pairs); })
-      return datastore_.add(keys, labels, texts, pairs);
-    else if (pairs.empty()) return datastore_.add(keys, labels, texts);
-    else raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
-  }
+                                std::span<const std::string> pairs);
   /// The labels of data here, where its classes are added if they are new.
-  std::vector<label_t> own_labels(const Dataset& data) {
-    std::vector<label_t> own(data.classes().size(), no_label), labels;
-    for (const label_t label : data.labels()) {
-      label_t& known = own[static_cast<std::size_t>(label)];
-      if (known == no_label) known = classes_.require(data.classes()[static_cast<std::size_t>(label)]);
-      labels.push_back(known);
-    }
-    return labels;
-  }
+  std::vector<label_t> own_labels(const Dataset& data);
   static std::span<const std::string> pairs_of(const Dataset& data) {
     return data.has_pairs() ? data.pairs() : std::span<const std::string>();
   }
-  void require_labels(std::span<const label_t> labels) const {
-    const auto count = static_cast<label_t>(classes()->size());
-    for (const label_t label : labels)
-      if (label < 0 || label >= count)
-        raise<ShapeError>("Classifier::index: label {} given, 0 to {} expected", label, count - 1);
-  }
+  void require_labels(std::span<const label_t> labels) const;
   /// Keys of other parameters would be compared with what these make of a text.
-  void require_current(std::string_view where) const {
-    if (datastore_.size() > 0 && !origin_.is(network_.values()))
-      raise<StateError>(
-          "{}: the datastore holds keys of other parameters than the model has now: index() expected after training",
-          where);
-  }
+  void require_current(std::string_view where) const;
   /// A datastore that can search on a device does so on the network's.
   void place_datastore() {
     if constexpr (requires { datastore_.set_device(options().device); }) datastore_.set_device(options().device);
@@ -290,4 +194,5 @@ class Classifier {
 
 }  // namespace knnbert
 
+#include "knnbert/model/classifier_examples.hpp"
 #include "knnbert/model/classifier_predict.hpp"

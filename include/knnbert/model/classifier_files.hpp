@@ -1,6 +1,5 @@
 #pragma once
 #include "knnbert/io/directory.hpp"
-#include "knnbert/io/json.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/fingerprint.hpp"
 #include "knnbert/model/network_files.hpp"
@@ -10,53 +9,7 @@
 /// datastore.safetensors.
 namespace knnbert {
 
-inline constexpr index_t model_schema = 1;
-
 namespace detail {
-
-inline constexpr std::pair<Pooling, const char*> pooling_names[] = {
-    {Pooling::pooler, "pooler"}, {Pooling::cls, "cls"}, {Pooling::mean, "mean"}};
-// with a hidden layer or not
-inline constexpr std::pair<bool, const char*> head_names[] = {{true, "mlp"}, {false, "linear"}};
-inline constexpr std::pair<Feature, const char*> feature_names[] = {{Feature::contrastive, "contrastive"},
-                                                                    {Feature::embedding, "embedding"}};
-
-template <class Names>
-std::string name_in(const Names& names, auto value) {
-  for (const auto& [known, name] : names)
-    if (known == value) return name;
-  return {};
-}
-template <class Names>
-auto value_in(const Names& names, const std::string& name, std::string_view where) {
-  std::string expected;
-  for (const auto& [value, known] : names) {
-    if (known == name) return value;
-    expected += (expected.empty() ? "" : ", ") + std::string(known);
-  }
-  raise<FormatError>("{}: '{}' given, one of {} expected", where, name, expected);
-}
-/// The value that a key of a file names.
-template <class Names>
-auto value_of(const Json& json, const char* key, const Names& names, const std::string& where) {
-  return value_in(names, require<std::string>(json, key, where), format("{}: {}", where, key));
-}
-
-/// A whole number of a file.
-inline index_t number_within(const Json& json, const char* key, index_t least, index_t most, const std::string& where) {
-  const auto value = require<index_t>(json, key, where);
-  if (value < least || value > most)
-    raise<FormatError>("{}: {}: {} given, {} to {} expected", where, key, value, least, most);
-  return value;
-}
-
-/// f(), whose objections to an option are to a file here.
-template <class F>
-auto from_file(const std::string& where, F&& f) {
-  try {
-    return f();
-  } catch (const OptionError& error) { raise<FormatError>("{}: {}", where, std::string_view(error.what())); }
-}
 
 /// The heads as tensors named like their parameters.
 template <class Network>
@@ -123,29 +76,43 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   if constexpr (requires { checkpoint_type::write_settings(network_.encoder(), facts, folder); })
     checkpoint_type::write_settings(network_.encoder(), facts, folder);
   tokenizer_.save(folder);
-  OrderedJson json{{"schema", model_schema},
-                   {"classes", *names},
-                   {"head_classes", network_.classes()},
-                   {"head", detail::name_in(detail::head_names, options().head_hidden_layer)},
-                   {"pooling", detail::name_in(detail::pooling_names, network_.pooling())},
-                   {"feature", detail::name_in(detail::feature_names, options().feature)},
-                   {"projection_width", network_.projection_width()},
-                   {"neighbors", neighbors_},
-                   {"max_length", options().max_length},
-                   {"normalized", options().normalized},
-                   {"seed", options().seed},
-                   {"precision", name_of(options().precision)},
-                   {"fingerprint", print}};
-  json["head_trained"] = head_trained_;
-  json["encoder"] = policy_name(network_.encoder());
-  json["tokenizer"] = policy_name(tokenizer_);
-  json["metric"] = policy_name(network_.metric());
-  detail::write_policy(json, "fusion", fusion_);
-  detail::write_policy(json, "voting", voting_);
-  write_json(folder / "knnbert.json", json);
+  ModelFile file{.classes = *names,
+                 .head_classes = network_.classes(),
+                 .head_hidden_layer = options().head_hidden_layer,
+                 .head_trained = head_trained_,
+                 .normalized = options().normalized,
+                 .pooling = network_.pooling(),
+                 .feature = options().feature,
+                 .projection_width = network_.projection_width(),
+                 .neighbors = neighbors_,
+                 .max_length = options().max_length,
+                 .seed = options().seed,
+                 .precision = name_of(options().precision),
+                 .fingerprint = print};
+  file.policies = {{"encoder", policy_name(network_.encoder())},
+                   {"tokenizer", policy_name(tokenizer_)},
+                   {"metric", policy_name(network_.metric())}};
+  detail::put_policy("fusion", fusion_, file);
+  detail::put_policy("voting", voting_, file);
+  write_model_file(folder / "knnbert.json", file);
   store.save(folder / "datastore.safetensors", print, *names);
   more(folder);
   change.commit("knnbert.json");
+}
+
+template <class Stack>
+void Classifier<Stack>::save(const std::filesystem::path& directory) const {
+  save(DirectoryLock(directory));
+}
+
+template <class Stack>
+void Classifier<Stack>::save(const DirectoryLock& lock) const {
+  save(lock, [](const std::filesystem::path&) {});
+}
+
+template <class Stack>
+Classifier<Stack> Classifier<Stack>::load(const std::filesystem::path& directory, index_t threads) {
+  return load(directory, threads, std::nullopt);
 }
 
 template <class Stack>
@@ -165,56 +132,43 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
       "Stack::datastore_type<metric_type>: a StoredDatastore expected for loading, as datastore/concept.hpp says");
   require_folder(directory, "a model directory");
   const auto path = directory / "knnbert.json";
-  const Json json = read_json(path);
   const std::string where = path.string();
-  if (const auto schema = require<index_t>(json, "schema", where); schema != model_schema)
-    raise<FormatError>("{}: schema {} given, {} expected", where, schema, model_schema);
+  const ModelFile file = read_model_file(path);
   const checkpoint_type checkpoint(directory);
-  constexpr index_t unlimited = std::numeric_limits<index_t>::max();
   const ClassifierOptions options{
-      .pooling = detail::value_of(json, "pooling", detail::pooling_names, where),
-      .head_hidden_layer = detail::value_of(json, "head", detail::head_names, where),
-      .projection_width = detail::number_within(json, "projection_width", 0, unlimited, where),
-      .feature = detail::value_of(json, "feature", detail::feature_names, where),
-      .neighbors = detail::number_within(json, "neighbors", 1, unlimited, where),
-      .max_length = require<index_t>(json, "max_length", where),
-      .normalized = optional_value(json, "normalized", false, where),
+      .pooling = file.pooling,
+      .head_hidden_layer = file.head_hidden_layer,
+      .projection_width = file.projection_width,
+      .feature = file.feature,
+      .neighbors = file.neighbors,
+      .max_length = file.max_length,
+      .normalized = file.normalized,
       .threads = threads,
-      .precision = detail::from_file(where,
-                                     [&] {
-                                       return precision ? *precision
-                                                        : precision_from(optional_value<std::string>(json, "precision",
-                                                                                                     "fp32", where));
-                                     }),
-      .seed = require<std::uint64_t>(json, "seed", where),
+      .precision = precision ? *precision : detail::from_file(where, [&] { return precision_from(file.precision); }),
+      .seed = file.seed,
       .device = device};
-  const auto names = require<std::vector<std::string>>(json, "classes", where);
-  detail::from_file(where + ": classes", [&] { return ClassNames(names); });
-  const auto head_classes = require<index_t>(json, "head_classes", where);
-  if (head_classes < 1 || head_classes > std::ssize(names))
-    raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, head_classes, names.size());
   const SafeTensors heads(directory / "knnbert.safetensors");
   const auto floats = heads.size() / static_cast<index_t>(sizeof(float));
   if (options.projection_width > floats)  // before memory is taken for what the settings say
     raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
-  network_type network(checkpoint.config(), head_classes, options);
+  network_type network(checkpoint.config(), file.head_classes, options);
   if (!network.encoder().pools(*options.pooling))
     raise<FormatError>("{}: pooling: pooler given, but the encoder has none", where);
-  detail::number_within(json, "max_length", 3, network.encoder().max_length(), where);
-  Classifier model(tokenizer_type::load(directory), std::move(network), names);
+  detail::require_within(file.max_length, "max_length", 3, network.encoder().max_length(), where);
+  Classifier model(tokenizer_type::load(directory), std::move(network), file.classes);
   for (const index_t p : detail::head_parameters(model.network_)) read_parameter(heads, p, model.network_.values());
   std::optional<std::string> named;
   if constexpr (requires { checkpoint.fingerprint(); }) named = checkpoint.fingerprint();
   const bool complete = read_encoder(checkpoint, directory, named ? loading : Loading::complete, model.network_);
-  detail::require_policy(json, "encoder", policy_name(model.network_.encoder()), where);
-  detail::require_policy(json, "tokenizer", policy_name(model.tokenizer_), where);
-  detail::require_policy(json, "metric", policy_name(model.network_.metric()), where);
-  detail::read_policy(json, "fusion", where, model.fusion_);
-  detail::read_policy(json, "voting", where, model.voting_);
-  model.head_trained_ = optional_value<bool>(json, "head_trained", true, where);
+  detail::require_policy(file, "encoder", policy_name(model.network_.encoder()), where);
+  detail::require_policy(file, "tokenizer", policy_name(model.tokenizer_), where);
+  detail::require_policy(file, "metric", policy_name(model.network_.metric()), where);
+  detail::take_policy(file, "fusion", where, model.fusion_);
+  detail::take_policy(file, "voting", where, model.voting_);
+  model.head_trained_ = file.head_trained;
   model.datastore_ =
       datastore_type::load(directory / "datastore.safetensors",
-                           complete ? fingerprint(std::as_const(model.network_).values()) : *named, names);
+                           complete ? fingerprint(std::as_const(model.network_).values()) : *named, file.classes);
   model.origin_.set(model.network_.values());
   model.place_datastore();
   model.lower_datastore();

@@ -17,6 +17,11 @@ Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<
 }
 
 template <class Stack>
+TrainingData Classifier<Stack>::tokenize(const Dataset& data) const {
+  return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
+}
+
+template <class Stack>
 index_t Classifier<Stack>::embed_groups(const Batch& texts, ProgressListener* listener, View embeddings) const {
   std::vector<index_t> group;
   for (index_t first = 0; first < texts.size(); first += std::ssize(group)) {

@@ -1,6 +1,8 @@
 #pragma once
+#include <limits>
+
 #include "knnbert/core/type_name.hpp"
-#include "knnbert/io/json.hpp"
+#include "knnbert/model/model_file.hpp"
 
 /// The policies of a stack in knnbert.json: each under its role by name, with the numbers that users tune.
 namespace knnbert::detail {
@@ -16,36 +18,44 @@ void for_each_setting(Policy& policy, Visit&& visit) {
 }
 
 template <class Policy>
-void write_policy(OrderedJson& json, const char* role, const Policy& policy) {
-  json[role] = policy_name(policy);
-  for_each_setting(policy, [&](const char* key, float number, float, float) { json[key] = shortest_decimal(number); });
+void put_policy(const char* role, const Policy& policy, ModelFile& file) {
+  file.policies.emplace_back(role, policy_name(policy));
+  for_each_setting(policy,
+                   [&](const char* key, float number, float, float) { file.numbers.emplace_back(key, number); });
+}
+
+/// The value of a key; null if there is none.
+template <class Value>
+const Value* find_key(const std::vector<std::pair<std::string, Value>>& pairs, std::string_view key) {
+  for (const auto& [known, value] : pairs)
+    if (known == key) return &value;
+  return nullptr;
 }
 
 /// A directory that does not name the policy yet is accepted.
-inline void require_policy(const Json& json, const char* role, const std::string& own, const std::string& where) {
-  if (!json.contains(role)) return;
-  if (const auto named = require<std::string>(json, role, where); named != own)
-    raise<FormatError>("{}: {} '{}' given, '{}' of this stack expected", where, role, named, own);
+inline void require_policy(const ModelFile& file, const char* role, const std::string& own, const std::string& where) {
+  if (const std::string* named = find_key(file.policies, role); named && *named != own)
+    raise<FormatError>("{}: {} '{}' given, '{}' of this stack expected", where, role, *named, own);
 }
 
-/// Reads the numbers of a policy; one that can be chosen by name, by a member bool set_name(name), becomes the named
+/// Sets the numbers of a policy; one that can be chosen by name, by a member bool set_name(name), becomes the named
 /// one.
 template <class Policy>
-void read_policy(const Json& json, const char* role, const std::string& where, Policy& policy) {
+void take_policy(const ModelFile& file, const char* role, const std::string& where, Policy& policy) {
   if constexpr (requires {
                   { policy.set_name(std::string()) } -> std::same_as<bool>;
                 }) {
-    if (json.contains(role) && !policy.set_name(require<std::string>(json, role, where)))
-      raise<FormatError>("{}: {} '{}' given, a known one expected", where, role,
-                         require<std::string>(json, role, where));
+    if (const std::string* named = find_key(file.policies, role); named && !policy.set_name(*named))
+      raise<FormatError>("{}: {} '{}' given, a known one expected", where, role, *named);
   } else {
-    require_policy(json, role, policy_name(policy), where);
+    require_policy(file, role, policy_name(policy), where);
   }
   for_each_setting(policy, [&](const char* key, float& number, float least, float greatest) {
-    const auto given = optional_value<float>(json, key, number, where);
-    if (!(given >= least && given <= greatest))
-      raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, given, least, greatest);
-    number = given;
+    const float* given = find_key(file.numbers, key);
+    if (!given) return;
+    if (!(*given >= least && *given <= greatest))
+      raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, *given, least, greatest);
+    number = *given;
   });
 }
 

@@ -10,30 +10,33 @@
 #include "knnbert/queue/fifo.hpp"
 #include "knnbert/text/wordpiece.hpp"
 #include "knnbert/voting/convex_fusion.hpp"
-#include "knnbert/voting/majority.hpp"
+#include "knnbert/voting/selected.hpp"
 
 namespace knnbert {
 
+/// What encoder and datastore may compute with: everything where the kernels are compiled already, by knnbert::dispatch.
+/// Elsewhere fp32, because a unit that compiles the others too takes three times as long: a stack that wants them names
+/// BasicBert<Arch, AnyPrecision> and FlatDatastore<Metric, AnyPrecision>.
+template <class Arch>
+using StackPrecisions = std::conditional_t<std::is_same_v<Arch, kernel::Dispatched>, AnyPrecision, OnlyFp32>;
+
 /// The policies of a classifier in one bundle. Derive and redefine what you want to change; what depends on it follows:
 ///   struct MyStack : DefaultStack { using metric_type = Pairwise<Manhattan>; };   // queue and datastore follow
-/// For bf16 and int8, encoder and datastore are compiled with more precisions:
-///   template <class Arch> struct Small : BasicStack<Arch> { using encoder_type = BasicBert<Arch, AnyPrecision>; };
-/// and FlatDatastore<Metric, AnyPrecision>. The instruction set is part of the name, so that units compiled for
-/// different ones may be linked together.
+/// The instruction set is part of the name, so that units compiled for different ones may be linked together.
 template <class Arch>
 struct BasicStack {
   using tokenizer_type = WordPiece;
-  using encoder_type = BasicBert<Arch>;
+  using encoder_type = BasicBert<Arch, StackPrecisions<Arch>>;
   using head_type = BasicMlpHead<Arch>;
   using metric_type = BasicCosine<Arch>;
-  using voting_type = MajorityVoting;
+  using voting_type = SelectedVoting;
   using fusion_type = ConvexFusion;
   using optimizer_type = BasicAdamW<Arch>;
   using schedule_type = SelectedSchedule;
   template <class Metric>
   using queue_type = FifoQueue<Metric, Arch>;
   template <class Metric>
-  using datastore_type = FlatDatastore<Metric>;
+  using datastore_type = FlatDatastore<Metric, StackPrecisions<Arch>>;
 };
 
 }  // namespace knnbert

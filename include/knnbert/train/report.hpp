@@ -85,6 +85,28 @@ struct SilentObserver {
   bool stop_requested() const { return false; }
 };
 
+/// Any observer behind one interface, so that a run is compiled once for all of them.
+class AnyObserver {
+ public:
+  virtual ~AnyObserver() = default;
+  virtual void step(const StepReport& report) = 0;
+  virtual void epoch(const EpochReport& report) = 0;
+  virtual bool stop_requested() const = 0;
+};
+
+/// Hands on what it hears to an observer of the user's, which must outlive it.
+template <class Observer>
+class ObserverReference final : public AnyObserver {
+ public:
+  explicit ObserverReference(Observer& observer) : observer_(observer) {}
+  void step(const StepReport& report) override { observer_.step(report); }
+  void epoch(const EpochReport& report) override { observer_.epoch(report); }
+  bool stop_requested() const override { return observer_.stop_requested(); }
+
+ private:
+  Observer& observer_;
+};
+
 namespace detail {
 
 // Numbers pass an archive as their bits, so that a resumed run compares what the first one compared.

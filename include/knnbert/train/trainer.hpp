@@ -17,36 +17,23 @@ class Trainer {
                 "Stack::schedule_type: a TrainingSchedule expected, as optimizer/concept.hpp says");
 
   /// Errors: OptionError.
-  Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms)
-      : model_(model), options_(options), terms_(bound_term<Terms, Network<Stack>>(std::move(terms))...) {
-    options_.validate();
-  }
+  Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms);
 
   /// Trains on data and, with dev data, keeps the parameters of the best epoch.
   /// Errors: FormatError for a class the model does not have; IoError, FormatError for checkpoints; OtherRunError when
   /// a run is to be resumed and only checkpoints of others are there.
-  FitReport fit(const Dataset& train) { return fit(train, Dataset(), SilentObserver{}); }
-  FitReport fit(const Dataset& train, const Dataset& dev) { return fit(train, dev, SilentObserver{}); }
+  FitReport fit(const Dataset& train);
+  FitReport fit(const Dataset& train, const Dataset& dev);
   /// With a team, all processes call it and end with the same model; the first one reads and writes checkpoints.
   /// Observers of all processes hear the same; one that asks to stop stops all.  Errors: also CommunicationError.
   template <class Observer>
   FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer, const Team& team = {}) {
-    const auto run = [&](auto... terms) {
-      TrainingRun own(model_, options_, train, dev, team, std::move(terms)...);
-      const FitReport report = own.finish(observer);
-      terms_ = std::move(own.terms());
-      return report;
-    };
-    return std::apply(run, terms_);
+    ObserverReference any(observer);
+    return run(train, dev, any, team);
   }
 
   /// The identity that fit() with these data would have.
-  RunIdentity identity(const Dataset& train, const Dataset& dev = {}) const {
-    const auto classes = model_.classes();
-    const Dataset own = train.with_classes(*classes), own_dev = dev.size() ? dev.with_classes(*classes) : dev;
-    return identity_of_run(model_, options_, terms_, model_.tokenize(own),
-                           model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
-  }
+  RunIdentity identity(const Dataset& train, const Dataset& dev = {}) const;
 
   /// A term as the last fit() left it, for example the queue of keys.
   template <class T>
@@ -55,6 +42,8 @@ class Trainer {
   }
 
  private:
+  FitReport run(const Dataset& train, const Dataset& dev, AnyObserver& observer, const Team& team);
+
   Classifier<Stack>& model_;
   TrainerOptions options_;
   std::tuple<bound_term<Terms, Network<Stack>>...> terms_;
@@ -62,5 +51,41 @@ class Trainer {
 
 template <class Stack, class... Terms>
 Trainer(Classifier<Stack>&, const TrainerOptions&, Terms...) -> Trainer<Stack, Terms...>;
+
+template <class Stack, class... Terms>
+Trainer<Stack, Terms...>::Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms)
+    : model_(model), options_(options), terms_(bound_term<Terms, Network<Stack>>(std::move(terms))...) {
+  options_.validate();
+}
+
+template <class Stack, class... Terms>
+FitReport Trainer<Stack, Terms...>::fit(const Dataset& train) {
+  return fit(train, Dataset());
+}
+
+template <class Stack, class... Terms>
+FitReport Trainer<Stack, Terms...>::fit(const Dataset& train, const Dataset& dev) {
+  return fit(train, dev, SilentObserver{});
+}
+
+template <class Stack, class... Terms>
+FitReport Trainer<Stack, Terms...>::run(const Dataset& train, const Dataset& dev, AnyObserver& observer,
+                                        const Team& team) {
+  const auto with_terms = [&](auto... terms) {
+    TrainingRun own(model_, options_, train, dev, team, std::move(terms)...);
+    const FitReport report = own.finish(observer);
+    terms_ = std::move(own.terms());
+    return report;
+  };
+  return std::apply(with_terms, terms_);
+}
+
+template <class Stack, class... Terms>
+RunIdentity Trainer<Stack, Terms...>::identity(const Dataset& train, const Dataset& dev) const {
+  const auto classes = model_.classes();
+  const Dataset own = train.with_classes(*classes), own_dev = dev.size() ? dev.with_classes(*classes) : dev;
+  return identity_of_run(model_, options_, terms_, model_.tokenize(own),
+                         model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
+}
 
 }  // namespace knnbert

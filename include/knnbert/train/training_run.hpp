@@ -64,8 +64,7 @@ class TrainingRun {
     if (options_.resume) resume();
   }
 
-  template <class Observer>
-  FitReport finish(Observer&& observer) {
+  FitReport finish(AnyObserver& observer) {
     while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
     if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
     else if (const ParameterBlock* values = stepper_.values_to_evaluate()) model_.network().values() = *values;
@@ -108,8 +107,7 @@ class TrainingRun {
     return static_cast<float>(options_.learning_rate * static_cast<double>(schedule(step)));
   }
 
-  template <class Observer>
-  void run_epoch(Observer& observer) {
+  void run_epoch(AnyObserver& observer) {
     const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
     while (batch_ < batches.count()) {
       if (team_.any(observer.stop_requested())) return interrupt();
@@ -146,8 +144,7 @@ class TrainingRun {
         skipped_, options_.learning_rate);
   }
 
-  template <class Observer>
-  void close_epoch(Observer& observer) {
+  void close_epoch(AnyObserver& observer) {
     read_losses();
     if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
     require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));

@@ -1,0 +1,145 @@
+#pragma once
+#include "knnbert/model/classifier.hpp"
+
+/// A classifier's parts and its examples: what Classifier declares.
+namespace knnbert {
+
+template <class Stack>
+Classifier<Stack>::Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
+                              const ClassifierOptions& options)
+    : Classifier(tokenizer_type::load(encoder), checkpoint_type(encoder), read_sentence_settings(encoder), classes,
+                 options) {}
+
+template <class Stack>
+Classifier<Stack>::Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint,
+                              const SentenceSettings& settings, const std::vector<std::string>& classes,
+                              const ClassifierOptions& options)
+    : Classifier(std::move(tokenizer),
+                 network_type(checkpoint.config(), std::ssize(classes),
+                              complete(options, settings, typename Stack::encoder_type(checkpoint.config()))),
+                 classes) {
+  checkpoint.read(network_.encoder(), network_.values());
+  network_.lower(network_.values());
+  head_trained_ = false;
+}
+
+template <class Stack>
+Classifier<Stack>::Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
+    : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)),
+      datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
+  place_datastore();
+  set_neighbors(neighbors_);
+  lower_datastore();
+  const auto& encoder = network_.encoder();
+  if (options().max_length < 3 || options().max_length > encoder.max_length())
+    raise<OptionError>("ClassifierOptions::max_length: {} given, 3 to {} expected", options().max_length,
+                       encoder.max_length());
+  if (!encoder.pools(network_.pooling()))
+    raise<OptionError>("ClassifierOptions::pooling: pooler given, but the encoder has none: mean or cls expected");
+  require_vocabulary("Classifier", tokenizer_.vocabulary_size(), encoder.vocabulary_size());
+}
+
+template <class Stack>
+ClassifierOptions Classifier<Stack>::complete(ClassifierOptions options, const SentenceSettings& settings,
+                                              const typename Stack::encoder_type& encoder) {
+  constexpr index_t usual_length = 128;
+  if (!options.pooling) options.pooling = settings.require_pooling();
+  if (options.max_length == 0)
+    options.max_length =
+        std::min<index_t>(settings.max_length ? settings.max_length : usual_length, encoder.max_length());
+  options.normalized |= settings.normalized;
+  return options;
+}
+
+template <class Stack>
+void Classifier<Stack>::set_neighbors(index_t k) {
+  if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
+  neighbors_ = k;
+}
+
+template <class Stack>
+void Classifier<Stack>::index(const Dataset& data, const Team& team, ProgressListener* listener) {
+  const Dataset own = data.with_classes(*classes());
+  require_labels(own.labels());
+  const Matrix keys = features(tokenize(own.texts(), own.pairs()), team, listener);
+  replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
+}
+
+template <class Stack>
+void Classifier<Stack>::index(ConstView keys, std::span<const label_t> labels) {
+  require_labels(labels);
+  replace_examples(keys, labels, {}, {});
+}
+
+template <class Stack>
+void Classifier<Stack>::replace_examples(ConstView keys, std::span<const label_t> labels,
+                                         std::span<const std::string> texts, std::span<const std::string> pairs) {
+  const auto old = datastore_.ids();
+  store(keys, labels, texts, pairs);
+  datastore_.remove(old);
+  if constexpr (requires { datastore_.compact(); }) datastore_.compact();
+  origin_.set(network_.values());
+}
+
+template <class Stack>
+void Classifier<Stack>::require_labels(std::span<const label_t> labels) const {
+  const auto count = static_cast<label_t>(classes()->size());
+  for (const label_t label : labels)
+    if (label < 0 || label >= count)
+      raise<ShapeError>("Classifier::index: label {} given, 0 to {} expected", label, count - 1);
+}
+
+template <class Stack>
+void Classifier<Stack>::require_current(std::string_view where) const {
+  if (datastore_.size() > 0 && !origin_.is(network_.values()))
+    raise<StateError>(
+        "{}: the datastore holds keys of other parameters than the model has now: index() expected after training",
+        where);
+}
+
+template <class Stack>
+std::vector<example_id> Classifier<Stack>::add(std::span<const std::string> texts, const std::string& class_name,
+                                               std::span<const std::string> pairs) {
+  std::vector<Example> examples;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
+  return add(Dataset(std::move(examples), {class_name}));
+}
+
+template <class Stack>
+std::vector<example_id> Classifier<Stack>::add(const Dataset& data) {
+  require_current("Classifier::add");
+  for (index_t i = 0; i < data.size(); ++i)
+    if (data.label(i) == no_label) raise<ShapeError>("Classifier::add: example {} has no label", i);
+  for (const auto& name : data.classes())
+    if (name.empty()) raise<OptionError>("Classifier::add: an empty class name given");
+  const Matrix keys = features(tokenize(data.texts(), data.pairs()));
+  require_finite("Classifier::add", keys);
+  const auto labels = own_labels(data);
+  auto ids = store(keys, labels, data.texts(), pairs_of(data));
+  origin_.set(network_.values());
+  return ids;
+}
+
+template <class Stack>
+std::vector<example_id> Classifier<Stack>::store(ConstView keys, std::span<const label_t> labels,
+                                                 std::span<const std::string> texts,
+                                                 std::span<const std::string> pairs) {
+  if constexpr (requires { datastore_.add(keys, labels, texts, pairs); })
+    return datastore_.add(keys, labels, texts, pairs);
+  else if (pairs.empty()) return datastore_.add(keys, labels, texts);
+  else raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
+}
+
+template <class Stack>
+std::vector<label_t> Classifier<Stack>::own_labels(const Dataset& data) {
+  std::vector<label_t> own(data.classes().size(), no_label), labels;
+  for (const label_t label : data.labels()) {
+    label_t& known = own[static_cast<std::size_t>(label)];
+    if (known == no_label) known = classes_.require(data.classes()[static_cast<std::size_t>(label)]);
+    labels.push_back(known);
+  }
+  return labels;
+}
+
+}  // namespace knnbert

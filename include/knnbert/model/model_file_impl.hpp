@@ -1,0 +1,80 @@
+#pragma once
+#include "knnbert/config.hpp"
+#include "knnbert/io/json.hpp"
+#include "knnbert/model/class_names.hpp"
+#include "knnbert/model/model_file.hpp"
+
+namespace knnbert {
+
+namespace detail {
+
+inline constexpr index_t model_schema = 1;
+inline constexpr const char* policy_roles[] = {"encoder", "tokenizer", "metric", "fusion", "voting"};
+
+/// The value that a key of a file names.
+template <class Names>
+auto named_value(const Json& json, const char* key, const Names& names, const std::string& where) {
+  return value_in(names, require<std::string>(json, key, where), format("{}: {}", where, key));
+}
+
+/// Policies, and the numbers that a program without them may know.
+inline void read_policies(const Json& json, const std::string& where, ModelFile& file) {
+  for (const char* role : policy_roles)
+    if (json.contains(role)) file.policies.emplace_back(role, require<std::string>(json, role, where));
+  for (const auto& [key, value] : json.items())
+    if (key == "phi" || key.starts_with("voting_"))
+      file.numbers.emplace_back(key, json_as<float>(value, format("{}: {}", where, key)));
+}
+
+}  // namespace detail
+
+KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
+  constexpr index_t unlimited = std::numeric_limits<index_t>::max();
+  const Json json = read_json(path);
+  const std::string where = path.string();
+  if (const auto schema = require<index_t>(json, "schema", where); schema != detail::model_schema)
+    raise<FormatError>("{}: schema {} given, {} expected", where, schema, detail::model_schema);
+  const auto number = [&](const char* key, index_t least) {
+    return detail::require_within(require<index_t>(json, key, where), key, least, unlimited, where);
+  };
+  ModelFile file;
+  file.pooling = detail::named_value(json, "pooling", detail::pooling_names, where);
+  file.head_hidden_layer = detail::named_value(json, "head", detail::head_names, where);
+  file.projection_width = number("projection_width", 0);
+  file.feature = detail::named_value(json, "feature", detail::feature_names, where);
+  file.neighbors = number("neighbors", 1);
+  file.max_length = require<index_t>(json, "max_length", where);
+  file.normalized = optional_value(json, "normalized", false, where);
+  file.precision = optional_value<std::string>(json, "precision", file.precision, where);
+  file.seed = require<std::uint64_t>(json, "seed", where);
+  file.classes = require<std::vector<std::string>>(json, "classes", where);
+  detail::from_file(where + ": classes", [&] { return ClassNames(file.classes); });
+  file.head_classes = require<index_t>(json, "head_classes", where);
+  if (file.head_classes < 1 || file.head_classes > std::ssize(file.classes))
+    raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, file.head_classes, file.classes.size());
+  file.head_trained = optional_value<bool>(json, "head_trained", true, where);
+  detail::read_policies(json, where, file);
+  return file;
+}
+
+KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const ModelFile& file) {
+  OrderedJson json{{"schema", detail::model_schema},
+                   {"classes", file.classes},
+                   {"head_classes", file.head_classes},
+                   {"head", detail::name_in(detail::head_names, file.head_hidden_layer)},
+                   {"pooling", detail::name_in(detail::pooling_names, file.pooling)},
+                   {"feature", detail::name_in(detail::feature_names, file.feature)},
+                   {"projection_width", file.projection_width},
+                   {"neighbors", file.neighbors},
+                   {"max_length", file.max_length},
+                   {"normalized", file.normalized},
+                   {"seed", file.seed},
+                   {"precision", file.precision},
+                   {"fingerprint", file.fingerprint},
+                   {"head_trained", file.head_trained}};
+  for (const auto& [role, name] : file.policies) json[role] = name;
+  for (const auto& [key, value] : file.numbers) json[key] = detail::shortest_decimal(value);
+  write_json(path, json);
+}
+
+}  // namespace knnbert

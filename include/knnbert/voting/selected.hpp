@@ -1,0 +1,36 @@
+#pragma once
+#include "knnbert/voting/distance_weighted.hpp"
+#include "knnbert/voting/majority.hpp"
+#include "knnbert/voting/softmax_weighted.hpp"
+
+namespace knnbert {
+
+enum class VotingKind { count, softmax, distance };
+
+/// The vote that is chosen when the program runs, and that a model directory names.
+struct SelectedVoting {
+  static constexpr std::string_view names[] = {MajorityVoting::name, SoftmaxWeighted::name, DistanceWeighted::name};
+
+  VotingKind kind = VotingKind::count;
+  float temperature = SoftmaxWeighted{}.temperature;                                 ///< of softmax
+  float closest = DistanceWeighted{}.closest, epsilon = DistanceWeighted{}.epsilon;  ///< of distance
+
+  std::string_view name() const { return names[static_cast<int>(kind)]; }
+  /// Whether there is a vote of that name, which is then chosen.
+  bool set_name(std::string_view name) {
+    const auto found = std::find(std::begin(names), std::end(names), name);
+    if (found == std::end(names)) return false;
+    kind = static_cast<VotingKind>(found - std::begin(names));
+    return true;
+  }
+
+  void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
+    switch (kind) {
+      case VotingKind::count: return MajorityVoting{}(neighbors, probabilities);
+      case VotingKind::softmax: return SoftmaxWeighted{temperature}(neighbors, probabilities);
+      case VotingKind::distance: return DistanceWeighted{closest, epsilon}(neighbors, probabilities);
+    }
+  }
+};
+
+}  // namespace knnbert
