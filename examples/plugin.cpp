@@ -4,19 +4,15 @@
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
-struct Stack : knnbert::DefaultStack {
-  using voting_type = knnbert::SoftmaxWeighted;  // as the program `knnbert train` saves its models
-};
-
 struct classifier {
-  knnbert::Classifier<Stack> model;
+  knnbert::Classifier<> model;
   std::string text;  // the last answer or error
 };
 
 /// Loads a model directory, or returns null and puts a reason into `error` of `size` bytes.
 EXPORTED classifier* classifier_load(const char* directory, char* error, std::size_t size) {
   try {
-    return new classifier{knnbert::Classifier<Stack>::load(directory), {}};
+    return new classifier{knnbert::Classifier<>::load(directory), {}};
   } catch (const std::exception& e) {
     if (size) std::snprintf(error, size, "%s", e.what());
     return nullptr;

@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 
+#if !defined(KNNBERT_DISPATCH)
 template class knnbert::BasicBert<knnbert::DefaultArch, knnbert::AnyPrecision>;
 template class knnbert::Classifier<knnbert::cli::Stack>;
+#endif
 
 namespace knnbert::cli {
 

@@ -1,6 +1,5 @@
 #pragma once
 #include "knnbert/model/classifier_files.hpp"
-#include "knnbert/voting/softmax_weighted.hpp"
 #include "options.hpp"
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 #include "knnbert/torch/stack.hpp"
@@ -8,37 +7,22 @@
 
 namespace knnbert::cli {
 
-/// The vote that --voting chooses.
-struct SelectedVoting {
-  enum class Kind { count, softmax } kind = Kind::count;
-  float temperature = 0.1f;  ///< of softmax
-
-  std::string name() const { return kind == Kind::count ? "count" : "softmax"; }
-  bool set_name(const std::string& name) {
-    if (name != "count" && name != "softmax") return false;
-    kind = name == "count" ? Kind::count : Kind::softmax;
-    return true;
-  }
-  void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
-    if (kind == Kind::count) return MajorityVoting{}(neighbors, probabilities);
-    SoftmaxWeighted{temperature}(neighbors, probabilities);
-  }
-};
-
+#if defined(KNNBERT_DISPATCH)
+using Stack = DefaultStack;
+#else
 struct Stack : DefaultStack {
   using encoder_type = BasicBert<DefaultArch, AnyPrecision>;
-  using voting_type = SelectedVoting;
   template <class Metric>
   using datastore_type = FlatDatastore<Metric, AnyPrecision>;
 };
+#endif
 
 /// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with KNNBERT_PROGRAM_TORCH_UNIT
 /// for this stack alone, into a library beside the program: LibTorch takes longer to load than a prediction takes.
-struct TorchProgram;
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-struct TorchProgram : TorchStack {
-  using voting_type = SelectedVoting;
-};
+using TorchProgram = TorchStack;
+#else
+struct TorchProgram;
 #endif
 
 /// A function of that library.  Errors: OptionError, if it is not there or does not load.
@@ -75,6 +59,7 @@ Classifier<S> load_model(const std::string& directory, const CommonOptions& o, L
 
 }  // namespace knnbert::cli
 
-// The kernels and the classifier are compiled once, in stack.cpp.
+#if !defined(KNNBERT_DISPATCH)  // which has compiled them
 extern template class knnbert::BasicBert<knnbert::DefaultArch, knnbert::AnyPrecision>;
 extern template class knnbert::Classifier<knnbert::cli::Stack>;
+#endif

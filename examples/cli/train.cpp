@@ -346,7 +346,7 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
       ->check(CLI::Range(1, 1 << 20));
   verb.add_option("--voting", o.voting, "how neighbors vote")
       ->default_str("recipe")
-      ->check(CLI::IsMember({"count", "softmax"}));
+      ->check(CLI::IsMember({"count", "softmax", "distance"}));
   verb.add_option("--voting-temperature", o.voting_temperature, "of the softmax vote")
       ->default_str("recipe")
       ->check(CLI::PositiveNumber);

@@ -20,3 +20,10 @@
 #include "knnbert/voting/convex_fusion.hpp"
 #include "knnbert/voting/majority.hpp"
 #include "knnbert/voting/softmax_weighted.hpp"
+
+#if defined(KNNBERT_COMPILED)
+namespace knnbert {
+extern template class Trainer<DefaultStack, CrossEntropy>;
+extern template class Trainer<DefaultStack, CrossEntropy, QueueContrastive>;
+}  // namespace knnbert
+#endif

@@ -30,7 +30,7 @@ endif()
 
 # The library brings neither programs of its own nor flags that its user did not choose; knnbert::dispatch has units.
 file(STRINGS "${binary_dir}/build/compile_commands.json" commands REGEX "\"command\": ")
-list(FILTER commands EXCLUDE REGEX "cmake/dispatch/")
+list(FILTER commands EXCLUDE REGEX "cmake/(dispatch|compiled)/")
 list(LENGTH commands count)
 if(NOT count EQUAL programs OR commands MATCHES " (-march|-m[a-z]|-W|-fsan|-DEIGEN)")
   message(FATAL_ERROR "${programs} units without flags of the library expected:\n${commands}")

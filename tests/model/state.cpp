@@ -23,6 +23,9 @@ struct PairStack : DefaultStack {
 struct SoftmaxStack : DefaultStack {
   using voting_type = SoftmaxWeighted;
 };
+struct CountStack : DefaultStack {
+  using voting_type = MajorityVoting;
+};
 struct HeadStack : DefaultStack {
   using fusion_type = HeadOnly;
 };
@@ -171,8 +174,9 @@ TEST_CASE("state: a directory names the policies that made it, and another stack
   CHECK_THROWS_AS(Classifier<PairStack<Far>>::load(folder / "saved"), FormatError);
   CHECK_THROWS_AS(Classifier<>::load(folder / "saved"), FormatError);
   made_by(std::type_identity<SoftmaxStack>());
-  CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
+  CHECK(contains(message_of<FormatError>([&] { Classifier<CountStack>::load(folder / "saved"); }),
                  "voting 'softmax' given, 'count'"));
+  CHECK(Classifier<>::load(folder / "saved").voting().kind == VotingKind::softmax);  // a stack that takes any
   made_by(std::type_identity<HeadStack>());
   CHECK(contains(message_of<FormatError>([&] { Classifier<>::load(folder / "saved"); }),
                  "fusion 'head' given, 'convex'"));

@@ -1,14 +1,12 @@
 #include "catch.hpp"
 #include "knnbert/testing/voting_laws.hpp"
 #include "knnbert/voting/convex_fusion.hpp"
-#include "knnbert/voting/distance_weighted.hpp"
-#include "knnbert/voting/majority.hpp"
-#include "knnbert/voting/softmax_weighted.hpp"
+#include "knnbert/voting/selected.hpp"
 
 using namespace knnbert;
 using knnbert_test::approx;
 
-static_assert(Voting<MajorityVoting> && Voting<SoftmaxWeighted> && Voting<DistanceWeighted>);
+static_assert(Voting<SelectedVoting> && Voting<MajorityVoting> && Voting<SoftmaxWeighted> && Voting<DistanceWeighted>);
 static_assert(Fusion<ConvexFusion> && Fusion<HeadOnly> && Fusion<KnnOnly>);
 
 namespace {
@@ -46,6 +44,25 @@ TEST_CASE("votes of three neighbors", "[voting]") {
   const double x = 1 / 0.2, y = 1 / 0.4, z = 1 / 0.5;
   CHECK(p[0] == approx(y / (x + y + z)).epsilon(1e-4));
   CHECK(p[1] == approx((x + z) / (x + y + z)).epsilon(1e-4));
+}
+
+TEST_CASE("a vote that is chosen by name is that vote", "[voting]") {
+  SelectedVoting selected;
+  CHECK(selected.name() == "count");
+  std::vector<float> p(3), expected(3);
+  const auto check = [&](std::string_view name, const auto& voting) {
+    CHECK(selected.set_name(name));
+    CHECK(selected.name() == name);
+    CHECK(testing::voting_laws(selected) == testing::BrokenLaws{});
+    selected(neighbors, p), voting(neighbors, expected);
+    CHECK(p == expected);
+  };
+  selected.temperature = 0.5f, selected.closest = 2, selected.epsilon = 0.25f;
+  check("softmax", SoftmaxWeighted{0.5f});
+  check("distance", DistanceWeighted{2, 0.25f});
+  check("count", MajorityVoting{});
+  CHECK_FALSE(selected.set_name("Count"));
+  CHECK(selected.kind == VotingKind::count);
 }
 
 TEST_CASE("voting survives extreme scores and options", "[voting]") {

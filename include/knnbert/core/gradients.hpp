@@ -23,7 +23,7 @@ class Gradients {
   Gradients() = default;
   explicit Gradients(std::shared_ptr<const ParameterTable> table)
       : block_(std::move(table)),
-        row_state_(block_.table().has_lookup() ? block_.table().lookup().rows : 0, untouched) {}
+        row_state_(as_size(block_.table().has_lookup() ? block_.table().lookup().rows : 0), untouched) {}
 
   const ParameterTable& table() const { return block_.table(); }
   float* data() { return block_.data(); }
@@ -35,9 +35,9 @@ class Gradients {
 
   /// Declares that the row of the lookup table receives a gradient in this step.
   void touch(index_t row) {
-    if (row_state_[row] == current) return;
-    if (row_state_[row] == untouched) rows_changed(), rows_.push_back(row);
-    row_state_[row] = current;
+    if (row_state_[as_size(row)] == current) return;
+    if (row_state_[as_size(row)] == untouched) rows_changed(), rows_.push_back(row);
+    row_state_[as_size(row)] = current;
     step_rows_.push_back(row);
   }
 
@@ -57,7 +57,7 @@ class Gradients {
       std::fill_n(data(), table().dense_size(), 0.0f);
       for (const index_t row : step_rows_) std::fill_n(lookup_row(row), table().lookup().cols, 0.0f);
     }
-    for (const index_t row : step_rows_) row_state_[row] = active;
+    for (const index_t row : step_rows_) row_state_[as_size(row)] = active;
     step_rows_.clear();
   }
 

@@ -74,7 +74,7 @@ class ParameterTable {
   /// Number of a parameter, -1 if there is none of that name.
   index_t find(std::string_view name) const {
     for (index_t i = 0; i < count(); ++i)
-      if (parameters_[i].name == name) return i;
+      if (parameters_[as_size(i)].name == name) return i;
     return -1;
   }
 

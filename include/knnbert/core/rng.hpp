@@ -64,7 +64,7 @@ class Rng {
   std::vector<index_t> permutation(index_t size) const {
     std::vector<index_t> order(static_cast<std::size_t>(size));
     std::iota(order.begin(), order.end(), index_t{0});
-    for (index_t i = size - 1; i > 0; --i) std::swap(order[i], order[below(i, i + 1)]);
+    for (index_t i = size - 1; i > 0; --i) std::swap(order[as_size(i)], order[as_size(below(as_size(i), i + 1))]);
     return order;
   }
 

@@ -23,14 +23,14 @@ template <class Arch, int Rows, int Vectors>
 [[gnu::noinline]] void accumulate_tile(const float* w, index_t w_stride, const float* k, index_t k_stride, index_t keys,
                                        Upcoming ahead, float* out, index_t out_stride) {
   using F = Floats<Arch>;
-  F sums[Rows][Vectors];
+  F sums[as_size(Rows)][as_size(Vectors)];
 #pragma GCC unroll 8
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) sums[i][v] = F(0.0f);
   for (index_t j = 0; j < keys; ++j) {
     ahead.template step<2>();
-    F right[Vectors];
+    F right[as_size(Vectors)];
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) right[v] = load<Arch>(k + v * lanes<Arch>);
 #pragma GCC unroll 8

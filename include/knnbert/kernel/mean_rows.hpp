@@ -12,10 +12,11 @@ void mean_rows(ConstView hidden, std::span<const index_t> offsets, View pooled) 
   using F = Floats<Arch>;
   const index_t origin = offsets[0];
   for (index_t b = 0; b + 1 < std::ssize(offsets); ++b) {
-    const F length(static_cast<float>(offsets[b + 1] - offsets[b]));
+    const F length(static_cast<float>(offsets[as_size(b + 1)] - offsets[as_size(b)]));
     for (index_t c = 0; c < hidden.cols(); c += lanes<Arch>) {
       F total(0.0f);
-      for (index_t t = offsets[b]; t < offsets[b + 1]; ++t) total = total + load_at<Arch>(hidden, t - origin, c);
+      for (index_t t = offsets[as_size(b)]; t < offsets[as_size(b + 1)]; ++t)
+        total = total + load_at<Arch>(hidden, t - origin, c);
       store_at<Arch>(pooled, b, c, total / length);
     }
   }
@@ -26,8 +27,8 @@ template <class Arch>
 void add_mean_rows_backward(ConstView d_pooled, std::span<const index_t> offsets, View d_hidden) {
   using F = Floats<Arch>;
   for (index_t b = 0; b + 1 < std::ssize(offsets); ++b) {
-    const F length(static_cast<float>(offsets[b + 1] - offsets[b]));
-    for (index_t t = offsets[b]; t < offsets[b + 1]; ++t)
+    const F length(static_cast<float>(offsets[as_size(b + 1)] - offsets[as_size(b)]));
+    for (index_t t = offsets[as_size(b)]; t < offsets[as_size(b + 1)]; ++t)
       for (index_t c = 0; c < d_hidden.cols(); c += lanes<Arch>)
         store_at<Arch>(d_hidden, t, c, load_at<Arch>(d_hidden, t, c) + load_at<Arch>(d_pooled, b, c) / length);
   }

@@ -63,7 +63,7 @@ inline constexpr int pair_keys(int vectors) {
 template <class Arch, int Keys, int Vectors>
 struct PairSums {
   static constexpr int keys = Keys, vectors = Vectors, key_blocks = (Keys + quad - 1) / quad;
-  Floats<Arch> blocks[vectors][key_blocks];
+  Floats<Arch> blocks[as_size(vectors)][as_size(key_blocks)];
 
   static constexpr int keys_of(int block) { return std::min(quad, Keys - block * quad); }
 
@@ -125,17 +125,17 @@ template <class Arch, class Step, int Keys, int Vectors, class Finish>
                                  const Finish& finish) {
   using F = Floats<Arch>;
   constexpr int lines = (Keys * quad + 15) / 16;  // of keys a step
-  F sums[Keys][Vectors];
+  F sums[as_size(Keys)][as_size(Vectors)];
 #pragma GCC unroll 16
   for (int j = 0; j < Keys; ++j)
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) sums[j][v] = F(0.0f);
   constexpr int pointers = (Keys + 2) / 3;  // a pointer a row would not fit the general registers
-  const float* rows[pointers];
+  const float* rows[as_size(pointers)];
 #pragma GCC unroll 8
   for (int p = 0; p < pointers; ++p) rows[p] = keys + 3 * p * stride;
   const auto step = [&](auto&& fetch) __attribute__((always_inline)) {
-    F left[Vectors];
+    F left[as_size(Vectors)];
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) left[v] = load<Arch>(panel + v * lanes<Arch>);
 #pragma GCC unroll 16

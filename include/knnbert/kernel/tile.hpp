@@ -45,7 +45,7 @@ KNNBERT_ALWAYS_INLINE void tile_sums(const LeftFactor& left, const RightFactor& 
   using F = Floats<Arch>;
   const LeftFactor a = left;  // copies: through the references GCC keeps the sums in memory
   const RightFactor b = right;
-  typename Dot::template sums<Arch> sums[Rows][Vectors];
+  typename Dot::template sums<Arch> sums[as_size(Rows)][as_size(Vectors)];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
@@ -64,7 +64,7 @@ KNNBERT_ALWAYS_INLINE void tile_sums(const LeftFactor& left, const RightFactor& 
 #pragma GCC unroll 4
   for (index_t k = 0; k < depth; ++k) {
     __builtin_prefetch(ahead.data + k * ahead.step, 0, level);
-    F columns[Vectors];
+    F columns[as_size(Vectors)];
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) columns[j] = load<Arch>(b.data + k * b.step + j * b.vector);
 #pragma GCC unroll 16

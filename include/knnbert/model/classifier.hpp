@@ -192,6 +192,10 @@ class Classifier {
   bool head_trained_ = true;
 };
 
+#if defined(KNNBERT_COMPILED)
+extern template class Classifier<DefaultStack>;
+#endif
+
 }  // namespace knnbert
 
 #include "knnbert/model/classifier_examples.hpp"

@@ -39,4 +39,8 @@ struct BasicStack {
   using datastore_type = FlatDatastore<Metric, StackPrecisions<Arch>>;
 };
 
+#if defined(KNNBERT_COMPILED)
+extern template class BasicBert<DefaultArch, StackPrecisions<DefaultArch>>;
+#endif
+
 }  // namespace knnbert

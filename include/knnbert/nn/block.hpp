@@ -139,10 +139,11 @@ void attend(const Block& block, TextRange texts, const BlockActivations<View>& a
             std::span<BlockScratch> scratch, const Workers& workers) {
   const index_t size = block.head_width();
   workers.for_each(texts.count() * block.heads, [&](index_t task, index_t worker) {
-    const index_t t = task / block.heads, h = task % block.heads, first = texts.offsets[t], last = texts.offsets[t + 1];
+    const index_t t = task / block.heads, h = task % block.heads, first = texts.offsets[as_size(t)],
+                  last = texts.offsets[as_size(t + 1)];
     kernel::attention<Arch>(attention_head(block, a.projections, h, first, last, dropout),
                             a.context.row_range(first, last - first).col_range(h * size, size),
-                            scratch[worker].attention);
+                            scratch[as_size(worker)].attention);
   });
 }
 

@@ -88,7 +88,7 @@ void block_backward(const Block& block, const ParameterBlock& values, const Bloc
   const index_t width = block.width(), size = block.head_width();
   for (index_t t = 0; t < texts.count(); ++t)
     for (index_t h = 0; h < block.heads; ++h) {
-      const index_t first = texts.offsets[t], last = texts.offsets[t + 1];
+      const index_t first = texts.offsets[as_size(t)], last = texts.offsets[as_size(t + 1)];
       const View d = View(g.d_projections).row_range(first, last - first);
       const auto column = [&](index_t i) { return d.col_range(i * width + h * size, size); };
       kernel::attention_backward<Arch>(detail::attention_head(block, a.projections, h, first, last, dropout),
@@ -143,8 +143,8 @@ void add_block_gradients(const Block& block, const BlockActivations<ConstView>& 
       }
       const auto which = std::upper_bound(ends.begin(), ends.end(), task) - ends.begin();
       add_linear_gradient<Arch, Products>(layers[which].layer, layers[which].x, layers[which].d, gradients,
-                                          which ? task - ends[which - 1] : task, scratch.copies[worker],
-                                          &scratch.paired[which]);
+                                          which ? task - ends[as_size(which - 1)] : task,
+                                          scratch.copies[as_size(worker)], &scratch.paired[which]);
     });
   });
 }

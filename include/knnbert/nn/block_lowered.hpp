@@ -26,13 +26,14 @@ void attend_lowered(const Block& block, TextRange texts, ConstView projections, 
   const index_t step = bf16 ? size : 2 * size;
   const float scale = 1.0f / std::sqrt(static_cast<float>(block.head_width()));
   for (index_t t = 0; t < texts.count(); ++t) {
-    const index_t first = texts.offsets[t] - texts.begin(), length = texts.offsets[t + 1] - texts.offsets[t];
+    const index_t first = texts.offsets[as_size(t)] - texts.begin(),
+                  length = texts.offsets[as_size(t + 1)] - texts.offsets[as_size(t)];
     const ConstView lanes = projections.row_range(first, length);
     const ConstView values = lanes.col_range(2 * width, width);
     const auto each_head = [&](auto&& attend) {
       workers.for_each(block.heads, [&](index_t h, index_t worker) {
         attend(h, lanes.col_range(h * size, size), lanes.col_range(width + h * size, size),
-               context.row_range(first, length).col_range(h * step, step), scratch[worker].attention);
+               context.row_range(first, length).col_range(h * step, step), scratch[as_size(worker)].attention);
       });
     };
     if (!bf16 && length >= kernel::shortest_for_int8_attention<Arch>() &&

@@ -19,12 +19,12 @@ inline void add_up_tokens(const EmbeddingTables& tables, const ParameterBlock& v
   const float *words = values.slice(tables.words), *positions = values.slice(tables.positions);
   const float* types = tables.types < 0 ? nullptr : values.slice(tables.types);
   for (index_t text = first; text < last; ++text)
-    for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t) {
-      const float* w = words + index_t{batch.ids[t]} * width;
-      const float* p = positions + (t - batch.offsets[text]) * width;
+    for (index_t t = batch.offsets[as_size(text)]; t < batch.offsets[as_size(text + 1)]; ++t) {
+      const float* w = words + index_t{batch.ids[as_size(t)]} * width;
+      const float* p = positions + (t - batch.offsets[as_size(text)]) * width;
       float* out = sums.row(t).data();
       if (types) {
-        const float* s = types + index_t{batch.segments[t]} * width;
+        const float* s = types + index_t{batch.segments[as_size(t)]} * width;
         for (index_t c = 0; c < width; ++c) out[c] = w[c] + p[c] + s[c];
       } else {
         for (index_t c = 0; c < width; ++c) out[c] = w[c] + p[c];
@@ -67,11 +67,11 @@ void add_embedding_gradients(const EmbeddingTables& tables, const Batch& batch, 
       for (index_t c = first; c < last; ++c) table[row * width + c] += d[c];
     };
     for (index_t text = 0; text < batch.size(); ++text)
-      for (index_t t = batch.offsets[text]; t < batch.offsets[text + 1]; ++t) {
+      for (index_t t = batch.offsets[as_size(text)]; t < batch.offsets[as_size(text + 1)]; ++t) {
         const float* d = d_sums.row(t).data();
-        add(gradients.slice(tables.words), batch.ids[t], d);
-        add(gradients.slice(tables.positions), t - batch.offsets[text], d);
-        if (tables.types >= 0) add(gradients.slice(tables.types), batch.segments[t], d);
+        add(gradients.slice(tables.words), batch.ids[as_size(t)], d);
+        add(gradients.slice(tables.positions), t - batch.offsets[as_size(text)], d);
+        if (tables.types >= 0) add(gradients.slice(tables.types), batch.segments[as_size(t)], d);
       }
   });
 }

@@ -21,6 +21,9 @@ struct QueueContrastiveOptions {
   ContrastOptions contrast = {};
 };
 
+template <class Sampler = SameClassSampler>
+class SampledQueueContrastive;
+
 /// KNN-BERT's momentum-contrastive loss against a queue of labeled keys.  arXiv 2110.02523, Eq. 3.
 /// Each step: the key encoder follows the model; R same-class examples of every query are encoded by it and enqueued;
 /// the projected query is pulled to its most and least similar same-class keys and pushed from all others.
@@ -37,6 +40,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   using queue_type = Q;
 
   BasicQueueContrastive() = default;
+  BasicQueueContrastive(const SampledQueueContrastive<Sampler>& term) : BasicQueueContrastive(term, term.sampler()) {}
   BasicQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
       : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
 
@@ -200,7 +204,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 };
 
 /// The same with the queue of the model's stack; the sampler chooses which examples are encoded for a query.
-template <class Sampler = SameClassSampler>
+template <class Sampler>
 class SampledQueueContrastive : public QueueContrastiveOptions {
  public:
   template <class Model>
@@ -210,10 +214,7 @@ class SampledQueueContrastive : public QueueContrastiveOptions {
   SampledQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
       : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
 
-  template <class Q>
-  operator BasicQueueContrastive<Q, Sampler>() const {
-    return {*this, sampler_};
-  }
+  const Sampler& sampler() const { return sampler_; }
 
  private:
   Sampler sampler_;
