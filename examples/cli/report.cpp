@@ -1,10 +1,9 @@
-#include "knnbert/evaluate/report.hpp"
-
 #include "evaluation.hpp"
 #include "knnbert/evaluate/projection.hpp"
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
 #include "options.hpp"
+#include "page.hpp"
 #include "pairs.hpp"
 
 namespace knnbert::cli {
@@ -100,7 +99,7 @@ void report(const ReportOptions& o) {
     add_map(model, judged, data);
     add_examples(model, judged, o.examples, data);
   }
-  write_file_atomically(output, render_report(data));
+  write_file_atomically(output, report_page(data));
   print(output.string() + "\n");
 }
 

@@ -1,4 +1,4 @@
-#include "knnbert/evaluate/report.hpp"
+#include "page.hpp"
 
 #include <limits>
 
@@ -52,7 +52,7 @@ ReportData full(const std::string& text) {
 }  // namespace
 
 TEST_CASE("a report is one complete page that asks for nothing else") {
-  const auto page = render_report(full("plain"));
+  const auto page = cli::report_page(full("plain"));
   CHECK(page.substr(0, 15) == "<!doctype html>");
   CHECK(page.find("<meta charset=\"utf-8\">") != std::string::npos);
   CHECK(page.find("<meta name=\"viewport\"") != std::string::npos);
@@ -70,7 +70,7 @@ TEST_CASE("a report is one complete page that asks for nothing else") {
 }
 
 TEST_CASE("hostile texts stay texts") {
-  const auto page = render_report(full(hostile));
+  const auto page = cli::report_page(full(hostile));
   CHECK(occurrences(page, "</script") == 2);
   CHECK(occurrences(page, "<script") == 2);
   CHECK(occurrences(page, "<!--") == 0);
@@ -83,7 +83,7 @@ TEST_CASE("hostile texts stay texts") {
 
 TEST_CASE("embedded texts are read back as they were") {
   const std::string text = "</script><!-- & \" \\ \xE2\x80\xA8\xE2\x80\xA9 \xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x99\x82";
-  const auto json = parsed(render_report(full(text)));
+  const auto json = parsed(cli::report_page(full(text)));
   CHECK(json["title"] == text);
   CHECK(json["classes"][0] == text);
   CHECK(json["settings"][0][1] == text);
@@ -94,7 +94,7 @@ TEST_CASE("embedded texts are read back as they were") {
 }
 
 TEST_CASE("absent parts are absent") {
-  const auto page = render_report({});
+  const auto page = cli::report_page({});
   const auto json = parsed(page);
   CHECK(json["evaluation"].is_null());
   CHECK(json["map"].is_null());
@@ -104,7 +104,7 @@ TEST_CASE("absent parts are absent") {
 }
 
 TEST_CASE("the parts of a report carry their numbers") {
-  const auto json = parsed(render_report(full("t")));
+  const auto json = parsed(cli::report_page(full("t")));
   CHECK(json["evaluation"]["accuracy"]["combined"].get<double>() == approx(2.0 / 3));
   CHECK(json["curves"][0]["x"].dump() == "[1.0,2.0]");
   CHECK(json["curves"][0]["y"].dump() == "[0.5,0.25]");
@@ -185,7 +185,7 @@ TEST_CASE("five thousand points stay below two megabytes, more are thinned out e
     const auto label = static_cast<label_t>(i % 150), predicted = static_cast<label_t>(i % 149);
     data.points.push_back({at, -at, label, predicted, std::string(1000, 'x')});
   }
-  const auto page = render_report(data);
+  const auto page = cli::report_page(data);
   CHECK(page.size() < 2'000'000);
   const auto map = parsed(page)["map"];
   CHECK(map["total"] == 20000);
@@ -195,9 +195,9 @@ TEST_CASE("five thousand points stay below two megabytes, more are thinned out e
 }
 
 TEST_CASE("literals of the page are small enough for every compiler") {
-  for (const auto part :
-       {page::head, page::style_base, page::style_parts, page::script_base, page::script_results, page::script_curves,
-        page::script_matrix, page::script_tables, page::script_map, page::script_examples}) {
+  namespace page = cli::page;
+  for (const auto part : {page::head_html, page::base_css, page::parts_css, page::base_js, page::results_js,
+                          page::curves_js, page::matrix_js, page::tables_js, page::map_js, page::examples_js}) {
     CHECK(part.size() < 16000);
     CHECK(std::all_of(part.begin(), part.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
     CHECK(part.find("</") == part.find("</html>"));  // nothing may end the element around it

@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// Headline numbers and calibration.
-inline constexpr std::string_view script_results = R"js(
+// Headline numbers and calibration.
 // 95% interval of a share of n examples (Wilson 1927).
 function wilson(share, n) {
   const z = 1.96, center = share + z * z / (2 * n), half = z * Math.sqrt(share * (1 - share) / n + z * z / (4 * n * n));
@@ -68,6 +62,3 @@ function calibration() {
           `log loss ${number(facts.negative_log_likelihood)}` + (facts.floored ? ` (${count(facts.floored)} probabilities of zero raised to 1.2e-7)` : '')));
     })));
 }
-)js";
-
-}  // namespace knnbert::page

@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// The table by class, free tables and the settings.
-inline constexpr std::string_view script_tables = R"js(
+// The table by class, free tables and the settings.
 // Columns are {title, value(row), cell(row), numeric}; a header sorts by its column's values, again in reverse.
 function sortableTable(columns, rows, caption) {
   const body = html('tbody');
@@ -62,6 +56,3 @@ function settings() {
         data.settings.map(([name, value]) => html('tr', {}, html('th', {scope: 'row'}, name), html('td', {}, value)))))))
     : empty('No settings were recorded.'));
 }
-)js";
-
-}  // namespace knnbert::page

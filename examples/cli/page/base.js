@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// What every part of the page uses. Elements are built from text nodes only, so no text of the data can become markup.
-inline constexpr std::string_view script_base = R"js(
+// What every part of the page uses. Elements are built from text nodes only, so no text of the data can become markup.
 const data = JSON.parse(document.getElementById('report-data').textContent);
 const predictors = [
   {key: 'combined', name: 'Combined', color: 0, note: 'head and neighbors together'},
@@ -114,6 +108,3 @@ function section(id, title, lead, controls, ...content) {
     ...content));
 }
 const empty = text => html('p', {class: 'empty'}, text);
-)js";
-
-}  // namespace knnbert::page

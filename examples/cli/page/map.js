@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// The map of embeddings on a canvas: class filter, mistakes, zoom, hover.
-inline constexpr std::string_view script_map = R"js(
+// The map of embeddings on a canvas: class filter, mistakes, zoom, hover.
 const wrong = (map, i) => map.label[i] >= 0 && map.predicted[i] >= 0 && map.label[i] !== map.predicted[i];
 
 class EmbeddingMap {
@@ -182,6 +176,3 @@ function embeddingMap() {
   section('map', 'Map of embeddings', `Nearby texts look alike to the encoder.${spread}${thinned} A ring marks a mistake; choose classes to bring them forward.`, null,
     html('div', {class: 'beside'}, card, html('div', {class: 'card'}, mapLegend(view, map))), mistakeList(map));
 }
-)js";
-
-}  // namespace knnbert::page

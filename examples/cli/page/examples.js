@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// Examples with the neighbors that voted, then the order of the page.
-inline constexpr std::string_view script_examples = R"js(
+// Examples with the neighbors that voted, then the order of the page.
 function voteList({key, name, color}, example) {
   const entries = example[key];
   if (!entries.length) return null;
@@ -59,6 +53,3 @@ freeTables();
 settings();
 document.body.append(tip);
 document.querySelector('nav ul').append(...sections.map(({id, title}) => html('li', {}, html('a', {href: '#' + id}, title))));
-)js";
-
-}  // namespace knnbert::page

@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// Training curves: one chart a panel, read with pointer or arrow keys.
-inline constexpr std::string_view script_curves = R"js(
+// Training curves: one chart a panel, read with pointer or arrow keys.
 // A line that goes up and down many times its own range hides its course.
 function isNoisy(values) {
   const known = values.filter(v => v !== null), [low, high] = extent(known);
@@ -123,6 +117,3 @@ function curves() {
   section('training', 'Training', null, null,
     cards.length ? html('div', {class: 'grid'}, cards) : empty('No training curves were recorded.'));
 }
-)js";
-
-}  // namespace knnbert::page

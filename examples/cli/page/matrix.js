@@ -1,10 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace knnbert::page {
-
-/// The confusion matrix with its most frequent confusions, and the table by class.
-inline constexpr std::string_view script_matrix = R"js(
+// The confusion matrix with its most frequent confusions, and the table by class.
 function confusions(counts) {
   const pairs = [];
   counts.forEach((row, gold) => {
@@ -105,6 +99,3 @@ function confusion() {
     if (width) drawMatrix(box, width, choose);
   });
 }
-)js";
-
-}  // namespace knnbert::page
