@@ -14,7 +14,7 @@
 
 namespace knnbert {
 
-/// What encoder and datastore may compute with: everything where the kernels are compiled already, by knnbert::dispatch.
+/// What encoder and datastore may compute with: everything where knnbert::dispatch has compiled the kernels already.
 /// Elsewhere fp32, because a unit that compiles the others too takes three times as long: a stack that wants them names
 /// BasicBert<Arch, AnyPrecision> and FlatDatastore<Metric, AnyPrecision>.
 template <class Arch>
