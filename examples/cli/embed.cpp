@@ -1,6 +1,8 @@
 // The verbs embed and tokenize: they need no head, so an encoder directory serves as well as a model directory.
 #include "distributed.hpp"
 #include "knnbert/distributed/parts.hpp"
+#include "knnbert/io/json.hpp"
+#include "knnbert/io/npy.hpp"
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "options.hpp"

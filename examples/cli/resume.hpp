@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/io/json.hpp"
 #include "knnbert/train/trainer.hpp"
 
 /// What `train` finds in its output directory, and what it says of it.
@@ -70,7 +71,7 @@ inline std::optional<RunIdentity> completed_run(const std::filesystem::path& dir
       !made.contains("fingerprint"))
     return std::nullopt;
   if (run["fingerprint"] != made["fingerprint"]) return std::nullopt;
-  return RunIdentity(run["run"], training.string());
+  return RunIdentity::parse(run["run"].dump(), training.string());
 }
 
 }  // namespace detail_of_resume

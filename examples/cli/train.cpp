@@ -163,8 +163,8 @@ OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const Fit
   json["chosen_by_recipe"] = o.chosen;
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
   json["options"] = o.typed;
-  json["options"].update(o.chosen);      // train --config training.json repeats the run
-  json["run"] = report.identity.json();  // what --resume compares
+  json["options"].update(o.chosen);                               // train --config training.json repeats the run
+  json["run"] = OrderedJson::parse(report.identity.json_text());  // what --resume compares
   json["fingerprint"] = print;
   return json;
 }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "knnbert/io/safetensors_writer.hpp"
 #include "knnbert/metric/euclidean.hpp"
 #include "knnbert/metric/pairwise.hpp"
 #include "knnbert/testing/datastore_laws.hpp"

@@ -3,6 +3,7 @@
 #include "distributed/thread_team.hpp"
 #include "io/temporary_folder.hpp"
 #include "knnbert/distributed/parts.hpp"
+#include "knnbert/io/npy.hpp"
 #include "knnbert/testing/laws.hpp"
 
 using namespace knnbert_test;

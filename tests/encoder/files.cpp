@@ -3,6 +3,7 @@
 #include "io/temporary_folder.hpp"
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/encoder/lowered_files.hpp"
+#include "knnbert/io/json.hpp"
 
 using namespace knnbert_test;
 
@@ -122,10 +123,11 @@ TEST_CASE("encoder files: settings of config.json") {
   CHECK(json.at("hidden_act") == "gelu");
   CHECK(json.at("hidden_dropout_prob").dump() == "0.1");
   CHECK(json.at("layer_norm_eps").dump() == "1e-12");
-  write_bert_config(folder.path(), tiny_config(), OrderedJson{{"architectures", {"Mine"}}, {"id2label", {{"0", "a"}}}});
+  write_bert_config(folder.path(), tiny_config(), BertClassifier{.classes = {"b", "a"}, .sequence_classifier = true});
   const Json extended = read_json(folder / "config.json");
-  CHECK(extended.at("architectures") == Json{"Mine"});
-  CHECK(extended.at("id2label").at("0") == "a");
+  CHECK(extended.at("architectures") == Json{"BertForSequenceClassification"});
+  CHECK(extended.at("id2label") == Json{{"0", "b"}, {"1", "a"}});
+  CHECK(extended.at("label2id") == Json{{"a", 1}, {"b", 0}});
   CHECK(extended.at("vocab_size") == 41);
 }
 

@@ -1,5 +1,6 @@
 // A classifier's state is what it says: which parameters made the datastore, whether the head was trained, what the
 // directory was made by.
+#include "knnbert/io/json.hpp"
 #include "knnbert/metric/pairwise.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/testing/laws.hpp"

@@ -164,6 +164,26 @@ void put_checkpoint(const std::filesystem::path& folder, const std::string& name
 
 }  // namespace
 
+TEST_CASE("checkpoint: a run is the same in JSON, and its number stays what earlier versions wrote") {
+  RunIdentity run;
+  run.add("name", "a\"b\n");
+  run.add("flag", true);
+  run.add("rate", 0.1f);
+  run.add("whole", 3.0f);
+  run.add("seed", ~std::uint64_t{0});
+  run.add("shift", -5);
+  CHECK(run.json_text() ==
+        R"({"name":"a\"b\n","flag":true,"rate":0.1,"whole":3.0,"seed":18446744073709551615,"shift":-5})");
+  CHECK(run.hash() == 15383614350937203967u);
+  CHECK(RunIdentity::parse(run.json_text(), "t") == run);
+  const auto other = RunIdentity::parse(R"({"rate": 1e-1, "whole": 3, "more": [1, null]})", "t");
+  const auto found = RunIdentity().differences(other);
+  CHECK(found.size() == 3);
+  CHECK(contains(OtherRunError("f", run.differences(other)).what(), "whole 3 there, 3.0 here"));
+  CHECK(contains(OtherRunError("f", run.differences(other)).what(), "more [1,null] there, nothing here"));
+  CHECK_THROWS_AS(RunIdentity::parse("[]", "t"), FormatError);
+}
+
 TEST_CASE("checkpoint: the newest one of a run is found among other things; others stay where they are") {
   const TemporaryFolder folder;
   const auto run = folder / "run";

@@ -1,6 +1,11 @@
 #pragma once
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "knnbert/io/committed_file.hpp"
-#include "knnbert/io/parameter_files.hpp"
 #include "knnbert/nn/linear.hpp"
 
 /// Encoders for predictions alone: lowered weights replace their fp32 values, and a file beside the checkpoint,
@@ -9,82 +14,14 @@ namespace knnbert {
 
 inline constexpr const char* lowered_file = "lowered.safetensors";
 
-namespace detail {
-
-/// The tensors of a lowered weight, with their sizes.
-template <class Visit>
-void for_each_lowered_part(const Parameter& weight, Precision precision, Visit&& visit) {
-  const index_t panels = round_up(weight.rows, panel_width) / panel_width,
-                elements = precision == Precision::int8 ? 4 : 2;
-  visit(weight.name + ".lanes", &LoweredWeight::panels,
-        Shape{panels, (weight.cols + elements - 1) / elements, panel_width});
-  if (precision != Precision::int8) return;
-  visit(weight.name + ".scales", &LoweredWeight::scales, Shape{panels * panel_width});
-  visit(weight.name + ".sums", &LoweredWeight::sums, Shape{panels * panel_width});
-}
-
-/// Whether floats, or two bf16 in every lane, are finite; lanes of int8 always are.
-inline bool lowered_part_is_finite(std::span<const float> part, bool is_lanes, Precision precision) {
-  if (!is_lanes) return all_finite(part);
-  if (precision != Precision::bf16) return true;
-  return std::none_of(part.begin(), part.end(), [](float lane) {
-    const auto bits = std::bit_cast<std::uint32_t>(lane);
-    return (bits & 0x7f80) == 0x7f80 || (bits & 0x7f800000) == 0x7f800000;
-  });
-}
-
-inline index_t count_of(const Shape& shape) {
-  index_t count = 1;
-  for (const index_t size : shape) count *= size;
-  return count;
-}
-
-}  // namespace detail
-
 /// Writes the lowered weights of a block; `print` says of which encoder they are.  Errors: IoError.
-inline void write_lowered(std::span<const Linear> layers, const ParameterBlock& values, const std::string& print,
-                          const std::filesystem::path& path) {
-  SafeTensorsWriter file;
-  for (const Linear& layer : layers)
-    detail::for_each_lowered_part(
-        values.table()[layer.weight], values.precision(), [&](const std::string& name, auto part, const Shape& shape) {
-          const std::span all(reinterpret_cast<const std::byte*>((values.lowered(layer.weight).*part).data()),
-                              static_cast<std::size_t>(detail::count_of(shape)) * sizeof(float));
-          file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
-        });
-  file.metadata("fingerprint", print).metadata("precision", name_of(values.precision()));
-  file.write(path);
-}
+void write_lowered(std::span<const Linear> layers, const ParameterBlock& values, const std::string& print,
+                   const std::filesystem::path& path);
 
 /// Reads them, unless they are of another encoder or precision.  Errors: IoError, FormatError.
-inline std::optional<std::vector<LoweredWeight>> read_lowered(std::span<const Linear> layers,
-                                                              const ParameterTable& table, Precision precision,
-                                                              const std::string& print,
-                                                              const std::filesystem::path& path) {
-  const SafeTensors file(path);
-  const auto says = [&](const char* key, const std::string& value) {
-    const auto found = file.metadata().find(key);
-    return found != file.metadata().end() && found->second == value;
-  };
-  if (!says("fingerprint", print) || !says("precision", name_of(precision))) return std::nullopt;
-  std::vector<LoweredWeight> lowered(static_cast<std::size_t>(table.count()));
-  for (const Linear& layer : layers)
-    detail::for_each_lowered_part(
-        table[layer.weight], precision, [&](const std::string& name, auto part, const Shape& shape) {
-          const TensorView tensor = file.at(name);
-          tensor.require_shape(shape);
-          if (dtype_size(tensor.dtype) != sizeof(float))
-            raise<FormatError>("{}: {} given, elements of 4 bytes expected", tensor.name, dtype_name(tensor.dtype));
-          auto& memory = lowered[static_cast<std::size_t>(layer.weight)].*part;
-          memory.reserve(detail::count_of(shape));
-          std::memcpy(memory.data(), tensor.bytes.data(), tensor.bytes.size());
-          const std::span<const float> part_values(memory.data(), tensor.bytes.size() / sizeof(float));
-          if (!detail::lowered_part_is_finite(part_values, shape.size() == 3, precision))
-            raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
-          release_pages(tensor.bytes);
-        });
-  return lowered;
-}
+std::optional<std::vector<LoweredWeight>> read_lowered(std::span<const Linear> layers, const ParameterTable& table,
+                                                       Precision precision, const std::string& print,
+                                                       const std::filesystem::path& path);
 
 /// Fills a block with what predictions in a reduced precision need: each large weight is lowered once it is read, or
 /// taken from lowered.safetensors in `folder`, and its fp32 values are not kept.  Errors: IoError, FormatError,
@@ -116,3 +53,7 @@ void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::p
 }
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/encoder/lowered_files_impl.hpp"
+#endif

@@ -1,124 +1,68 @@
 #pragma once
+#include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "knnbert/io/archive.hpp"
-#include "knnbert/io/directory.hpp"
+#include "knnbert/io/directory_lock.hpp"
 #include "knnbert/train/run_identity.hpp"
 
 /// checkpoint-N folders: state.safetensors, and manifest.json that says what the state belongs to.
 namespace knnbert {
-
-namespace detail {
-
-inline std::string hash_of_file(const std::filesystem::path& path) {
-  const MemoryMap file(path);
-  return std::to_string(mix_bytes(0, file.bytes()));
-}
-
-/// The N of checkpoint-N and, where another run had taken that name, checkpoint-N-<8 hexadecimal digits>; -1 for other
-/// names.
-inline index_t checkpoint_number(const std::string& name) {
-  constexpr std::string_view prefix = "checkpoint-";
-  index_t number = -1;
-  if (!name.starts_with(prefix)) return -1;
-  const char* const last = name.data() + name.size();
-  const auto [end, error] = std::from_chars(name.data() + prefix.size(), last, number);
-  if (error != std::errc() || number < 0) return -1;
-  const std::string_view rest(end, last);
-  const bool plain = rest.empty(),
-             marked = rest.size() == 9 && rest[0] == '-' && rest.find_first_not_of("0123456789abcdef", 1) == rest.npos;
-  return plain || marked ? number : -1;
-}
-
-}  // namespace detail
 
 struct Checkpoint {
   index_t step;
   std::filesystem::path place;
 
   /// Of the run that wrote it.  Errors: IoError, FormatError.
-  RunIdentity run() const {
-    const auto path = place / "manifest.json";
-    const Json manifest = read_json(path);
-    return RunIdentity(require<Json>(manifest, "run", path.string()), path.string());
-  }
-  bool is_of(const RunIdentity& expected) const {
-    try {
-      return run() == expected;
-    } catch (const Error&) { return false; }
-  }
+  RunIdentity run() const;
+  bool is_of(const RunIdentity& expected) const;
 };
 
 /// The complete checkpoints in a folder, of whatever run, by their steps; none if there is no such folder.
-inline std::vector<Checkpoint> checkpoints_in(const std::filesystem::path& folder) {
-  std::vector<Checkpoint> found;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
-    const index_t number = detail::checkpoint_number(entry.path().filename().string());
-    if (number >= 0 && detail::is_there(entry.path() / "manifest.json")) found.push_back({number, entry.path()});
-  }
-  std::sort(found.begin(), found.end(), [](const Checkpoint& a, const Checkpoint& b) {
-    return std::tie(a.step, a.place) < std::tie(b.step, b.place);
-  });
-  return found;
-}
-inline std::vector<Checkpoint> checkpoints_in(const std::filesystem::path& folder, const RunIdentity& run) {
-  auto found = checkpoints_in(folder);
-  std::erase_if(found, [&](const Checkpoint& checkpoint) { return !checkpoint.is_of(run); });
-  return found;
-}
+std::vector<Checkpoint> checkpoints_in(const std::filesystem::path& folder);
+std::vector<Checkpoint> checkpoints_in(const std::filesystem::path& folder, const RunIdentity& run);
 
 /// The run's newest checkpoint; nothing if the folder has none at all.
 /// Errors: OtherRunError if all there are belong to other runs; IoError, FormatError if the newest one is damaged.
-inline std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder, const RunIdentity& run) {
-  if (const auto own = checkpoints_in(folder, run); !own.empty()) return own.back();
-  const auto all = checkpoints_in(folder);
-  if (all.empty()) return std::nullopt;
-  throw OtherRunError(all.back().place.string(), run.differences(all.back().run()));
-}
+std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder, const RunIdentity& run);
+
+namespace detail {
+
+std::string hash_of_file(const std::filesystem::path& path);
+
+/// The folder for the run's checkpoint of a step.  Errors: IoError where something is in its way.
+std::string checkpoint_name(const DirectoryLock& lock, index_t step, const RunIdentity& run);
+void write_checkpoint(const DirectoryLock& lock, const std::string& name, index_t step, const RunIdentity& run,
+                      const StateWriter& state);
+StateReader open_checkpoint(const Checkpoint& checkpoint, const RunIdentity& run);
+
+}  // namespace detail
 
 /// Writes the run's checkpoint of a step: archive(StateWriter&) names the state. What another run left, or somebody
 /// else, is not touched.  Errors: IoError.
 template <class Archive>
 void write_checkpoint(const DirectoryLock& lock, index_t step, const RunIdentity& run, Archive&& archive) {
-  std::string name = format("checkpoint-{}", step);
-  const auto taken = [&] {
-    return std::filesystem::exists(std::filesystem::symlink_status(lock.directory() / name)) &&
-           !Checkpoint{step, lock.directory() / name}.is_of(run);
-  };
-  if (taken()) name += "-" + detail::hex_digits(run.hash(), 8);
-  if (taken()) raise<IoError>("{}: in the way of a checkpoint", (lock.directory() / name).string());
-  write_folder(lock, name, [&](const std::filesystem::path& fresh) {
-    StateWriter writer;
-    archive(writer);
-    writer.write(fresh / "state.safetensors");
-    write_json(fresh / "manifest.json", OrderedJson{{"schema", 1},
-                                                    {"step", step},
-                                                    {"run", run.json()},
-                                                    {"state", detail::hash_of_file(fresh / "state.safetensors")}});
-  });
+  const std::string name = detail::checkpoint_name(lock, step, run);
+  StateWriter writer;
+  archive(writer);
+  detail::write_checkpoint(lock, name, step, run, writer);
 }
 
 /// Restores a checkpoint of the run.  Errors: OtherRunError; IoError, FormatError for a damaged file.
 template <class Archive>
 void read_checkpoint(const Checkpoint& checkpoint, const RunIdentity& run, Archive&& archive) {
-  if (auto differences = run.differences(checkpoint.run()); !differences.empty())
-    throw OtherRunError(checkpoint.place.string(), std::move(differences));
-  const auto path = checkpoint.place / "manifest.json", state = checkpoint.place / "state.safetensors";
-  if (require<std::string>(read_json(path), "state", path.string()) != detail::hash_of_file(state))
-    raise<FormatError>("{}: state.safetensors does not match its manifest", path.string());
-  StateReader reader(state);
+  StateReader reader = detail::open_checkpoint(checkpoint, run);
   archive(reader);
 }
 
 /// Removes the run's checkpoints but the last `kept` up to `newest`: later ones are of an earlier attempt that was
 /// given up. Those of other runs stay.  Errors: IoError.
-inline void remove_old_checkpoints(const DirectoryLock& lock, const RunIdentity& run, index_t newest, index_t kept) {
-  const auto found = checkpoints_in(lock.directory(), run);
-  const auto end = std::upper_bound(found.begin(), found.end(), newest,
-                                    [](index_t step, const Checkpoint& c) { return step < c.step; });
-  for (auto item = found.begin(); item != found.end(); ++item)
-    if (item < end - std::min(kept, end - found.begin()) || item >= end) remove_folder(lock, item->place.filename());
-}
+void remove_old_checkpoints(const DirectoryLock& lock, const RunIdentity& run, index_t newest, index_t kept);
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/train/checkpoint_impl.hpp"
+#endif

@@ -1,13 +1,16 @@
 #pragma once
+#include <concepts>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "knnbert/core/parameters.hpp"
 #include "knnbert/distributed/team.hpp"
-#include "knnbert/encoder/bert_files.hpp"
-#include "knnbert/io/json.hpp"
-#include "knnbert/text/training_data.hpp"
+#include "knnbert/text/batch.hpp"
 #include "knnbert/train/options.hpp"
 
 namespace knnbert {
@@ -19,16 +22,9 @@ struct SettingDifference {
 
 /// A checkpoint, or a model, of a run with other settings.
 struct OtherRunError : FormatError {
-  OtherRunError(const std::string& where, std::vector<SettingDifference> different)
-      : FormatError(where + text_of(different)), place(where), differences(std::move(different)) {}
+  OtherRunError(const std::string& where, std::vector<SettingDifference> different);
 
-  static std::string text_of(const std::vector<SettingDifference>& differences) {
-    std::string text = ": of another run: ";
-    for (std::size_t i = 0; i < differences.size(); ++i)
-      text += format("{}{} {} there, {} here", i ? "; " : "", differences[i].name, differences[i].there,
-                     differences[i].here);
-    return text;
-  }
+  static std::string text_of(const std::vector<SettingDifference>& differences);
 
   std::string place;
   std::vector<SettingDifference> differences;
@@ -36,21 +32,10 @@ struct OtherRunError : FormatError {
 
 namespace detail {
 
-inline std::uint64_t mix_bytes(std::uint64_t hash, std::span<const std::byte> bytes) {
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    word = word << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-    if (i % 8 == 7 || i + 1 == bytes.size()) hash = mix_bits(hash ^ word), word = 0;
-  }
-  return mix_bits(hash ^ bytes.size());
-}
+std::uint64_t mix_bytes(std::uint64_t hash, std::span<const std::byte> bytes);
 
 /// The first `count` hexadecimal digits of a hash.
-inline std::string hex_digits(std::uint64_t hash, int count = 16) {
-  std::string digits;
-  for (int shift = 60; shift > 60 - 4 * count; shift -= 4) digits += "0123456789abcdef"[(hash >> shift) & 15];
-  return digits;
-}
+std::string hex_digits(std::uint64_t hash, int count = 16);
 
 }  // namespace detail
 
@@ -58,111 +43,58 @@ inline std::string hex_digits(std::uint64_t hash, int count = 16) {
 class RunIdentity {
  public:
   RunIdentity() = default;
-  /// Errors: FormatError.
-  RunIdentity(const Json& json, const std::string& where) {
-    if (!json.is_object()) raise<FormatError>("{}: run: an object of settings expected", where);
-    for (const auto& [name, value] : json.items()) settings_.emplace_back(name, value);
-  }
+  /// Of a JSON object: what json_text() wrote.  Errors: FormatError.
+  static RunIdentity parse(std::string_view json_text, std::string_view where);
 
-  void add(std::string_view name, float value) { add(name, detail::shortest_decimal(value)); }
+  void add(std::string_view name, float value);
+  void add(std::string_view name, double value);
   template <class T>
   void add(std::string_view name, const T& value) {
-    settings_.emplace_back(std::string(name), value);
+    if constexpr (std::is_same_v<T, bool>) put(name, value ? "true" : "false", false);
+    else if constexpr (std::is_enum_v<T>) add(name, static_cast<std::underlying_type_t<T>>(value));
+    else if constexpr (std::integral<T>) put(name, std::to_string(value), false);
+    else put(name, std::string(value), true);
   }
 
-  OrderedJson json() const {
-    OrderedJson json = OrderedJson::object();
-    for (const auto& [name, value] : settings_) json[name] = value;
-    return json;
-  }
+  /// A JSON object, on one line.
+  std::string json_text() const;
 
   /// What another run, "there", has not in common with this one.
-  std::vector<SettingDifference> differences(const RunIdentity& there) const {
-    std::vector<SettingDifference> found;
-    for (const auto& [name, value] : settings_)
-      if (const auto other = there.text_of(name), own = text_of(value); other != own)
-        found.push_back({name, other, own});
-    for (const auto& [name, value] : there.settings_)
-      if (const auto own = text_of(name); own == nothing) found.push_back({name, text_of(value), own});
-    return found;
-  }
+  std::vector<SettingDifference> differences(const RunIdentity& there) const;
   bool operator==(const RunIdentity& other) const { return differences(other).empty(); }
 
   /// A number that changes with any setting.
-  std::uint64_t hash() const {
-    const std::string text = json().dump();
-    return detail::mix_bytes(0, std::as_bytes(std::span(text)));
-  }
+  std::uint64_t hash() const;
 
  private:
-  static constexpr const char* nothing = "nothing";
+  /// A value as text: a string where JSON puts quotes around it, else the JSON of a number or anything else.
+  struct Setting {
+    std::string name, text;
+    bool quoted;
+  };
 
-  static std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-  std::string text_of(const std::string& name) const {
-    for (const auto& [own, value] : settings_)
-      if (own == name) return text_of(value);
-    return nothing;
+  void put(std::string_view name, std::string text, bool quoted) {
+    settings_.push_back({std::string(name), std::move(text), quoted});
   }
+  std::string text_of(const std::string& name) const;
 
-  std::vector<std::pair<std::string, Json>> settings_;
+  std::vector<Setting> settings_;
 };
 
 /// A text that changes with any token or label of the data.
-inline std::string identity_of(const Batch& tokens, std::span<const label_t> labels) {
-  std::uint64_t hash = detail::mix_bytes(0, std::as_bytes(std::span(tokens.ids)));
-  for (const auto part :
-       {std::as_bytes(std::span(tokens.segments)), std::as_bytes(std::span(tokens.offsets)), std::as_bytes(labels)})
-    hash = detail::mix_bytes(hash, part);
-  return format("{} examples, {}", tokens.size(), detail::hex_digits(hash));
-}
+std::string identity_of(const Batch& tokens, std::span<const label_t> labels);
 
 /// A text that changes with any name or shape of the parameters and with the layout of weights.
-inline std::string identity_of(const ParameterTable& table) {
-  std::uint64_t hash = table.weights() == Layout::panels ? 0 : 1;
-  for (const Parameter& p : table.all()) {
-    const index_t shape[] = {p.rows, p.cols};
-    hash =
-        detail::mix_bytes(detail::mix_bytes(hash, std::as_bytes(std::span(p.name))), std::as_bytes(std::span(shape)));
-  }
-  return format("{} numbers, {}", table.size(), detail::hex_digits(hash));
-}
+std::string identity_of(const ParameterTable& table);
 
 /// The options that decide the result: not how often checkpoints are written, nor when training may stop.
-inline RunIdentity identity_of(const TrainerOptions& o) {
-  RunIdentity run;
-  for (const auto& [name, value] : o.settings) run.add(name, value);
-  run.add("epochs", o.epochs);
-  run.add("batch_size", o.batch_size);
-  run.add("part_size", o.part_size);
-  run.add("learning_rate", o.learning_rate);
-  run.add("head_learning_rate", o.head_learning_rate);
-  run.add("schedule", schedule_names[static_cast<int>(o.schedule)]);
-  run.add("warmup", o.warmup);
-  run.add("weight_decay", o.weight_decay);
-  run.add("clip_norm", o.clip_norm);
-  run.add("dropout", o.dropout);
-  run.add("seed", o.seed);
-  run.add("selection", predictor_names[static_cast<int>(o.selection)]);
-  run.add("rebuild_store", o.rebuild_store);
-  return run;
-}
+RunIdentity identity_of(const TrainerOptions& o);
 
 /// Throws CommunicationError on all processes, unless all have the same run.
-inline void require_same_run(const Team& team, std::string_view where, const RunIdentity& own) {
-  std::string text = own.json().dump();
-  text.resize(static_cast<std::size_t>(broadcast_value(team, std::ssize(text))));
-  team.broadcast(std::as_writable_bytes(std::span(text)));
-  std::string mine = OtherRunError::text_of(own.differences(RunIdentity(parse_json(text, where), std::string(where))));
-  if (own == RunIdentity(parse_json(text, where), std::string(where))) mine.clear();
-  std::vector<std::string> all;
-  const index_t size = std::ssize(mine);
-  const auto sizes = gather_values(team, std::span<const index_t>(&size, 1));
-  const auto texts = gather_values(team, std::span<const char>(mine));
-  const char* next = texts.data();
-  for (std::size_t rank = 0; rank < sizes.size(); next += sizes[rank++])
-    if (sizes[rank])
-      raise<CommunicationError>("{}: rank {}{}; as on rank 0, there, expected", where, rank,
-                                std::string_view(next, static_cast<std::size_t>(sizes[rank])));
-}
+void require_same_run(const Team& team, std::string_view where, const RunIdentity& own);
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/train/run_identity_impl.hpp"
+#endif
