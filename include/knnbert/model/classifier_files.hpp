@@ -1,5 +1,7 @@
 #pragma once
 #include "knnbert/io/directory.hpp"
+#include "knnbert/io/parameter_files.hpp"
+#include "knnbert/io/require_folder.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/fingerprint.hpp"
 #include "knnbert/model/network_files.hpp"
