@@ -1,4 +1,4 @@
-#include "knnbert/text/tokenizer_files.hpp"
+#include "knnbert/text/wordpiece.hpp"
 
 #include <fstream>
 

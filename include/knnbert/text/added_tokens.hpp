@@ -1,13 +1,10 @@
 #pragma once
-#include <algorithm>
 #include <array>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "knnbert/core/types.hpp"
-#include "knnbert/text/white_space.hpp"
 
 namespace knnbert {
 
@@ -38,39 +35,14 @@ class AddedTokenMatcher {
   };
 
   AddedTokenMatcher() = default;
-  explicit AddedTokenMatcher(std::vector<Pattern> patterns) : patterns_(std::move(patterns)) {
-    std::erase_if(patterns_, [](const Pattern& p) { return p.token.content.empty(); });
-    std::stable_sort(patterns_.begin(), patterns_.end(), [](const Pattern& a, const Pattern& b) {
-      if (first_byte(a) != first_byte(b)) return first_byte(a) < first_byte(b);
-      return a.token.content.size() > b.token.content.size();
-    });
-    for (const auto& pattern : patterns_) ++begin_[first_byte(pattern) + 1];
-    for (std::size_t byte = 0; byte < 256; ++byte) begin_[byte + 1] += begin_[byte];
-  }
+  explicit AddedTokenMatcher(std::vector<Pattern> patterns);
 
   bool empty() const { return patterns_.empty(); }
 
   /// Calls on_token(id) for each match and on_text(part) for what is between them, in order.
+  /// Defined in added_token_search.hpp.
   template <class OnText, class OnToken>
-  void operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
-    std::size_t done = 0;
-    for (std::size_t at = next_start(text, 0); at < text.size(); at = next_start(text, at)) {
-      const auto* const pattern = find(text.substr(at));
-      if (pattern == nullptr) {
-        ++at;
-        continue;
-      }
-      const auto end = at + pattern->token.content.size();
-      if (pattern->matches && (!pattern->token.single_word || stands_alone(text, at, end))) {
-        const auto first = pattern->token.strip_left ? unicode::space_before(text, done, at) : at;
-        if (done < first) on_text(text.substr(done, first - done));
-        on_token(pattern->token.id);
-        done = pattern->token.strip_right ? unicode::space_after(text, end) : end;
-      }
-      at = end;
-    }
-    if (done < text.size()) on_text(text.substr(done));
-  }
+  void operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const;
 
  private:
   static std::size_t first_byte(const Pattern& pattern) {
@@ -78,31 +50,17 @@ class AddedTokenMatcher {
   }
 
   /// The next place from `at` on where the first byte of a pattern stands.
-  std::size_t next_start(std::string_view text, std::size_t at) const {
-    const auto starts = [&](char c) {
-      const auto byte = static_cast<unsigned char>(c);
-      return begin_[byte] != begin_[byte + 1u];
-    };
-    while (at < text.size() && !starts(text[at])) ++at;
-    return at;
-  }
-
+  std::size_t next_start(std::string_view text, std::size_t at) const;
   /// The longest pattern at the start of a non-empty text.
-  const Pattern* find(std::string_view text) const {
-    const auto byte = static_cast<unsigned char>(text.front());
-    for (auto i = begin_[byte]; i < begin_[byte + 1u]; ++i)
-      if (text.starts_with(patterns_[i].token.content)) return &patterns_[i];
-    return nullptr;
-  }
-
-  static bool stands_alone(std::string_view text, std::size_t first, std::size_t end) {
-    if (first > 0 && unicode::is_word(unicode::character_before(text, 0, first).first)) return false;
-    const char* at = text.data() + end;
-    return end == text.size() || !unicode::is_word(unicode::decode(at, text.data() + text.size()));
-  }
+  const Pattern* find(std::string_view text) const;
+  static bool stands_alone(std::string_view text, std::size_t first, std::size_t end);
 
   std::vector<Pattern> patterns_;            // by first byte, there the longest first
   std::array<std::size_t, 257> begin_ = {};  // patterns of each first byte
 };
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/text/added_tokens_impl.hpp"
+#endif

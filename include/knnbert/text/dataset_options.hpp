@@ -1,6 +1,7 @@
 #pragma once
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "knnbert/io/lines.hpp"
@@ -48,24 +49,10 @@ struct DatasetOptions {
 };
 
 /// The format of a name as in the enumeration; "auto" and "glue" (a TSV) work too.  Errors: OptionError.
-inline Format parse_format(std::string_view name) {
-  constexpr std::pair<std::string_view, Format> formats[] = {{"automatic", Format::automatic},
-                                                             {"auto", Format::automatic},
-                                                             {"tsv", Format::tsv},
-                                                             {"glue", Format::tsv},
-                                                             {"csv", Format::csv},
-                                                             {"jsonl", Format::jsonl},
-                                                             {"label_text", Format::label_text},
-                                                             {"clinc", Format::clinc},
-                                                             {"fasttext", Format::fasttext},
-                                                             {"ag_news", Format::ag_news},
-                                                             {"imdb", Format::imdb}};
-  std::string known;
-  for (const auto& entry : formats) {
-    if (entry.first == name) return entry.second;
-    known += (known.empty() ? "" : ", ") + std::string(entry.first);
-  }
-  raise<OptionError>("parse_format: '{}' given, one of {} expected", name, known);
-}
+Format parse_format(std::string_view name);
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/text/dataset_options_impl.hpp"
+#endif

@@ -6,7 +6,6 @@
 #include "knnbert/text/tokenizer_json.hpp"
 #include "knnbert/text/tokenizer_json_writer.hpp"
 #include "knnbert/text/white_space.hpp"
-#include "knnbert/text/wordpiece.hpp"
 
 /// Tokenizers in Hugging Face directories.
 namespace knnbert {
@@ -132,22 +131,5 @@ inline bool fits_lines(const Vocabulary& vocabulary) {
 }
 
 }  // namespace detail
-
-inline WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTokenMatching matching) {
-  auto [tokens, options, file] = detail::read_tokenizer(directory);
-  options.matching = matching;
-  try {
-    return WordPiece(Vocabulary(tokens), std::move(options));
-  } catch (const OptionError& error) { raise<FormatError>("{}: {}", file, std::string_view(error.what())); }
-}
-
-inline void WordPiece::save(const std::filesystem::path& directory) const {
-  write_json(directory / "tokenizer.json", detail::tokenizer_json(vocabulary(), options_, special_));
-  write_json(directory / "tokenizer_config.json", detail::tokenizer_config_json(options_, special_));
-  if (!detail::fits_lines(vocabulary())) return;
-  std::string lines;
-  for (token_t id = 0; id < vocabulary().size(); ++id) (lines += vocabulary().token(id)) += '\n';
-  write_file_atomically(directory / "vocab.txt", lines);
-}
 
 }  // namespace knnbert

@@ -1,14 +1,11 @@
 #pragma once
-#include <bit>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
 namespace knnbert {
@@ -31,23 +28,12 @@ class Vocabulary {
   Vocabulary() : Vocabulary(std::span<const std::string>()) {}
 
   /// Errors: OptionError for more tokens than ids.
-  explicit Vocabulary(std::span<const std::string> tokens) {
-    if (tokens.size() > std::numeric_limits<token_t>::max() / 2)
-      raise<OptionError>("Vocabulary: {} tokens given, at most {} expected", tokens.size(),
-                         std::numeric_limits<token_t>::max() / 2);
-    slots_.resize(std::bit_ceil(2 * tokens.size() + 2));
-    shift_ = 64 - std::countr_zero(slots_.size());
-    for (const auto& token : tokens) add(token);
-  }
+  explicit Vocabulary(std::span<const std::string> tokens);
 
   index_t size() const { return std::ssize(ends_); }
 
   /// Text of a token, empty for an unused id.  Errors: OptionError.
-  std::string_view token(token_t id) const {
-    if (id < 0 || id >= size())
-      raise<OptionError>("Vocabulary::token: id {} given, at least 0 and below {} expected", id, size());
-    return text(id);
-  }
+  std::string_view token(token_t id) const;
 
   std::optional<token_t> find(std::string_view token) const {
     const auto id = find(hash(token), {}, token);
@@ -78,16 +64,7 @@ class Vocabulary {
     return std::string_view(bytes_).substr(first, ends_[static_cast<std::size_t>(id)] - first);
   }
 
-  void add(std::string_view token) {
-    const auto id = static_cast<token_t>(ends_.size());
-    bytes_ += token;
-    ends_.push_back(bytes_.size());
-    if (token.empty()) return;
-    const auto value = hash(token);
-    auto slot = value >> shift_;
-    while (slots_[slot].id >= 0 && text(slots_[slot].id) != token) slot = (slot + 1) & (slots_.size() - 1);
-    slots_[slot] = {static_cast<std::uint32_t>(value), id};
-  }
+  void add(std::string_view token);
 
   std::string bytes_;
   std::vector<std::size_t> ends_;  // [V], token id is bytes_[ends_[id - 1], ends_[id])
@@ -96,3 +73,7 @@ class Vocabulary {
 };
 
 }  // namespace knnbert
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/text/vocabulary_impl.hpp"
+#endif
