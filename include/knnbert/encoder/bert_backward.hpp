@@ -30,7 +30,7 @@ void BasicBert<Arch, Precisions>::pool_backward(const ParameterBlock& values, co
   if (!gradients.parameters) return;
   workers.for_each(gradient_tasks(layers_.pooler), [&](index_t task, index_t worker) {
     add_linear_gradient<Arch>(layers_.pooler, tape.first_, d_before, *gradients.parameters, task,
-                              workspace.gradient.copies[worker]);
+                              workspace.gradient.copies[as_size(worker)]);
   });
 }
 
@@ -79,21 +79,21 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   const auto ends = chunk_ends(offsets, chunk_count(rows, workers), workspace.chunk_ends);
   const Workers alone;
   for (index_t l = tape.layers() - 1; l >= 0; --l) {
-    const Block& block = layers_.blocks[l];
+    const Block& block = layers_.blocks[as_size(l)];
     const auto activations = BertTape::activations<ConstView>(tape, l, workspace.recomputed);
     const BlockDropout sites = block_dropout(tape.row_keys_, l);
     const auto again = recomputed(tape, l, workspace);
     workspace.transposes.assign<Arch, Precisions>(block, values, workers);
     workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
-      const index_t first = task ? ends[task - 1] : 0;
+      const index_t first = task ? ends[as_size(task - 1)] : 0;
       const auto own =
-          offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[task] - first + 1));
+          offsets.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(ends[as_size(task)] - first + 1));
       if (tape.recomputes())
         block_forward<Arch, Precisions>(block, values, {own}, again, sites,
                                         std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1),
                                         alone);
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g,
-                                       workspace.blocks[worker]);
+                                       workspace.blocks[as_size(worker)]);
     });
     if (gradients.parameters) {
       add_block_gradients<Arch, Precisions>(block, activations, sites, g, values.precision(), *gradients.parameters,

@@ -79,7 +79,7 @@ void BasicBert<Arch, Precisions>::each_chunk(std::span<const index_t> ends, Bert
   if (ends.size() == 1) return f(index_t{0}, ends.front(), index_t{0}, std::span(workspace.blocks), workers);
   const Workers alone;
   workers.for_each(std::ssize(ends), [&](index_t task, index_t worker) {
-    f(task ? ends[task - 1] : 0, ends[task], worker,
+    f(task ? ends[as_size(task - 1)] : 0, ends[as_size(task)], worker,
       std::span(workspace.blocks).subspan(static_cast<std::size_t>(worker), 1), alone);
   });
 }
@@ -88,7 +88,7 @@ template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::embed(const ParameterBlock& values, const EncoderInput& input, index_t first,
                                         index_t last, const std::vector<std::uint64_t>& row_keys, View sums,
                                         View statistics, View output) const {
-  const index_t begin = input.batch.offsets[first], count = input.batch.offsets[last] - begin;
+  const index_t begin = input.batch.offsets[as_size(first)], count = input.batch.offsets[as_size(last)] - begin;
   if (input.entry == Entry::output) return copy(input.rows.row_range(begin, count), output.row_range(begin, count));
   if (input.entry == Entry::sums) copy(input.rows.row_range(begin, count), sums.row_range(begin, count));
   else add_up_tokens(tables(), values, input.batch, first, last, sums);
@@ -111,7 +111,7 @@ void BasicBert<Arch, Precisions>::forward(const ParameterBlock& values, const En
         embed(values, input, first, last, tape.row_keys_, tape.embedding_sums_, tape.embedding_statistics_,
               tape.hidden_.front());
         for (index_t l = 0; l < tape.layers(); ++l)
-          block_forward<Arch, Precisions>(layers_.blocks[l], values, {own},
+          block_forward<Arch, Precisions>(layers_.blocks[as_size(l)], values, {own},
                                           BertTape::activations<View>(tape, l, workspace.recomputed),
                                           block_dropout(tape.row_keys_, l), scratch, team);
         const index_t begin = own.front();
@@ -134,7 +134,7 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   chunk.inner.resize(feed_forward_rows, config_.intermediate_size);
   for (Matrix* m : {&chunk.first, &chunk.pooled}) m->resize(chunk.batch.size(), width);
   const auto own_rows =
-      input.entry == Entry::tokens ? ConstView() : input.rows.row_range(input.batch.offsets[first], rows);
+      input.entry == Entry::tokens ? ConstView() : input.rows.row_range(input.batch.offsets[as_size(first)], rows);
   embed(values, {chunk.batch, input.entry, own_rows}, 0, chunk.batch.size(), chunk.row_keys, chunk.sum,
         chunk.statistics, chunk.hidden);
   const BlockActivations<View> a{chunk.hidden,     chunk.projections, chunk.context, chunk.sum,
@@ -150,7 +150,7 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
     });
   else
     for (index_t l = 0; l < std::ssize(layers_.blocks); ++l)
-      block_forward<Arch, Precisions>(layers_.blocks[l], values, {chunk.batch.offsets}, a,
+      block_forward<Arch, Precisions>(layers_.blocks[as_size(l)], values, {chunk.batch.offsets}, a,
                                       block_dropout(chunk.row_keys, l), scratch, workers);
   pool(values, options.pooling_or_mean(), chunk.hidden, chunk.batch.offsets, chunk.first, chunk.pooled);
   copy(chunk.pooled, embedding);  // pooling writes whole vectors, and the caller's rows may have no room for them
@@ -169,7 +169,7 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Enc
   const auto ends = chunk_ends(batch.offsets, chunk_count(batch.tokens(), workers), workspace.chunk_ends);
   each_chunk(ends, workspace, workers,
              [&](index_t first, index_t last, index_t worker, std::span<BlockScratch> scratch, const Workers& team) {
-               auto& chunk = workspace.chunks[worker];
+               auto& chunk = workspace.chunks[as_size(worker)];
                chunk.batch.clear();
                for (index_t text = first; text < last; ++text) chunk.batch.append(batch, text);
                encode_chunk(values, input, options, first, chunk, scratch, team,

@@ -36,7 +36,7 @@ class BertTape {
   /// them.
   ConstView sums() const { return embedding_sums_; }
   /// Hidden states [T, H]: 0 is the embedding output, l the output of block l.
-  ConstView hidden(index_t layer) const { return hidden_[layer]; }
+  ConstView hidden(index_t layer) const { return hidden_[as_size(layer)]; }
   index_t layers() const { return std::ssize(hidden_) - 1; }
 
  private:
@@ -58,8 +58,8 @@ class BertTape {
   /// Input, output and what is kept of a block: `rest`, unless the tape has it.
   template <class V, class Self, class Rest>
   static BlockActivations<V> activations(Self& self, index_t layer, Rest& rest) {
-    if (self.recomputes()) return activations<V>(self.hidden_[layer], rest, self.hidden_[layer + 1]);
-    return activations<V>(self.hidden_[layer], self.blocks_[layer], self.hidden_[layer + 1]);
+    if (self.recomputes()) return activations<V>(self.hidden_[as_size(layer)], rest, self.hidden_[as_size(layer + 1)]);
+    return activations<V>(self.hidden_[as_size(layer)], self.blocks_[as_size(layer)], self.hidden_[as_size(layer + 1)]);
   }
   template <class V, class M, class Block>
   static BlockActivations<V> activations(M& input, Block& b, M& output) {

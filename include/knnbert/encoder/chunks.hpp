@@ -25,7 +25,8 @@ inline std::span<const index_t> chunk_ends(std::span<const index_t> offsets, ind
     const index_t target = begin + tokens * chunk / count;
     index_t end =
         chunk == count ? texts : std::lower_bound(offsets.begin(), offsets.end() - 1, target) - offsets.begin();
-    if (end > 0 && chunk < count && target - offsets[end - 1] < offsets[end] - target) --end;  // the nearer border
+    if (end > 0 && chunk < count && target - offsets[as_size(end - 1)] < offsets[as_size(end)] - target)
+      --end;  // the nearer border
     if (end > last) ends.push_back(last = end);
   }
   return ends;

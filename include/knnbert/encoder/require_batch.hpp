@@ -42,10 +42,10 @@ inline void require_batch(std::string_view where, const BertConfig& config, cons
       raise<ShapeError>("{}: text {} of {} tokens given, 1 to {} expected", where, i, batch.length(i),
                         config.max_position_embeddings);
   for (index_t t = 0; t < batch.tokens(); ++t) {
-    if (batch.ids[t] < 0 || batch.ids[t] >= config.vocab_size)
-      raise<ShapeError>("{}: token {} given, 0 to {} expected", where, batch.ids[t], config.vocab_size - 1);
-    if (config.family->segments && batch.segments[t] >= config.type_vocab_size)
-      raise<ShapeError>("{}: segment {} given, below {} expected", where, index_t{batch.segments[t]},
+    if (batch.ids[as_size(t)] < 0 || batch.ids[as_size(t)] >= config.vocab_size)
+      raise<ShapeError>("{}: token {} given, 0 to {} expected", where, batch.ids[as_size(t)], config.vocab_size - 1);
+    if (config.family->segments && batch.segments[as_size(t)] >= config.type_vocab_size)
+      raise<ShapeError>("{}: segment {} given, below {} expected", where, index_t{batch.segments[as_size(t)]},
                         config.type_vocab_size);
   }
 }

@@ -1,6 +1,8 @@
 #pragma once
-#if defined(__SSE2__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>  // the other one has every instruction set: half a second and 90 MB of compiling
 #endif
 #include <type_traits>
 

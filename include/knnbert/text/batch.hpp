@@ -16,9 +16,10 @@ struct Batch {
 
   index_t size() const { return std::ssize(offsets) - 1; }  ///< number of texts B
   index_t tokens() const { return offsets.back(); }         ///< number of tokens T
-  index_t length(index_t text) const { return offsets[text + 1] - offsets[text]; }
+  index_t length(index_t text) const { return offsets[as_size(text + 1)] - offsets[as_size(text)]; }
   std::span<const token_t> text(index_t text) const {
-    return std::span(ids).subspan(static_cast<std::size_t>(offsets[text]), static_cast<std::size_t>(length(text)));
+    return std::span(ids).subspan(static_cast<std::size_t>(offsets[as_size(text)]),
+                                  static_cast<std::size_t>(length(text)));
   }
 
   void clear() {
@@ -35,7 +36,7 @@ struct Batch {
 
   /// Appends text `index` of another batch.
   void append(const Batch& other, index_t index) {
-    const auto first = other.offsets[index], last = other.offsets[index + 1];
+    const auto first = other.offsets[as_size(index)], last = other.offsets[as_size(index + 1)];
     ids.insert(ids.end(), other.ids.begin() + first, other.ids.begin() + last);
     segments.insert(segments.end(), other.segments.begin() + first, other.segments.begin() + last);
     offsets.push_back(std::ssize(ids));

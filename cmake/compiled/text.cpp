@@ -1,0 +1,10 @@
+// Part of knnbert::dispatch, see cmake/compiled.cmake.
+#include "knnbert/text/added_tokens_impl.hpp"
+#include "knnbert/text/added_vocabulary_impl.hpp"
+#include "knnbert/text/dataset_impl.hpp"
+#include "knnbert/text/dataset_options_impl.hpp"
+#include "knnbert/text/greedy_pieces_impl.hpp"
+#include "knnbert/text/normalizer_impl.hpp"
+#include "knnbert/text/text_encoder_impl.hpp"
+#include "knnbert/text/vocabulary_impl.hpp"
+#include "knnbert/text/wordpiece_impl.hpp"
