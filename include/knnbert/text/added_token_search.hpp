@@ -27,7 +27,7 @@ inline bool AddedTokenMatcher::stands_alone(std::string_view text, std::size_t f
 }
 
 template <class OnText, class OnToken>
-void AddedTokenMatcher::operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+inline void AddedTokenMatcher::operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
   std::size_t done = 0;
   for (std::size_t at = next_start(text, 0); at < text.size(); at = next_start(text, at)) {
     const auto* const pattern = find(text.substr(at));

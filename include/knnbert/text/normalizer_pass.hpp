@@ -8,7 +8,7 @@
 namespace knnbert {
 
 template <class Sink>
-void Normalizer::operator()(std::string_view text, Sink& sink) const {
+inline void Normalizer::operator()(std::string_view text, Sink& sink) const {
   Marks marks;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -26,7 +26,7 @@ void Normalizer::operator()(std::string_view text, Sink& sink) const {
 }
 
 template <class Sink>
-void Normalizer::add(char32_t c, Marks& marks, Sink& sink) const {
+inline void Normalizer::add(char32_t c, Marks& marks, Sink& sink) const {
   const auto properties = unicode::properties(c);
   if (options_.clean_text && properties & unicode::dropped) return;
   if (options_.clean_text && properties & unicode::space) return add_starter(U' ', unicode::space, marks, sink);
@@ -39,7 +39,7 @@ void Normalizer::add(char32_t c, Marks& marks, Sink& sink) const {
 }
 
 template <class Sink>
-void Normalizer::add_decomposed(char32_t c, std::uint8_t properties, Marks& marks, Sink& sink) const {
+inline void Normalizer::add_decomposed(char32_t c, std::uint8_t properties, Marks& marks, Sink& sink) const {
   const auto combining = properties & unicode::decomposes ? unicode::combining_class(c) : std::uint8_t{0};
   if (combining == 0) release(marks, sink);
   if (properties & unicode::mark) return;
@@ -48,13 +48,13 @@ void Normalizer::add_decomposed(char32_t c, std::uint8_t properties, Marks& mark
 }
 
 template <class Sink>
-void Normalizer::add_starter(char32_t c, std::uint8_t properties, Marks& marks, Sink& sink) const {
+inline void Normalizer::add_starter(char32_t c, std::uint8_t properties, Marks& marks, Sink& sink) const {
   release(marks, sink);
   emit(c, properties, sink);
 }
 
 template <class Sink>
-void Normalizer::release(Marks& marks, Sink& sink) const {
+inline void Normalizer::release(Marks& marks, Sink& sink) const {
   if (marks.empty()) return;
   std::stable_sort(marks.begin(), marks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [combining, c] : marks) emit(c, unicode::properties(c), sink);
@@ -62,7 +62,7 @@ void Normalizer::release(Marks& marks, Sink& sink) const {
 }
 
 template <class Sink>
-void Normalizer::emit(char32_t c, std::uint8_t properties, Sink& sink) const {
+inline void Normalizer::emit(char32_t c, std::uint8_t properties, Sink& sink) const {
   if (options_.lowercase && properties & unicode::upper)
     unicode::to_lower(c, [&](char32_t lower) { sink.push(lower, unicode::properties(lower)); });
   else sink.push(c, properties);
