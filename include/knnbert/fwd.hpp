@@ -2,7 +2,7 @@
 #include "knnbert/kernel/default_arch.hpp"
 
 /// Declarations of the types that users name most, without their definitions: Classifier<> can be named from here.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct Batch;
 class Dataset;

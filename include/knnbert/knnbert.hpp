@@ -22,7 +22,7 @@
 #include "knnbert/voting/softmax_weighted.hpp"
 
 #if defined(KNNBERT_COMPILED)
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 extern template class Trainer<DefaultStack, CrossEntropy>;
 extern template class Trainer<DefaultStack, CrossEntropy, QueueContrastive>;
 }  // namespace knnbert

@@ -15,7 +15,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Zeroed, 64-byte-aligned memory for trivially copyable elements. Grows only; growing drops the content.
 /// Large blocks start at a huge-page boundary and ask for huge pages: fewer TLB misses are worth 5 % of an encoder

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A number that another processor may still be computing: whoever converts it to T waits for it, nobody else does.
 /// Thread safety: const.

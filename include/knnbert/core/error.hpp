@@ -4,7 +4,7 @@
 #include "knnbert/config.hpp"
 #include "knnbert/core/format.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Base of everything the library throws on purpose; what() reads `Type::member: what was given, what was expected`.
 struct Error : std::runtime_error {

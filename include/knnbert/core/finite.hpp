@@ -5,7 +5,7 @@
 
 #include "knnbert/core/error.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A number that is not finite where only finite ones may be kept.
 struct NonFiniteError : Error {

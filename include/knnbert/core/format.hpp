@@ -5,7 +5,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

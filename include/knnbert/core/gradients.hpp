@@ -5,7 +5,7 @@
 
 #include "knnbert/core/parameters.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Learns how far a backward pass is.
 struct GradientListener {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Objects lent to one caller at a time and kept for the next, so that concurrent calls share memory without waiting.
 /// Kept are as many as were in use at once lately: those of a rush go when it is over.

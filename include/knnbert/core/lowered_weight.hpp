@@ -2,7 +2,7 @@
 #include "knnbert/core/buffer.hpp"
 #include "knnbert/core/precision.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A weight [N, K] as products in reduced precision read it: lanes of two bf16 or four int8 along K, in panels
 /// [N / 16][lanes][16]. Int8 is symmetric per output: w = scale * q, |q| <= 127.

@@ -4,7 +4,7 @@
 #include "knnbert/core/buffer.hpp"
 #include "knnbert/core/view.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Width of the panels in which weights are stored: one cache line of floats. Every padded row length is a multiple.
 inline constexpr index_t panel_width = 16;

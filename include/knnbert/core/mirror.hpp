@@ -6,7 +6,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The floats of a parameter block in the memory of another device, with the passes over all of them that have to run
 /// there. Its members are virtual because terms keep blocks (key encoders, teachers, averages) and must not be compiled

@@ -1,7 +1,7 @@
 #pragma once
 #include <mutex>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A mutex for objects that are copied and moved: each has its own.
 class OwnMutex {

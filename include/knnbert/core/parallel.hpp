@@ -10,7 +10,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A fixed team of threads for loops whose iterations write disjoint results. Which thread runs an iteration is not
 /// fixed, therefore an iteration's result must not depend on it; then results are the same for any number of threads.

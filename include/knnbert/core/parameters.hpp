@@ -7,7 +7,7 @@
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/core/mirror.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How a parameter lies in its block. Panels hold a weight [N, K] as [N / 16][K][16], rows of N zero-padded: the order
 /// in which a product reads it, so nothing is packed at run time; gradients and moments lie alike.

@@ -4,7 +4,7 @@
 
 #include "knnbert/core/error.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Numbers that the large products of an encoder multiply; sums, and everything else, stay fp32.
 enum class Precision { fp32, bf16, int8 };

@@ -2,7 +2,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A call that its listener asked to end; nothing was changed.
 struct CancelledError : Error {

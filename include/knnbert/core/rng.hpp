@@ -8,7 +8,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Uses of random numbers; each reads a stream of its own, so that adding one never shifts another.
 enum class Stream : std::uint32_t {

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/core/rng.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Where a run stands; with the seed it determines every random number.
 struct StepClock {

@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

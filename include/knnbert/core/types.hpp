@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 using index_t = std::ptrdiff_t;   ///< every size, row, column and offset
 using token_t = std::int32_t;     ///< id of a token in its vocabulary

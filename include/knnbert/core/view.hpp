@@ -6,7 +6,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Rows of floats somewhere else: row i starts at data() + i * stride(). Never owns.
 template <class T>

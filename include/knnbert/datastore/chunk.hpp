@@ -7,7 +7,7 @@
 #include "knnbert/core/buffer.hpp"
 #include "knnbert/core/view.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// A block of entries. Rows are written once, before any snapshot shows them, and never change; whoever raises
 /// `claimed` owns the rows in between, so that two copies of a store can share a block that still has room.

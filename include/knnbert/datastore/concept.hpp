@@ -8,7 +8,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/datastore/neighbor.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Labeled examples that are searched by the similarity of their keys.
 /// add(keys [n, D], labels [n], texts [n] or none) returns a new id for each; remove(ids) returns how many were there;

@@ -5,7 +5,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Decides whether an entry may be a neighbor: filter(id, label), or filter(query, id, label) to decide by query.
 template <class F>

@@ -9,7 +9,7 @@
 #include "knnbert/datastore/snapshot.hpp"
 #include "knnbert/metric/cosine.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Labeled keys in main memory, searched exactly.
 /// Memory: keys once, with lower() once more at half the size, texts once; removed entries are dropped when they

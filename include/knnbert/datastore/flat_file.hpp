@@ -3,7 +3,7 @@
 #include "knnbert/io/safetensors.hpp"
 
 /// A datastore on disk.
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// A checked file; keys stay in it until they are asked for.
 struct DatastoreContent {

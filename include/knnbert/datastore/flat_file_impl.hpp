@@ -10,7 +10,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 inline constexpr std::string_view datastore_schema = "knnbert-datastore-1";
 

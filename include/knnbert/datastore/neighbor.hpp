@@ -4,7 +4,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// An entry of a datastore that was found for a query.
 struct Neighbor {

@@ -8,7 +8,7 @@
 #include "knnbert/kernel/near_pairs.hpp"
 #include "knnbert/metric/concept.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Keys that are scored at a time.
 struct KeyBlock {

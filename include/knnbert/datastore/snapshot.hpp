@@ -5,7 +5,7 @@
 #include "knnbert/datastore/search.hpp"
 #include "knnbert/metric/finite.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A datastore as it was at one moment: neighbors, labels and texts that belong together while others add and remove.
 /// Copies are cheap and share the keys.  Thread safety: const, always.

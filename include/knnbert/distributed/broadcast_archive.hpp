@@ -4,7 +4,7 @@
 
 #include "knnbert/distributed/team.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// An archive (io/archive.hpp) that gives the state of process 0 to all others: one reads a checkpoint, all have it.
 class BroadcastArchive {

@@ -5,7 +5,7 @@
 
 #include "knnbert/core/parameters.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Other processes do not answer, or do not do the same as this one.
 struct CommunicationError : Error {

@@ -5,7 +5,7 @@
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/distributed/team.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Sums the gradients of all processes. The dense part of the block is cut into pieces, the last one first: as the
 /// backward pass goes from the last layer to the first, a piece travels while the layers before it are still at work.

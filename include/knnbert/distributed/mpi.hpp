@@ -18,7 +18,7 @@
 
 #include "knnbert/distributed/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct MpiOptions {
   double patience = 1800;  ///< seconds that a call waits for the other processes before it gives up

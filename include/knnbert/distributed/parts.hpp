@@ -7,7 +7,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/distributed/team.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A matrix that a team computes in parts of rows and that becomes one .npy file. Finished parts lie in a folder beside
 /// it, so that a run that was cut short continues with what is missing. All processes must see the same folder.

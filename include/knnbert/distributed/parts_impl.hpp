@@ -4,7 +4,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/npy.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE PartFiles::PartFiles(const std::filesystem::path& target, index_t rows, index_t rows_a_part,
                                     const std::string& identity, const Team& team)

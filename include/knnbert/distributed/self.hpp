@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/distributed/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A process on its own.
 struct SelfCommunicator {

@@ -6,7 +6,7 @@
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/metric/finite.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A datastore of which every process holds the entries whose id leaves its rank when divided by the number of
 /// processes. Each searches its own, and the k best of all are merged: the neighbors of one store with everything.

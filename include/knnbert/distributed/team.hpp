@@ -8,7 +8,7 @@
 #include "knnbert/core/parameters.hpp"
 #include "knnbert/distributed/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Refers to a communicator of any type, so that trainers and terms need no parameter for it. Without one, or with one
 /// of a single process, every call returns at once. The communicator must live as long.

@@ -7,7 +7,7 @@
 #include "knnbert/encoder/require_batch.hpp"
 #include "knnbert/nn/embedding.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 class BertCheckpoint;
 

@@ -2,7 +2,7 @@
 // Backward pass of BasicBert, declared in bert.hpp.
 #include "knnbert/encoder/bert.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Fills d_output of the last block from the gradients at the embedding and at the last hidden states.
 template <class Arch, class Precisions>

@@ -6,7 +6,7 @@
 #include "knnbert/encoder/bert_family.hpp"
 #include "knnbert/nn/block.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Shape of a BERT encoder, with the names and defaults of Hugging Face's config.json. Of a family without segments
 /// type_vocab_size is 0.

@@ -7,7 +7,7 @@
 #include "knnbert/encoder/bert_config.hpp"
 
 /// config.json of BERT's families, as Hugging Face's transformers reads it.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline constexpr std::pair<std::string_view, ActivationKind> activation_names[] = {
     {"gelu", ActivationKind::gelu},

@@ -6,7 +6,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/require_folder.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

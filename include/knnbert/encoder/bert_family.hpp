@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What tells a family of encoders from BERT: the spelling of its directories and the parts that it lacks. Data, no
 /// code: the passes are the same.

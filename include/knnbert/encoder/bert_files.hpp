@@ -7,7 +7,7 @@
 #include "knnbert/io/safetensors_writer.hpp"
 
 /// Encoders of BERT's families in Hugging Face directories: config.json and model.safetensors, single or sharded.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Adds the encoder's tensors to a file in preparation, as checkpoints of a family name and lay them out. `values` must
 /// outlive it.

@@ -4,7 +4,7 @@
 #include "knnbert/encoder/bert_files.hpp"
 #include "knnbert/io/parameter_files.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

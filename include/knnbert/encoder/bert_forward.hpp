@@ -2,7 +2,7 @@
 // Forward passes of BasicBert, declared in bert.hpp.
 #include "knnbert/encoder/bert.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 template <class Arch, class Precisions>
 void BasicBert<Arch, Precisions>::lower_one(const ParameterBlock& values, const Linear& layer, Precision precision,

@@ -3,7 +3,7 @@
 
 #include "knnbert/encoder/bert_config.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Where the parameters of a BERT encoder lie in a table. They are declared in two parts, because the token embeddings
 /// come last in a table and other parts of a model (heads) lie in between.

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/encoder/bert_layers.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// One tensor of a Hugging Face checkpoint and the rows of a parameter that it fills.
 struct CheckpointTensor {

@@ -2,7 +2,7 @@
 #include "knnbert/config.hpp"
 #include "knnbert/encoder/bert_names.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE std::vector<CheckpointTensor> checkpoint_tensors(const BertLayers& layers, const ParameterTable& table) {
   std::vector<CheckpointTensor> tensors;

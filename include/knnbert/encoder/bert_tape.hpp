@@ -6,7 +6,7 @@
 #include "knnbert/nn/block_backward.hpp"
 #include "knnbert/nn/block_lowered.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Activations of a block that its backward pass reads, of all rows of a batch.
 struct BlockTape {

@@ -5,7 +5,7 @@
 
 #include "knnbert/core/parallel.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How many chunks a batch is cut into: as many for each worker, small enough that activations stay in the second-level
 /// cache, large enough that weights are read rarely.

@@ -7,7 +7,7 @@
 #include "knnbert/encoder/pass.hpp"
 #include "knnbert/nn/linear.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -10,7 +10,7 @@
 
 /// Encoders for predictions alone: lowered weights replace their fp32 values, and a file beside the checkpoint,
 /// lowered.safetensors, spares lowering them again.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline constexpr const char* lowered_file = "lowered.safetensors";
 

@@ -7,7 +7,7 @@
 #include "knnbert/io/safetensors.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

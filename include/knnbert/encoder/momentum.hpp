@@ -2,7 +2,7 @@
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/core/parameters.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// target += (1 - momentum) (source - target) over the given ranges, exactly unchanged where both are equal: the key
 /// encoder of MoCo and KNN-BERT, and any exponential average of parameters.

@@ -2,7 +2,7 @@
 #include "knnbert/encoder/bert_config.hpp"
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Floating-point operations of an encoder's forward pass: products and attention at the texts' real lengths.
 inline double forward_operations(const BertConfig& c, const Batch& batch) {

@@ -9,7 +9,7 @@
 #include "knnbert/encoder/pooling.hpp"
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What a forward pass keeps.
 enum class Keep {

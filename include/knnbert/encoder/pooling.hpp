@@ -2,7 +2,7 @@
 #include "knnbert/kernel/mean_rows.hpp"
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How a text's hidden states become its embedding: tanh layer on the first token, first token, or mean of all tokens.
 enum class Pooling { pooler, cls, mean };

@@ -5,7 +5,7 @@
 #include "knnbert/encoder/bert_config.hpp"
 #include "knnbert/encoder/pooling.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Throws FormatError unless the token embeddings have a row for each of the tokenizer's ids.
 inline void require_vocabulary(std::string_view where, index_t tokens, index_t rows) {

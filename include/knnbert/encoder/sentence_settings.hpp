@@ -7,7 +7,7 @@
 
 /// What sentence-transformers says of the encoder in a directory, in the spelling of any of its versions: modules.json,
 /// sentence_bert_config.json and a folder for each further module, such as 1_Pooling.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How a directory wants its embeddings to be made, as far as it says so.
 struct SentenceSettings {

@@ -3,7 +3,7 @@
 #include "knnbert/encoder/sentence_settings.hpp"
 #include "knnbert/io/json.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

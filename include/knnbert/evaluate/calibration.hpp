@@ -8,7 +8,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/evaluate/metrics.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Predictions whose confidence, the largest probability of the row, lies in (lower, upper].
 struct ReliabilityBin {

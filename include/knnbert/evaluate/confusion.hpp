@@ -5,7 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How often an example of each gold class was given each predicted class; all metrics of decisions derive from it.
 class ConfusionMatrix {

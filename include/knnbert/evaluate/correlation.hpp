@@ -9,7 +9,7 @@
 #include "knnbert/core/types.hpp"
 #include "knnbert/evaluate/ratio.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

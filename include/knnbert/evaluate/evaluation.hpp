@@ -8,7 +8,7 @@
 #include "knnbert/evaluate/confusion.hpp"
 #include "knnbert/evaluate/metrics.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What one predictor achieved on a labeled set.
 struct PredictorEvaluation {

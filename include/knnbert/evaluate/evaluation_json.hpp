@@ -4,7 +4,7 @@
 #include "knnbert/evaluate/evaluation.hpp"
 #include "knnbert/io/json_value.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

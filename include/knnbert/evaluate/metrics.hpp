@@ -9,7 +9,7 @@
 #include "knnbert/evaluate/correlation.hpp"
 #include "knnbert/evaluate/ratio.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Index of the largest value, the lowest index among equals; a NaN is never largest.  Errors: ShapeError if empty.
 inline label_t argmax(std::span<const float> values) {

@@ -8,7 +8,7 @@
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/evaluate/ratio.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The plane through the mean of some points in which they spread most.
 struct PlaneProjection {

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A quotient that may be 0/0: then its value is 0 and it says so.
 struct Ratio {

@@ -8,7 +8,7 @@
 #include "knnbert/core/types.hpp"
 #include "knnbert/evaluate/evaluation.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A line of a chart; curves with the same panel and axis share one chart. The curves knn, head and combined keep the
 /// colors that these predictors have everywhere on the page. A value that is not finite leaves a gap.

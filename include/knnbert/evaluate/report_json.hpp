@@ -8,7 +8,7 @@
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/report_data.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -7,7 +7,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/evaluate/ratio.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// softmax(logits / T) with the T that fits held-out labels best.
 struct Temperature {

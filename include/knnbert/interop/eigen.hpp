@@ -4,7 +4,7 @@
 #include "knnbert/core/view.hpp"
 
 /// Views of the library as Eigen maps and back; nothing is copied.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 using EigenRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using EigenMap = Eigen::Map<EigenRows, Eigen::Unaligned, Eigen::OuterStride<>>;

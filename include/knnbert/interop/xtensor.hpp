@@ -7,7 +7,7 @@
 #include "knnbert/core/view.hpp"
 
 /// Views of the library as xtensor expressions and back; nothing is copied.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

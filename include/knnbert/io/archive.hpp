@@ -8,7 +8,7 @@
 /// Saving and restoring the state of objects: an object's member archive(ar) calls ar(name, value) for each piece of
 /// its state; the same calls write it to a StateWriter and overwrite it from a StateReader. Values are std::int64_t,
 /// std::vector<float>, std::vector<std::int64_t> and, for what has a fixed size, std::span<float>.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// An archive that takes values and gives none back: objects may hand out what they have as it lies there.
 template <class Archive>

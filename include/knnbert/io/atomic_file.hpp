@@ -8,7 +8,7 @@
 
 #include "knnbert/io/file_descriptor.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

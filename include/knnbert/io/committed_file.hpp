@@ -4,7 +4,7 @@
 #include "knnbert/io/file_descriptor.hpp"
 
 /// Reading from a directory that a DirectoryLock's holder may be changing, or was when it died.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

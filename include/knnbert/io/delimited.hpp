@@ -6,7 +6,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/io/lines.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A row of a delimited file.
 struct DelimitedRow {

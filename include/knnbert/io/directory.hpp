@@ -4,7 +4,7 @@
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/io/memory_map.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -4,7 +4,7 @@
 #include "knnbert/io/atomic_file.hpp"
 #include "knnbert/io/committed_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

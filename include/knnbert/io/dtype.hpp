@@ -10,7 +10,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 static_assert(std::endian::native == std::endian::little, "knnbert maps little-endian files into memory unconverted");
 

@@ -4,7 +4,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/io/utf8.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Character encoding of a text file. A byte-order mark says more than this: it is always obeyed. ISO-8859-1 is read as
 /// its superset windows-1252, as browsers do.

@@ -11,7 +11,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Throws IoError with the file and the system's reason for the failure of `action`.
 [[noreturn]] inline void raise_io(std::string_view action, const std::filesystem::path& path, int code = errno) {

@@ -9,7 +9,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/io/lines.hpp"
 #include "knnbert/io/placeholder.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Parses one JSON value. Stricter than the grammar: an object must not repeat a key, nesting ends at 64 levels.
 /// NaN, Infinity, comments, malformed UTF-8 and anything after the value are refused as well.

@@ -7,7 +7,7 @@
 #include "knnbert/core/format.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Characters that leave a note of the furthest one that was read.
 struct WatchedCharacters {

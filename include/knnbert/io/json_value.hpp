@@ -9,7 +9,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 using Json = nlohmann::json;                 ///< keys sorted, fast lookup: for reading
 using OrderedJson = nlohmann::ordered_json;  ///< keys in the order of insertion: for writing

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/io/json.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Calls visit(const Json&, line number) for every line that is not blank; stops early if visit returns false.
 /// Errors: FormatError with name and line.

@@ -5,7 +5,7 @@
 #include "knnbert/io/encoding.hpp"
 #include "knnbert/io/read_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Unpacks a compressed file of the given name into at most max_bytes; `decompress` of io/gzip.hpp is one.
 using Decompress = std::string (*)(std::string_view packed, index_t max_bytes, std::string_view name);

@@ -6,7 +6,7 @@
 
 #include "knnbert/io/committed_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The bytes of a regular file, mapped read-only into memory for the lifetime of this object.
 /// The file must not be shortened meanwhile: reading a page that is gone ends the process (SIGBUS).

@@ -4,7 +4,7 @@
 #include "knnbert/io/memory_map.hpp"
 #include "knnbert/io/npy_header.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// An array of a .npy file: row-major values of the given shape.
 template <class T>

@@ -5,7 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/io/dtype.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Reads the dictionary of a .npy header, the only Python that is understood.
 class NpyDictionary {

@@ -4,7 +4,7 @@
 
 #include "knnbert/io/npy_dictionary.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// How numpy writes an element type.
 template <class T>

@@ -5,7 +5,7 @@
 #include "knnbert/io/safetensors_writer.hpp"
 
 /// Parameters as tensors of files, out of and into their layout.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Adds a parameter to a file in preparation. `values` must outlive it.
 inline void add_parameter(const ParameterBlock& values, index_t number, const std::string& name,

@@ -3,7 +3,7 @@
 
 #include "knnbert/core/error.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Throws FormatError for what downloads leave in place of a file: a Git LFS pointer, or a web page that says why not.
 /// For files that never begin like these.

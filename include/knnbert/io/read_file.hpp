@@ -4,7 +4,7 @@
 
 #include "knnbert/io/committed_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How messages call an input: its path, or "standard input" for "-".
 inline std::string input_name(const std::filesystem::path& path) {

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/io/committed_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Throws IoError unless the path names a folder; `what` says of what kind, in words.
 inline void require_folder(const std::filesystem::path& path, std::string_view what) {

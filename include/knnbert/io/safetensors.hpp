@@ -2,7 +2,7 @@
 #include "knnbert/io/memory_map.hpp"
 #include "knnbert/io/safetensors_header.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A safetensors file mapped into memory. Everything is checked when it is opened: sizes, types, no holes, no overlaps.
 /// Errors: IoError, FormatError.  Thread safety: const access.  Cost: nothing is copied before a tensor is read.

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/io/safetensors.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The weights of a model directory: model.safetensors, or the shards of model.safetensors.index.json.
 /// A directory that holds only pytorch_model.bin is refused, because reading that file can run code.

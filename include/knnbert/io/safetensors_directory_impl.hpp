@@ -5,7 +5,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/safetensors_directory.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -3,7 +3,7 @@
 
 #include "knnbert/io/tensor_view.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Content of a safetensors file, sorted by name; tensors point into the bytes that were parsed.
 struct SafeTensorsHeader {

@@ -6,7 +6,7 @@
 #include "knnbert/io/placeholder.hpp"
 #include "knnbert/io/safetensors_header.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/io/atomic_file.hpp"
 #include "knnbert/io/tensor_view.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Collects tensors and writes them as one safetensors file. It refers to the values that are added; they must live
 /// until write() returns. Nothing is copied as a whole.

@@ -5,7 +5,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE void SafeTensorsWriter::add(std::string name, DType dtype, Shape shape,
                                            std::span<const std::byte> bytes) {

@@ -5,7 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/io/dtype.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A tensor inside a mapped file: row-major elements, not necessarily aligned. Valid as long as the file is open.
 struct TensorView {

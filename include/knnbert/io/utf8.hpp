@@ -6,7 +6,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 namespace unicode {
 
 inline constexpr char32_t replacement_character = 0xfffd;

@@ -3,7 +3,7 @@
 
 /// Weighted sums of keys: what carries gradients of scores back to queries. Keys are taken in blocks; a block's sum is
 /// formed in ascending order of keys and then added, so a row of the result depends on that row of weights only.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #define KNNBERT_ALWAYS_INLINE inline __attribute__((always_inline))
 #define KNNBERT_ALWAYS_INLINE_CALL __attribute__((always_inline))  // behind the parameters of a lambda
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 template <class Arch>
 using Floats = xsimd::batch<float, Arch>;

@@ -4,7 +4,7 @@
 #include "knnbert/kernel/transpose.hpp"
 
 /// Scaled dot-product attention of one text and one head: softmax(Q K^T * scale) V over its true length, no padding.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Views of one head: columns of wider matrices.
 struct AttentionHead {

@@ -4,7 +4,7 @@
 #include "knnbert/kernel/matrix_tile.hpp"
 
 /// Attention whose products run in bf16, for passes without gradients: half the time of its products in fp32.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Values of one text by pairs of rows; scratch of one thread, grows only.
 class PairedValues {

@@ -8,7 +8,7 @@
 /// Attention whose products run in int8, for passes without gradients and texts that are not short: half the time of
 /// products in bf16. Queries and keys are quantized row by row, values column by column, probabilities in steps of
 /// 1/255 of the row's largest; nothing is calibrated.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 
 #include "knnbert/kernel/dispatch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The instruction set that the including translation unit is compiled for, or the processor's best one with
 /// knnbert::dispatch. Everything that depends on it is a template on Arch: units with other flags then instantiate

@@ -4,7 +4,7 @@
 
 /// Kernels that are chosen when the program runs. With Dispatched as its instruction set a kernel calls the function
 /// that the library knnbert::dispatch has compiled for the processor at hand (kernel/table.hpp lists them).
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Stands for the best instruction set of the processor, wherever another one could be named.
 struct Dispatched {};

@@ -2,7 +2,7 @@
 #include "knnbert/kernel/row_pairs.hpp"
 
 /// Products and distances of rows with rows as matrices, and the product of two rows.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// The first count < lanes floats at p, zeros behind them; nothing else is read.
 template <class Arch>

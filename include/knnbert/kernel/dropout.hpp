@@ -5,7 +5,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/kernel/arch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Inverted dropout whose masks are recomputed instead of stored: element `column` of a row is kept or dropped as a
 /// pure function of the row's key. rate = 0 switches it off. One object is one site (one dropout layer) of one step.

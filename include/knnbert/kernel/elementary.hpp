@@ -2,7 +2,7 @@
 #include "knnbert/core/precision.hpp"
 #include "knnbert/kernel/arch.hpp"
 
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// x + round_to_integer has round(x) in its low bits, for |x| < 2^22.
 inline constexpr float round_to_integer = 12582912.0f;  // 1.5 * 2^23

@@ -8,7 +8,7 @@
 /// What happens to the sums of a tile: column(c) of an epilogue yields a function that receives vectors of sums that
 /// begin there, as put(row, sums), and keeps what it needs of that column in registers; touches() says which rows of
 /// memory it will need. Rows may be written past the last column: matrices keep a panel of scratch there.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Rows of memory that the end of a tile will write or read.
 struct Lines {
@@ -105,6 +105,7 @@ struct Activate {
                KNNBERT_ALWAYS_INLINE_CALL {
                  const auto x = sum + b;
                  if constexpr (Keep) store_at<Arch>(kept, r, c, x);
+                 else (void)kept;
                  store_at<Arch>(o, r, c, Activation::template value<Arch>(x));
                };
   }
@@ -188,8 +189,8 @@ struct AddResidual {
                KNNBERT_ALWAYS_INLINE_CALL {
                  const auto x = sum + b, y = load_at<Arch>(other, r, c);
                  if constexpr (Drop)
-                   return store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));
-                 store_at<Arch>(o, r, c, x + y);
+                   store_at<Arch>(o, r, c, xsimd::fma(x, dropout_factors<Arch>(drop, drop.row_keys[r], c), y));
+                 else (void)drop, store_at<Arch>(o, r, c, x + y);
                };
   }
 };

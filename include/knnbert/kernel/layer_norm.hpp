@@ -3,7 +3,7 @@
 
 #include "knnbert/kernel/epilogue.hpp"
 
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 namespace detail {
 

@@ -2,7 +2,7 @@
 #include "knnbert/kernel/layer_norm.hpp"
 #include "knnbert/kernel/lower.hpp"
 
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 template <Precision P>
 struct LayerNormLowered;

@@ -7,7 +7,7 @@
 #include "knnbert/kernel/precision.hpp"
 
 /// Activations from floats to the lanes of a reduced precision and back; lower_panels.hpp has the weights.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 template <Precision P>
 struct LowerRows;

@@ -3,7 +3,7 @@
 #include "knnbert/kernel/lower.hpp"
 
 /// Weights in panels from floats to the lanes of a reduced precision.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 namespace detail {
 

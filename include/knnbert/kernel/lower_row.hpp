@@ -7,7 +7,7 @@
 #include "knnbert/kernel/precision.hpp"
 
 /// One row of activations from floats to the lanes of a reduced precision.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 template <class Dot>
 constexpr index_t lanes_of(index_t elements) {

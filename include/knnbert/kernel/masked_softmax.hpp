@@ -9,7 +9,7 @@
 /// Softmax over some elements of a long row: the excluded ones hold `excluded`. Rows are processed in whole vectors, so
 /// the caller marks the lanes past the last element as excluded too (pad_excluded). Sums are kept in double from one
 /// run of 512 elements to the next: a row of 100,000 loses no digits.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 inline constexpr float excluded = std::numeric_limits<float>::lowest();
 

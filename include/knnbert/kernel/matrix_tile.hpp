@@ -13,7 +13,7 @@
 /// Products by the processor's matrix registers (AMX): eight tiles of up to 16 rows of 16 lanes. A tile of weights is
 /// one contiguous kilobyte of a panel, a tile of activations is read in place: nothing is packed for them either.
 /// Worth on such a processor: products in bf16 and int8 take a fifth of the time of vector registers.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 inline constexpr index_t matrix_lanes = 16;  ///< rows of a matrix register, and lanes of a row
 

@@ -4,7 +4,7 @@
 #include "knnbert/kernel/epilogue.hpp"
 
 /// Means over the rows of each text, forward and backward.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// pooled [B, H] = mean over each text's rows of hidden [T, H], summed in order.
 template <class Arch>

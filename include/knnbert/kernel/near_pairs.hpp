@@ -8,7 +8,7 @@
 /// Pairs of rows whose inner product may be large, found with keys in bf16: half the memory to read, and the
 /// processor's products of bf16. Whoever wants exact results scores these pairs again; worth up to 2 times for few
 /// queries.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// A query and a key whose approximate score reached the query's limit.
 struct NearPair {

@@ -4,7 +4,7 @@
 #include "knnbert/kernel/dot.hpp"
 
 /// Rows of length 1, forward and backward.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// A row shorter than this is taken for zero: its normalized form and its gradient are zero.
 inline constexpr double smallest_norm = 1e-12;

@@ -9,7 +9,7 @@
 #include "knnbert/kernel/arch.hpp"
 
 /// Rows prepared for products with many rows that stay where they lie (row_pairs.hpp).
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 inline constexpr int quad = 4;  // columns of a step
 

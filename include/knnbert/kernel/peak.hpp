@@ -5,7 +5,7 @@
 #include "knnbert/kernel/arch.hpp"
 
 /// What a core can do at most, measured beside every figure: fused multiply-adds on registers alone.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Seconds of processor time of this thread.
 inline double cpu_seconds() {

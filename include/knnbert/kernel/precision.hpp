@@ -11,7 +11,7 @@
 
 /// Products in reduced precision. A product's reduction runs over 32-bit lanes, whatever they hold: one float, two bf16
 /// or four int8. So one tile, one panel layout and one set of strides serve all three; only the step differs.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// With which instructions a reduced precision multiplies: with floats and integers, with dot products of vector
 /// registers, or with matrix registers where a product's shape allows.
@@ -143,7 +143,7 @@ using ProductsIn = std::conditional_t<P == Precision::fp32, Fp32, std::condition
 
 }  // namespace knnbert::kernel
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Which precisions an encoder is compiled for: `with` calls f with the products' policy for one of them. The more, the
 /// longer compilation takes.

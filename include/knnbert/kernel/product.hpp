@@ -2,7 +2,7 @@
 #include "knnbert/kernel/matrix_tile.hpp"
 
 /// Products of activations [M, K] with weights in panels [N / 16][K][16].
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 namespace detail {
 

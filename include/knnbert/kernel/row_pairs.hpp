@@ -6,7 +6,7 @@
 /// Sums over the columns of pairs of rows. Queries are packed once, keys are read once and where they lie. The sum
 /// behind a pair is formed in four partial sums, of columns 4 n, 4 n + 1, ..., each in ascending order, and added as
 /// (0 + 2) + (1 + 3): it depends on that query and that key only, not on blocking, batch or vector length.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// One step of an inner product and of a squared distance; both are symmetric in their rows.
 struct Product {

@@ -5,7 +5,7 @@
 #include "knnbert/kernel/elementary.hpp"
 #include "knnbert/kernel/layer_norm.hpp"
 
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Largest of the first `size` elements, at least one; elements behind them do not count.
 template <class Arch>

@@ -17,7 +17,7 @@
 #include "knnbert/kernel/update.hpp"
 
 /// All kernels that can be chosen at run time, as a table of functions for each instruction set.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 using AnyFunction = void (*)();
 

@@ -6,7 +6,7 @@
 #include "knnbert/kernel/precision.hpp"
 
 /// The register tile: the one inner loop behind every product of activations and weights.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Rows and vectors of the largest tile. The accumulators, the vectors of B and one broadcast of A fill the register
 /// file: 14 x 2 of 32 registers, 6 x 2 of 16.

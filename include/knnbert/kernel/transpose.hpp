@@ -8,7 +8,7 @@
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/kernel/arch.hpp"
 
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 #if defined(__AVX__)
 /// An 8 x 8 transpose in registers: to[j * to_stride + i] = from[i * from_stride + j].

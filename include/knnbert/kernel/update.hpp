@@ -4,7 +4,7 @@
 #include "knnbert/kernel/arch.hpp"
 
 /// Passes over flat arrays of parameters, gradients and moments.
-namespace knnbert::kernel {
+namespace knnbert::inline v0_1::kernel {
 
 /// Numbers of one AdamW step; rates and corrections are already multiplied out.
 struct AdamWStep {

@@ -4,7 +4,7 @@
 
 #include "knnbert/core/view.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Value and gradient of labeled rows in one pure call: loss(x [B, C], labels [B], d_x [B, C]) returns the value and
 /// overwrites d_x with its gradient. Both agree by central differences; an empty batch is a ShapeError; exponentials

@@ -3,7 +3,7 @@
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/softmax.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Mean cross entropy of softmax(logits) with the smoothed target q_c = (1 - s) [c = label] + s / C.
 /// d_logits = (softmax(logits) - q) / B.

@@ -6,7 +6,7 @@
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/softmax.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Contrast of the rows of a batch with each other: mean over rows that have a partner of
 ///   log sum over j != i of e^(U_ij) - mean over partners of U_ij,  U = z z^T / T, partners = other rows of equal

@@ -5,7 +5,7 @@
 #include "knnbert/kernel/accumulate.hpp"
 #include "knnbert/loss/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The loss that KNN-BERT's released code calls supervised contrastive, kept to reproduce its baseline:
 ///   (1 / M) sum over i of Y_i / Z_i,  e_ij = e^(<a_i, a_j> / T), Y_i = sum of e_ij over equal labels (i included),

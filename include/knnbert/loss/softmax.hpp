@@ -6,7 +6,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// log sum e^x without overflow; -infinity for an empty row.
 inline double log_sum_exp(std::span<const float> row) {

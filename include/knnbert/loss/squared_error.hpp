@@ -2,7 +2,7 @@
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/symmetric_kl.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What the sum of squared differences of [B, C] elements is divided by.
 enum class SquaredErrorReduction {

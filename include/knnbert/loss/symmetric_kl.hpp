@@ -2,7 +2,7 @@
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/softmax.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

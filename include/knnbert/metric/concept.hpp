@@ -5,7 +5,7 @@
 #include "knnbert/core/view.hpp"
 #include "knnbert/kernel/dispatch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A similarity between rows. Larger is closer; that is the only polarity in this library.
 /// score(queries [B, D], keys [N, D], out [B, N]) overwrites every element of out, and out(i, j) depends on query i and

@@ -4,7 +4,7 @@
 #include "knnbert/kernel/normalize.hpp"
 #include "knnbert/metric/dot.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The cosine of the angle: prepared rows have length 1 and score is their inner product, in [-1, 1] up to rounding.
 /// A row shorter than 1e-12 becomes zero, has similarity 0 to everything and receives no gradient.

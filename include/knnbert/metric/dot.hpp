@@ -3,7 +3,7 @@
 #include "knnbert/kernel/accumulate.hpp"
 #include "knnbert/metric/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The inner product <q, k>; rows are used as they are.  Errors: ShapeError.
 template <class Arch = DefaultArch>

@@ -3,7 +3,7 @@
 
 #include "knnbert/metric/dot.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Minus the Euclidean distance: -|q - k|, at most 0.  Errors: ShapeError.
 template <class Arch = DefaultArch>

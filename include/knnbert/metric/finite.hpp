@@ -2,7 +2,7 @@
 #include "knnbert/core/finite.hpp"
 #include "knnbert/core/view.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Index of the first row with a non-finite element, -1 if there is none.
 inline index_t first_non_finite_row(ConstView rows) {

@@ -3,7 +3,7 @@
 #include "knnbert/core/type_name.hpp"
 #include "knnbert/metric/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A similarity of two rows, larger is closer.
 template <class F>

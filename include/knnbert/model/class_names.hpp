@@ -7,7 +7,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Names of classes by label. It only grows, and readers keep the list they saw: names may be added while others
 /// predict.

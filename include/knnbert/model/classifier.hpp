@@ -14,7 +14,7 @@
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/text/training_data.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Distributions over all classes of several texts, [N, C] each.
 struct Distributions {

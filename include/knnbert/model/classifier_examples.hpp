@@ -2,7 +2,7 @@
 #include "knnbert/model/classifier.hpp"
 
 /// A classifier's parts and its examples: what Classifier declares.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 template <class Stack>
 Classifier<Stack>::Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,

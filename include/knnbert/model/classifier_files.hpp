@@ -9,7 +9,7 @@
 
 /// Model directories: what Hugging Face's transformers reads, plus knnbert.json, knnbert.safetensors and
 /// datastore.safetensors.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -2,7 +2,7 @@
 #include "knnbert/model/classifier.hpp"
 
 /// From texts to predictions: what Classifier declares.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 template <class Stack>
 Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<const std::string> pairs) const {

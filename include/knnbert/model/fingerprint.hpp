@@ -5,7 +5,7 @@
 #include "knnbert/core/parameters.hpp"
 #include "knnbert/core/rng.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

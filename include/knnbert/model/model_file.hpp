@@ -6,7 +6,7 @@
 #include "knnbert/model/options.hpp"
 
 /// knnbert.json: what a model directory says of the classifier around the encoder, which has files of its own.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Its content as plain data.
 struct ModelFile {

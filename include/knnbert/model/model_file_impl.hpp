@@ -4,7 +4,7 @@
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/model/model_file.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -9,7 +9,7 @@
 #include "knnbert/model/pass.hpp"
 #include "knnbert/nn/head.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -2,7 +2,7 @@
 #include "knnbert/encoder/lowered_files.hpp"
 #include "knnbert/model/network.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// An encoder whose products read weights that a block keeps lowered, see BasicBert::lower_one.
 template <class E>

@@ -5,7 +5,7 @@
 #include "knnbert/core/precision.hpp"
 #include "knnbert/encoder/pooling.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What the datastore holds: the projected features that the contrastive loss shapes, or the encoder's embedding.
 enum class Feature { contrastive, embedding };

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/encoder/pass.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// One forward pass of a network: what it computed, and what it keeps. Filled by Network::forward(), read as often as
 /// wanted by Network::backward(); one object serves many passes without allocating again.  Not to be used by two

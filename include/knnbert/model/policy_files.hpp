@@ -5,7 +5,7 @@
 #include "knnbert/model/model_file.hpp"
 
 /// The policies of a stack in knnbert.json: each under its role by name, with the numbers that users tune.
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Calls visit(key, number, least, greatest) for the numbers that a policy has, under the names of the file.
 template <class Policy, class Visit>

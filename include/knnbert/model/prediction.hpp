@@ -6,7 +6,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A labeled example that supports a prediction.
 struct Evidence {

@@ -12,7 +12,7 @@
 #include "knnbert/voting/convex_fusion.hpp"
 #include "knnbert/voting/selected.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What encoder and datastore may compute with: everything where knnbert::dispatch has compiled the kernels already.
 /// Elsewhere fp32, because a unit that compiles the others too takes three times as long: a stack that wants them names

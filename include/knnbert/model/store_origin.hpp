@@ -3,7 +3,7 @@
 
 #include "knnbert/core/parameters.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Which parameters made the keys of a datastore.  Thread safety: any members may run concurrently while nobody writes
 /// to the parameters.

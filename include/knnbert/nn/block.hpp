@@ -6,7 +6,7 @@
 #include "knnbert/kernel/layer_norm.hpp"
 #include "knnbert/nn/linear.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 enum class ActivationKind { gelu, gelu_tanh, relu };
 

@@ -3,7 +3,7 @@
 
 #include "knnbert/nn/block.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Gradients at the inner points of a block, for all rows of the batch; one object serves all blocks in turn.
 struct BlockGradients {

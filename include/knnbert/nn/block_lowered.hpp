@@ -5,7 +5,7 @@
 /// A block whose products run in bf16 or int8, without dropout or a backward pass. Attention runs in bf16, that of long
 /// texts beside products in int8 too. What a product reads is lowered where it arises, while it lies in registers or in
 /// the first-level cache.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Whether block_forward_lowered() can run the block and is faster than block_forward().
 template <class Arch>

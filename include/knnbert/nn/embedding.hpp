@@ -3,7 +3,7 @@
 #include "knnbert/nn/linear.hpp"
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Parameters of the input: token, position and segment tables and their normalization. types is -1 where there are
 /// none.

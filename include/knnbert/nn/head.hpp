@@ -4,7 +4,7 @@
 
 #include "knnbert/nn/initialize.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct HeadOptions {
   index_t outputs = 0;

@@ -2,7 +2,7 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/nn/linear.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Fills a layer with uniform numbers in +-1/sqrt(inputs), weight and bias.
 inline void initialize_uniform(const Linear& layer, ParameterBlock& values, const Rng& rng) {

@@ -6,7 +6,7 @@
 #include "knnbert/kernel/product.hpp"
 #include "knnbert/kernel/transpose.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// y = x W^T + b with W [outputs, inputs]: the numbers of its parameters in a table.
 struct Linear {

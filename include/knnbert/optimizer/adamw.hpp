@@ -7,7 +7,7 @@
 #include "knnbert/optimizer/concept.hpp"
 #include "knnbert/optimizer/moments.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct AdamWOptions {
   float beta1 = 0.9f, beta2 = 0.999f;

@@ -6,7 +6,7 @@
 #include "knnbert/kernel/update.hpp"
 #include "knnbert/optimizer/sweep.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Euclidean norm of all gradients. The same bits for any number of workers. squares: scratch.
 template <class Arch = DefaultArch>

@@ -4,7 +4,7 @@
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/core/parallel.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Moves parameters against their gradients: step(values, gradients, rate, workers, multipliers). multipliers
 /// scales the rate of each parameter of the table, 0 freezes it; empty means 1 for all. Deterministic: the same bits

@@ -5,7 +5,7 @@
 #include "knnbert/core/buffer.hpp"
 #include "knnbert/core/error.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// One float of optimizer state for every element of a parameter block; empty until the first step.
 class Moments {

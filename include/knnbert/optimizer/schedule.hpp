@@ -6,7 +6,7 @@
 #include "knnbert/optimizer/concept.hpp"
 
 /// The schedules of transformers' get_constant, get_linear and get_cosine_schedule_with_warmup.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/optimizer/moments.hpp"
 #include "knnbert/optimizer/sweep.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct SgdOptions {
   float momentum = 0;

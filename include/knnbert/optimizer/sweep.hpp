@@ -5,7 +5,7 @@
 #include "knnbert/core/parallel.hpp"
 
 /// Parallel passes over the ranges of a parameter block.
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Calls visit(number, range) for every range, in tasks of several: rows of a lookup table are short.
 template <class Visit>

@@ -6,7 +6,7 @@
 #include "knnbert/kernel/masked_softmax.hpp"
 
 /// The loss of one anchor over its row of similarities.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// log(1 + e^x) and the logistic function without overflow.
 inline double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }

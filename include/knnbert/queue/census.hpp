@@ -4,7 +4,7 @@
 
 #include "knnbert/queue/positives.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Rows with a label each.
 struct LabeledRows {

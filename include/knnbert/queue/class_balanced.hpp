@@ -2,7 +2,7 @@
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/queue/key_table.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A ring of capacity / classes keys for every class, so that a frequent class cannot crowd out a rare one. Slots are
 /// handed out in order of arrival; a full class overwrites its own oldest key.

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/queue/fifo.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A ring whose keys belong to a class and to a cluster of texts (ClusterMoCo): positives share both, negatives are of
 /// another class. Labels, of keys and of anchors, encode cluster * classes + class.

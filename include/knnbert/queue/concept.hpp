@@ -2,7 +2,7 @@
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/queue/positives.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A bounded set of labeled keys that owns the contrastive loss over them, so that a queue on a device stays there.
 /// push(keys [n, D], labels [n]) takes keys that the metric has prepared, validates before it changes anything and

@@ -5,7 +5,7 @@
 #include "knnbert/queue/census.hpp"
 #include "knnbert/queue/interleaved.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Memory of a contrast, kept from one call to the next: clearing fresh pages costs half as much as the products.
 struct ContrastScratch {

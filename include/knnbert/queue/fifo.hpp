@@ -2,7 +2,7 @@
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/queue/key_table.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A ring of the last `capacity` keys; slots fill from 0 and the oldest is overwritten.
 template <Metric M = Cosine, class Arch = DefaultArch, class Mask = SameLabel,

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/queue/anchor.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// The released ClusterMoCo: the ranked negatives, each repeated p times (p = number of positives), are cut into p
 /// slices of their original length, and positive j is compared with slice j only. Same results as anchor_loss

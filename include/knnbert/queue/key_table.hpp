@@ -5,7 +5,7 @@
 #include "knnbert/queue/contrast.hpp"
 #include "knnbert/queue/mask.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

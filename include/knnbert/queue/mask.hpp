@@ -2,7 +2,7 @@
 #include "knnbert/core/types.hpp"
 
 /// Which keys may be positives and which are negatives of an anchor, from the two labels alone.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Positive: the same class. Negative: any other.
 struct SameLabel {

@@ -2,7 +2,7 @@
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/queue/key_table.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Keys that never change once the bank is frozen: the ablation without a moving queue. The bank freezes itself when it
 /// is full; later keys are ignored, so callers may skip encoding them.

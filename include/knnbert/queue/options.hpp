@@ -4,7 +4,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// How the anchors of a batch share the loss; equal when every anchor has the same number of positives.
 enum class Reduction {

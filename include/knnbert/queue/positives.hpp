@@ -9,7 +9,7 @@
 #include "knnbert/queue/options.hpp"
 
 /// Which of the keys that may be positives of an anchor are used: the policies behind the variants of KNN-BERT.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The keys that may be positives of one anchor.
 struct Candidates {

@@ -6,7 +6,7 @@
 #include "knnbert/term/step_gradients.hpp"
 #include "knnbert/text/targets.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A step before any of its parts runs: what a term sees in begin_step().
 template <class Model, class Data>

@@ -2,7 +2,7 @@
 #include "knnbert/loss/cross_entropy.hpp"
 #include "knnbert/term/context.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// weight * mean cross entropy of softmax(logits).
 struct CrossEntropy {

@@ -9,7 +9,7 @@
 #include "knnbert/term/context.hpp"
 #include "knnbert/text/training_data.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct QueueContrastiveOptions {
   float weight = 0.1f;       ///< lambda

@@ -4,7 +4,7 @@
 
 #include "knnbert/encoder/pass.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What terms let enter the one backward pass of a step's clean texts; all add to it. Rows below the embedding are
 /// there, as zeros, from the first time that a term asks for them in a step.

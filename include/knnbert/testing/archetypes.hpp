@@ -11,7 +11,7 @@
 
 /// The least that models each concept. A template that compiles with an archetype asks for no more than its concept
 /// says.
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 struct MetricArchetype {
   void prepare(View) const {}

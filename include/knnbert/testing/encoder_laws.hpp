@@ -4,7 +4,7 @@
 #include "knnbert/encoder/concept.hpp"
 #include "knnbert/testing/laws.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

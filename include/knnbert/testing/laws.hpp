@@ -7,7 +7,7 @@
 #include "knnbert/core/rng.hpp"
 
 /// Checks that users run on their own policies: each returns the laws that were found broken, empty when all hold.
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 using BrokenLaws = std::vector<std::string>;
 

@@ -2,7 +2,7 @@
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/testing/laws.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

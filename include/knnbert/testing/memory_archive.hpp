@@ -7,7 +7,7 @@
 
 #include "knnbert/core/error.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 /// The smallest archive: keeps what archive(ar) names in memory and gives it back after rewind().
 class MemoryArchive {

@@ -3,7 +3,7 @@
 #include "knnbert/metric/concept.hpp"
 #include "knnbert/testing/laws.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

@@ -3,7 +3,7 @@
 #include "knnbert/testing/laws.hpp"
 #include "knnbert/testing/memory_archive.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 /// A small model for tests of optimizers: a weight, a bias that does not decay, and a lookup table of 9 rows.
 struct SmallModel {

@@ -5,7 +5,7 @@
 #include "knnbert/testing/laws.hpp"
 #include "knnbert/testing/memory_archive.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/testing/memory_archive.hpp"
 #include "knnbert/train/stepper.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

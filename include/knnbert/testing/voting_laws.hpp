@@ -2,7 +2,7 @@
 #include "knnbert/testing/laws.hpp"
 #include "knnbert/voting/concept.hpp"
 
-namespace knnbert::testing {
+namespace knnbert::inline v0_1::testing {
 
 namespace detail {
 

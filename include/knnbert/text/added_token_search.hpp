@@ -2,7 +2,7 @@
 #include "knnbert/text/added_tokens.hpp"
 #include "knnbert/text/white_space.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline std::size_t AddedTokenMatcher::next_start(std::string_view text, std::size_t at) const {
   const auto starts = [&](char c) {

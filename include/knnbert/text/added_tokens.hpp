@@ -6,7 +6,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A token that is looked for in the text itself, before it is cut into words.
 struct AddedToken {

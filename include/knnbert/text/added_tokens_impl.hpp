@@ -6,7 +6,7 @@
 #include "knnbert/text/added_token_search.hpp"
 #include "knnbert/text/added_tokens.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE AddedTokenMatcher::AddedTokenMatcher(std::vector<Pattern> patterns) : patterns_(std::move(patterns)) {
   std::erase_if(patterns_, [](const Pattern& p) { return p.token.content.empty(); });

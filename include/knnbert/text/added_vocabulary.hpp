@@ -7,7 +7,7 @@
 #include "knnbert/text/normalizer.hpp"
 #include "knnbert/text/vocabulary.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Added tokens beside a vocabulary: their names and ids, and what finds them in text.
 class AddedVocabulary {

@@ -7,7 +7,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/text/added_vocabulary.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

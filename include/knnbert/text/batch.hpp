@@ -5,7 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Token ids of several texts end to end. Nothing is padded: text i occupies [offsets[i], offsets[i + 1]).
 /// Special tokens are part of the ids; segments[t] is 1 for tokens of the second text of a pair, else 0.

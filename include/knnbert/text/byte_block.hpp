@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What 64 consecutive bytes of a text are; bit i tells about byte i.
 struct ByteBlock {

@@ -5,7 +5,7 @@
 
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Ids of the tokens that frame and replace others; -1 for one that the vocabulary lacks.
 struct SpecialTokens {

@@ -9,7 +9,7 @@
 
 #include "knnbert/text/dataset_options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The label of an example whose class is not known.
 inline constexpr label_t no_label = -1;

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/text/dataset_names.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// The number that the text consists of, 0 if it is none.
 inline index_t column_number(std::string_view digits) {

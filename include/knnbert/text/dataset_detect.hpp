@@ -3,7 +3,7 @@
 #include "knnbert/text/dataset_lines.hpp"
 #include "knnbert/text/dataset_tables.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// A file's extension in lower case without those of compression.
 inline std::string data_extension(std::string_view name) {

@@ -3,7 +3,7 @@
 #include "knnbert/text/dataset_columns.hpp"
 #include "knnbert/text/dataset_rows.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// How a table separates and quotes its fields.
 struct Dialect {

@@ -4,7 +4,7 @@
 #include "knnbert/io/delimited.hpp"
 #include "knnbert/text/dataset_names.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// What the values of a column look like.
 struct ColumnEvidence {

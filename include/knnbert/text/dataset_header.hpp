@@ -2,7 +2,7 @@
 #include "knnbert/text/dataset_columns.hpp"
 #include "knnbert/text/dataset_evidence.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// What the first row of a table is. doubtful_names: probably a header; doubtful_example: probably none, yet its label
 /// is alone among labels that repeat; open: nothing tells.

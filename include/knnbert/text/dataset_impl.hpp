@@ -10,7 +10,7 @@
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/text/dataset_detect.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/text/dataset_columns.hpp"
 #include "knnbert/text/dataset_rows.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// A label of a JSON object: a string, an integer, true or false; null is a missing one.
 inline std::string json_label(const Json& value, std::string_view what) {

@@ -8,7 +8,7 @@
 
 #include "knnbert/text/white_space.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 inline std::string lower_ascii(std::string text) {
   for (char& c : text)

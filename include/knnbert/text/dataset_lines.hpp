@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/text/dataset_rows.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 inline void read_label_text(std::string_view text, RowCollector& out) {
   for (LineReader reader(text); !out.full() && reader.next();) {

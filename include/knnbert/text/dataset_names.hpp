@@ -2,7 +2,7 @@
 #include "knnbert/text/dataset_labels.hpp"
 #include "knnbert/text/dataset_options.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// Positions of what an example needs among columns; -1 if absent.
 struct Columns {

@@ -6,7 +6,7 @@
 
 #include "knnbert/io/lines.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Layouts of labeled text. `automatic` looks at the file's name and its first line.
 enum class Format {

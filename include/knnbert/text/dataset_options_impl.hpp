@@ -4,7 +4,7 @@
 #include "knnbert/config.hpp"
 #include "knnbert/text/dataset_options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE Format parse_format(std::string_view name) {
   constexpr std::pair<std::string_view, Format> formats[] = {{"automatic", Format::automatic},

@@ -4,7 +4,7 @@
 #include "knnbert/text/dataset_labels.hpp"
 #include "knnbert/text/dataset_options.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// An example as a file states it.
 struct LabeledRow {

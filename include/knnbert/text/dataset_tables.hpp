@@ -2,7 +2,7 @@
 #include "knnbert/text/dataset_dialect.hpp"
 #include "knnbert/text/dataset_header.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// A TSV or CSV file in memory, and what its columns mean.
 class Table {

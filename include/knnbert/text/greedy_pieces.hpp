@@ -7,7 +7,7 @@
 
 #include "knnbert/text/vocabulary.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Covers words by pieces of a vocabulary: from left to right always the longest one that fits. Pieces inside a word
 /// carry a prefix in the vocabulary. A word that cannot be covered, or is too long, becomes the unknown token.

@@ -6,7 +6,7 @@
 #include "knnbert/io/utf8.hpp"
 #include "knnbert/text/greedy_pieces.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline void GreedyPieces::note_beginnings(std::string_view token) {
   auto hash = Vocabulary::empty_hash;

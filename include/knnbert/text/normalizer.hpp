@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct NormalizerOptions {
   bool clean_text = true;                  ///< remove control characters and U+FFFD, make every white space a blank

@@ -5,7 +5,7 @@
 #include "knnbert/text/normalizer_pass.hpp"
 #include "knnbert/text/unicode.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline Normalizer::Ascii Normalizer::normalized_ascii(std::uint8_t byte) const {
   const auto properties = unicode::properties(byte);

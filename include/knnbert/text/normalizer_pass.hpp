@@ -5,7 +5,7 @@
 #include "knnbert/text/normalizer.hpp"
 #include "knnbert/text/unicode.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 template <class Sink>
 inline void Normalizer::operator()(std::string_view text, Sink& sink) const {

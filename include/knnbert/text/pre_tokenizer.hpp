@@ -8,7 +8,7 @@
 #include "knnbert/io/utf8.hpp"
 #include "knnbert/text/unicode.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Cuts normalized text at white space and around each punctuation character: BertPreTokenizer of tokenizers 0.23.
 /// A sink of Normalizer. Calls consume(word, characters) for each word; consume.full() ends the text early.

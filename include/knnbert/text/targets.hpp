@@ -5,7 +5,7 @@
 #include "knnbert/core/step_clock.hpp"
 #include "knnbert/text/batch.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What the examples of a batch should give: a class each, or values, or what a data source and its terms agree on.
 struct Targets {

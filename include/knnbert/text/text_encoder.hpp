@@ -11,7 +11,7 @@
 #include "knnbert/text/normalizer.hpp"
 #include "knnbert/text/word_cache.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Text to pieces of a vocabulary: normalize, cut into words, cover each, with a short cut. Nothing of that moves
 /// across white space or punctuation of ASCII, so a text is cut there first, 64 bytes at a time, and the pieces of what

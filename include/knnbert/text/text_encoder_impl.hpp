@@ -10,7 +10,7 @@
 #include "knnbert/text/text_encoder.hpp"
 #include "knnbert/text/unicode.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Receives normalized words.
 struct TextEncoder::PieceWriter {

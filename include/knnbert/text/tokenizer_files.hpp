@@ -8,7 +8,7 @@
 #include "knnbert/text/white_space.hpp"
 
 /// Tokenizers in Hugging Face directories.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

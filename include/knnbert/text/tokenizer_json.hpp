@@ -5,7 +5,7 @@
 #include "knnbert/text/wordpiece_options.hpp"
 
 /// The WordPiece tokenizers that tokenizer.json can describe.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What tokenizer files say.
 struct TokenizerDescription {

@@ -7,7 +7,7 @@
 #include "knnbert/text/wordpiece_options.hpp"
 
 /// A WordPiece tokenizer in the words of tokenizer.json and tokenizer_config.json.
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 inline OrderedJson accents_json(const NormalizerOptions& options) {
   return options.strip_accents ? OrderedJson(*options.strip_accents) : OrderedJson();

@@ -4,7 +4,7 @@
 
 #include "knnbert/text/targets.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Tokenized examples with their labels and, for each class, its examples: built once a run, read by every step.
 class TrainingData {

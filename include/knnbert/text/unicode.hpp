@@ -10,7 +10,7 @@
 #include "knnbert/text/unicode_word_table.hpp"
 
 /// Properties of characters, each from the version of Unicode that tokenizers 0.23 uses for it.
-namespace knnbert::unicode {
+namespace knnbert::inline v0_1::unicode {
 
 /// Flags of a character, combined in one byte.
 enum Property : std::uint8_t {

@@ -4,7 +4,7 @@
 // clang-format off
 #include <cstdint>
 
-namespace knnbert::unicode {
+namespace knnbert::inline v0_1::unicode {
 
 struct CaseRange { char32_t first, last; std::uint8_t stride; std::int32_t difference; };
 

@@ -4,7 +4,7 @@
 // clang-format off
 #include <cstdint>
 
-namespace knnbert::unicode {
+namespace knnbert::inline v0_1::unicode {
 
 struct ClassRange { char32_t first, last; std::uint8_t combining_class; };
 

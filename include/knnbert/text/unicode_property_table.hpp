@@ -4,7 +4,7 @@
 // clang-format off
 #include <cstdint>
 
-namespace knnbert::unicode {
+namespace knnbert::inline v0_1::unicode {
 
 /// Flags that each letter stands for.
 inline constexpr std::uint8_t property_sets[14] = {

@@ -8,7 +8,7 @@
 
 #include "knnbert/core/types.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Tokens and their ids: ids are positions, the text of all tokens lies in one block, look-up is one flat hash table.
 /// An empty string marks an unused id and is never found; of equal tokens the last one is found.

@@ -6,7 +6,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/text/vocabulary.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline void Vocabulary::add(std::string_view token) {
   const auto id = static_cast<token_t>(ends_.size());

@@ -5,7 +5,7 @@
 #include "knnbert/io/utf8.hpp"
 #include "knnbert/text/unicode.hpp"
 
-namespace knnbert::unicode {
+namespace knnbert::inline v0_1::unicode {
 
 /// The character that ends at `end` and its first byte; nothing before `first` < end is looked at.
 inline std::pair<char32_t, std::size_t> character_before(std::string_view text, std::size_t first, std::size_t end) {

@@ -12,7 +12,7 @@
 #include "knnbert/core/types.hpp"
 #include "knnbert/text/byte_block.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Up to 16 bytes of a text as two numbers, their ASCII letters in lower case if asked for.
 /// Bytes are xor-ed with a blank, which no word contains, so that what is missing at the end differs from any byte.

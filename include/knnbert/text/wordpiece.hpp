@@ -9,7 +9,7 @@
 #include "knnbert/text/text_encoder.hpp"
 #include "knnbert/text/wordpiece_options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// BERT's tokenizer, id for id that of tokenizers 0.23: normalize, cut into words, cover each word greedily by the
 /// longest pieces of the vocabulary.  Cost: linear in the text, whatever it is.  Thread-safe.

@@ -7,7 +7,7 @@
 #include "knnbert/text/tokenizer_files.hpp"
 #include "knnbert/text/wordpiece.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -5,7 +5,7 @@
 #include "knnbert/text/added_tokens.hpp"
 #include "knnbert/text/normalizer.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Lengths that tokenizer files name, special tokens included; 0 where they name none. Nothing here applies them.
 struct SuggestedLengths {

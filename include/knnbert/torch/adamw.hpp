@@ -6,7 +6,7 @@
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/torch/floats.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// BasicAdamW by torch's fused kernel over the flat tensors of values, gradients and moments: one launch for all
 /// parameters that share rate and decay, which without weight decay and multipliers is all of them. Its state reads and

@@ -6,7 +6,7 @@
 #include "knnbert/torch/bert_tape.hpp"
 #include "knnbert/torch/floats.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct TorchBertOptions {
   std::string device = "cpu";   ///< "cpu", "cuda" or "cuda:N"

@@ -2,7 +2,7 @@
 // Backward pass of TorchBert, declared in bert.hpp.
 #include "knnbert/torch/bert.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Adds the gradients of some parameters to their places among `gradients`, where that is defined, and returns the
 /// gradient at

@@ -4,7 +4,7 @@
 #include "knnbert/torch/packed_batch.hpp"
 
 /// The layers of BERT on packed rows. weights(number) gives the tensor of a parameter in the type of the computation.
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 template <class Weights>
 at::Tensor torch_linear(const Linear& layer, const Weights& weights, const at::Tensor& x) {

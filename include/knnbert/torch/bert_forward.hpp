@@ -3,7 +3,7 @@
 #include "knnbert/encoder/chunks.hpp"
 #include "knnbert/torch/bert.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline void TorchBert::lower(ParameterBlock& values, Precision precision, const Workers&) const {
   if (precision == Precision::int8) raise<OptionError>("TorchBert::lower: precision int8 given, fp32 or bf16 expected");

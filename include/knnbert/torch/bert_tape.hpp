@@ -4,7 +4,7 @@
 #include "knnbert/torch/packed_batch.hpp"
 #include "knnbert/torch/rows.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Everything a backward pass of TorchBert needs; a backward pass does not consume it. Each block is a graph of its own
 /// between detached hidden states, so that gradients can enter and leave at every layer and a block can be computed

@@ -6,7 +6,7 @@
 #include "knnbert/distributed/concept.hpp"
 #include "knnbert/torch/floats.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The processes of one of LibTorch's communication backends, as nccl() makes it. Floats on the backend's device are
 /// summed there, beside whatever else the device has to do; what lies in main memory travels by way of the device.

@@ -4,7 +4,7 @@
 #include "knnbert/queue/census.hpp"
 #include "knnbert/torch/device.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// What a contrast knows of its anchors on the device; [B] each.
 struct TorchAnchors {

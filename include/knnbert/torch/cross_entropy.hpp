@@ -2,7 +2,7 @@
 #include "knnbert/loss/cross_entropy.hpp"
 #include "knnbert/torch/rows.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// `weight` times the loss of logits [B, C], on the device where they lie; adds its gradient to d_logits [B, C]. Nobody
 /// waits for the device before the value is read.  Errors: as CrossEntropyLoss, DeviceMemoryError.

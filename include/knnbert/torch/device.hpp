@@ -3,7 +3,7 @@
 #include "knnbert/torch/error.hpp"
 
 /// Devices, and rows of floats on their way to and from them.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The device of a name: "cpu", "cuda" or "cuda:N".  Errors: OptionError for another name and for a device that is not
 /// there.

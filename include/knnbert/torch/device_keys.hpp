@@ -4,7 +4,7 @@
 #include "knnbert/datastore/chunk.hpp"
 #include "knnbert/torch/device.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// The keys of a datastore on a device, in the order of its rows. New rows are copied when a search first needs them;
 /// keys that were there stay.  Thread safety: all members.

@@ -5,7 +5,7 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/torch/library.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// torch has one generator a device for a whole process; a pass that seeds it has it to itself until it is done.
 inline std::recursive_mutex& generator_in_use() {

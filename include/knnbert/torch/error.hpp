@@ -5,7 +5,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/torch/library.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// LibTorch refused an operation.
 struct DeviceError : Error {

@@ -3,7 +3,7 @@
 #include "knnbert/torch/device_keys.hpp"
 #include "knnbert/torch/metric.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// FlatSnapshot that is searched on a device: blocks of keys are scored there, and the candidates that rounding could
 /// have put among the k best are scored again by the metric. Neighbors and scores are therefore those of FlatSnapshot,

@@ -2,7 +2,7 @@
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/torch/device.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The floats of a parameter block as one flat tensor; parameters are views of it.
 class TorchFloats final : public Mirror {

@@ -5,7 +5,7 @@
 #include "knnbert/torch/floats.hpp"
 #include "knnbert/torch/rows.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What a head on a device keeps for its backward pass.
 struct TorchHeadTape {

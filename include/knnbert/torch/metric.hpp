@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/metric/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A metric whose score of prepared rows is their inner product, which a device computes as one matrix product: Cosine,
 /// Dot.

@@ -8,7 +8,7 @@
 
 #include "knnbert/torch/communicator.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct NcclOptions {
   index_t rank = 0, size = 1;         ///< as the launcher says

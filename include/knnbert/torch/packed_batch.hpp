@@ -5,7 +5,7 @@
 #include "knnbert/text/batch.hpp"
 #include "knnbert/torch/device.hpp"
 
-namespace knnbert::detail {
+namespace knnbert::inline v0_1::detail {
 
 /// When texts of another length want a bucket of their own: once padding would take more than its share of so many
 /// slots.

@@ -6,7 +6,7 @@
 #include "knnbert/torch/contrast.hpp"
 #include "knnbert/torch/metric.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// FifoQueue with its keys on a device: queries come from main memory and their gradient goes back there, one copy each
 /// way. Ranks negatives never, so it knows Lists::per_query only. Of positives with the same score at the edge of a

@@ -2,7 +2,7 @@
 #include "knnbert/core/own_mutex.hpp"
 #include "knnbert/torch/device.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 class TorchInput;
 

@@ -7,7 +7,7 @@
 #include "knnbert/torch/head.hpp"
 #include "knnbert/torch/queue.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// BasicStack computed by LibTorch on the device that ClassifierOptions::device names:
 ///   Classifier<TorchStack> model("all-MiniLM-L6-v2", classes, {.device = "cuda"});

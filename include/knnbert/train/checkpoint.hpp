@@ -9,7 +9,7 @@
 #include "knnbert/train/run_identity.hpp"
 
 /// checkpoint-N folders: state.safetensors, and manifest.json that says what the state belongs to.
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 struct Checkpoint {
   index_t step;

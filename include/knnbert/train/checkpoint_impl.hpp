@@ -9,7 +9,7 @@
 #include "knnbert/io/memory_map.hpp"
 #include "knnbert/train/checkpoint.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

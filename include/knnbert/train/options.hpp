@@ -11,7 +11,7 @@
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/optimizer/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 inline constexpr const char* schedule_names[] = {"constant", "linear", "cosine"};
 

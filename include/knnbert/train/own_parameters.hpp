@@ -9,7 +9,7 @@
 #include "knnbert/optimizer/clip.hpp"
 #include "knnbert/train/options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/train/report.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Writes a line every `every` steps, whose loss is the mean since the last line, and one at the end of each epoch, to
 /// anything that takes strings by <<:

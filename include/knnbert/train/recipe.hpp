@@ -7,7 +7,7 @@
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/train/options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What a recipe is chosen by.
 struct TrainingFacts {

@@ -10,7 +10,7 @@
 #include "knnbert/term/context.hpp"
 #include "knnbert/train/options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Time of one phase of a step on the clock on the wall; on a device, until its work is handed over.
 struct PhaseTime {

@@ -13,7 +13,7 @@
 #include "knnbert/text/batch.hpp"
 #include "knnbert/train/options.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// A setting that two runs do not share.
 struct SettingDifference {

@@ -4,7 +4,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/run_identity.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 namespace detail {
 

@@ -6,7 +6,7 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/text/training_data.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Arranges examples so that their halves, the halves of these and so on hold nearly as many tokens each: threads and
 /// processes that share a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).

@@ -9,7 +9,7 @@
 #include "knnbert/train/report.hpp"
 #include "knnbert/train/term_set.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// One optimization step of a network under any set of terms: forward, every term adds its gradient, one backward,
 /// clip, optimizer. It names no method.

@@ -3,7 +3,7 @@
 
 #include "knnbert/train/report.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// The terms of a training, each with its state, called in the order in which they were given.
 template <class... Terms>

@@ -2,7 +2,7 @@
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/train/training_run.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Fine-tunes a classifier under any training terms:
 ///   Trainer(model, {.epochs = 3}, CrossEntropy{0.9f}, QueueContrastive({.weight = 0.1f})).fit(train);

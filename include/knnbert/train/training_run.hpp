@@ -5,7 +5,7 @@
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// What a run did.
 struct FitReport {

@@ -6,7 +6,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/datastore/neighbor.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Turns neighbors into a distribution over classes: voting(neighbors, probabilities [C]) overwrites probabilities,
 /// which sum to one; without neighbors it is uniform. Neighbors may be fewer than were asked for. Equal probabilities

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/voting/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// phi * knn + (1 - phi) * head.  KNN-BERT, arXiv 2110.02523, Eq. 1.  Errors: OptionError for phi outside [0, 1].
 struct ConvexFusion {

@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/voting/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// p_c proportional to the sum over neighbors of class c of 1 / (distance + epsilon), distance = closest - score >= 0.
 struct DistanceWeighted {

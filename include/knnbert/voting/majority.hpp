@@ -1,7 +1,7 @@
 #pragma once
 #include "knnbert/voting/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// Share of the neighbors that belong to each class.  KNN-BERT, arXiv 2110.02523, Eq. 1.
 struct MajorityVoting {

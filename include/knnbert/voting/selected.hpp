@@ -3,7 +3,7 @@
 #include "knnbert/voting/majority.hpp"
 #include "knnbert/voting/softmax_weighted.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 enum class VotingKind { count, softmax, distance };
 

@@ -3,7 +3,7 @@
 
 #include "knnbert/voting/concept.hpp"
 
-namespace knnbert {
+namespace knnbert::inline v0_1 {
 
 /// p_c proportional to the sum over neighbors of class c of e^(score / T): close neighbors count more, and unlike a
 /// count the result moves with every score. T -> 0 is the nearest neighbor, T -> infinity the majority.
