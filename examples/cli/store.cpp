@@ -1,4 +1,5 @@
 // The verbs that change a model's datastore without training: index, add, remove.
+#include "knnbert/text/dataset_labels.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
 #include "stack.hpp"

@@ -19,4 +19,4 @@ class Classifier;
 template <class Stack, class... Terms>
 class Trainer;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -25,5 +25,5 @@
 namespace knnbert::inline v0_1 {
 extern template class Trainer<DefaultStack, CrossEntropy>;
 extern template class Trainer<DefaultStack, CrossEntropy, QueueContrastive>;
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 #endif

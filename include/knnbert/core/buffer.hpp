@@ -118,4 +118,4 @@ class AlignedBuffer {
   index_t size_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

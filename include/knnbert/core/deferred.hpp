@@ -65,4 +65,4 @@ class Deferred {
   std::shared_ptr<Source> source_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

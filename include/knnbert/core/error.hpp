@@ -35,4 +35,4 @@ template <class E, class... Arguments>
   throw E(format(pattern, arguments...));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

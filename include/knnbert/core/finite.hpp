@@ -26,4 +26,4 @@ inline bool all_finite(std::span<const float> numbers) {
   return bad[0] == 0;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

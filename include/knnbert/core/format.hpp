@@ -41,4 +41,4 @@ std::string format(std::string_view pattern, const Arguments&... arguments) {
   return out;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

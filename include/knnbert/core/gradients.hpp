@@ -143,4 +143,4 @@ class Gradients {
   GradientListener* listener_ = nullptr;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -69,4 +69,4 @@ class LeasePool {
   std::vector<std::unique_ptr<T>> free_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

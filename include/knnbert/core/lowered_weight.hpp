@@ -12,4 +12,4 @@ struct LoweredWeight {
   AlignedBuffer<float> sums;    // int8: [N] sum over K of q, which goes with the zero of the activations
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

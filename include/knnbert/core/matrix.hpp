@@ -76,4 +76,4 @@ inline void assign_rows(ConstView from, index_t rows, index_t cols, Matrix& to) 
   else copy(from, to);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

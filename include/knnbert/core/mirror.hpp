@@ -97,4 +97,4 @@ class MirrorSlot {
   mutable std::atomic<State> state_{State::alone};
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

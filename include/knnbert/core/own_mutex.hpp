@@ -17,4 +17,4 @@ class OwnMutex {
   std::mutex mutex_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

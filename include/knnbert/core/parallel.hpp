@@ -139,4 +139,4 @@ class Workers {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

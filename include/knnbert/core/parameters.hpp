@@ -221,4 +221,4 @@ class ParameterBlock {
   bool fresh_ = false, complete_ = true;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

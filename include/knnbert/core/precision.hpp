@@ -20,4 +20,4 @@ inline Precision precision_from(std::string_view name) {
   raise<OptionError>("precision: '{}' given, fp32, bf16 or int8 expected", name);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -18,4 +18,4 @@ class ProgressListener {
   virtual bool stop_requested() { return false; }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -73,4 +73,4 @@ class Rng {
   std::uint64_t key_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -10,4 +10,4 @@ struct StepClock {
   Rng rng(Stream stream) const { return Rng(seed, stream, epoch, step); }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

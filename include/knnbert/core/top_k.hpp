@@ -67,4 +67,4 @@ class TopK {
   float threshold_ = -std::numeric_limits<float>::infinity();
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

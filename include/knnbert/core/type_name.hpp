@@ -47,4 +47,4 @@ std::string policy_name(const Policy& policy) {
   else return detail::without_qualifiers(detail::spelled_type<Policy>());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

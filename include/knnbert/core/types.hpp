@@ -12,4 +12,4 @@ using example_id = std::int64_t;  ///< identity of a labeled example in a datast
 /// An index that is not negative, as the standard library's containers take it.
 constexpr std::size_t as_size(index_t i) { return static_cast<std::size_t>(i); }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -61,4 +61,4 @@ void require_shape(std::string_view where, BasicView<T> view, index_t rows, inde
   raise<ShapeError>("{}: [{}, {}] given, [{}, {}] expected", where, view.rows(), view.cols(), rows, cols);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

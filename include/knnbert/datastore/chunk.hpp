@@ -55,4 +55,4 @@ struct ChunkView {
   const std::string& pair(index_t row) const { return chunk->pairs[static_cast<std::size_t>(row)]; }
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

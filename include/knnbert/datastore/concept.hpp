@@ -48,4 +48,4 @@ concept StoredDatastore = OwnedDatastore<D> &&
   { D::load(path, fingerprint, classes) } -> std::same_as<D>;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -28,4 +28,4 @@ struct NeighborFilter {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

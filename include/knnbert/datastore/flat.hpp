@@ -253,4 +253,4 @@ class FlatDatastore {
   example_id next_id_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -80,7 +80,7 @@ std::unique_ptr<const DatastoreContent> read_datastore(const std::filesystem::pa
                                                        std::string_view fingerprint,
                                                        std::span<const std::string> class_names);
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/datastore/flat_file_impl.hpp"

@@ -132,4 +132,4 @@ KNNBERT_INLINE std::unique_ptr<const DatastoreContent> read_datastore(const std:
   return content;
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

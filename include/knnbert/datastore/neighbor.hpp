@@ -42,4 +42,4 @@ class NeighborLists {
   std::vector<std::size_t> offsets_{0};
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -224,4 +224,4 @@ class ExactSearch {
   std::vector<KeyBlock> blocks_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -130,4 +130,4 @@ class FlatSnapshot {
   bool has_pairs_ = false;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

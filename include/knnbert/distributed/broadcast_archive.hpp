@@ -31,4 +31,4 @@ class BroadcastArchive {
   Team team_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

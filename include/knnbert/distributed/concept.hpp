@@ -40,4 +40,4 @@ concept DeviceCommunicator = Communicator<C> && requires(C& communicator, Mirror
   communicator.start_all_reduce(mirror, range);
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

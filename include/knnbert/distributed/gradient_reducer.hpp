@@ -82,4 +82,4 @@ class GradientReducer final : public GradientListener {
   std::vector<float> rows_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -213,4 +213,4 @@ class MpiCommunicator {
 };
 static_assert(Communicator<MpiCommunicator>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -47,7 +47,7 @@ class PartFiles {
   Team team_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/distributed/parts_impl.hpp"

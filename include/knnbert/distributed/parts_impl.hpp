@@ -56,4 +56,4 @@ KNNBERT_INLINE void PartFiles::join() const {
   std::filesystem::remove_all(folder_);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -16,4 +16,4 @@ struct SelfCommunicator {
 };
 static_assert(Communicator<SelfCommunicator>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

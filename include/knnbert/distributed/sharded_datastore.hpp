@@ -138,4 +138,4 @@ class ShardedDatastore {
   example_id next_id_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -136,4 +136,4 @@ inline void require_same(const Team& team, std::string_view what, std::uint64_t 
       raise<CommunicationError>("{}: rank {} has others than rank 0, the same expected", what, r);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -119,7 +119,7 @@ class BasicBert {
 using Bert = BasicBert<>;
 static_assert(TrainableEncoder<Bert>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #include "knnbert/encoder/bert_backward.hpp"
 #include "knnbert/encoder/bert_forward.hpp"

@@ -136,4 +136,4 @@ void BasicBert<Arch, Precisions>::embedding_backward(const ParameterBlock& value
                                 scattered, *gradients.parameters, workers);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

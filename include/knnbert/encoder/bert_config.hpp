@@ -48,8 +48,7 @@ inline std::string problem_of(const BertConfig& c) {
   constexpr index_t most_types = 1 << 16;
   if (c.family->segments ? c.type_vocab_size < 1 || c.type_vocab_size > most_types : c.type_vocab_size != 0)
     return format("type_vocab_size: {} given, {} expected", c.type_vocab_size, c.family->segments ? "1 to 65536" : "0");
-  if (c.pooler && !c.family->pooler)
-    return format("pooler: true given, false expected of a {}", c.family->model_type);
+  if (c.pooler && !c.family->pooler) return format("pooler: true given, false expected of a {}", c.family->model_type);
   if (c.hidden_size % c.num_attention_heads)
     return format("num_attention_heads: {} given, a divisor of hidden_size {} expected", c.num_attention_heads,
                   c.hidden_size);
@@ -69,4 +68,4 @@ inline void validate(const BertConfig& c) {
   if (const auto problem = detail::problem_of(c); !problem.empty()) raise<OptionError>("BertConfig::{}", problem);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -28,7 +28,7 @@ BertConfig read_bert_config(const std::filesystem::path& folder);
 void write_bert_config(const std::filesystem::path& folder, const BertConfig& c,
                        const std::optional<BertClassifier>& classifier = std::nullopt);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/encoder/bert_config_files_impl.hpp"

@@ -115,4 +115,4 @@ KNNBERT_INLINE void write_bert_config(const std::filesystem::path& folder, const
   write_json(folder / "config.json", json);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

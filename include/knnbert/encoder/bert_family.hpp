@@ -82,4 +82,4 @@ inline constexpr BertFamily distilbert_family{.model_type = "distilbert",
 
 inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family};
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

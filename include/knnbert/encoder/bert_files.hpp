@@ -82,7 +82,7 @@ class BertCheckpoint {
   std::string prefix_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/encoder/bert_files_impl.hpp"

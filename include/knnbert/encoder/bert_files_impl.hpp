@@ -149,4 +149,4 @@ KNNBERT_INLINE TensorView BertCheckpoint::find(const std::string& bert_name) con
   raise<FormatError>("{}: tensor '{}{}' is missing", name_, prefix_, name);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -177,4 +177,4 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Enc
              });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

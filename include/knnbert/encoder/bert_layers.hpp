@@ -52,4 +52,4 @@ struct BertLayers {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -16,7 +16,7 @@ std::vector<CheckpointTensor> checkpoint_tensors(const BertLayers& layers, const
 /// The name that old checkpoints use for a layer normalization's parameter, or the name itself.
 std::string old_style_name(const std::string& name);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/encoder/bert_names_impl.hpp"

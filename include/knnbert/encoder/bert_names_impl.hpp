@@ -36,4 +36,4 @@ KNNBERT_INLINE std::string old_style_name(const std::string& name) {
   return name.substr(0, norm) + (name.ends_with("weight") ? "LayerNorm.gamma" : "LayerNorm.beta");
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

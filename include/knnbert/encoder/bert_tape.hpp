@@ -103,4 +103,4 @@ struct BertWorkspace {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

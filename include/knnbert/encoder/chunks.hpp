@@ -32,4 +32,4 @@ inline std::span<const index_t> chunk_ends(std::span<const index_t> offsets, ind
   return ends;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

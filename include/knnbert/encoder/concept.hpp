@@ -119,4 +119,4 @@ concept StoredEncoder = Encoder<E> &&
   E::checkpoint_type::write_weights(encoder, std::as_const(values), facts, folder);
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

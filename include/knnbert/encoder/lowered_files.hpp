@@ -52,7 +52,7 @@ void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::p
   values.set_lowered(cached ? std::move(*cached) : std::move(lowered), precision);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/encoder/lowered_files_impl.hpp"

@@ -84,4 +84,4 @@ KNNBERT_INLINE std::optional<std::vector<LoweredWeight>> read_lowered(std::span<
   return lowered;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

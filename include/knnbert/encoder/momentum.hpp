@@ -21,4 +21,4 @@ inline void follow(const ParameterBlock& source, ParameterBlock& target, float m
   });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -15,4 +15,4 @@ inline double forward_operations(const BertConfig& c, const Batch& batch) {
   return operations * static_cast<double>(c.num_hidden_layers);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -112,4 +112,4 @@ struct BasicEncoderGradients {
 };
 using EncoderGradients = BasicEncoderGradients<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -19,4 +19,4 @@ inline void add_first_rows_backward(ConstView d_pooled, std::span<const index_t>
     for (index_t c = 0; c < d_hidden.cols(); ++c) d_hidden(offsets[as_size(b)], c) += d_pooled(b, c);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

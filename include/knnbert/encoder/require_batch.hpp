@@ -50,4 +50,4 @@ inline void require_batch(std::string_view where, const BertConfig& config, cons
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -36,7 +36,7 @@ SentenceSettings read_sentence_settings(const std::filesystem::path& folder);
 void write_sentence_settings(const std::filesystem::path& folder, index_t width, Pooling pooling, index_t max_length,
                              bool normalized);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/encoder/sentence_settings_impl.hpp"

@@ -162,4 +162,4 @@ KNNBERT_INLINE void write_sentence_settings(const std::filesystem::path& folder,
   write_json(folder / "modules.json", modules);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

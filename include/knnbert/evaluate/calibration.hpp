@@ -107,4 +107,4 @@ inline Calibration measure_calibration(ConstView probabilities, std::span<const 
   return result;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -59,4 +59,4 @@ class ConfusionMatrix {
   std::vector<index_t> gold_counts_, predicted_counts_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -65,4 +65,4 @@ inline Ratio spearman(std::span<const double> x, std::span<const double> y) {
   return pearson(average_ranks(x), average_ranks(y));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -61,4 +61,4 @@ inline Evaluation evaluate(std::span<const label_t> gold, const PredictorProbabi
           evaluate_predictor(gold, probabilities.head), evaluate_predictor(gold, probabilities.combined)};
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

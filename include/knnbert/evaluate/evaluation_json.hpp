@@ -82,4 +82,4 @@ inline OrderedJson to_json(const Evaluation& evaluation) {
   return out;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -95,4 +95,4 @@ inline Ratio matthews(const ConfusionMatrix& counts) {
                std::sqrt(n * n - predicted_squares) * std::sqrt(n * n - gold_squares));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

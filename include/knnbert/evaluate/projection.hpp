@@ -87,4 +87,4 @@ inline PlaneProjection fit_plane(ConstView points) {
   return plane;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -14,4 +14,4 @@ constexpr Ratio ratio(double numerator, double denominator) {
   return {numerator / denominator, true};
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -50,4 +50,4 @@ std::vector<Curve> curves_from_rows(const Rows& rows, std::initializer_list<std:
   return curves;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

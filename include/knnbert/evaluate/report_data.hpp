@@ -71,4 +71,4 @@ struct ReportLimits {
   index_t curve_points = 600;   ///< longer curves show means of consecutive points
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

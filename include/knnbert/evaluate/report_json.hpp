@@ -155,4 +155,4 @@ inline std::string script_safe(const OrderedJson& value) {
   return out;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

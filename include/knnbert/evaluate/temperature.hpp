@@ -83,4 +83,4 @@ inline void apply_temperature(double temperature, View logits) {
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -21,4 +21,4 @@ inline ConstEigenMap as_eigen(ConstView view) {
 inline View as_view(EigenRows& matrix) { return {matrix.data(), matrix.rows(), matrix.cols()}; }
 inline ConstView as_view(const EigenRows& matrix) { return {matrix.data(), matrix.rows(), matrix.cols()}; }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

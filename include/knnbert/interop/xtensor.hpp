@@ -34,4 +34,4 @@ inline ConstView as_view(const xt::xtensor<float, 2>& tensor) {
   return {tensor.data(), static_cast<index_t>(tensor.shape(0)), static_cast<index_t>(tensor.shape(1))};
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -97,4 +97,4 @@ auto archived_floats(Block& block) {
   else return std::span<float>(block.data(), size);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

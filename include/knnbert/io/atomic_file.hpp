@@ -108,4 +108,4 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, [&](AtomicFile& file) { file.append(content); });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

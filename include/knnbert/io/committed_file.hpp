@@ -55,4 +55,4 @@ inline FileDescriptor open_committed(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -127,4 +127,4 @@ class CsvReader {
   char separator_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

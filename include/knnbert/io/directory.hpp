@@ -139,4 +139,4 @@ auto read_unchanged(const std::filesystem::path& directory, const std::filesyste
   raise<IoError>("{}: changed {} times while it was read", directory.string(), most);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

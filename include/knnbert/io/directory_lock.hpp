@@ -177,4 +177,4 @@ class DirectoryLock {
   std::vector<std::filesystem::path> created_;  // the innermost first
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

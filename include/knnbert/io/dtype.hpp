@@ -84,4 +84,4 @@ inline float half_to_float(std::uint16_t half) {
 /// The upper half of a float as float; exact.
 inline float bfloat_to_float(std::uint16_t upper) { return std::bit_cast<float>(std::uint32_t{upper} << 16); }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

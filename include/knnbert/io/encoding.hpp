@@ -83,4 +83,4 @@ inline std::optional<Encoding> guess_utf16(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

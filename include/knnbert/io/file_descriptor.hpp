@@ -47,4 +47,4 @@ inline void synchronize_folder(const std::filesystem::path& folder) {
   if (::fsync(handle.number()) != 0 && errno != EINVAL) raise_io("synchronize", folder);  // EINVAL: nothing to do there
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -116,4 +116,4 @@ inline std::string decompress(std::string_view packed, index_t max_bytes, std::s
   return packed.starts_with("PK") ? unzip_only_file(packed, max_bytes, name) : gunzip(packed, max_bytes, name);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -56,4 +56,4 @@ inline double shortest_decimal(float x) {
 
 }  // namespace detail
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -109,4 +109,4 @@ class JsonBuilder {
   std::string problem_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

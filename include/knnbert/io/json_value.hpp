@@ -96,4 +96,4 @@ T optional_value(const Json& object, std::string_view key, T fallback, std::stri
   return json_as<T>(*found, format("{}: {}", where, key));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -19,4 +19,4 @@ std::string json_line(const AnyJson& value) {
   return value.dump(-1, ' ', false, AnyJson::error_handler_t::replace);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

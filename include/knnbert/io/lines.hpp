@@ -116,4 +116,4 @@ inline std::vector<std::string> read_lines(const std::filesystem::path& path, co
   return lines;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

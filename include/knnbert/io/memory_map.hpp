@@ -50,4 +50,4 @@ inline void release_pages(std::span<const std::byte> mapped) {
   if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

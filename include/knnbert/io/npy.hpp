@@ -46,4 +46,4 @@ inline void write_npy(const std::filesystem::path& path, ConstView matrix) {
   });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

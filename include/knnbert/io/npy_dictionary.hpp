@@ -82,4 +82,4 @@ class NpyDictionary {
   std::string_view rest_, name_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

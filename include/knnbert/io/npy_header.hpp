@@ -60,4 +60,4 @@ inline NpyContent parse_npy(std::span<const std::byte> file, std::string_view ty
   return {std::move(header.shape), data};
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -39,4 +39,4 @@ inline bool has_metadata(const std::filesystem::path& path, const std::map<std::
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -23,4 +23,4 @@ inline void refuse_placeholder(std::string_view content, std::string_view name) 
     raise<FormatError>("{}: a web page given, such as a server's error message, the file itself expected", name);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

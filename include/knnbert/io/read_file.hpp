@@ -44,4 +44,4 @@ inline std::string read_file(const std::filesystem::path& path, index_t max_byte
   return detail::read_all(file.number(), size, max_bytes, path);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

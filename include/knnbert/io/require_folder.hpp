@@ -14,4 +14,4 @@ inline void require_folder(const std::filesystem::path& path, std::string_view w
   if (!S_ISDIR(status.st_mode)) raise<IoError>("{}: a file given, {} expected", path.string(), what);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -35,4 +35,4 @@ class SafeTensors {
   SafeTensorsHeader header_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

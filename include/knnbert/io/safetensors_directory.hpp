@@ -54,7 +54,7 @@ class SafeTensorsDirectory {
   std::vector<std::size_t> shard_of_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/io/safetensors_directory_impl.hpp"

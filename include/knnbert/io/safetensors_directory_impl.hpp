@@ -48,4 +48,4 @@ KNNBERT_INLINE void SafeTensorsDirectory::open_shards(const std::filesystem::pat
       folder.string());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

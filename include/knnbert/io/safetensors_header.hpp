@@ -15,7 +15,7 @@ struct SafeTensorsHeader {
 /// Checks and indexes the bytes of a safetensors file. `name` appears in messages.  Errors: FormatError.
 SafeTensorsHeader parse_safetensors(std::span<const std::byte> file, std::string_view name);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/io/safetensors_header_impl.hpp"

@@ -86,4 +86,4 @@ KNNBERT_INLINE SafeTensorsHeader parse_safetensors(std::span<const std::byte> fi
   return header;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -78,7 +78,7 @@ class SafeTensorsWriter {
   std::map<std::string, Tensor> tensors_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/io/safetensors_writer_impl.hpp"

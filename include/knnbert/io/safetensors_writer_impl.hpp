@@ -69,4 +69,4 @@ KNNBERT_INLINE void SafeTensorsWriter::append(const Named& named, AtomicFile& fi
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -112,4 +112,4 @@ inline void TensorView::copy_to(std::span<std::int64_t> out) const {
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

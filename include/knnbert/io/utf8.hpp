@@ -84,4 +84,4 @@ inline std::string_view first_characters(std::string_view text, std::size_t byte
   return text.substr(0, bytes);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

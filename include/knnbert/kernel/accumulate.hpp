@@ -153,4 +153,4 @@ inline void accumulate_differences<Dispatched>(ConstView weights, ConstView quer
   dispatch<AccumulateDifferences>(weights, queries, keys, out);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

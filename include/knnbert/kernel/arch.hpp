@@ -109,4 +109,4 @@ KNNBERT_ALWAYS_INLINE float largest(Floats<Arch> v) {
 }
 
 }  // namespace kernel
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -166,4 +166,4 @@ inline void attention_backward<Dispatched>(const AttentionHead& head, ConstView 
   dispatch<AttentionBackward>(head, d_context, d_query, d_key, d_value, scratch);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -140,4 +140,4 @@ struct AttentionBf16 : Entry<void(const AttentionHeadLanes&, View, AttentionScra
   static constexpr auto* function = &attention_bf16<Arch, Lowered>;
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -231,4 +231,4 @@ inline index_t shortest_for_int8_attention<Dispatched>() {
   return dispatch<ShortestForInt8Attention>();
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

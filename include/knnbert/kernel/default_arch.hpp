@@ -16,4 +16,4 @@ using DefaultArch = kernel::Dispatched;
 using DefaultArch = xsimd::default_arch;
 #endif
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -31,4 +31,4 @@ decltype(auto) dispatch(Arguments&&... arguments) {
   return chosen<E>()(std::forward<Arguments>(arguments)...);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -106,4 +106,4 @@ inline float dot<Dispatched>(const float* a, const float* b, index_t width) {
   return dispatch<DotOfRows>(a, b, width);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

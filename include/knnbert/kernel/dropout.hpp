@@ -60,4 +60,4 @@ inline void apply_dropout<Dispatched>(ConstView from, const Dropout& dropout, Vi
 }
 
 }  // namespace kernel
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

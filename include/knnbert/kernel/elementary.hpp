@@ -179,4 +179,4 @@ struct Tanh {
   }
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -197,4 +197,4 @@ struct AddResidual {
 template <>
 inline constexpr bool in_registers<AddResidual<false>> = true;
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

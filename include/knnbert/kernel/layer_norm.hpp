@@ -118,4 +118,4 @@ inline void add_layer_norm_gradient<Dispatched>(ConstView x, ConstView statistic
   dispatch<AddLayerNormGradient>(x, statistics, d_y, d_gain, d_bias, first, last);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -34,4 +34,4 @@ struct LayerNormLowered : Entry<void(ConstView, const float*, const float*, floa
   static constexpr auto* function = &layer_norm_lowered<Arch, ProductsIn<P>>;
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -168,4 +168,4 @@ struct Dequantize {
 template <class Epilogue>
 inline constexpr bool in_registers<Dequantize<Epilogue>> = in_registers<Epilogue>;
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -60,4 +60,4 @@ struct LowerPanels : Entry<void(const float*, index_t, index_t, index_t, Lowered
   static constexpr auto* function = &lower_panels<Arch, ProductsIn<P>>;
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

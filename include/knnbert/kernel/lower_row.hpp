@@ -150,4 +150,4 @@ KNNBERT_ALWAYS_INLINE void lower_row(ConstView x, index_t r, View to, Int8Row* m
 
 }  // namespace detail
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -167,4 +167,4 @@ inline void scale_row<Dispatched>(float* row, index_t size, float factor) {
   dispatch<ScaleRow>(row, size, factor);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

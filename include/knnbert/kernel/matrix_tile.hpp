@@ -267,4 +267,4 @@ void add_matrix_weight_gradient(ConstView x, ConstView y, const Epilogue& epilog
 
 #endif
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

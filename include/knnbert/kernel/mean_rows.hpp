@@ -51,4 +51,4 @@ inline void add_mean_rows_backward<Dispatched>(ConstView d_pooled, std::span<con
   dispatch<AddMeanRowsBackward>(d_pooled, offsets, d_hidden);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

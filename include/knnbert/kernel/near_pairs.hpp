@@ -167,4 +167,4 @@ class NearQueries {
   LoweredWeight panels_;
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

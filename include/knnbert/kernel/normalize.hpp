@@ -50,4 +50,4 @@ void normalize_rows_backward(ConstView raw,           // [N, D]
   }
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

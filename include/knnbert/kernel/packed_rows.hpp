@@ -80,4 +80,4 @@ class PackedRows {
   alignas(64) float few_[few];
 };
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -51,4 +51,4 @@ inline double peak<Dispatched>() {
   return dispatch<Peak>();
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -141,7 +141,7 @@ inline bool native_bf16<Dispatched>() {
 template <Precision P>
 using ProductsIn = std::conditional_t<P == Precision::fp32, Fp32, std::conditional_t<P == Precision::bf16, Bf16, Int8>>;
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel
 
 namespace knnbert::inline v0_1 {
 
@@ -159,4 +159,4 @@ struct Precisions {
 using OnlyFp32 = Precisions<kernel::Fp32>;
 using AnyPrecision = Precisions<kernel::Fp32, kernel::Bf16, kernel::Int8>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

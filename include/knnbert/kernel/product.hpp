@@ -182,4 +182,4 @@ inline void add_column_sums<Dispatched>(ConstView y, float* d_bias, index_t firs
   dispatch<AddColumnSums>(y, d_bias, first, last);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

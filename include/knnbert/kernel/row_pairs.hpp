@@ -215,4 +215,4 @@ void for_each_pair(const PackedRows<Arch>& queries,  // [B, D]
   (std::make_integer_sequence<int, pair_vectors<Arch>>{});
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

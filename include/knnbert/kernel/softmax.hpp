@@ -67,4 +67,4 @@ KNNBERT_ALWAYS_INLINE void softmax_backward(const float* p, const float* kept, f
   }
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

@@ -75,4 +75,4 @@ using AllEntries = decltype(ForwardProducts<Precision::fp32>() + BackwardProduct
                             ForwardProducts<Precision::bf16>() + BackwardProducts<Precision::bf16>() + Int8Products() +
                             Rows() + Weights() + Heads() + Keys());
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

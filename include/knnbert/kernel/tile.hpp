@@ -191,4 +191,4 @@ void run_tile(index_t height, const LeftFactor& left, const RightFactor& b, inde
   }
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

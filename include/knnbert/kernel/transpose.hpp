@@ -137,4 +137,4 @@ inline void transpose_panels<Dispatched>(const float* panels, index_t rows, inde
   dispatch<TransposePanels>(panels, rows, cols, transposed, first, last);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

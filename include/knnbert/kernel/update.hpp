@@ -120,4 +120,4 @@ inline double sum_of_squares<Dispatched>(const float* x, index_t size) {
   return dispatch<SumOfSquares>(x, size);
 }
 
-}  // namespace knnbert::kernel
+}  // namespace knnbert::inline v0_1::kernel

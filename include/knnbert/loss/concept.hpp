@@ -36,4 +36,4 @@ inline void require_labels(std::string_view where, ConstView x, std::span<const 
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

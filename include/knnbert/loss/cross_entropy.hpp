@@ -68,4 +68,4 @@ inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, ConstView logi
   return weight * loss.add(logits, labels, weight, d_logits);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -72,4 +72,4 @@ struct BasicInBatchContrast {
 
 using InBatchContrast = BasicInBatchContrast<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

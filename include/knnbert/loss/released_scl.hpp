@@ -59,4 +59,4 @@ struct BasicReleasedSclLoss {
 
 using ReleasedSclLoss = BasicReleasedSclLoss<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -23,4 +23,4 @@ inline void softmax(std::span<const float> logits, std::span<float> probabilitie
     probabilities[c] = static_cast<float>(std::exp(logits[c] - normalizer));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

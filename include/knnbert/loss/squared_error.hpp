@@ -45,4 +45,4 @@ struct SquaredErrorLoss {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

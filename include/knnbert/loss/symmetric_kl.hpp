@@ -102,4 +102,4 @@ struct StableKl {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

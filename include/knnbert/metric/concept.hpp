@@ -63,4 +63,4 @@ inline void require_scores(std::string_view where, ConstView queries, ConstView 
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -34,4 +34,4 @@ struct ProductArch<BasicCosine<Arch>> {
   using type = Arch;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -41,4 +41,4 @@ struct ProductArch<BasicDot<Arch>> {
   using type = Arch;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -45,4 +45,4 @@ struct BasicEuclidean {
 
 using Euclidean = BasicEuclidean<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

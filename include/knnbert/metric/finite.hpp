@@ -17,4 +17,4 @@ inline void require_finite(std::string_view where, ConstView rows) {
     raise<NonFiniteError>("{}: row {} of {} is not finite, finite keys expected", where, row, rows.rows());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -55,4 +55,4 @@ struct Pairwise {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

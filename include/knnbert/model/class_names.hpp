@@ -46,4 +46,4 @@ class ClassNames {
   List list_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -196,7 +196,7 @@ class Classifier {
 extern template class Classifier<DefaultStack>;
 #endif
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #include "knnbert/model/classifier_examples.hpp"
 #include "knnbert/model/classifier_predict.hpp"

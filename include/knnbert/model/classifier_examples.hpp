@@ -142,4 +142,4 @@ std::vector<label_t> Classifier<Stack>::own_labels(const Dataset& data) {
   return labels;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

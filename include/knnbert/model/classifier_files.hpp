@@ -177,4 +177,4 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   return model;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

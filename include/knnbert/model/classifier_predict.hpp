@@ -175,4 +175,4 @@ Prediction Classifier<Stack>::predict(std::string_view text, std::string_view pa
   return std::move(predict({&first, 1}, {&second, 1}).front());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

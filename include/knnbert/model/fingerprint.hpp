@@ -59,4 +59,4 @@ inline std::string fingerprint(const ParameterBlock& values) {
   return digits;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -69,7 +69,7 @@ auto from_file(const std::string& where, F&& f) {
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/model/model_file_impl.hpp"

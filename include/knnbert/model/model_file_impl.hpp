@@ -77,4 +77,4 @@ KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const Mo
   write_json(path, json);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -235,4 +235,4 @@ class Network {
   std::unique_ptr<LeasePool<ProjectionScratch>> projections_ = std::make_unique<LeasePool<ProjectionScratch>>();
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -30,4 +30,4 @@ bool read_encoder(const typename Stack::encoder_type::checkpoint_type& checkpoin
   return true;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

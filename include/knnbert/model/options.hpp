@@ -33,4 +33,4 @@ struct ClassifierOptions {
   std::string device = "cpu";
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

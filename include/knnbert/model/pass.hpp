@@ -57,4 +57,4 @@ struct BasicPassGradients {
                                     ///< gradient of the words
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

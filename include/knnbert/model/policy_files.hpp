@@ -59,4 +59,4 @@ void take_policy(const ModelFile& file, const char* role, const std::string& whe
   });
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

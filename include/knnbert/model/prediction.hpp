@@ -47,4 +47,4 @@ struct Prediction {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

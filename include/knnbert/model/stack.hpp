@@ -43,4 +43,4 @@ struct BasicStack {
 extern template class BasicBert<DefaultArch, StackPrecisions<DefaultArch>>;
 #endif
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -26,4 +26,4 @@ class StoreOrigin {
   std::shared_ptr<const void> generation_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -169,4 +169,4 @@ void block_forward(const Block& block, const ParameterBlock& values, TextRange t
   detail::feed_forward<Arch, Precisions>(block, values, a, begin, rows, dropout, lowered, workers);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

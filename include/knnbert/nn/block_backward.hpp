@@ -149,4 +149,4 @@ void add_block_gradients(const Block& block, const BlockActivations<ConstView>& 
   });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -125,4 +125,4 @@ void block_forward_lowered(const Block& block, const ParameterBlock& values, Tex
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

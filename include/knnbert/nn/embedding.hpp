@@ -76,4 +76,4 @@ void add_embedding_gradients(const EmbeddingTables& tables, const Batch& batch, 
   });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

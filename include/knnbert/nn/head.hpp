@@ -139,4 +139,4 @@ class BasicMlpHead {
 
 using MlpHead = BasicMlpHead<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -17,4 +17,4 @@ inline void initialize_uniform(const Linear& layer, ParameterBlock& values, cons
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -214,4 +214,4 @@ struct Norm {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

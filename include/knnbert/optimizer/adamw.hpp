@@ -157,4 +157,4 @@ class BasicAdamW {
 using AdamW = BasicAdamW<>;
 static_assert(TrainingOptimizer<AdamW>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

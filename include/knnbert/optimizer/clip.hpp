@@ -90,4 +90,4 @@ struct Clipping<O> {
 template <class O>
 using clipping_optimizer = typename detail::Clipping<O>::type;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

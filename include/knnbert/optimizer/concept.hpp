@@ -42,4 +42,4 @@ concept Schedule = std::copyable<S> && requires(const S& schedule, index_t updat
 template <class S>
 concept TrainingSchedule = Schedule<S> && std::constructible_from<S, const ScheduleOptions&>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

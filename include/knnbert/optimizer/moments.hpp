@@ -36,4 +36,4 @@ class Moments {
   AlignedBuffer<float> floats_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -71,4 +71,4 @@ class SelectedSchedule {
 static_assert(TrainingSchedule<SelectedSchedule>);
 static_assert(Schedule<ConstantSchedule> && Schedule<LinearSchedule> && Schedule<CosineSchedule>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

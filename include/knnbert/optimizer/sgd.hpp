@@ -60,4 +60,4 @@ class BasicSgd {
 using Sgd = BasicSgd<>;
 static_assert(TrainingOptimizer<Sgd>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

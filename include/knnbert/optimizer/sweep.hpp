@@ -46,4 +46,4 @@ inline void require_step(std::string_view where, const ParameterBlock& values, c
     raise<ShapeError>("{}: {} multipliers for {} parameters", where, multipliers.size(), count);
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

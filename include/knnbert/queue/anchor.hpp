@@ -50,4 +50,4 @@ AnchorOutcome anchor_loss(float* row, index_t size, std::span<const Scored> posi
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -93,4 +93,4 @@ void take_census(const Mask& mask, std::span<const label_t> keys, std::span<cons
   take_census(anchors, options, positives, count, census);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -91,4 +91,4 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
   std::vector<Ring> rings_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

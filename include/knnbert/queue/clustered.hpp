@@ -37,4 +37,4 @@ class ClusteredQueue : public FifoQueue<M, Arch, ClusterMask, ClusterPositives> 
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -28,4 +28,4 @@ concept Queue = requires(Q& queue, const Q& constant, ConstView keys, std::span<
   { constant.contrast(keys, labels, options, rng, d_queries) } -> std::same_as<ContrastReport>;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -205,4 +205,4 @@ class QueueContrast {
   std::vector<detail::AnchorOutcome>& outcomes_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

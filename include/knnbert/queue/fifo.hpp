@@ -49,4 +49,4 @@ class FifoQueue : public KeyTable<M, Arch, Mask, Positives> {
   index_t next_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -34,4 +34,4 @@ inline AnchorOutcome interleaved_loss(std::span<float> row, std::span<const Scor
   return outcome;
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

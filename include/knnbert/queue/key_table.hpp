@@ -149,4 +149,4 @@ class KeyTable {
   std::shared_ptr<LeasePool<ContrastScratch>> scratch_ = std::make_shared<LeasePool<ContrastScratch>>();
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -33,4 +33,4 @@ struct ClusterMask {
   bool same_cluster(label_t a, label_t b) const { return a / classes == b / classes; }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -49,4 +49,4 @@ class MemoryBank : public KeyTable<M, Arch, SameLabel, MostAndLeastSimilar> {
   bool frozen_ = false;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -69,4 +69,4 @@ struct ContrastReport {
   bool present() const { return valid_anchors > 0; }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -149,4 +149,4 @@ struct ClusterPositives {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -115,4 +115,4 @@ using bound_term = typename detail::BoundTerm<T, Model>::type;
 template <class T>
 concept WholeBatchTerm = T::whole_batch;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -22,4 +22,4 @@ struct CrossEntropy {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

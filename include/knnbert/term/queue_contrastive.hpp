@@ -222,4 +222,4 @@ class SampledQueueContrastive : public QueueContrastiveOptions {
 
 using QueueContrastive = SampledQueueContrastive<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

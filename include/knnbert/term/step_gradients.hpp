@@ -74,4 +74,4 @@ class StepGradients {
   std::vector<typename Model::hidden_gradient_type> views_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -215,4 +215,4 @@ static_assert(Voting<VotingArchetype> && Fusion<FusionArchetype>);
 static_assert(Loss<LossArchetype> && Divergence<DivergenceArchetype>);
 static_assert(TrainingOptimizer<OptimizerArchetype> && TrainingSchedule<ScheduleArchetype>);
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

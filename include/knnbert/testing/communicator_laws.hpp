@@ -88,4 +88,4 @@ BrokenLaws communicator_laws(C& communicator) {
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

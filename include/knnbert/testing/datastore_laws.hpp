@@ -103,4 +103,4 @@ BrokenLaws datastore_laws(Make&& make, bool exact = true) {
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

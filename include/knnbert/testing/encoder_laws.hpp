@@ -133,4 +133,4 @@ BrokenLaws stored_encoder_laws(const typename E::config_type& config, const std:
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

@@ -67,4 +67,4 @@ inline double largest_difference(ConstView a, ConstView b) {
   return worst;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

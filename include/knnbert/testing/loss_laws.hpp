@@ -65,4 +65,4 @@ BrokenLaws divergence_laws(const D& divergence, index_t rows = 4, index_t cols =
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

@@ -64,4 +64,4 @@ class MemoryArchive {
   bool restoring_ = false;
 };
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

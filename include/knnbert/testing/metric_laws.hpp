@@ -81,4 +81,4 @@ BrokenLaws metric_laws(const M& metric = {}, index_t width = 19, double toleranc
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

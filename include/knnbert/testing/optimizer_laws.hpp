@@ -92,4 +92,4 @@ BrokenLaws optimizer_laws(const O& fresh = O()) {
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

@@ -99,4 +99,4 @@ BrokenLaws queue_laws(Make&& make) {
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

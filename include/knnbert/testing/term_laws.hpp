@@ -116,4 +116,4 @@ BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Term
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

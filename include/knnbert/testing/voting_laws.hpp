@@ -57,4 +57,4 @@ BrokenLaws fusion_laws(const F& fusion = {}) {
   return broken;
 }
 
-}  // namespace knnbert::testing
+}  // namespace knnbert::inline v0_1::testing

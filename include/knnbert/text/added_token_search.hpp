@@ -47,4 +47,4 @@ inline void AddedTokenMatcher::operator()(std::string_view text, OnText&& on_tex
   if (done < text.size()) on_text(text.substr(done));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -59,7 +59,7 @@ class AddedTokenMatcher {
   std::array<std::size_t, 257> begin_ = {};  // patterns of each first byte
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/added_tokens_impl.hpp"

@@ -18,4 +18,4 @@ KNNBERT_INLINE AddedTokenMatcher::AddedTokenMatcher(std::vector<Pattern> pattern
   for (std::size_t byte = 0; byte < 256; ++byte) begin_[byte + 1] += begin_[byte];
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

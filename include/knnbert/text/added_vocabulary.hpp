@@ -35,7 +35,7 @@ class AddedVocabulary {
   index_t size_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/added_vocabulary_impl.hpp"

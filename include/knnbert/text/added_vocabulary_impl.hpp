@@ -65,4 +65,4 @@ KNNBERT_INLINE std::string_view AddedVocabulary::token(token_t id) const {
   return names_.token(static_cast<token_t>(found - ids_.begin()));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

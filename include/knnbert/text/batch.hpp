@@ -63,4 +63,4 @@ struct Batch {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -60,4 +60,4 @@ inline ByteBlock look_at(const char* text, bool has_all_white_space) {
   return block;
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -33,4 +33,4 @@ concept StoredTokenizer = Tokenizer<T> && std::copyable<T> &&
   tokenizer.save(directory);
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

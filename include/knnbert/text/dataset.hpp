@@ -86,7 +86,7 @@ class Dataset {
   bool has_pairs_ = false;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/dataset_impl.hpp"

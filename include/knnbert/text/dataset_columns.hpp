@@ -109,4 +109,4 @@ class ColumnFinder {
   const DatasetOptions& options_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

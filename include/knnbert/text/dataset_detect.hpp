@@ -88,4 +88,4 @@ inline LabeledRows read_rows(std::string_view text, std::string_view name, const
   return out.take();
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -129,4 +129,4 @@ inline Dialect find_dialect(std::string_view text, std::string_view name, bool c
   return {separator, separator != '\t' || has_quoted_fields(text, name, out)};
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -71,4 +71,4 @@ inline Columns evident_columns(const std::vector<DelimitedRow>& rows, std::size_
   return {};
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -36,4 +36,4 @@ inline FirstRow judge_first_row(const std::vector<DelimitedRow>& rows, index_t t
   return shorter ? FirstRow::doubtful_names : FirstRow::doubtful_example;
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -185,4 +185,4 @@ KNNBERT_INLINE Dataset Dataset::drop_duplicates_of(const Dataset& other) const {
   return detail::filtered(*this, [&](index_t i) { return !seen.contains(key(*this, i)); });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -68,4 +68,4 @@ inline void read_clinc(std::string_view text, std::string_view name, const Datas
   }
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -83,4 +83,4 @@ inline void sort_classes(std::vector<std::string>& classes) {
                      [](const auto& a, const auto& b) { return number_of(a) < number_of(b); });
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

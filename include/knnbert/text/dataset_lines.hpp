@@ -32,4 +32,4 @@ inline void read_fasttext(std::string_view text, const DatasetOptions& options, 
   }
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -176,4 +176,4 @@ inline bool looks_like_names(const std::vector<std::string>& row) {
   return any;
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

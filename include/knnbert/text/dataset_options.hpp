@@ -51,7 +51,7 @@ struct DatasetOptions {
 /// The format of a name as in the enumeration; "auto" and "glue" (a TSV) work too.  Errors: OptionError.
 Format parse_format(std::string_view name);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/dataset_options_impl.hpp"

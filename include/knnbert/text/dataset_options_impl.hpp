@@ -26,4 +26,4 @@ KNNBERT_INLINE Format parse_format(std::string_view name) {
   raise<OptionError>("parse_format: '{}' given, one of {} expected", name, known);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -124,4 +124,4 @@ class RowCollector {
   index_t malformed_ = 0, first_malformed_ = 0;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

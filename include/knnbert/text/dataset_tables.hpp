@@ -218,4 +218,4 @@ inline void read_table(std::string_view text, std::string_view name, bool csv, F
   }
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -53,7 +53,7 @@ class GreedyPieces {
   int shift_ = 0;                      // hash to place
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/greedy_pieces_impl.hpp"

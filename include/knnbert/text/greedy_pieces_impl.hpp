@@ -66,4 +66,4 @@ KNNBERT_INLINE void GreedyPieces::cover(std::string_view word, index_t character
   ids.push_back(unknown_);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

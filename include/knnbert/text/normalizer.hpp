@@ -57,7 +57,7 @@ class Normalizer {
   std::array<Ascii, 128> ascii_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/normalizer_impl.hpp"

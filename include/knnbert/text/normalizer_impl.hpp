@@ -31,4 +31,4 @@ KNNBERT_INLINE std::string Normalizer::normalize(std::string_view text) const {
   return std::move(copy.text);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -68,4 +68,4 @@ inline void Normalizer::emit(char32_t c, std::uint8_t properties, Sink& sink) co
   else sink.push(c, properties);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -49,4 +49,4 @@ class WordSplitter {
   std::string word_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -23,4 +23,4 @@ concept DataSource = requires(const D& data, std::span<const index_t> examples, 
   data.assign(examples, clock, batch, targets);
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

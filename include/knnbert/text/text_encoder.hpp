@@ -74,7 +74,7 @@ class TextEncoder {
   std::shared_ptr<LeasePool<Scratch>> pool_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/text_encoder_impl.hpp"

@@ -181,4 +181,4 @@ KNNBERT_INLINE void TextEncoder::operator()(std::string_view text, const GreedyP
   encode_blocks(rest.data(), rest_end, rest_end, call);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

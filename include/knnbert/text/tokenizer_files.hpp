@@ -132,4 +132,4 @@ inline bool fits_lines(const Vocabulary& vocabulary) {
 
 }  // namespace detail
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -167,4 +167,4 @@ inline void read_tokenizer_json(const std::filesystem::path& path, TokenizerDesc
     options.suggested.truncation = require<index_t>(truncation, "max_length", where + ": truncation");
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -105,4 +105,4 @@ inline OrderedJson tokenizer_config_json(const WordPieceOptions& options, const 
   return json;
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

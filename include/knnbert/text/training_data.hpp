@@ -78,4 +78,4 @@ struct SameClassSampler {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

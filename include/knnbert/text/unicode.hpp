@@ -96,4 +96,4 @@ void to_lower(char32_t code, Sink&& sink) {
   sink(changes ? static_cast<char32_t>(static_cast<std::int32_t>(code) + range->difference) : code);
 }
 
-}  // namespace knnbert::unicode
+}  // namespace knnbert::inline v0_1::unicode

@@ -72,7 +72,7 @@ class Vocabulary {
   int shift_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/vocabulary_impl.hpp"

@@ -34,4 +34,4 @@ KNNBERT_INLINE std::string_view Vocabulary::token(token_t id) const {
   return text(id);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -36,4 +36,4 @@ inline std::size_t space_after(std::string_view text, std::size_t first) {
   return static_cast<std::size_t>(at - text.data());
 }
 
-}  // namespace knnbert::unicode
+}  // namespace knnbert::inline v0_1::unicode

@@ -110,4 +110,4 @@ class WordCache {
   std::vector<Line> lines_ = std::vector<Line>(std::size_t{1} << bits);
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

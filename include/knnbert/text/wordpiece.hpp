@@ -67,7 +67,7 @@ class WordPiece {
 
 static_assert(Tokenizer<WordPiece>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/text/wordpiece_impl.hpp"

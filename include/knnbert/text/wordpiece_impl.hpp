@@ -145,4 +145,4 @@ KNNBERT_INLINE void WordPiece::save(const std::filesystem::path& directory) cons
   write_file_atomically(directory / "vocab.txt", lines);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -28,4 +28,4 @@ struct WordPieceOptions {
   SuggestedLengths suggested = {};
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

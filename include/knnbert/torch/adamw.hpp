@@ -187,4 +187,4 @@ class TorchAdamW {
 
 static_assert(Optimizer<TorchAdamW>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -181,7 +181,7 @@ class TorchBert {
   BertLayers layers_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #include "knnbert/torch/bert_backward.hpp"
 #include "knnbert/torch/bert_forward.hpp"

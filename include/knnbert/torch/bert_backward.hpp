@@ -91,4 +91,4 @@ inline void TorchBert::embedding_backward(const TorchTape& tape, at::Tensor d, c
   for (const token_t id : tape.batch().ids) gradients.parameters->touch(id);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -67,4 +67,4 @@ at::Tensor torch_block(const Block& block, const BlockRates& rates, const Weight
                     dropout(torch_linear(block.output, weights, inner), rates.output) + middle);
 }
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -121,4 +121,4 @@ inline at::Tensor TorchBert::encode_all(const ParameterBlock& values, const Torc
   return at::cat(passes).index_select(0, detail::to_device(std::span<const std::int64_t>(place_of), device_));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -57,4 +57,4 @@ class TorchTape {
 /// LibTorch keeps its own buffers.
 struct TorchWorkspace {};
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -132,4 +132,4 @@ class TorchCommunicator {
 };
 static_assert(DeviceCommunicator<TorchCommunicator>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -104,4 +104,4 @@ class TorchContrast {
   at::Tensor largest_, total_, mean_, negatives_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

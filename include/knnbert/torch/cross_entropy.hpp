@@ -28,4 +28,4 @@ inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRow
   });
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -47,4 +47,4 @@ inline void to_host(const at::Tensor& rows, View out) {
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -73,4 +73,4 @@ class DeviceKeys {
   double longest_ = 0;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

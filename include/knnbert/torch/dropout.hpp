@@ -52,4 +52,4 @@ class SeededDropout {
   at::Tensor state_;
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -43,4 +43,4 @@ decltype(auto) guarded(std::string_view where, F&& f) {
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -203,4 +203,4 @@ class TorchFlat : public FlatDatastore<M> {
 
 static_assert(Datastore<TorchFlat<>>);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

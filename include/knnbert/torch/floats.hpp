@@ -70,4 +70,4 @@ inline at::Tensor parameter_view(const at::Tensor& floats, const Parameter& p) {
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -119,4 +119,4 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -10,4 +10,4 @@ concept InnerProduct = Metric<M> && requires {
   typename ProductArch<M>::type;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -49,4 +49,4 @@ inline c10::intrusive_ptr<c10d::Backend> nccl(const NcclOptions& options) {
   }
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -102,4 +102,4 @@ struct PackedBatch {
   }
 };
 
-}  // namespace knnbert::detail
+}  // namespace knnbert::inline v0_1::detail

@@ -242,4 +242,4 @@ class TorchQueue {
   index_t next_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

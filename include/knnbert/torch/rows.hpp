@@ -113,4 +113,4 @@ inline void assign_rows(const TorchInput& from, index_t rows, index_t cols, Torc
   to.fill(0);
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -25,4 +25,4 @@ struct BasicTorchStack : BasicStack<Arch> {
 
 using TorchStack = BasicTorchStack<>;
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -61,7 +61,7 @@ void read_checkpoint(const Checkpoint& checkpoint, const RunIdentity& run, Archi
 /// given up. Those of other runs stay.  Errors: IoError.
 void remove_old_checkpoints(const DirectoryLock& lock, const RunIdentity& run, index_t newest, index_t kept);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/train/checkpoint_impl.hpp"

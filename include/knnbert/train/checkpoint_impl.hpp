@@ -113,4 +113,4 @@ KNNBERT_INLINE void remove_old_checkpoints(const DirectoryLock& lock, const RunI
     if (item < end - std::min(kept, end - found.begin()) || item >= end) remove_folder(lock, item->place.filename());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -72,4 +72,4 @@ struct TrainerOptions {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

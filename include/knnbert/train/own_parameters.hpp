@@ -78,4 +78,4 @@ struct OwnParameters {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

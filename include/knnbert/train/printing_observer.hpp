@@ -42,4 +42,4 @@ class PrintingObserver {
   std::vector<Deferred<float>> losses_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

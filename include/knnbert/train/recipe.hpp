@@ -98,4 +98,4 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
 
 inline Recipe recommended(const Dataset& data, index_t width = 384) { return recommended(training_facts(data, width)); }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -132,4 +132,4 @@ inline EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch)
 
 }  // namespace detail
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -93,7 +93,7 @@ RunIdentity identity_of(const TrainerOptions& o);
 /// Throws CommunicationError on all processes, unless all have the same run.
 void require_same_run(const Team& team, std::string_view where, const RunIdentity& own);
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)
 #include "knnbert/train/run_identity_impl.hpp"

@@ -129,4 +129,4 @@ KNNBERT_INLINE void require_same_run(const Team& team, std::string_view where, c
                                 std::string_view(next, static_cast<std::size_t>(sizes[rank])));
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

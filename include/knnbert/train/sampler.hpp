@@ -53,4 +53,4 @@ class ShuffledBatches {
   std::vector<index_t> order_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

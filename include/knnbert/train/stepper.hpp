@@ -289,4 +289,4 @@ class Stepper {
   StepGradients<Network> entering_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

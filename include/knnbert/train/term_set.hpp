@@ -62,4 +62,4 @@ class TermSet {
   std::tuple<Terms...> terms_;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -88,4 +88,4 @@ RunIdentity Trainer<Stack, Terms...>::identity(const Dataset& train, const Datas
                          model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
 }
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -262,4 +262,4 @@ class TrainingRun {
   index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1, skipped_ = 0;
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -52,4 +52,4 @@ inline void require_same_classes(std::string_view where, std::span<const float> 
 }
 
 }  // namespace detail
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

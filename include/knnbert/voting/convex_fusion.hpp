@@ -35,4 +35,4 @@ struct KnnOnly {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

@@ -17,4 +17,4 @@ struct DistanceWeighted {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

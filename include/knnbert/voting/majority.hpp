@@ -12,4 +12,4 @@ struct MajorityVoting {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

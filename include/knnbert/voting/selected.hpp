@@ -33,4 +33,4 @@ struct SelectedVoting {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1

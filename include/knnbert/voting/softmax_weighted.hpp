@@ -22,4 +22,4 @@ struct SoftmaxWeighted {
   }
 };
 
-}  // namespace knnbert
+}  // namespace knnbert::inline v0_1
