@@ -7,7 +7,7 @@ set(layers core kernel io text nn encoder metric queue datastore voting loss opt
 set(outside_of_layers config.hpp fwd.hpp version.hpp)
 set(forbidden iostream regex ranges random functional)
 if(NOT line_limit)
-  set(line_limit 300)
+  set(line_limit 250)
 endif()
 
 # <regular expression of an included header>=<regular expression of the files that may include it>

@@ -3,5 +3,6 @@
 
 namespace knnbert {
 template class BasicBert<DefaultArch, StackPrecisions<DefaultArch>>;
+template class Network<DefaultStack>;
 template class Classifier<DefaultStack>;
 }  // namespace knnbert

@@ -1,8 +1,9 @@
 #include <set>
 
-#include "evaluation.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
+#include "knnbert/evaluate/judge.hpp"
 #include "options.hpp"
+#include "stack.hpp"
 
 namespace knnbert::cli {
 

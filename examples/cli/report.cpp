@@ -1,10 +1,11 @@
-#include "evaluation.hpp"
+#include "knnbert/evaluate/judge.hpp"
 #include "knnbert/evaluate/projection.hpp"
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
 #include "options.hpp"
 #include "page.hpp"
 #include "pairs.hpp"
+#include "stack.hpp"
 
 namespace knnbert::cli {
 

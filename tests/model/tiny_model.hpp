@@ -7,9 +7,6 @@
 #include "nn/directional.hpp"
 
 // Compiled once a test program, in instance_*.cpp: the other files take half the time.
-extern template class knnbert::BasicBert<>;
-extern template class knnbert::Network<knnbert::DefaultStack>;
-extern template class knnbert::Classifier<knnbert::DefaultStack>;
 
 namespace knnbert_test {
 

@@ -6,6 +6,7 @@
 #include "knnbert/core/type_name.hpp"
 #include "knnbert/datastore/concept.hpp"
 #include "knnbert/datastore/flat_file.hpp"
+#include "knnbert/datastore/require_entries.hpp"
 #include "knnbert/datastore/snapshot.hpp"
 #include "knnbert/metric/cosine.hpp"
 
@@ -82,7 +83,7 @@ class FlatDatastore {
                               std::span<const label_t> labels,            // [n]
                               std::span<const std::string> texts = {},    // [n], or none
                               std::span<const std::string> pairs = {}) {  // second texts [n], or none
-    require(keys, labels, texts, pairs);
+    detail::require_entries(keys, labels, texts, pairs, width());
     const std::lock_guard writing(writing_);
     std::vector<example_id> ids(labels.size());
     std::iota(ids.begin(), ids.end(), next_id_);
@@ -160,20 +161,6 @@ class FlatDatastore {
 
  private:
   static constexpr index_t smallest_chunk = 64, largest_chunk = 4096;  // rows
-
-  void require(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
-               std::span<const std::string> pairs) const {
-    if (keys.rows() != std::ssize(labels))
-      raise<ShapeError>("FlatDatastore::add: {} keys but {} labels", keys.rows(), labels.size());
-    if (!texts.empty() && texts.size() != labels.size())
-      raise<ShapeError>("FlatDatastore::add: {} keys but {} texts", keys.rows(), texts.size());
-    if (!pairs.empty() && pairs.size() != labels.size())
-      raise<ShapeError>("FlatDatastore::add: {} keys but {} second texts", keys.rows(), pairs.size());
-    require_shape("FlatDatastore::add", keys, keys.rows(), width());
-    for (const label_t label : labels)
-      if (label < 0) raise<ShapeError>("FlatDatastore::add: label {} given, labels count from 0", label);
-    require_finite("FlatDatastore::add", keys);
-  }
 
   void publish(std::shared_ptr<const snapshot_type> next) noexcept {
     const std::lock_guard reading(reading_);

@@ -193,6 +193,7 @@ class Classifier {
 };
 
 #if defined(KNNBERT_COMPILED)
+extern template class Network<DefaultStack>;
 extern template class Classifier<DefaultStack>;
 #endif
 

@@ -2,6 +2,7 @@
 #include "knnbert/distributed/broadcast_archive.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/train/checkpoint.hpp"
+#include "knnbert/train/identity_of_run.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
 
@@ -14,35 +15,6 @@ struct FitReport {
   bool interrupted = false;  ///< an observer asked to stop before the end
   RunIdentity identity;      ///< what the run's checkpoints belong to
 };
-
-/// What the checkpoints of a run belong to: everything that its bits depend on.
-template <class Stack, class... Terms>
-RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions& options,
-                            const std::tuple<Terms...>& terms, const TrainingData& train, const Batch& dev,
-                            std::span<const label_t> dev_labels) {
-  RunIdentity run = identity_of(options);
-  const auto& own = model.options();
-  const auto& network = model.network();
-  run.add("pooling", detail::name_in(detail::pooling_names, network.pooling()));
-  run.add("head_hidden_layer", own.head_hidden_layer);
-  run.add("max_length", own.max_length);
-  run.add("precision", name_of(own.precision));
-  run.add("device", own.device.substr(0, own.device.find(':')));
-  if constexpr (requires { network.encoder().instruction_set(); })
-    run.add("instruction_set", network.encoder().instruction_set());
-  const auto add_term = [&](const auto& term) {
-    const std::string name(term.name);
-    run.add("term." + name, true);
-    if constexpr (requires { term.identity([](std::string_view, int) {}); })
-      term.identity(
-          [&](std::string_view setting, const auto& value) { run.add(name + "." + std::string(setting), value); });
-  };
-  std::apply([&](const auto&... term) { (add_term(term), ...); }, terms);
-  run.add("parameters", identity_of(network.values().table()));
-  run.add("train_data", identity_of(train.tokens(), train.labels()));
-  run.add("dev_data", identity_of(dev, dev_labels));
-  return run;
-}
 
 /// One call of Trainer::fit().
 template <class Stack, class... Terms>  // as they train: see bound_term

@@ -1,0 +1,36 @@
+#pragma once
+#include "knnbert/evaluate/evaluation.hpp"
+#include "knnbert/model/classifier.hpp"
+
+namespace knnbert::inline v0_1 {
+
+/// Labeled texts, with a model's labels, and what the model says of them.
+struct Judged {
+  Dataset data;
+  Distributions distributions;
+  Evaluation evaluation;
+};
+
+/// Errors: FormatError for a class that the model does not have, and without any example; ShapeError for an example
+/// without label; as Classifier::predict.
+template <class Stack>
+Judged judge(const Classifier<Stack>& model, const Dataset& data) {
+  const auto classes = model.classes();
+  Judged judged{data.with_classes(*classes), {}, {}};
+  if (judged.data.size() == 0) raise<FormatError>("no labeled examples to evaluate");
+  for (index_t i = 0; i < judged.data.size(); ++i)
+    if (judged.data.label(i) == no_label) raise<ShapeError>("judge: {} has no label", judged.data.location(i));
+  judged.distributions = model.distributions(model.tokenize(judged.data.texts(), judged.data.pairs()));
+  const auto& d = judged.distributions;
+  judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, *classes);
+  return judged;
+}
+
+/// What a model achieves on labeled texts: accuracy, F1, calibration and more of neighbors, head and both.  Errors: as
+/// judge.
+template <class Stack>
+Evaluation evaluate(const Classifier<Stack>& model, const Dataset& data) {
+  return judge(model, data).evaluation;
+}
+
+}  // namespace knnbert::inline v0_1

@@ -1,3 +1,0 @@
-#include "model/tiny_model.hpp"
-
-template class knnbert::Classifier<knnbert::DefaultStack>;
