@@ -6,8 +6,6 @@
 #include "knnbert/model/classifier_files.hpp"
 #include "nn/directional.hpp"
 
-// Compiled once a test program, in instance_*.cpp: the other files take half the time.
-
 namespace knnbert_test {
 
 using namespace knnbert;
