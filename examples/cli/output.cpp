@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "config.hpp"
+#include "knnbert/io/json.hpp"
 
 namespace knnbert::cli {
 

@@ -1,3 +1,4 @@
+#include "knnbert/io/json.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
 #include "stack.hpp"

@@ -4,6 +4,8 @@
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
+#include "knnbert/io/json.hpp"
+#include "knnbert/io/placeholder.hpp"
 #include "knnbert/io/safetensors_directory.hpp"
 
 using namespace knnbert;

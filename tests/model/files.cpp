@@ -1,4 +1,5 @@
 // Model directories: round trips, damaged files, interrupted writes.
+#include "knnbert/io/json.hpp"
 #include "model/tiny_model.hpp"
 
 using namespace knnbert_test;

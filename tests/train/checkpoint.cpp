@@ -1,6 +1,7 @@
 // Checkpoints of other runs and damaged ones are refused before anything changes.
 #include <set>
 
+#include "knnbert/io/json.hpp"
 #include "train/tiny_trainer.hpp"
 
 using namespace knnbert_test;
