@@ -48,7 +48,7 @@ KNNBERT_INLINE void PartFiles::join() const {
       if (piece.shape.size() != 2 || piece.shape[0] != own.end - own.begin || (width >= 0 && piece.shape[1] != width))
         raise<FormatError>("{}: {} given, {} rows expected", file_of(part).string(), shape_text(piece.shape),
                            own.end - own.begin);
-      if (width < 0) file.append(detail::npy_header(detail::npy_type<float>, {rows_, piece.shape[1]}));
+      if (width < 0) file.append(detail::npy_header(detail::npy_type<float>(), {rows_, piece.shape[1]}));
       width = piece.shape[1];
       file.append(std::as_bytes(std::span(piece.values)));
     }

@@ -18,9 +18,9 @@ struct NpyArray {
 /// Errors: IoError; FormatError, also if the element type is another one.
 template <class T>
 NpyArray<T> read_npy(const std::filesystem::path& path) {
-  static_assert(!detail::npy_type<T>.empty(), "read_npy knows float, double, std::int32_t and std::int64_t");
+  static_assert(!detail::npy_type<T>().empty(), "read_npy knows float, double, std::int32_t and std::int64_t");
   const MemoryMap file(path);
-  auto [shape, data] = detail::parse_npy(file.bytes(), detail::npy_type<T>, sizeof(T), path.string());
+  auto [shape, data] = detail::parse_npy(file.bytes(), detail::npy_type<T>(), sizeof(T), path.string());
   NpyArray<T> array{std::move(shape), std::vector<T>(data.size() / sizeof(T))};
   if (!data.empty()) std::memcpy(array.values.data(), data.data(), data.size());
   return array;
@@ -29,11 +29,11 @@ NpyArray<T> read_npy(const std::filesystem::path& path) {
 /// Writes row-major values atomically.  Errors: IoError; ShapeError if the shape does not fit.
 template <class T>
 void write_npy(const std::filesystem::path& path, std::span<const T> values, const Shape& shape) {
-  static_assert(!detail::npy_type<T>.empty(), "write_npy knows float, double, std::int32_t and std::int64_t");
+  static_assert(!detail::npy_type<T>().empty(), "write_npy knows float, double, std::int32_t and std::int64_t");
   if (tensor_bytes(shape, sizeof(T)) != static_cast<index_t>(values.size_bytes()))
     raise<ShapeError>("write_npy: {} values given for shape {}", values.size(), shape_text(shape));
   write_file_atomically(path, [&](AtomicFile& file) {
-    file.append(detail::npy_header(detail::npy_type<T>, shape));
+    file.append(detail::npy_header(detail::npy_type<T>(), shape));
     file.append(std::as_bytes(values));
   });
 }
@@ -41,7 +41,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, con
 /// Writes a matrix [N, D] of floats atomically.  Errors: IoError.
 inline void write_npy(const std::filesystem::path& path, ConstView matrix) {
   write_file_atomically(path, [&](AtomicFile& file) {
-    file.append(detail::npy_header(detail::npy_type<float>, {matrix.rows(), matrix.cols()}));
+    file.append(detail::npy_header(detail::npy_type<float>(), {matrix.rows(), matrix.cols()}));
     for (index_t i = 0; i < matrix.rows(); ++i) file.append(std::as_bytes(matrix.row(i)));
   });
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 #include "knnbert/io/npy_dictionary.hpp"
 
@@ -8,15 +9,13 @@ namespace knnbert::inline v0_1::detail {
 
 /// How numpy writes an element type.
 template <class T>
-inline constexpr std::string_view npy_type = "";
-template <>
-inline constexpr std::string_view npy_type<float> = "<f4";
-template <>
-inline constexpr std::string_view npy_type<double> = "<f8";
-template <>
-inline constexpr std::string_view npy_type<std::int32_t> = "<i4";
-template <>
-inline constexpr std::string_view npy_type<std::int64_t> = "<i8";
+constexpr std::string_view npy_type() {
+  if constexpr (std::is_same_v<T, float>) return "<f4";
+  else if constexpr (std::is_same_v<T, double>) return "<f8";
+  else if constexpr (std::is_same_v<T, std::int32_t>) return "<i4";
+  else if constexpr (std::is_same_v<T, std::int64_t>) return "<i8";
+  else return "";
+}
 
 /// Bytes before the data: magic, version 1.0, and a Python dictionary padded so that the data is 64-byte aligned.
 inline std::string npy_header(std::string_view type, const Shape& shape) {
