@@ -1,0 +1,77 @@
+#pragma once
+#include "knnbert/loss/symmetric_kl.hpp"
+#include "knnbert/term/teacher.hpp"
+
+namespace knnbert::inline v0_1 {
+
+struct ProximalOptions {
+  float weight = 1;                                 ///< mu
+  float early_momentum = 0.99f, momentum = 0.999f;  ///< of the averaged values, for the first updates and then
+  double early_share = 0.1;                         ///< how many of the run's updates are the first ones
+};
+
+/// SMART's Bregman proximal point in its momentum version: weight * divergence of the logits and those of an
+/// exponential average of the values before, which keeps updates near it.  arXiv 1911.03437, section 3.2.
+/// The average's pass has no dropout, the student's has: TrainerOptions::dropout = false for an exact divergence.
+/// Cost of a step: a forward pass more. State: a second parameter block. Zero in the first step, where both are equal
+/// (but for dropout).
+template <class Divergence = SymmetricKl>
+class BasicProximal : public ProximalOptions {
+ public:
+  static constexpr std::string_view name = "proximal";
+
+  BasicProximal() = default;
+  BasicProximal(const ProximalOptions& options, Divergence divergence = {})
+      : ProximalOptions(options), divergence_(divergence) {}
+
+  const ParameterBlock& average() const { return average_; }
+
+  template <class Model, class Data>
+  void prepare(const Model& model, const Data&) {
+    detail::require_weight("Proximal::weight", weight);
+    for (const float m : {early_momentum, momentum})
+      if (!(m >= 0 && m <= 1)) raise<OptionError>("Proximal::momentum: {} given, 0 to 1 expected", m);
+    if (!(early_share >= 0 && early_share <= 1))
+      raise<OptionError>("Proximal::early_share: {} given, 0 to 1 expected", early_share);
+    average_ = model.values();
+  }
+
+  template <class Start>
+  void begin_step(Start& start) {
+    const auto first_updates = early_share * static_cast<double>(start.clock.steps);
+    own_momentum_ = static_cast<double>(start.clock.step) < first_updates ? early_momentum : momentum;
+    start.model.lower(average_);
+  }
+
+  template <class Context>
+  TermValue add(Context& c) const {
+    if (weight == 0) return std::nullopt;
+    typename std::remove_cvref_t<decltype(c.model)>::pass_type pass;
+    return detail::add_divergence(c, divergence_, detail::teacher_logits(c, average_, pass), weight);
+  }
+
+  template <class Model>
+  void after_update(const Model& model, std::span<const Range> ranges) {
+    follow(model.values(), average_, own_momentum_, ranges, model.workers());
+  }
+
+  template <class Sink>
+  void identity(Sink&& sink) const {
+    sink("weight", weight), sink("early_momentum", early_momentum), sink("momentum", momentum);
+    sink("early_share", early_share);
+  }
+
+  template <class Archive>
+  void archive(Archive& ar) {
+    ar("average", archived_floats<Archive>(average_));
+  }
+
+ private:
+  Divergence divergence_;
+  ParameterBlock average_;
+  float own_momentum_ = 0;
+};
+
+using Proximal = BasicProximal<>;
+
+}  // namespace knnbert::inline v0_1
