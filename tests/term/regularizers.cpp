@@ -213,6 +213,20 @@ TEST_CASE("a window's teacher is the mean of the last values, over a thousand up
   }
 }
 
+TEST_CASE("values that a skipped step left as they were are recorded once") {
+  auto model = random_values(50);
+  const Gradients none(model.block.shared_table());
+  const ParameterBlock first = model.block;
+  SelfDistillation term({.window = 2});
+  term.prepare(model, 0);
+  term.before_update(model, none);
+  fill_random(model.block, 2, 0.3);
+  for (int repeated = 0; repeated < 3; ++repeated) term.before_update(model, none);
+  for (index_t i = 0; i < 50; ++i)
+    CHECK(term.teacher_values()->data()[i] ==
+          approx((first.data()[i] + std::as_const(model).block.data()[i]) / 2).margin(1e-7));
+}
+
 TEST_CASE("an averaged teacher follows at a rate that falls") {
   auto model = random_values(50);
   SelfDistillation term({.teacher = TeacherKind::average});

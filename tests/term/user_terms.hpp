@@ -12,11 +12,6 @@ namespace knnbert_test {
 
 using namespace knnbert;
 
-inline void scale_rows(Matrix& m, float factor) {
-  for (index_t r = 0; r < m.rows(); ++r)
-    for (float& x : m.row(r)) x *= factor;
-}
-
 struct NormalNoise {
   float deviation = 1e-5f;
   template <class Context>

@@ -69,6 +69,12 @@ inline void add_rows(ConstView from, View to) {
   }
 }
 
+/// Multiplies the elements of a view.
+inline void scale_rows(View rows, float factor) {
+  for (index_t i = 0; i < rows.rows(); ++i)
+    for (float& x : rows.row(i)) x *= factor;
+}
+
 /// Overwrites a matrix with a copy, or with zeros [rows, cols] where there are no rows.
 inline void assign_rows(ConstView from, index_t rows, index_t cols, Matrix& to) {
   to.resize(rows, cols);

@@ -17,7 +17,7 @@ auto named_value(const Json& json, const char* key, const Names& names, const st
   return value_in(names, require<std::string>(json, key, where), format("{}: {}", where, key));
 }
 
-/// Policies, and the numbers that a program without them may know.
+/// The policies, and the numbers under the names that policy_files.hpp gives them.
 inline void read_policies(const Json& json, const std::string& where, ModelFile& file) {
   for (const char* role : policy_roles)
     if (json.contains(role)) file.policies.emplace_back(role, require<std::string>(json, role, where));

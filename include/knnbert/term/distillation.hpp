@@ -71,12 +71,12 @@ class BasicSelfDistillation : public DistillationOptions {
     Matrix mean(logits.rows(), logits.cols());
     mean.fill(0);
     for (const ParameterBlock& values : recent_) add_rows(detail::teacher_logits(c, values, pass), mean);
-    for (index_t r = 0; r < mean.rows(); ++r)
-      for (float& x : mean.row(r)) x /= static_cast<float>(stored_);
+    scale_rows(mean, 1 / static_cast<float>(stored_));
     return detail::add_divergence(c, divergence_, mean, weight);
   }
 
-  /// Values are recorded when their gradients are complete and before they change: they never teach themselves.
+  /// Values are recorded when their gradients are complete and before they change: they never teach themselves. A step
+  /// that was skipped has changed nothing, and the next one records nothing.
   template <class Model>
   void before_update(const Model& model, const Gradients&) {
     if (teacher != TeacherKind::average) record(model.values(), model.workers());
@@ -117,6 +117,9 @@ class BasicSelfDistillation : public DistillationOptions {
   static constexpr index_t updates_until_exact = 256;  // the mean is summed up anew, so that rounding does not add up
 
   void record(const ParameterBlock& values, const Workers& workers) {
+    const auto size = static_cast<std::size_t>(values.size());
+    if (stored_ > 0 && std::equal(values.data(), values.data() + size, std::as_const(recent_[as_size(newest_)]).data()))
+      return;
     const bool full = stored_ == window;
     if (!full) {
       recent_.push_back(values);

@@ -100,8 +100,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     step_contrast_.first_anchor = context.first_example;
     const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample),
                                          d_queries_, {}, model.workers());
-    for (index_t b = 0; b < rows; ++b)
-      for (float& d : d_queries_.row(b)) d *= weight;
+    scale_rows(d_queries_, weight);
     model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
     model.projection().backward(model.values(), projection->tape, d_queries_, &context.gradients, context.d_embedding,
                                 model.workers());

@@ -98,7 +98,7 @@ class BasicSmoothness : public SmoothnessOptions {
     }
     run();
     const float factor = weight * c.share(), value = factor * divergence_(pass.logits(), logits, d, d_clean);
-    multiply(d, factor), multiply(d_clean, factor);
+    scale_rows(d, factor), scale_rows(d_clean, factor);
     c.model.backward(c.model.values(), pass, {.d_logits = d, .parameters = &c.gradients, .d_output = &d_x});
     add_rows(d_x, c.entering.d_hidden(0, HiddenRows::all));
     add_rows(d_clean, c.d_logits);
@@ -187,10 +187,6 @@ class BasicSmoothness : public SmoothnessOptions {
     for (index_t t = 0; t < change.rows(); ++t)
       for (const float x : change.row(t)) saturated_ += std::abs(x) >= epsilon;
     numbers_ += change.rows() * change.cols();
-  }
-  static void multiply(View m, float factor) {
-    for (index_t r = 0; r < m.rows(); ++r)
-      for (float& x : m.row(r)) x *= factor;
   }
 
   Divergence divergence_;

@@ -21,8 +21,7 @@ TermValue add_divergence(Context& c, const Divergence& divergence, ConstView giv
   const ConstView logits = c.logits;
   Matrix d(logits.rows(), logits.cols());
   const float scale = weight * c.share(), value = scale * divergence(logits, given, d);
-  for (index_t r = 0; r < d.rows(); ++r)
-    for (float& x : d.row(r)) x *= scale;
+  scale_rows(d, scale);
   add_rows(d, c.d_logits);
   return value;
 }
