@@ -143,8 +143,18 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"CrossEntropyLoss::label_smoothing", "--label-smoothing"},
     {"SoftmaxWeighted::temperature", "--voting-temperature"},
     {"TrainerOptions::clip_norm", "--clip"},
+    {"TrainerOptions::updates_per_batch", "--proximal-steps"},
+    {"Proximal::updates_per_batch", "--proximal-steps"},
+    {"SupervisedContrast::weight", "--lambda"},
     {"ReadOptions::decompress", "--format"},
 };
+
+/// What options of a part begin with.
+constexpr std::pair<std::string_view, std::string_view> prefixes[] = {{"Smoothness", "smart-"},
+                                                                      {"Proximal", "proximal-"},
+                                                                      {"ContrastiveAdversarial", "cat-"},
+                                                                      {"SelfDistillation", "distill-"},
+                                                                      {"ValueAverage", "average-"}};
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
@@ -166,6 +176,10 @@ std::string option_of(std::string_view member, const CLI::App* verb) {
     if (known == member) return std::string(option);
   const auto colons = member.find("::");
   const auto has = [&](const std::string& option) { return verb && verb->get_option_no_throw(option); };
+  for (const auto& [type, prefix] : prefixes)
+    if (std::string option = "--" + std::string(prefix) + with_dashes(member.substr(colons + 2));
+        type == member.substr(0, colons) && has(option))
+      return option;
   if (std::string option = "--" + with_dashes(member.substr(colons + 2)); has(option)) return option;
   std::string type(member.substr(0, colons));  // an enumerator: Pooling::pooler
   for (char& c : type) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);

@@ -1,7 +1,7 @@
 #include <set>
 
+#include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
-#include "knnbert/evaluate/judge.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -10,7 +10,8 @@ namespace knnbert::cli {
 struct EvalOptions {
   CommonOptions common;
   DataOptions data;
-  std::string model, file;
+  std::vector<std::string> models;
+  std::string file, ensemble = "vote";
   index_t neighbors = 0;
   float phi = -1;
 };
@@ -66,14 +67,36 @@ std::string table(const Evaluation& e) {
   return out;
 }
 
+template <class S>
+Classifier<S> load_one(const EvalOptions& o, const std::string& directory, Loading loading) {
+  auto model = load_model<S>(directory, o.common, loading);
+  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
+  if (o.phi >= 0) model.fusion().phi = o.phi;
+  return model;
+}
+
+/// All models' answers, averaged, or the answers of their average.
+template <class S>
+Judged judge_all(const EvalOptions& o, const Dataset& data) {
+  if (o.ensemble == "average" && o.models.size() > 1) {
+    auto model = load_one<S>(o, o.models.front(), Loading::complete);
+    ModelAverage average(model);
+    for (std::size_t i = 1; i < o.models.size(); ++i) average.add(load_one<S>(o, o.models[i], Loading::complete));
+    average.finish();
+    return judge(std::as_const(model), data);
+  }
+  std::vector<Classifier<S>> models;
+  for (const auto& directory : o.models) models.push_back(load_one<S>(o, directory, Loading::predictions));
+  std::vector<const Classifier<S>*> places;
+  for (const auto& model : models) places.push_back(&model);
+  return judge_together<S>(places, data);
+}
+
 }  // namespace
 
 template <class S>
 void eval(const EvalOptions& o) {
-  auto model = load_model<S>(o.model, o.common, Loading::predictions);
-  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  if (o.phi >= 0) model.fusion().phi = o.phi;
-  const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
+  const Judged judged = judge_all<S>(o, read_data(o.file, dataset_options(o.data)));
   if (o.common.json) print_json(to_json(judged.evaluation));
   else print(table(judged.evaluation));
 }
@@ -89,7 +112,15 @@ void eval<TorchProgram>(const EvalOptions& o) {
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();
   auto& verb = *app.add_subcommand("eval", "measure a model on labeled data: neighbors, head and both combined");
-  verb.add_option("--model", o->model, "model directory")->required();
+  verb.add_option("--model", o->models, "model directory; given several times, an ensemble")
+      ->required()
+      ->take_all()
+      ->expected(1);
+  verb.add_option("--ensemble", o->ensemble,
+                  "of several models: the mean of their answers, or the answers of one with the mean of their "
+                  "parameters, which makes sense for runs that began with the same parameters")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"vote", "average"}));
   verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote; 0: as the model says")
       ->capture_default_str()

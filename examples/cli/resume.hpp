@@ -29,10 +29,30 @@ inline std::string option_of(const std::string& setting) {
       {"contrastive.key_dropout", "--no-key-dropout"},
       {"contrastive.warm_up", "--no-warm-up"},
       {"rebuild_store", "--no-dev-store"},
-      {"term.contrastive", "--method"}};
+      {"updates_per_batch", "--proximal-steps"},
+      {"proximal.updates_per_batch", "--proximal-steps"},
+      {"proximal.plain", "--proximal"},
+      {"distillation.teacher", "--distill"},
+      {"contrastive.enqueue", "--no-enqueue"},
+      {"contrastive.rule", "--method"},
+      {"supervised_contrast.weight", "--lambda"},
+      {"supervised_contrast.released", "--scl-loss"},
+      {"cat.scale", "--lambda"},
+      {"term.contrastive", "--method"},
+      {"term.supervised_contrast", "--method"},
+      {"term.smoothness", "--smart"},
+      {"term.distillation", "--distill"}};
   for (const auto& [name, option] : special)
     if (name == setting) return option;
-  std::string option = "--" + setting.substr(setting.find('.') + 1);
+  static constexpr std::pair<std::string_view, const char*> parts[] = {{"smoothness.", "smart-"},
+                                                                       {"proximal.", "proximal-"},
+                                                                       {"cat.", "cat-"},
+                                                                       {"distillation.", "distill-"},
+                                                                       {"average.", "average-"}};
+  std::string option = "--";
+  for (const auto& [part, prefix] : parts)
+    if (setting.starts_with(part)) option += prefix;
+  option += setting.substr(setting.find('.') + 1);
   std::replace(option.begin(), option.end(), '_', '-');
   return option;
 }

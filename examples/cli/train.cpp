@@ -3,10 +3,9 @@
 
 #include "config.hpp"
 #include "distributed.hpp"
-#include "knnbert/term/cross_entropy.hpp"
-#include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/train/recipe.hpp"
 #include "knnbert/train/trainer.hpp"
+#include "methods.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "resume.hpp"
@@ -20,25 +19,22 @@ struct TrainOptions {
   DataOptions data;
   ClassifierOptions classifier;
   TrainerOptions trainer;
-  QueueContrastiveOptions contrastive;
-  std::string encoder, train, dev, output, method = "knn-bert", head = "mlp", pooling, feature = "automatic",
-                                           schedule = "linear";
-  std::string voting = "count", selection = "combined", store = "rebuilt", reduction = "anchor_mean",
-              lists = "per_query", overlap = "unique";
-  float phi = 0.1f, voting_temperature = 0.1f, label_smoothing = 0;
+  MethodOptions method;
+  std::string encoder, train, dev, output, head = "mlp", pooling, feature = "automatic", schedule = "linear";
+  std::string voting = "count", selection = "combined", store = "rebuilt";
+  float phi = 0.1f, voting_temperature = 0.1f;
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
   std::set<std::string> given;                 ///< names of options that the user set
   OrderedJson chosen = OrderedJson::object();  ///< the others that a recipe decides, with their values
-  bool no_dropout = false, no_key_dropout = false, no_warm_up = false, exclude_self = false, no_dev_store = false,
-       profile = false;
+  bool no_dropout = false, no_dev_store = false, profile = false;
 };
 
 namespace {
 
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
-  const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method == "knn-bert");
+  const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method.has_queue());
   if (!o.pooling.empty()) c.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
   c.head_hidden_layer = o.head == "mlp";
   c.feature = contrastive ? Feature::contrastive : Feature::embedding;
@@ -61,19 +57,10 @@ TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<cons
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
   t.dropout = !o.no_dropout;
   t.rebuild_store = !o.no_dev_store;
+  t.updates_per_batch = o.method.proximal_options.updates_per_batch;
   t.checkpoints = o.output;
   t.lock = lock;
   return t;
-}
-
-QueueContrastiveOptions contrastive_options(const TrainOptions& o) {
-  QueueContrastiveOptions c = o.contrastive;
-  c.key_dropout = !o.no_key_dropout;
-  c.warm_up = !o.no_warm_up;
-  c.contrast.reduction = o.reduction == "pair_mean" ? Reduction::pair_mean : Reduction::anchor_mean;
-  c.contrast.lists = o.lists == "batch_min" ? Lists::batch_min : Lists::per_query;
-  c.contrast.overlap = o.overlap == "duplicate" ? Overlap::duplicate : Overlap::unique;
-  return c;
 }
 
 /// The options that --recipe decides, with what it decides where the user did not. `chosen` says what that was.
@@ -99,12 +86,22 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("neighbors", o.classifier.neighbors, r.neighbors);
   set("voting", o.voting, "softmax");
   set("voting-temperature", o.voting_temperature, r.voting_temperature);
-  if (o.method != "knn-bert") return o;
-  set("lambda", o.contrastive.weight, r.contrastive.weight);
-  set("momentum", o.contrastive.momentum, r.contrastive.momentum);
-  set("positives", o.contrastive.positives, r.contrastive.positives);
-  set("queue-size", o.contrastive.capacity, r.contrastive.capacity);
-  set("top-k", o.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
+  MethodOptions& m = o.method;
+  if (!m.has_contrast()) return o;
+  const MethodDefaults paper = paper_defaults(m.name);
+  const bool one_value = m.name == "memory-bank" || m.name == "moco";  // of --positives
+  if (!o.given.contains("lambda")) m.lambda = paper.lambda;
+  if (!o.given.contains("temperature")) m.temperature = paper.temperature;
+  if (!o.given.contains("momentum")) m.contrastive.momentum = paper.momentum;
+  if (!o.given.contains("positives")) m.contrastive.positives = paper.positives;
+  set("lambda", m.lambda, r.contrastive.weight);
+  set("temperature", m.temperature, paper.temperature);
+  if (!m.has_queue()) return o;
+  set("momentum", m.contrastive.momentum, m.name == "memory-bank" ? 1.0f : r.contrastive.momentum);
+  set("positives", m.contrastive.positives, one_value ? paper.positives : r.contrastive.positives);
+  set("queue-size", m.contrastive.capacity, r.contrastive.capacity);
+  set("top-k", m.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
+  if (m.name == "cluster-moco") set("clusters", m.contrastive.clusters, r.contrastive.clusters);
   return o;
 }
 
@@ -121,29 +118,38 @@ void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   std::fflush(stdout);
 }
 
-/// visit(trainer, done): done(report) is called when the run is complete; with --store queue, the datastore then holds
-/// what the queue held.
+/// Errors: OptionError for a queue that the stack does not have, and for rows that enter where weights are lowered.
+template <class S>
+void require_method(const TrainOptions& o) {
+  using Queue = typename Network<S>::queue_type;
+  const bool plain = !o.method.has_queue() || choice_of(o.method) == QueueChoice{};
+  if (!plain && !requires(const Queue& queue) { queue.choice(); })
+    raise<OptionError>(
+        "--backend torch: native expected for --method {} with --queue {}, LibTorch has the queue of knn-bert alone",
+        o.method.name, o.method.queue);
+  const bool lowered = precision_of(o.common).value_or(Precision::fp32) != Precision::fp32;
+  if (lowered && (o.method.smart || o.method.cat))
+    raise<OptionError>("--precision {}: fp32 expected with {}, whose perturbations vanish in others",
+                       o.common.precision, o.method.smart ? "--smart" : "--cat");
+}
+
+/// visit(trainer) trains; with --store queue, the datastore then holds what the queue held.
 template <class S, class Visit>
 FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, Visit&& visit) {
-  const CrossEntropy plain{.weight = 1, .label_smoothing = o.label_smoothing};
-  if (o.method == "ce") {
-    Trainer trainer(model, options, plain);
-    return visit(trainer);
-  }
-  const auto contrastive = contrastive_options(o);
-  const CrossEntropy rest{.weight = 1 - contrastive.weight, .label_smoothing = o.label_smoothing};
-  Trainer trainer(model, options, rest, QueueContrastive(contrastive, {.exclude_self = o.exclude_self}));
+  auto trainer =
+      std::apply([&](auto... terms) { return Trainer<S, decltype(terms)...>(model, options, std::move(terms)...); },
+                 terms_of(o.method));
   const FitReport report = visit(trainer);
   if (o.store != "queue" || report.interrupted || report.identity == RunIdentity()) return report;
-  const auto& queue = trainer.template term<QueueContrastive>().queue();
-  model.index(queue.keys(), queue.labels());
+  const auto& contrast = *trainer.template term<std::optional<QueueContrastive>>();
+  model.index(contrast.queue().keys(), contrast.key_classes());
   return report;
 }
 
 template <class S>
 OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples,
                     const std::string& print) {
-  OrderedJson json{{"method", o.method},
+  OrderedJson json{{"method", o.method.name},
                    {"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
                    {"examples", examples},
                    {"classes", model.network().classes()},
@@ -152,14 +158,17 @@ OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const Fit
                    {"batch_size", o.trainer.batch_size},
                    {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)},
                    {"seed", o.trainer.seed}};
-  if (o.method == "knn-bert")
-    json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.contrastive.weight)},
-                            {"momentum", detail::shortest_decimal(o.contrastive.momentum)},
-                            {"queue_size", o.contrastive.capacity},
-                            {"positives", o.contrastive.positives},
-                            {"top_k", o.contrastive.contrast.most_similar},
-                            {"end_k", o.contrastive.contrast.least_similar},
-                            {"temperature", detail::shortest_decimal(o.contrastive.contrast.temperature)}});
+  if (o.method.has_contrast())
+    json.update(OrderedJson{{"lambda", detail::shortest_decimal(o.method.lambda)},
+                            {"temperature", detail::shortest_decimal(o.method.temperature)}});
+  if (o.method.has_queue()) {
+    const auto& c = o.method.contrastive;
+    json.update(OrderedJson{{"momentum", detail::shortest_decimal(c.momentum)},
+                            {"queue_size", c.capacity},
+                            {"positives", c.positives},
+                            {"top_k", c.contrast.most_similar},
+                            {"end_k", c.contrast.least_similar}});
+  }
   json["chosen_by_recipe"] = o.chosen;
   if (report.best_epoch) json["best_epoch"] = report.best_epoch;
   json["options"] = o.typed;
@@ -210,7 +219,7 @@ std::string identity_of_encoder(const ParameterBlock& values) {
 /// model.
 template <class S>
 std::vector<std::pair<std::string, std::string>> more_settings(const TrainOptions& o, const Classifier<S>& model) {
-  return {{"method", o.method},
+  return {{"method", o.method.name},
           {"encoder", identity_of_encoder(model.network().values())},
           {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
           {"neighbors", format("{}", o.classifier.neighbors)},
@@ -224,9 +233,11 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
 
 template <class S>
 void train(const TrainOptions& given, const Team& team) {
-  if (given.store == "queue" && classifier_options(given).feature != Feature::contrastive)
+  require_method<S>(given);
+  if (given.store == "queue" &&
+      (!given.method.has_queue() || classifier_options(given).feature != Feature::contrastive))
     raise<OptionError>(
-        "--store queue: a queue of contrastive features expected: --method knn-bert and --feature contrastive");
+        "--store queue: a queue of contrastive features expected: a --method with a queue and --feature contrastive");
   require_length(given.classifier.max_length, given.encoder);
   const auto settings = read_sentence_settings(given.encoder);
   if (given.pooling.empty()) settings.require_pooling();
@@ -288,44 +299,6 @@ void train<TorchProgram>(const TrainOptions& o, const Team& team) {
 
 namespace {
 
-void add_method_options(CLI::App& verb, TrainOptions& o) {
-  auto& c = o.contrastive;
-  verb.add_option("--method", o.method, "what to minimize")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"ce", "knn-bert"}));
-  verb.add_option("--lambda", c.weight, "weight of the contrastive loss; the cross entropy has the rest")
-      ->default_str("recipe")
-      ->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--momentum", c.momentum, "of the key encoder")->default_str("recipe")->check(CLI::Range(0.0, 1.0));
-  verb.add_option("--queue-size", c.capacity, "keys in the queue")
-      ->default_str("recipe")
-      ->check(CLI::Range(1, 1 << 28));
-  verb.add_option("--positives", c.positives, "same-class examples encoded for every query")
-      ->default_str("recipe")
-      ->check(CLI::Range(0, 1024));
-  verb.add_option("--top-k", c.contrast.most_similar, "most similar positives")
-      ->default_str("recipe")
-      ->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--end-k", c.contrast.least_similar, "least similar positives")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--temperature", c.contrast.temperature, "of the contrastive loss")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"anchor_mean", "pair_mean"}));
-  verb.add_option("--lists", o.lists, "which keys an anchor ranks")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"per_query", "batch_min"}));
-  verb.add_option("--overlap", o.overlap, "of most and least similar positives")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"unique", "duplicate"}));
-  verb.add_flag("--no-key-dropout", o.no_key_dropout, "encode keys without dropout");
-  verb.add_flag("--no-warm-up", o.no_warm_up, "start with an empty queue");
-  verb.add_flag("--exclude-self", o.exclude_self, "a query is never its own positive");
-}
-
 void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--head", o.head, "classification head")
       ->capture_default_str()
@@ -333,8 +306,9 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--pooling", o.pooling,
                   "what represents a text; default: as the encoder's directory says (1_Pooling), else mean")
       ->check(CLI::IsMember({"mean", "pooler", "cls"}));
-  verb.add_option("--feature", o.feature,
-                  "what the datastore compares; automatic: contrastive features for knn-bert, else the embedding")
+  verb.add_option(
+          "--feature", o.feature,
+          "what the datastore compares; automatic: contrastive features where a queue held some, else the embedding")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
   verb.add_option("--max-length", o.classifier.max_length,
@@ -392,9 +366,6 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
   verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
   verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")
@@ -432,7 +403,7 @@ void add_train(CLI::App& app) {
                   "examples a class, falling with the root of their number")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "paper"}));
-  add_method_options(verb, *o);
+  add_method_options(verb, o->method);
   add_model_options(verb, *o);
   add_trainer_options(verb, *o);
   add_common(verb, o->common);

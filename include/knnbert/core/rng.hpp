@@ -23,6 +23,7 @@ enum class Stream : std::uint32_t {
   mask,
   attack,
   poison,
+  clusters,
 };
 
 /// Finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection that looks random.

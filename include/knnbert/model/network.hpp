@@ -8,6 +8,7 @@
 #include "knnbert/model/options.hpp"
 #include "knnbert/model/pass.hpp"
 #include "knnbert/nn/head.hpp"
+#include "knnbert/queue/options.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -89,12 +90,14 @@ class Network {
   const ParameterBlock& values() const { return values_; }
   ParameterBlock& values() { return values_; }
 
-  /// Brings the weights of a block into the precision of the options; to be called whenever its values have changed.
-  void lower(ParameterBlock& values) const {
-    if constexpr (requires { encoder_.lower(values, options_.precision, *workers_); })
-      encoder_.lower(values, options_.precision, *workers_);
-    else if (options_.precision != Precision::fp32)
-      raise<OptionError>("Network::lower: {} given, but this encoder knows fp32 only", name_of(options_.precision));
+  /// Brings the weights of a block into a precision, that of the options unless another is given; to be called whenever
+  /// its values have changed.  Errors: OptionError for a precision that the encoder is not compiled for.
+  void lower(ParameterBlock& values) const { lower(values, options_.precision); }
+  void lower(ParameterBlock& values, Precision precision) const {
+    if constexpr (requires { encoder_.lower(values, precision, *workers_); })
+      encoder_.lower(values, precision, *workers_);
+    else if (precision != Precision::fp32)
+      raise<OptionError>("Network::lower: {} given, but this encoder knows fp32 only", name_of(precision));
   }
   /// Errors: OptionError for a precision that the encoder is not compiled for.
   void set_precision(Precision precision) {
@@ -191,9 +194,15 @@ class Network {
   }
 
   /// An empty queue of projected features, on the device of the options if it is one that chooses, for the model's
-  /// classes if it asks.
+  /// classes if it asks.  Errors: OptionError for a choice where the stack's queue leaves none.
   template <class Queue>
-  std::shared_ptr<Queue> make_queue(index_t capacity) const {
+  std::shared_ptr<Queue> make_queue(index_t capacity, const QueueChoice& choice = {}) const {
+    if constexpr (requires { Queue(capacity, index_t{1}, classes(), metric_, choice); })
+      return std::make_shared<Queue>(capacity, projection_width(), classes(), metric_, choice);
+    if (choice != QueueChoice{})
+      raise<OptionError>(
+          "Network::make_queue: another queue or rule for positives given, but the stack's queue_type is always the "
+          "same: SelectedQueue expected");
     if constexpr (requires { Queue(capacity, index_t{1}, metric_, options_.device); })
       return std::make_shared<Queue>(capacity, projection_width(), metric_, options_.device);
     else if constexpr (requires { Queue(capacity, index_t{1}, classes(), metric_); })

@@ -7,7 +7,7 @@
 #include "knnbert/nn/head.hpp"
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/optimizer/schedule.hpp"
-#include "knnbert/queue/fifo.hpp"
+#include "knnbert/queue/selected.hpp"
 #include "knnbert/text/wordpiece.hpp"
 #include "knnbert/voting/convex_fusion.hpp"
 #include "knnbert/voting/selected.hpp"
@@ -34,7 +34,7 @@ struct BasicStack {
   using optimizer_type = BasicAdamW<Arch>;
   using schedule_type = SelectedSchedule;
   template <class Metric>
-  using queue_type = FifoQueue<Metric, Arch>;
+  using queue_type = SelectedQueue<Metric, Arch>;
   template <class Metric>
   using datastore_type = FlatDatastore<Metric, StackPrecisions<Arch>>;
 };

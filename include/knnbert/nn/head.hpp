@@ -6,10 +6,13 @@
 
 namespace knnbert::inline v0_1 {
 
+enum class HeadActivation { tanh, relu };
+
 struct HeadOptions {
   index_t outputs = 0;
   bool hidden_layer = true;  ///< without it, the head is one linear layer
   float dropout = 0.1f;
+  HeadActivation activation = HeadActivation::tanh;  ///< of the hidden layer
 };
 
 /// Layers from embeddings to logits or features, as the places of their parameters: declare(table, name, inputs,
@@ -32,7 +35,7 @@ concept Head = std::copyable<H> && std::default_initializable<typename H::tape_t
 /// What a head keeps for its backward pass, and scratch of that pass; reused from step to step. Not to be used by two
 /// backward passes at once.
 struct HeadTape {
-  Matrix input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
+  Matrix input, hidden, dropped;  // [B, H] after the first dropout, after the activation, after the second dropout
   std::vector<std::uint64_t> row_keys;
 
   struct Scratch {
@@ -43,7 +46,8 @@ struct HeadTape {
   mutable Scratch scratch;
 };
 
-/// dropout -> Linear(H, H) -> tanh -> dropout -> Linear(H, outputs); the places of its parameters, not their values.
+/// dropout -> Linear(H, H) -> activation -> dropout -> Linear(H, outputs); the places of its parameters, not their
+/// values.
 template <class Arch = DefaultArch>
 class BasicMlpHead {
  public:
@@ -80,7 +84,8 @@ class BasicMlpHead {
     if (!options_.hidden_layer) return linear<Arch>(output_, values, tape.input, out);
     tape.hidden.resize(x.rows(), dense_.outputs);
     linear<Arch>(dense_, values, tape.input, tape.hidden);
-    kernel::activate<Arch, kernel::Tanh>(tape.hidden, tape.hidden);
+    if (options_.activation == HeadActivation::relu) kernel::activate<Arch, kernel::Relu>(tape.hidden, tape.hidden);
+    else kernel::activate<Arch, kernel::Tanh>(tape.hidden, tape.hidden);
     drop(tape.hidden, 1, tape.row_keys, tape.dropped);
     linear<Arch>(output_, values, tape.dropped, out);
   }
@@ -103,7 +108,7 @@ class BasicMlpHead {
     if (options_.hidden_layer) {
       undrop(d_last, 1, tape.row_keys);
       for (index_t b = 0; b < d_last.rows(); ++b)
-        for (index_t c = 0; c < d_last.cols(); ++c) d_last(b, c) *= 1 - tape.hidden(b, c) * tape.hidden(b, c);
+        for (index_t c = 0; c < d_last.cols(); ++c) d_last(b, c) *= slope(tape.hidden(b, c));
       through(dense_, tape.input, d_last, d_first);
       std::swap(d_last, d_first);
     }
@@ -112,6 +117,11 @@ class BasicMlpHead {
   }
 
  protected:
+  /// Of the activation, where it gave y.
+  float slope(float y) const {
+    if (options_.activation == HeadActivation::relu) return y > 0 ? 1.0f : 0.0f;
+    return 1 - y * y;
+  }
   void assign_keys(index_t rows, const std::optional<Rng>& dropout, index_t first_example,
                    std::vector<std::uint64_t>& keys) const {
     keys.clear();

@@ -10,7 +10,8 @@ namespace knnbert::inline v0_1 {
 /// contrast(queries [B, D], labels [B], options, rng, d_queries [B, D]) is pure: it adds the gradient to d_queries,
 /// value and gradient agree by central differences, and with no valid anchor it reports none and adds nothing.
 /// for_batch(labels, options) completes the options for parts of a batch with these labels, so that parts sum to the
-/// whole. archive(ar) names the whole state to ar(name, vector or integer), for saving and restoring alike. Check yours
+/// whole. With a type positives_type its contrast() takes two more arguments, one of these and the workers to use.
+/// archive(ar) names the whole state to ar(name, vector or integer), for saving and restoring alike. Check yours
 /// with testing/queue_laws.hpp.
 template <class Q>
 concept Queue = requires(Q& queue, const Q& constant, ConstView keys, std::span<const label_t> labels,

@@ -1,5 +1,5 @@
 #pragma once
-#include "knnbert/core/types.hpp"
+#include "knnbert/queue/options.hpp"
 
 /// Which keys may be positives and which are negatives of an anchor, from the two labels alone.
 namespace knnbert::inline v0_1 {
@@ -8,11 +8,6 @@ namespace knnbert::inline v0_1 {
 struct SameLabel {
   bool positive(label_t anchor, label_t key) const { return anchor == key; }
   bool negative(label_t anchor, label_t key) const { return anchor != key; }
-};
-
-enum class ClusterRule {
-  conjunction,  ///< positive: same cluster and same class; negative: another class
-  xnor,         ///< positive: both equal or both different; negative: exactly one equal (the released ClusterMoCo)
 };
 
 /// For labels that encode cluster * classes + class.

@@ -18,6 +18,54 @@ enum class Lists {
   batch_min,  ///< the closest ones only, as many as the poorest valid anchor of the batch has
 };
 
+/// Which queue keeps the keys.
+enum class QueueKind {
+  fifo,            ///< the last ones
+  class_balanced,  ///< the last ones of every class
+  memory_bank,     ///< the first ones, which never change
+  clustered,       ///< the last ones, with a cluster beside the class (ClusterMoCo)
+};
+
+/// Which of the keys that may be positives of an anchor are used.
+enum class PositiveRule {
+  most_and_least,  ///< the most and the least similar ones (KNN-BERT)
+  random,          ///< any, without replacement
+  own_key,         ///< the key that was encoded for the anchor, alone (MoCo)
+};
+
+inline const char* name_of(QueueKind kind) {
+  constexpr const char* names[] = {"fifo", "class-balanced", "memory-bank", "clustered"};
+  return names[static_cast<std::size_t>(kind)];
+}
+inline const char* name_of(PositiveRule rule) {
+  constexpr const char* names[] = {"most-and-least", "random", "own-key"};
+  return names[static_cast<std::size_t>(rule)];
+}
+
+/// Positives and negatives by class and cluster.
+enum class ClusterRule {
+  conjunction,  ///< positive: same cluster and same class; negative: another class
+  xnor,         ///< positive: both equal or both different; negative: exactly one equal (the released ClusterMoCo)
+};
+
+/// A queue that is chosen at run time, of those that this library has: SelectedQueue.
+struct QueueChoice {
+  QueueKind kind = QueueKind::fifo;
+  PositiveRule positives = PositiveRule::most_and_least;
+  bool shared_ranks = false;  ///< random: RandomPositives::shared_ranks
+  ClusterRule cluster_rule = ClusterRule::conjunction;
+  bool interleaved_negatives = false;  ///< clustered: ClusterPositives::interleaved_negatives
+
+  bool operator==(const QueueChoice&) const = default;
+  /// Errors: OptionError.
+  void validate() const {
+    if (kind == QueueKind::clustered && positives != PositiveRule::most_and_least)
+      raise<OptionError>("QueueChoice: other positives than the most similar ones given for a clustered queue");
+    if (kind != QueueKind::clustered && interleaved_negatives)
+      raise<OptionError>("QueueChoice::interleaved_negatives: true given, false expected: the queue is not clustered");
+  }
+};
+
 /// What happens when most and least similar positives overlap.
 enum class Overlap {
   unique,     ///< a key counts once

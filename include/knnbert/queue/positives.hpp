@@ -149,4 +149,35 @@ struct ClusterPositives {
   }
 };
 
+/// Those of the policies above that choose from the queue, by name.
+class SelectedPositives {
+  QueueChoice choice_;
+
+  template <class F>
+  auto with(F&& f) const {
+    if (choice_.kind == QueueKind::clustered) return f(ClusterPositives{interleaved_negatives});
+    if (choice_.positives == PositiveRule::random) return f(RandomPositives{choice_.shared_ranks});
+    return f(MostAndLeastSimilar{});
+  }
+
+ public:
+  bool interleaved_negatives;  ///< see ClusterPositives
+
+  explicit SelectedPositives(const QueueChoice& choice = {})
+      : choice_(choice), interleaved_negatives(choice.interleaved_negatives) {}
+
+  index_t count(index_t candidates, index_t fewest, const ContrastOptions& o) const {
+    return with([&](const auto& policy) { return policy.count(candidates, fewest, o); });
+  }
+  std::optional<RankingEnds> ends(const ContrastOptions& o) const {
+    return with([&](const auto& policy) {
+      if constexpr (requires { policy.ends(o); }) return policy.ends(o);
+      else return std::optional<RankingEnds>();
+    });
+  }
+  void choose(const Candidates& c, const ContrastOptions& o, const Rng& rng, std::vector<Scored>& chosen) const {
+    with([&](const auto& policy) { policy.choose(c, o, rng, chosen); });
+  }
+};
+
 }  // namespace knnbert::inline v0_1

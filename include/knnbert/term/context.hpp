@@ -84,6 +84,7 @@ using TermValue = std::optional<Deferred<float>>;
 ///                                 trainer has it
 /// A static member `whole_batch = true` says that it compares examples of a step: steps are not cut into parts, and
 /// every process calls its add() once a step, perhaps with no rows.
+/// A std::optional of a term is a term that may be absent: an empty one changes nothing and is not spoken of.
 /// A term whose type depends on the model has a member template `bound<Model>` in place of these, the type that is
 /// constructed from it and trains: QueueContrastive takes the queue of the model's stack so.
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
@@ -104,6 +105,33 @@ template <class T, class Model>
 struct BoundTerm<T, Model> {
   using type = typename T::template bound<Model>;
 };
+template <class T, class Model>
+struct BoundTerm<std::optional<T>, Model> {
+  using type = std::optional<typename BoundTerm<T, Model>::type>;
+};
+
+template <class T>
+struct PresentTerm {
+  using type = T;
+};
+template <class T>
+struct PresentTerm<std::optional<T>> {
+  using type = T;
+};
+
+/// f(term), unless it is an empty optional.
+template <class T, class F>
+void if_present(T& term, F&& f) {
+  f(term);
+}
+template <class T, class F>
+void if_present(std::optional<T>& term, F&& f) {
+  if (term) f(*term);
+}
+template <class T, class F>
+void if_present(const std::optional<T>& term, F&& f) {
+  if (term) f(*term);
+}
 
 }  // namespace detail
 
@@ -111,8 +139,12 @@ struct BoundTerm<T, Model> {
 template <class T, class Model>
 using bound_term = typename detail::BoundTerm<T, Model>::type;
 
+/// A term, or what an optional one is when it is there.
+template <class T>
+using present_term = typename detail::PresentTerm<std::remove_cvref_t<T>>::type;
+
 /// Terms that compare the examples of a step.
 template <class T>
-concept WholeBatchTerm = T::whole_batch;
+concept WholeBatchTerm = present_term<T>::whole_batch;
 
 }  // namespace knnbert::inline v0_1

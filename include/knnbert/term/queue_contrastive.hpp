@@ -1,25 +1,15 @@
 #pragma once
-#include <cmath>
 #include <memory>
 
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/encoder/momentum.hpp"
 #include "knnbert/io/archive.hpp"
 #include "knnbert/queue/fifo.hpp"
-#include "knnbert/term/context.hpp"
+#include "knnbert/term/queue_contrastive_options.hpp"
+#include "knnbert/term/text_clusters.hpp"
 #include "knnbert/text/training_data.hpp"
 
 namespace knnbert::inline v0_1 {
-
-struct QueueContrastiveOptions {
-  float weight = 0.1f;       ///< lambda
-  float momentum = 0.999f;   ///< m of the key encoder; 1 freezes it
-  index_t capacity = 32000;  ///< K
-  index_t positives = 16;    ///< R, encoded and enqueued for every query
-  bool key_dropout = true;
-  bool warm_up = true;  ///< fill the queue with one key for every training example first
-  ContrastOptions contrast = {};
-};
 
 template <class Sampler = SameClassSampler>
 class SampledQueueContrastive;
@@ -51,25 +41,27 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   }
   Q& queue() { return const_cast<Q&>(std::as_const(*this).queue()); }
   const ParameterBlock& key_values() const { return keys_; }
+  /// The classes of the keys: their labels, but for a clustered queue's.
+  std::vector<label_t> key_classes() const {
+    std::vector<label_t> found(queue().labels().begin(), queue().labels().end());
+    clusters_.decode(found);
+    return found;
+  }
 
   void join(Team team) { team_ = team; }
 
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
-    if (!(momentum >= 0 && momentum <= 1))
-      raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
-    if (!(weight >= 0) || !std::isfinite(weight))
-      raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
-    if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
-    contrast.validate();
-    queue_ = model.template make_queue<Q>(capacity);
+    validate();
+    queue_ = model.template make_queue<Q>(capacity, choice);
     keys_ = model.values();
   }
 
   /// One key for every training example.
   template <class Model, class Data>
   void start(const Model& model, const Data& data) {
-    model.lower(keys_);
+    lower_keys(model);
+    if (choice.kind == QueueKind::clustered) clusters_.find(model, data, clusters, team_);
     if (warm_up) fill(model, data);
   }
 
@@ -77,10 +69,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void begin_step(Start& start) {
     const auto& model = start.model;
     operations_ = 0;
-    follow(model.values(), keys_, momentum, start.ranges, model.workers());
-    model.lower(keys_);
-    if (positives > 0) enqueue(start);
-    step_contrast_ = queue_->for_batch(start.labels, contrast);
+    if (momentum < 1) follow(model.values(), keys_, momentum, start.ranges, model.workers());
+    if (momentum < 1 || !keys_.fresh()) lower_keys(model);
+    if (positives > 0) encode_positives(start);
+    step_labels_.assign(start.labels.begin(), start.labels.end());
+    clusters_.encode(start.examples, step_labels_);
+    step_contrast_ = queue_->for_batch(step_labels_, contrast);
     if (step_contrast_.valid_anchors == 0) start.idle_weight += weight;
     total_ = {};
   }
@@ -98,8 +92,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     model.metric().prepare(queries_);
     d_queries_.fill(0);
     step_contrast_.first_anchor = context.first_example;
-    const auto report = queue_->contrast(queries_, context.labels, step_contrast_, context.clock.rng(Stream::sample),
-                                         d_queries_, {}, model.workers());
+    const auto report = contrast_with_queue(model, context);
     scale_rows(d_queries_, weight);
     model.metric().prepare_backward(raw_, queries_, d_queries_, d_queries_);
     model.projection().backward(model.values(), projection->tape, d_queries_, &context.gradients, context.d_embedding,
@@ -127,13 +120,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 
   template <class Sink>
   void identity(Sink&& sink) const {
-    const auto& c = contrast;
-    sink("weight", weight), sink("momentum", momentum), sink("capacity", capacity), sink("positives", positives);
-    sink("key_dropout", key_dropout), sink("warm_up", warm_up), sink("temperature", c.temperature);
-    sink("most_similar", c.most_similar), sink("least_similar", c.least_similar);
-    sink("reduction", c.reduction == Reduction::pair_mean ? "pair_mean" : "anchor_mean");
-    sink("lists", c.lists == Lists::batch_min ? "batch_min" : "per_query");
-    sink("overlap", c.overlap == Overlap::duplicate ? "duplicate" : "unique");
+    QueueContrastiveOptions::identity(sink);
     if constexpr (requires { sampler_.exclude_self; }) sink("exclude_self", sampler_.exclude_self);
   }
 
@@ -141,9 +128,15 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void archive(Archive& ar) {
     ar("key_values", archived_floats<Archive>(keys_));
     queue_->archive(ar);
+    if (choice.kind == QueueKind::clustered) clusters_.archive(ar);
   }
 
  private:
+  template <class Model>
+  void lower_keys(const Model& model) {
+    model.lower(keys_, key_precision.value_or(model.options().precision));
+  }
+
   template <class Model, class Data>
   void fill(const Model& model, const Data& data) {
     constexpr index_t group = 256;
@@ -151,25 +144,27 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     for (index_t first = 0; first < data.size(); first += group) {
       const std::span<const index_t> examples(order.data() + first,
                                               static_cast<std::size_t>(std::min(group, data.size() - first)));
-      push(model, data, examples, std::nullopt);
+      encode(model, data, examples, std::nullopt);
+      push(data, examples);
     }
   }
 
   template <class Start>
-  void enqueue(const Start& start) {
+  void encode_positives(const Start& start) {
     const Rng rng = start.clock.rng(Stream::positives);
     chosen_.clear();
     for (index_t query = 0; query < std::ssize(start.examples); ++query)
       sampler_.draw(start.data, start.examples, query, positives, rng.fork(static_cast<std::uint64_t>(query)), pool_,
                     chosen_);
-    push(start.model, start.data, chosen_,
-         key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
+    encode(start.model, start.data, chosen_,
+           key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
+    if (enqueue) push(start.data, chosen_);
   }
 
-  /// Encodes examples with the key encoder, every process its share, and enqueues them.
+  /// Keys of examples by the key encoder; every process encodes its share and has all.
   template <class Model, class Data>
-  void push(const Model& model, const Data& data, std::span<const index_t> examples,
-            const std::optional<Rng>& dropout) {
+  void encode(const Model& model, const Data& data, std::span<const index_t> examples,
+              const std::optional<Rng>& dropout) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
     const Range own = team_.share(std::ssize(examples));
     batch_.assign(data.tokens(),
@@ -178,8 +173,31 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
       model.project(keys_, batch_, dropout, View(new_keys_).row_range(own.begin, batch_.size()), own.begin);
     operations_ += model.operations(batch_);
     gather_rows(team_, new_keys_);
+  }
+  template <class Data>
+  void push(const Data& data, std::span<const index_t> examples) {
     data.labels_of(examples, labels_);
+    clusters_.encode(examples, labels_);
     queue_->push(new_keys_, labels_);
+  }
+
+  /// With the keys of its own for a queue that asks for such, and with the model's workers for one that uses them.
+  template <class Model, class Context>
+  ContrastReport contrast_with_queue(const Model& model, const Context& context) {
+    const index_t first = context.first_example, rows = queries_.rows();
+    const auto labels = std::span(std::as_const(step_labels_)).subspan(as_size(first), as_size(rows));
+    const auto call = [&](const auto&... more) {
+      return queue_->contrast(queries_, labels, step_contrast_, context.clock.rng(Stream::sample), d_queries_, more...);
+    };
+    if constexpr (requires(typename Q::positives_type p) { p.keys; }) {
+      typename Q::positives_type own{};
+      if (choice.positives == PositiveRule::own_key) own.keys = ConstView(new_keys_).row_range(first, rows);
+      return call(own, model.workers());
+    } else if constexpr (requires { typename Q::positives_type; }) {
+      return call(typename Q::positives_type{}, model.workers());
+    } else {
+      return call();
+    }
   }
 
   void gather(const ContrastReport& report) {
@@ -193,11 +211,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   Team team_;
   std::shared_ptr<Q> queue_;
   ParameterBlock keys_;
+  TextClusters clusters_;
   ContrastOptions step_contrast_;
   ContrastReport total_;
   double operations_ = 0;
   std::vector<index_t> pool_, chosen_;  // scratch, as all that follows
-  std::vector<label_t> labels_;
+  std::vector<label_t> labels_, step_labels_;
   Batch batch_;
   Matrix new_keys_, raw_, queries_, d_queries_;
 };

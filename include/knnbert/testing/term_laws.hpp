@@ -87,7 +87,8 @@ BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Term
         .value;
   });
 
-  if constexpr (!(WholeBatchTerm<Terms> || ...))
+  using Network = std::remove_cvref_t<decltype(make())>;
+  if constexpr (!(WholeBatchTerm<bound_term<Terms, Network>> || ...))
     for (const index_t part : {index_t{1}, (data.size() + 1) / 2}) {
       const auto parts = detail::run_terms(make, data, part, unchanged, terms...);
       expect(broken, std::abs(parts.value - whole.value) <= 1e-4 * std::abs(whole.value) + 1e-5,

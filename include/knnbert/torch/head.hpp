@@ -9,7 +9,7 @@ namespace knnbert::inline v0_1 {
 
 /// What a head on a device keeps for its backward pass.
 struct TorchHeadTape {
-  at::Tensor input, hidden, dropped;  // [B, H] after the first dropout, after tanh, after the second dropout
+  at::Tensor input, hidden, dropped;  // [B, H] after the first dropout, after the activation, after the second dropout
   std::array<at::Tensor, 2> factors;  // of either dropout, [B, H]; undefined without it
   std::vector<std::uint64_t> row_keys;
   Matrix ones, scratch;
@@ -55,6 +55,7 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
   }
 
  private:
+  bool rectifies() const { return this->options_.activation == HeadActivation::relu; }
   static const TorchFloats& placed(const ParameterBlock& values) {
     if (!values.mirrored())
       raise<OptionError>("TorchMlpHead: parameters in main memory given, on a device expected: see TorchBert::place");
@@ -86,7 +87,8 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
       const c10::NoGradGuard no_graph;
       tape.input = drop(x.on(floats.device()), 0, tape);
       if (!this->options_.hidden_layer) return apply(this->output_, floats, values.table(), tape.input);
-      tape.hidden = at::tanh(apply(this->dense_, floats, values.table(), tape.input));
+      const at::Tensor dense = apply(this->dense_, floats, values.table(), tape.input);
+      tape.hidden = rectifies() ? at::relu(dense) : at::tanh(dense);
       tape.dropped = drop(tape.hidden, 1, tape);
       return apply(this->output_, floats, values.table(), tape.dropped);
     });
@@ -113,7 +115,10 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
       };
       at::Tensor d =
           through(this->output_, this->options_.hidden_layer ? tape.dropped : tape.input, d_out.on(floats.device()));
-      if (this->options_.hidden_layer) d = through(this->dense_, tape.input, undrop(d, 1) * (1 - tape.hidden.square()));
+      if (this->options_.hidden_layer) {
+        const at::Tensor slope = rectifies() ? (tape.hidden > 0).to(at::kFloat) : 1 - tape.hidden.square();
+        d = through(this->dense_, tape.input, undrop(d, 1) * slope);
+      }
       return undrop(d, 0);
     });
   }

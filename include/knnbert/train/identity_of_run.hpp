@@ -27,7 +27,7 @@ RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions
       term.identity(
           [&](std::string_view setting, const auto& value) { run.add(name + "." + std::string(setting), value); });
   };
-  std::apply([&](const auto&... term) { (add_term(term), ...); }, terms);
+  std::apply([&](const auto&... term) { (detail::if_present(term, add_term), ...); }, terms);
   run.add("parameters", identity_of(network.values().table()));
   run.add("train_data", identity_of(train.tokens(), train.labels()));
   run.add("dev_data", identity_of(dev, dev_labels));

@@ -21,10 +21,11 @@ inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
 
 struct TrainerOptions {
   index_t epochs = 3;
-  index_t batch_size = 32;  ///< examples of a step
-  index_t part_size = 0;    ///< examples of a forward and backward pass; 0: the whole step
-  bool recompute = false;   ///< keep only the inputs of the encoder's blocks and compute the rest again for
-                            ///< the backward pass: the same bits, less memory, one forward pass more
+  index_t batch_size = 32;        ///< examples of a step
+  index_t part_size = 0;          ///< examples of a forward and backward pass; 0: the whole step
+  index_t updates_per_batch = 1;  ///< steps on the same examples before the next ones: see Proximal
+  bool recompute = false;         ///< keep only the inputs of the encoder's blocks and compute the rest again for
+                                  ///< the backward pass: the same bits, less memory, one forward pass more
   float learning_rate = 5e-5f;
   float head_learning_rate = 0;                  ///< of both heads; 0: the same
   ScheduleKind schedule = ScheduleKind::linear;  ///< where the stack's schedule_type lets it be chosen
@@ -53,6 +54,7 @@ struct TrainerOptions {
     at_least("epochs", epochs, index_t{0});
     at_least("batch_size", batch_size, index_t{1});
     at_least("part_size", part_size, index_t{0});
+    at_least("updates_per_batch", updates_per_batch, index_t{1});
     at_least("learning_rate", learning_rate, 0.0f);
     at_least("head_learning_rate", head_learning_rate, 0.0f);
     at_least("warmup", warmup, 0.0f);

@@ -90,6 +90,7 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   c.positives = 1;  // each costs a third of the training
   c.capacity = std::clamp<index_t>(facts.examples, std::max<index_t>(1000, t.batch_size), 32000);
   c.contrast.most_similar = std::min<index_t>(10, each);
+  c.clusters = std::clamp<index_t>(facts.examples / 16, 1, 1000);  // of a clustered queue
   const auto root = static_cast<index_t>(std::sqrt(static_cast<double>(each)));
   r.neighbors = std::clamp<index_t>(each, 3, std::clamp<index_t>(root, 10, 30));  // 3: evidence also where a class has
                                                                                   // one

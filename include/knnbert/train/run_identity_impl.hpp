@@ -100,6 +100,7 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("epochs", o.epochs);
   run.add("batch_size", o.batch_size);
   run.add("part_size", o.part_size);
+  run.add("updates_per_batch", o.updates_per_batch);
   run.add("learning_rate", o.learning_rate);
   run.add("head_learning_rate", o.head_learning_rate);
   run.add("schedule", schedule_names[static_cast<int>(o.schedule)]);
@@ -110,6 +111,7 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("seed", o.seed);
   run.add("selection", predictor_names[static_cast<int>(o.selection)]);
   run.add("rebuild_store", o.rebuild_store);
+  run.add("patience", o.patience);
   return run;
 }
 

@@ -24,7 +24,7 @@ class Stepper {
 
   using optimizer_type = clipping_optimizer<typename Network::optimizer_type>;
   using terms_type = TermSet<bound_term<Terms, Network>...>;
-  static_assert((Term<bound_term<Terms, Network>, context_type> && ...),
+  static_assert((Term<present_term<bound_term<Terms, Network>>, context_type> && ...),
                 "a training term needs a static name and a member TermValue add(StepContext&); see term/context.hpp");
 
   /// Errors: OptionError.
@@ -34,7 +34,7 @@ class Stepper {
         multipliers_(detail::head_multipliers(network.values().table(), options)),
         own_(network, options, [this](auto&& f) { terms_.each(f); }) {
     network_.values().require_complete("Stepper");
-    if (terms_type::whole_batch && options.part_size > 0)
+    if (options.part_size > 0 && terms_.whole_batch())
       raise<OptionError>(
           "Stepper: TrainerOptions::part_size {} given, 0 expected: a term compares the examples of a step",
           options.part_size);
@@ -79,7 +79,7 @@ class Stepper {
       run_part(clock, examples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)), first,
                std::ssize(examples), idle_weight, report);
     }
-    if (terms_type::whole_batch && begin_own == end_own)
+    if (begin_own == end_own && terms_.whole_batch())
       add_without_examples(clock, begin_own, std::ssize(examples), idle_weight, report);
     if (reducer_) combine(report);
     finish(report, learning_rate);

@@ -1,6 +1,7 @@
 #pragma once
 #include <tuple>
 
+#include "knnbert/term/context.hpp"
 #include "knnbert/train/report.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -8,6 +9,7 @@ namespace knnbert::inline v0_1 {
 /// The terms of a training, each with its state, called in the order in which they were given.
 template <class... Terms>
 class TermSet {
+  /// That certainly speaks: an optional one may be absent.
   template <class T>
   static constexpr bool has_values = requires(const T& term) {
     term.values_to_evaluate();
@@ -16,26 +18,35 @@ class TermSet {
  public:
   static_assert((index_t{has_values<Terms>} + ... + 0) <= 1,
                 "at most one term of a trainer may have values_to_evaluate()");
-  static constexpr bool whole_batch = (WholeBatchTerm<Terms> || ...);  ///< whether one compares examples
+  /// Whether a term compares examples.
+  bool whole_batch() {
+    bool compares = false;
+    each([&](auto& term) { compares = compares || WholeBatchTerm<decltype(term)>; });
+    return compares;
+  }
 
   explicit TermSet(Terms... terms) : terms_(std::move(terms)...) {}
 
   std::tuple<Terms...>& all() { return terms_; }
 
-  /// f(term) for all of them.
+  /// f(term) for all that are there.
   template <class F>
   void each(F&& f) {
-    std::apply([&](auto&... term) { (f(term), ...); }, terms_);
+    std::apply([&](auto&... term) { (detail::if_present(term, f), ...); }, terms_);
   }
 
   /// What a term has in place of the model's values for dev data, datastore and saved model; null: nothing.
+  /// Errors: OptionError if several have such values.
   const ParameterBlock* values_to_evaluate() const {
     const ParameterBlock* values = nullptr;
     const auto look = [&](const auto& term) {
-      if constexpr (has_values<std::remove_cvref_t<decltype(term)>>)
-        if (const ParameterBlock* own = term.values_to_evaluate()) values = own;
+      if constexpr (has_values<std::remove_cvref_t<decltype(term)>>) {
+        const ParameterBlock* own = term.values_to_evaluate();
+        if (own && values) raise<OptionError>("{}: values to evaluate given, but another term has some", term.name);
+        if (own) values = own;
+      }
     };
-    std::apply([&](const auto&... term) { (look(term), ...); }, terms_);
+    std::apply([&](const auto&... term) { (detail::if_present(term, look), ...); }, terms_);
     return values;
   }
 
@@ -47,7 +58,7 @@ class TermSet {
     std::size_t i = 0;
     each([&](auto& term) {
       TermValue value;
-      if (!context.examples.empty() || WholeBatchTerm<std::remove_cvref_t<decltype(term)>>)
+      if (!context.examples.empty() || WholeBatchTerm<decltype(term)>)
         report.time("loss", term.name, [&] { value = term.add(context); });
       if (first) report.terms.emplace_back(term.name, std::nullopt);
       auto& total = report.terms[i++].second;

@@ -66,8 +66,10 @@ class TrainingRun {
     archive(to_all);
   }
 
-  index_t steps_an_epoch() const { return ShuffledBatches::count(data_.size(), options_.batch_size); }
-  index_t steps() const { return options_.epochs * steps_an_epoch(); }
+  index_t steps_an_epoch() const {
+    return options_.updates_per_batch * ShuffledBatches::count(data_.size(), options_.batch_size);
+  }
+  index_t steps() const { return options_.epochs * steps_an_epoch(); }  // batch_ counts those of an epoch
   bool out_of_patience() const {
     return options_.patience > 0 && report_.best_epoch && epoch_ - report_.best_epoch >= options_.patience;
   }
@@ -81,17 +83,17 @@ class TrainingRun {
 
   void run_epoch(AnyObserver& observer) {
     const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
-    while (batch_ < batches.count()) {
+    while (batch_ < steps_an_epoch()) {
       if (team_.any(observer.stop_requested())) return interrupt();
       const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_),
                             static_cast<std::uint64_t>(steps())};
-      StepReport& step = stepper_.step(clock, batches[batch_], rate(step_));
+      StepReport& step = stepper_.step(clock, batches[batch_ / options_.updates_per_batch], rate(step_));
       ++batch_, ++step_;
       step.step = step_, step.steps = steps(), step.epoch = epoch_ + 1;
       unread_.push_back({step.loss, step.finite, step.examples});
       if (step.known() || std::ssize(unread_) == most_unread) read_losses();
       observer.step(step);
-      if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < batches.count())
+      if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0 && batch_ < steps_an_epoch())
         checkpoint();
     }
     close_epoch(observer);

@@ -1,0 +1,86 @@
+#pragma once
+#include "knnbert/evaluate/judge.hpp"
+
+/// Several models as one: self-ensemble's baselines BERT_VOTE and BERT_AVG.  arXiv 2002.10345, section 3.
+namespace knnbert::inline v0_1 {
+
+namespace detail {
+
+template <class Stack>
+void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack>& other) {
+  if (*first.classes() == *other.classes()) return;
+  raise<FormatError>("ensemble: a model of {} classes given, the {} classes of the first one in their order expected",
+                     other.classes()->size(), first.classes()->size());
+}
+
+}  // namespace detail
+
+/// What models say of the same texts, averaged: each of the three distributions is the mean of theirs.
+/// Errors: FormatError for models of other classes; ShapeError for no model; as Classifier::distributions.
+template <class Stack>
+Judged judge_together(std::span<const Classifier<Stack>* const> models, const Dataset& data) {
+  if (models.empty()) raise<ShapeError>("judge_together: no model given, at least one expected");
+  for (const auto* model : models) detail::require_same_classes(*models.front(), *model);
+  Judged judged = judge(*models.front(), data);
+  Distributions& mean = judged.distributions;
+  for (const auto* model : models.subspan(1)) {
+    const Distributions own = model->distributions(model->tokenize(judged.data.texts(), judged.data.pairs()));
+    add_rows(own.knn, mean.knn), add_rows(own.head, mean.head), add_rows(own.combined, mean.combined);
+  }
+  for (Matrix* m : {&mean.knn, &mean.head, &mean.combined}) scale_rows(*m, 1 / static_cast<float>(models.size()));
+  judged.evaluation = evaluate(judged.data.labels(), {mean.knn, mean.head, mean.combined}, judged.data.classes());
+  return judged;
+}
+
+/// A model becomes the mean of itself and of others that started from the same encoder and heads: add() each, then
+/// finish(), which encodes the datastore's texts anew.
+template <class Stack>
+class ModelAverage {
+ public:
+  /// The model must outlive it.  Errors: OptionError for a model without all values.
+  explicit ModelAverage(Classifier<Stack>& model) : model_(model) {
+    model.network().values().require_complete("ModelAverage");
+  }
+
+  /// Errors: FormatError for a model of other classes or parameters.
+  void add(const Classifier<Stack>& other) {
+    detail::require_same_classes(model_, other);
+    const ParameterBlock& values = other.network().values();
+    values.require_complete("ModelAverage");
+    ParameterBlock& mean = model_.network().values();
+    if (!same_parameters(values.table(), mean.table()))
+      raise<FormatError>("ensemble: a model of other parameters given, those of the first one expected");
+    ++count_;
+    const float rate = 1 / static_cast<float>(count_), *from = values.data();
+    float* to = mean.data();
+    for (index_t i = 0; i < mean.size(); ++i) to[i] += rate * (from[i] - to[i]);
+  }
+
+  /// Errors: StateError for keys without texts.
+  void finish() {
+    model_.network().lower(model_.network().values());
+    const auto& store = model_.datastore();
+    std::vector<Example> examples;
+    const auto ids = store.ids();
+    const auto labels = store.labels();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      examples.push_back({store.text(ids[i]), store.pair(ids[i]), labels[i]});
+      if (examples.back().text.empty() && examples.back().pair.empty())
+        raise<StateError>("ensemble: example {} of the datastore has no text to encode anew", ids[i]);
+    }
+    model_.index(Dataset(std::move(examples), *model_.classes()));
+  }
+
+ private:
+  static bool same_parameters(const ParameterTable& a, const ParameterTable& b) {
+    return std::equal(a.all().begin(), a.all().end(), b.all().begin(), b.all().end(),
+                      [](const Parameter& p, const Parameter& q) {
+                        return p.name == q.name && p.offset == q.offset && p.size == q.size;
+                      });
+  }
+
+  Classifier<Stack>& model_;
+  index_t count_ = 1;
+};
+
+}  // namespace knnbert::inline v0_1
