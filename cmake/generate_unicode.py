@@ -5,7 +5,7 @@
 UCD holds one folder a version, with files as in https://www.unicode.org/Public/VERSION/ucd/:
     8.0.0/UnicodeData.txt                                 categories: punctuation, marks, control characters
     9.0.0/UnicodeData.txt                                 canonical decompositions and combining classes
-    16.0.0/UnicodeData.txt, DerivedCoreProperties.txt     word characters (\\w of UTS 18)
+    16.0.0/UnicodeData.txt, DerivedCoreProperties.txt     word characters (\\w of UTS 18), letters and numbers (\\p{L}, \\p{N})
     17.0.0/UnicodeData.txt, SpecialCasing.txt             lower case, white space
 The four versions are those of tokenizers 0.23, whose parts are built on different libraries; comparing all code points
 with that program (tests/reference/tokens.py) shows it when a later release moves to another version.
@@ -221,6 +221,18 @@ def write_words(folder, database, alphabetic):
     write(folder / "unicode_word_table.hpp", "16.0.0", body)
 
 
+def write_letters(folder, database):
+    found = []
+    for letter, first_of_category in ((1, "L"), (0, "N")):
+        codes = (code for code in range(CODE_POINTS) if database.category[code][0] == first_of_category)
+        found += [[*pair, letter] for pair in ranges(codes)]
+    found.sort()
+    body = ["struct LetterRange { char32_t first, last; bool is_letter; };", ""]
+    body += array(f"LetterRange letter_ranges[{len(found)}]", records(found),
+                  "Sorted; letters (categories L*) and numbers (N*).")
+    write(folder / "unicode_letter_table.hpp", "16.0.0", body)
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
@@ -239,6 +251,7 @@ def main():
     write_classes(output, decompositions)
     write_case(output, casing, special)
     write_words(output, words, alphabetic)
+    write_letters(output, words)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 // Part of knnbert::dispatch, see cmake/compiled.cmake.
 #include "knnbert/text/added_tokens_impl.hpp"
 #include "knnbert/text/added_vocabulary_impl.hpp"
+#include "knnbert/text/any_tokenizer_impl.hpp"
+#include "knnbert/text/byte_pair_encoder_impl.hpp"
+#include "knnbert/text/byte_pair_encoding_impl.hpp"
+#include "knnbert/text/byte_pair_merges_impl.hpp"
 #include "knnbert/text/dataset_impl.hpp"
 #include "knnbert/text/dataset_options_impl.hpp"
 #include "knnbert/text/greedy_pieces_impl.hpp"

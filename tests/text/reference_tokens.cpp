@@ -1,60 +1,12 @@
 // Compares with the dumps of tests/reference/tokens.py: not one id may differ.
-#include <algorithm>
-
 #include "catch.hpp"
 #include "knnbert/text/wordpiece.hpp"
-#include "rows.hpp"
+#include "reference.hpp"
 
 using namespace knnbert;
 using namespace knnbert_test;
 
 namespace {
-
-using Ids = std::vector<token_t>;
-
-/// Folder of the dumps, after a warning nothing.
-std::optional<std::filesystem::path> dumps() {
-  auto place = folder("KNNBERT_REFERENCE");
-  if (place && std::filesystem::exists(*place / "tokens")) return *place / "tokens";
-  WARN("skipped: KNNBERT_REFERENCE names no folder with the dumps of tests/reference/tokens.py");
-  return std::nullopt;
-}
-
-std::string readable(std::span<const token_t> ids) {
-  std::string text;
-  for (const auto id : ids.first(std::min<std::size_t>(ids.size(), 40))) text += std::to_string(id) + " ";
-  return text;
-}
-
-std::string readable(std::string_view text) { return std::string(text.substr(0, 200)); }
-
-/// Counts rows whose expectation differs from what `compute` gives; tells about the first ones.
-template <class Expected, class Compute>
-void compare(const std::string& name, const Expected& expected, std::size_t count, Compute compute) {
-  REQUIRE(expected.size() == count);
-  std::size_t mismatches = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto& computed = compute(i);
-    const auto wanted = expected[i];
-    if (std::equal(computed.begin(), computed.end(), wanted.begin(), wanted.end())) continue;
-    if (++mismatches <= 3)
-      WARN(name << " row " << i << ": " << readable(computed) << "instead of " << readable(wanted));
-  }
-  INFO(name << ": " << count << " rows");
-  CHECK(mismatches == 0);
-}
-
-/// Ids of whole texts, special tokens included.
-void compare_texts(const std::filesystem::path& place, const std::string& texts_name, const std::string& name,
-                   const WordPiece& tokenizer) {
-  const TextRows texts(place, texts_name);
-  Batch batch;
-  compare(name, Rows<token_t>(place, name), texts.size(), [&](std::size_t i) -> const Ids& {
-    batch.clear();
-    tokenizer.append(texts[i], batch);
-    return batch.ids;
-  });
-}
 
 /// Joins words by blanks.
 struct Join {
@@ -90,19 +42,12 @@ void compare_words(const std::filesystem::path& place, const std::string& prefix
   }
 }
 
-std::vector<char32_t> code_points() {
-  std::vector<char32_t> codes;
-  for (char32_t c = 0; c < 0x110000; ++c)
-    if (c < 0xd800 || c >= 0xe000) codes.push_back(c);
-  return codes;
-}
-
 const std::string kinds[] = {"uncased", "cased", "chinese", "multilingual"};
 
 }  // namespace
 
 TEST_CASE("every code point has the ids of tokenizers, alone and between letters") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
   const auto codes = code_points();
   for (const auto& kind : kinds) {
@@ -123,10 +68,9 @@ TEST_CASE("every code point has the ids of tokenizers, alone and between letters
 }
 
 TEST_CASE("code points between letters give the words of tokenizers, whatever the options") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
-  auto codes = code_points();
-  std::erase_if(codes, [](char32_t c) { return c >= 0x40000 && c >> 16 != 14 && c % 97 != 0; });
+  const auto codes = some_code_points();
   compare_words(*place, "words.", codes.size(), [&](std::size_t i) {
     std::string text = "a";
     unicode::encode(codes[i], text);
@@ -135,14 +79,9 @@ TEST_CASE("code points between letters give the words of tokenizers, whatever th
 }
 
 TEST_CASE("all texts of the data sets have the ids of tokenizers") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
-  std::vector<std::string> sets;
-  for (const auto& entry : std::filesystem::directory_iterator(*place)) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("data.") && std::count(name.begin(), name.end(), '.') == 3)
-      sets.push_back(name.substr(0, name.find(".rows")));
-  }
+  const auto sets = data_sets(*place);
   CHECK(sets.size() >= 18);
   for (const auto& kind : kinds) {
     const auto tokenizer = WordPiece::load(*place / kind);
@@ -151,7 +90,7 @@ TEST_CASE("all texts of the data sets have the ids of tokenizers") {
 }
 
 TEST_CASE("hostile strings have the ids and words of tokenizers") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
   for (const auto& kind : kinds) compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / kind));
   const TextRows texts(*place, "random");
@@ -159,14 +98,14 @@ TEST_CASE("hostile strings have the ids and words of tokenizers") {
 }
 
 TEST_CASE("vocab.txt gives the ids that tokenizer.json gives") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
   for (const auto& kind : kinds)
     compare_texts(*place, "random", "random." + kind, WordPiece::load(*place / (kind + ".text")));
 }
 
 TEST_CASE("MiniLM's files give the ids of its vocabulary, and its limit stays a suggestion") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   const auto minilm = folder("KNNBERT_MINILM");
   if (!minilm) WARN("skipped: KNNBERT_MINILM names no folder with all-MiniLM-L6-v2");
   if (!place || !minilm) return;
@@ -177,7 +116,7 @@ TEST_CASE("MiniLM's files give the ids of its vocabulary, and its limit stays a 
 }
 
 TEST_CASE("what was saved gives the same ids") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
   auto pattern = (std::filesystem::temp_directory_path() / "knnbert_tokenizer_XXXXXX").string();
   REQUIRE(::mkdtemp(pattern.data()) != nullptr);
@@ -197,34 +136,13 @@ TEST_CASE("what was saved gives the same ids") {
 }
 
 TEST_CASE("texts and pairs are truncated as tokenizers does") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
-  const TextRows texts(*place, "limited"), pairs(*place, "pairs");
-  for (const auto& kind : kinds) {
-    const auto tokenizer = WordPiece::load(*place / kind);
-    const Rows<token_t> limited(*place, "limited." + kind), paired(*place, "pairs." + kind);
-    Ids row;
-    Batch batch;
-    compare("limited." + kind, limited, texts.size(), [&](std::size_t i) -> const Ids& {
-      batch.clear();
-      tokenizer.append(texts[i], batch, limited[i][0]);
-      row.assign(1, limited[i][0]);
-      row.insert(row.end(), batch.ids.begin(), batch.ids.end());
-      return row;
-    });
-    compare("pairs." + kind, paired, pairs.size() / 2, [&](std::size_t i) -> const Ids& {
-      batch.clear();
-      tokenizer.append(pairs[2 * i], pairs[2 * i + 1], batch, paired[i][0]);
-      row.assign(1, paired[i][0]);
-      row.insert(row.end(), batch.ids.begin(), batch.ids.end());
-      row.insert(row.end(), batch.segments.begin(), batch.segments.end());
-      return row;
-    });
-  }
+  for (const auto& kind : kinds) compare_limited(*place, kind, WordPiece::load(*place / kind));
 }
 
 TEST_CASE("added tokens are matched as tokenizers does, or not at all") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (!place) return;
   compare_texts(*place, "added", "added.all", WordPiece::load(*place / "added", AddedTokenMatching::all));
   compare_texts(*place, "added", "added.ordinary", WordPiece::load(*place / "added"));
@@ -236,6 +154,6 @@ TEST_CASE("added tokens are matched as tokenizers does, or not at all") {
 }
 
 TEST_CASE("another prefix, word length and framing are respected") {
-  const auto place = dumps();
+  const auto place = dumps("tokens");
   if (place) compare_texts(*place, "toy", "toy.ids", WordPiece::load(*place / "toy"));
 }

@@ -1,9 +1,7 @@
 #pragma once
 #include <tuple>
 
-#include "knnbert/io/json.hpp"
-#include "knnbert/text/concept.hpp"
-#include "knnbert/text/vocabulary.hpp"
+#include "knnbert/text/tokenizer_writer_parts.hpp"
 #include "knnbert/text/wordpiece_options.hpp"
 
 /// A WordPiece tokenizer in the words of tokenizer.json and tokenizer_config.json.
@@ -13,31 +11,12 @@ inline OrderedJson accents_json(const NormalizerOptions& options) {
   return options.strip_accents ? OrderedJson(*options.strip_accents) : OrderedJson();
 }
 
-inline OrderedJson added_token_json(const AddedToken& token) {
-  return {{"content", token.content},    {"single_word", token.single_word}, {"lstrip", token.strip_left},
-          {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", token.special}};
-}
-
-inline OrderedJson added_tokens_json(const std::vector<AddedToken>& tokens) {
-  auto list = OrderedJson::array();
-  for (const auto& token : tokens) {
-    OrderedJson entry{{"id", token.id}};
-    entry.update(added_token_json(token));
-    list.push_back(entry);
-  }
-  return list;
-}
-
 inline OrderedJson model_json(const Vocabulary& vocabulary, const WordPieceOptions& options) {
-  OrderedJson::object_t tokens;  // filled at its end: its own look-up is linear
-  for (token_t id = 0; id < vocabulary.size(); ++id)
-    if (const auto token = vocabulary.token(id); vocabulary.find(token) == id)
-      tokens.emplace_back(std::string(token), id);
   return {{"type", "WordPiece"},
           {"unk_token", options.unknown_token},
           {"continuing_subword_prefix", options.prefix},
           {"max_input_chars_per_word", options.max_characters_per_word},
-          {"vocab", std::move(tokens)}};
+          {"vocab", vocabulary_json(vocabulary)}};
 }
 
 inline OrderedJson template_json(const WordPieceOptions& options, const SpecialTokens& special) {
@@ -57,11 +36,6 @@ inline OrderedJson template_json(const WordPieceOptions& options, const SpecialT
           {"single", std::move(single)},
           {"pair", std::move(pair)},
           {"special_tokens", {{cls, token(cls, special.classify)}, {sep, token(sep, special.separate)}}}};
-}
-
-inline OrderedJson truncation_json(index_t max_length) {
-  if (max_length == 0) return {};
-  return {{"direction", "Right"}, {"max_length", max_length}, {"strategy", "LongestFirst"}, {"stride", 0}};
 }
 
 /// Content of tokenizer.json.
@@ -92,16 +66,8 @@ inline OrderedJson tokenizer_config_json(const WordPieceOptions& options, const 
   OrderedJson json{{"tokenizer_class", is_usual ? "BertTokenizer" : "PreTrainedTokenizerFast"},
                    {"do_lower_case", options.normalizer.lowercase},
                    {"strip_accents", accents_json(options.normalizer)},
-                   {"tokenize_chinese_chars", options.normalizer.chinese_characters},
-                   {"unk_token", options.unknown_token},
-                   {"cls_token", options.classify_token},
-                   {"sep_token", options.separate_token},
-                   {"pad_token", special.pad < 0 ? OrderedJson() : OrderedJson(options.pad_token)},
-                   {"mask_token", special.mask < 0 ? OrderedJson() : OrderedJson(options.mask_token)}};
-  auto added = OrderedJson::object();
-  for (const auto& token : options.added_tokens) added[std::to_string(token.id)] = added_token_json(token);
-  json["added_tokens_decoder"] = std::move(added);
-  if (options.suggested.model > 0) json["model_max_length"] = options.suggested.model;
+                   {"tokenize_chinese_chars", options.normalizer.chinese_characters}};
+  add_names_and_tokens(options, special, json);
   return json;
 }
 

@@ -5,6 +5,7 @@
 #include "knnbert/text/unicode_case_table.hpp"
 #include "knnbert/text/unicode_class_table.hpp"
 #include "knnbert/text/unicode_composition_table.hpp"
+#include "knnbert/text/unicode_letter_table.hpp"
 #include "knnbert/text/unicode_property_table.hpp"
 #include "knnbert/text/unicode_replacement_table.hpp"
 #include "knnbert/text/unicode_word_table.hpp"

@@ -53,7 +53,6 @@ class WordPiece {
   std::optional<token_t> find(std::string_view token) const;
 
  private:
-  SpecialTokens find_special(const Vocabulary& vocabulary) const;
   /// Appends pieces as long as ids holds fewer than `limit`.
   void encode(std::string_view text, std::vector<token_t>& ids, std::size_t limit) const;
 

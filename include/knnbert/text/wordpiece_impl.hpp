@@ -1,75 +1,31 @@
 #pragma once
-#include <algorithm>
-
 #include "knnbert/config.hpp"
 #include "knnbert/core/error.hpp"
 #include "knnbert/text/added_token_search.hpp"
+#include "knnbert/text/framing.hpp"
 #include "knnbert/text/tokenizer_files.hpp"
+#include "knnbert/text/tokenizer_json_writer.hpp"
 #include "knnbert/text/wordpiece.hpp"
 
 namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-/// What leaves every text as it is.
-inline constexpr NormalizerOptions unchanged{
-    .clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
-
 inline WordPieceOptions complete_options(const Vocabulary& vocabulary, WordPieceOptions options) {
   if (options.max_characters_per_word < 1)
     raise<OptionError>("WordPiece: max_characters_per_word {} given, at least 1 expected",
                        options.max_characters_per_word);
-  auto& added = options.added_tokens;
-  for (const auto& name :
-       {options.pad_token, options.unknown_token, options.classify_token, options.separate_token, options.mask_token}) {
-    const bool is_added =
-        std::any_of(added.begin(), added.end(), [&](const AddedToken& token) { return token.content == name; });
-    const auto id = vocabulary.find(name);
-    if (id && !is_added) added.push_back({.content = name, .id = *id});
-  }
+  add_special_tokens(vocabulary, options);
   return options;
-}
-
-inline void require_length(index_t max_length, index_t least) {
-  if (max_length != 0 && max_length < least)
-    raise<OptionError>("WordPiece::append: max_length {} given, 0 or at least {} expected", max_length, least);
-}
-
-/// The strategy longest_first of tokenizers: if one text is short it stays whole, else they share the room. The texts
-/// are ids[begin, middle) and ids[middle, size). Returns the new middle.
-inline std::size_t truncate_pair(std::vector<token_t>& ids, std::size_t begin, std::size_t middle, std::size_t room) {
-  auto first = middle - begin, second = ids.size() - middle;
-  if (first + second <= room) return middle;
-  auto& shorter = first <= second ? first : second;
-  auto& longer = first <= second ? second : first;
-  shorter = std::min(shorter, room / 2);
-  longer = room - shorter;
-  ids.resize(middle + second);
-  const auto place = [&](std::size_t i) { return ids.begin() + static_cast<index_t>(i); };
-  ids.erase(place(begin + first), place(middle));
-  return begin + first;
 }
 
 }  // namespace detail
 
-inline SpecialTokens WordPiece::find_special(const Vocabulary& vocabulary) const {
-  const auto id_of = [&](const std::string& name) {
-    return vocabulary.find(name).value_or(added_.find(name).value_or(-1));
-  };
-  const auto require = [&](const std::string& name) {
-    if (id_of(name) < 0) raise<OptionError>("WordPiece: token '{}' expected in the vocabulary, which lacks it", name);
-    return id_of(name);
-  };
-  return {.unknown = require(options_.unknown_token),
-          .classify = require(options_.classify_token),
-          .separate = require(options_.separate_token),
-          .pad = id_of(options_.pad_token),
-          .mask = id_of(options_.mask_token)};
-}
-
 KNNBERT_INLINE WordPiece::WordPiece(Vocabulary vocabulary, WordPieceOptions options)
     : options_(detail::complete_options(vocabulary, std::move(options))), normalizer_(options_.normalizer),
-      added_(vocabulary, options_.added_tokens, options_.matching, normalizer_), special_(find_special(vocabulary)),
+      added_(vocabulary, options_.added_tokens, options_.matching, normalizer_),
+      special_(detail::find_special("WordPiece", vocabulary, added_, options_,
+                                    {options_.unknown_token, options_.classify_token, options_.separate_token})),
       pieces_(std::move(vocabulary), options_.prefix, special_.unknown, options_.max_characters_per_word),
       encoder_(added_.normalized().empty() ? normalizer_ : Normalizer(detail::unchanged), pieces_) {}
 
@@ -87,7 +43,7 @@ inline void WordPiece::encode(std::string_view text, std::vector<token_t>& ids, 
 }
 
 KNNBERT_INLINE void WordPiece::append(std::string_view text, Batch& batch, index_t max_length) const {
-  detail::require_length(max_length, 2);
+  detail::require_length("WordPiece", max_length, 2);
   auto& ids = batch.ids;
   ids.push_back(special_.classify);
   encode(text, ids, max_length == 0 ? TextEncoder::unlimited : ids.size() + static_cast<std::size_t>(max_length) - 2);
@@ -97,7 +53,7 @@ KNNBERT_INLINE void WordPiece::append(std::string_view text, Batch& batch, index
 
 KNNBERT_INLINE void WordPiece::append(std::string_view first, std::string_view second, Batch& batch,
                                       index_t max_length) const {
-  detail::require_length(max_length, 3);
+  detail::require_length("WordPiece", max_length, 3);
   auto& ids = batch.ids;
   ids.push_back(special_.classify);
   const auto begin = ids.size();
@@ -129,7 +85,7 @@ KNNBERT_INLINE std::optional<token_t> WordPiece::find(std::string_view token) co
 }
 
 KNNBERT_INLINE WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTokenMatching matching) {
-  auto [tokens, options, file] = detail::read_tokenizer(directory);
+  auto [tokens, options, file] = detail::read_tokenizer<detail::WordPieceFormat>(directory);
   options.matching = matching;
   try {
     return WordPiece(Vocabulary(tokens), std::move(options));

@@ -1,0 +1,68 @@
+#pragma once
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "knnbert/core/error.hpp"
+#include "knnbert/text/added_vocabulary.hpp"
+#include "knnbert/text/concept.hpp"
+
+/// What tokenizers share around the pieces of their texts: special tokens and truncation.
+namespace knnbert::inline v0_1::detail {
+
+/// What leaves every text as it is.
+inline constexpr NormalizerOptions unchanged{
+    .clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
+
+/// Makes the special tokens of the vocabulary added tokens, if they are none yet.
+template <class Options>
+void add_special_tokens(const Vocabulary& vocabulary, Options& options) {
+  auto& added = options.added_tokens;
+  for (const auto& name :
+       {options.pad_token, options.unknown_token, options.classify_token, options.separate_token, options.mask_token}) {
+    const bool is_added =
+        std::any_of(added.begin(), added.end(), [&](const AddedToken& token) { return token.content == name; });
+    const auto id = vocabulary.find(name);
+    if (id && !is_added) added.push_back({.content = name, .id = *id});
+  }
+}
+
+/// Ids of the special tokens.  Errors: OptionError for a required one that is no token.
+template <class Options>
+SpecialTokens find_special(std::string_view tokenizer, const Vocabulary& vocabulary, const AddedVocabulary& added,
+                           const Options& options, std::initializer_list<std::string_view> required) {
+  const auto id_of = [&](std::string_view name) {
+    return vocabulary.find(name).value_or(added.find(name).value_or(-1));
+  };
+  for (const auto name : required)
+    if (id_of(name) < 0)
+      raise<OptionError>("{}: token '{}' expected in the vocabulary, which lacks it", tokenizer, name);
+  return {.unknown = id_of(options.unknown_token),
+          .classify = id_of(options.classify_token),
+          .separate = id_of(options.separate_token),
+          .pad = id_of(options.pad_token),
+          .mask = id_of(options.mask_token)};
+}
+
+inline void require_length(std::string_view tokenizer, index_t max_length, index_t least) {
+  if (max_length != 0 && max_length < least)
+    raise<OptionError>("{}::append: max_length {} given, 0 or at least {} expected", tokenizer, max_length, least);
+}
+
+/// The strategy longest_first of tokenizers: if one text is short it stays whole, else they share the room. The texts
+/// are ids[begin, middle) and ids[middle, size). Returns the new middle.
+inline std::size_t truncate_pair(std::vector<token_t>& ids, std::size_t begin, std::size_t middle, std::size_t room) {
+  auto first = middle - begin, second = ids.size() - middle;
+  if (first + second <= room) return middle;
+  auto& shorter = first <= second ? first : second;
+  auto& longer = first <= second ? second : first;
+  shorter = std::min(shorter, room / 2);
+  longer = room - shorter;
+  ids.resize(middle + second);
+  const auto place = [&](std::size_t i) { return ids.begin() + static_cast<index_t>(i); };
+  ids.erase(place(begin + first), place(middle));
+  return begin + first;
+}
+
+}  // namespace knnbert::inline v0_1::detail

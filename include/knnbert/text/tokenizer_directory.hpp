@@ -1,0 +1,131 @@
+#pragma once
+#include <charconv>
+#include <filesystem>
+
+#include "knnbert/io/json.hpp"
+#include "knnbert/io/require_folder.hpp"
+#include "knnbert/text/tokenizer_parts.hpp"
+
+/// Tokenizers in Hugging Face directories, of whatever sort.
+namespace knnbert::inline v0_1::detail {
+
+/// The object of a JSON file, empty if there is no file.
+inline Json read_object_if_exists(const std::filesystem::path& path) {
+  if (!committed_exists(path)) return Json::object();
+  auto json = read_json(path);
+  if (!json.is_object()) raise<FormatError>("{}: an object expected", path.string());
+  return json;
+}
+
+/// Names of special tokens; each is a string or an added token with flags.
+template <class Options>
+void read_names(const Json& json, Options& options, std::vector<AddedToken>& flagged, const std::string& where) {
+  for (const auto& [key, name] :
+       std::initializer_list<std::pair<const char*, std::string*>>{{"unk_token", &options.unknown_token},
+                                                                   {"cls_token", &options.classify_token},
+                                                                   {"sep_token", &options.separate_token},
+                                                                   {"pad_token", &options.pad_token},
+                                                                   {"mask_token", &options.mask_token}}) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) continue;
+    if (!found->is_object()) {
+      *name = require<std::string>(json, key, where);
+      continue;
+    }
+    flagged.push_back(added_token_from_json(*found, -1, where));
+    flagged.back().special = true;
+    *name = flagged.back().content;
+  }
+}
+
+/// What tokenizer_config.json calls the longest text that the model was made for; 0 for no limit.
+inline index_t model_length(const Json& config) {
+  constexpr double longest = 1 << 30;  // files write 1e30 where there is no limit
+  const auto length = config.find("model_max_length");
+  if (length == config.end() || !length->is_number()) return 0;
+  const auto value = length->template get<double>();
+  return value >= 1 && value < longest ? static_cast<index_t>(value) : 0;
+}
+
+/// Whether the class of a tokenizer_config.json leaves normalizer and pre-tokenizer to tokenizer.json.
+inline bool is_general_class(const Json& config, const std::string& where) {
+  const auto type = optional_value<std::string>(config, "tokenizer_class", "", where);
+  return type == "PreTrainedTokenizerFast" || type == "TokenizersBackend";
+}
+
+/// Whether sentence-transformers' files ask for texts in lower case.
+inline bool wants_lowercase(const std::filesystem::path& directory) {
+  const auto path = directory / "sentence_bert_config.json";
+  return committed_exists(directory / "modules.json") && committed_exists(path) &&
+         optional_value(read_json(path), "do_lower_case", false, path.string());
+}
+
+/// Added tokens beside tokenizer.json, which wins: in the configuration or, older, in a file of their own.
+template <class Options>
+void read_added_tokens(const std::filesystem::path& directory, const Json& config,
+                       TokenizerDescription<Options>& description) {
+  auto& added = description.options.added_tokens;
+  const auto add = [&](AddedToken token) {
+    const auto is_same = [&](const AddedToken& other) { return other.content == token.content; };
+    if (std::none_of(added.begin(), added.end(), is_same)) added.push_back(std::move(token));
+  };
+  const auto where = (directory / "tokenizer_config.json").string() + ": added_tokens_decoder";
+  const auto decoder = optional_value(config, "added_tokens_decoder", Json::object(), where);
+  for (const auto& [key, token] : decoder.items()) {
+    token_t id = -1;
+    const auto end = std::from_chars(key.data(), key.data() + key.size(), id).ptr;
+    if (id < 0 || end != key.data() + key.size())
+      raise<FormatError>("{}: id '{}' given, a number expected", where, key);
+    add(added_token_from_json(token, id, where));
+  }
+  if (!decoder.empty()) return;
+  const auto path = directory / "added_tokens.json";
+  const auto legacy = read_object_if_exists(path);
+  for (const auto& [content, id] : legacy.items())
+    add({.content = content,
+         .id = json_as<token_t>(id, format("{}: '{}'", path.string(), content)),
+         .special = false,
+         .normalized = true});
+}
+
+/// Special tokens whose names come with flags, unless they are known as added tokens.
+template <class Options>
+void add_flagged(std::vector<AddedToken> flagged, TokenizerDescription<Options>& description) {
+  auto& [tokens, options, file] = description;
+  for (auto token = flagged.rbegin(); token != flagged.rend(); ++token) {
+    const auto place = std::find(tokens.begin(), tokens.end(), token->content);
+    const auto is_same = [&](const AddedToken& other) { return other.content == token->content; };
+    if (place == tokens.end() || std::any_of(options.added_tokens.begin(), options.added_tokens.end(), is_same))
+      continue;
+    token->id = static_cast<token_t>(place - tokens.begin());
+    options.added_tokens.push_back(std::move(*token));
+  }
+}
+
+/// A Format names its Description and reads what is its own: tokenizer.json, the files without it (false: they are not
+/// there), settings of tokenizer_config.json.
+template <class Format>
+typename Format::Description read_tokenizer(const std::filesystem::path& directory) {
+  require_folder(directory, "a folder with a tokenizer");
+  typename Format::Description description;
+  auto& options = description.options;
+  std::vector<AddedToken> flagged;
+  const auto map_path = directory / "special_tokens_map.json", config_path = directory / "tokenizer_config.json";
+  const auto config = read_object_if_exists(config_path);
+  read_names(read_object_if_exists(map_path), options, flagged, map_path.string());
+  read_names(config, options, flagged, config_path.string());
+  if (const auto whole = directory / "tokenizer.json"; committed_exists(whole)) {
+    description.file = whole.string();
+    Format::read_tokenizer_json(whole, description);
+  } else if (!Format::read_vocabulary(directory, description)) {
+    raise<IoError>("{}: no tokenizer.json or {} there", directory.string(), Format::vocabulary_files);
+  }
+  read_added_tokens(directory, config, description);
+  add_flagged(std::move(flagged), description);
+  options.suggested.model = model_length(config);
+  Format::read_settings(config, options, config_path.string());
+  if (wants_lowercase(directory)) Format::lower_case(options);
+  return description;
+}
+
+}  // namespace knnbert::inline v0_1::detail

@@ -1,0 +1,57 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "knnbert/io/json.hpp"
+#include "knnbert/text/added_tokens.hpp"
+#include "knnbert/text/concept.hpp"
+#include "knnbert/text/vocabulary.hpp"
+
+/// What the writers of tokenizer.json and tokenizer_config.json share.
+namespace knnbert::inline v0_1::detail {
+
+inline OrderedJson added_token_json(const AddedToken& token) {
+  return {{"content", token.content},    {"single_word", token.single_word}, {"lstrip", token.strip_left},
+          {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", token.special}};
+}
+
+inline OrderedJson added_tokens_json(const std::vector<AddedToken>& tokens) {
+  auto list = OrderedJson::array();
+  for (const auto& token : tokens) {
+    OrderedJson entry{{"id", token.id}};
+    entry.update(added_token_json(token));
+    list.push_back(entry);
+  }
+  return list;
+}
+
+/// Tokens and their ids.
+inline OrderedJson vocabulary_json(const Vocabulary& vocabulary) {
+  OrderedJson::object_t tokens;  // filled at its end: its own look-up is linear
+  for (token_t id = 0; id < vocabulary.size(); ++id)
+    if (const auto token = vocabulary.token(id); vocabulary.find(token) == id)
+      tokens.emplace_back(std::string(token), id);
+  return tokens;
+}
+
+inline OrderedJson truncation_json(index_t max_length) {
+  if (max_length == 0) return {};
+  return {{"direction", "Right"}, {"max_length", max_length}, {"strategy", "LongestFirst"}, {"stride", 0}};
+}
+
+/// What every tokenizer_config.json ends with: names of special tokens, added tokens, the longest text.
+template <class Options>
+void add_names_and_tokens(const Options& options, const SpecialTokens& special, OrderedJson& json) {
+  const auto name = [](token_t id, const std::string& token) { return id < 0 ? OrderedJson() : OrderedJson(token); };
+  json["unk_token"] = name(special.unknown, options.unknown_token);
+  json["cls_token"] = options.classify_token;
+  json["sep_token"] = options.separate_token;
+  json["pad_token"] = name(special.pad, options.pad_token);
+  json["mask_token"] = name(special.mask, options.mask_token);
+  auto added = OrderedJson::object();
+  for (const auto& token : options.added_tokens) added[std::to_string(token.id)] = added_token_json(token);
+  json["added_tokens_decoder"] = std::move(added);
+  if (options.suggested.model > 0) json["model_max_length"] = options.suggested.model;
+}
+
+}  // namespace knnbert::inline v0_1::detail
