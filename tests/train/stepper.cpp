@@ -22,7 +22,8 @@ QueueContrastive fixed_contrast() {
                            .warm_up = false,
                            .contrast = {.temperature = 0.3f, .most_similar = 4, .least_similar = 1}});
 }
-void fill_queue(BasicQueueContrastive<>& term) {
+template <class Term>
+void fill_queue(Term& term) {
   Matrix keys = random_matrix(12, 11, 5);
   Cosine().prepare(keys);
   term.queue().push(keys, std::vector<label_t>{0, 1, 2, 0, 1, 2, 0, 1, 0, 0, 0, 2});

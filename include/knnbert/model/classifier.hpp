@@ -116,6 +116,8 @@ class Classifier {
   /// and save().
   /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
   void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr);
+  /// The same of texts that tokenize() has seen already.  Errors: also ShapeError for another number of texts.
+  void index(const Dataset& data, const Batch& texts, const Team& team = {}, ProgressListener* listener = nullptr);
   /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
   /// Errors: ShapeError, also for a label that names no class.
   void index(ConstView keys, std::span<const label_t> labels);
@@ -177,6 +179,10 @@ class Classifier {
   /// Distributions of texts [first, first + embedding.rows()) into rows of `out`; returns their neighbors.
   template <class Store>
   NeighborLists decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const;
+  /// The same of all texts, a group at a time; each(all, first, size, neighbors) hears of every group.
+  template <class Store, class Each>
+  Distributions decide_all(const Store& store, index_t classes, const Batch& texts, ProgressListener* listener,
+                           Each&& each) const;
   template <class Store>
   Prediction describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
                       const ClassNames::List& classes) const;

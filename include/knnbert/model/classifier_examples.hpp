@@ -59,9 +59,16 @@ void Classifier<Stack>::set_neighbors(index_t k) {
 
 template <class Stack>
 void Classifier<Stack>::index(const Dataset& data, const Team& team, ProgressListener* listener) {
+  index(data, tokenize(data.texts(), data.pairs()), team, listener);
+}
+
+template <class Stack>
+void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Team& team, ProgressListener* listener) {
+  if (texts.size() != data.size())
+    raise<ShapeError>("Classifier::index: {} examples but {} tokenized texts", data.size(), texts.size());
   const Dataset own = data.with_classes(*classes());
   require_labels(own.labels());
-  const Matrix keys = features(tokenize(own.texts(), own.pairs()), team, listener);
+  const Matrix keys = features(texts, team, listener);
   replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
 }
 

@@ -111,15 +111,24 @@ NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding,
 }
 
 template <class Stack>
+template <class Store, class Each>
+Distributions Classifier<Stack>::decide_all(const Store& store, index_t classes, const Batch& texts,
+                                            ProgressListener* listener, Each&& each) const {
+  Distributions out{Matrix(texts.size(), classes), Matrix(texts.size(), classes), Matrix(texts.size(), classes)};
+  const Matrix embedding = embed(texts, listener);
+  for (index_t first = 0; first < texts.size(); first += texts_per_group) {
+    const index_t size = std::min(texts_per_group, texts.size() - first);
+    const auto neighbors = decide(store, ConstView(embedding).row_range(first, size), first, out);
+    each(std::as_const(out), first, size, neighbors);
+  }
+  return out;
+}
+
+template <class Stack>
 Distributions Classifier<Stack>::distributions(const Batch& texts) const {
   require_current("Classifier::distributions");
   const auto store = store_view();
-  const index_t count = std::ssize(*classes());
-  Distributions out{Matrix(texts.size(), count), Matrix(texts.size(), count), Matrix(texts.size(), count)};
-  const Matrix embedding = embed(texts);
-  for (index_t first = 0; first < texts.size(); first += texts_per_group)
-    decide(*store, ConstView(embedding).row_range(first, std::min(texts_per_group, texts.size() - first)), first, out);
-  return out;
+  return decide_all(*store, std::ssize(*classes()), texts, nullptr, [](const auto&...) {});
 }
 
 template <class Stack>
@@ -149,17 +158,13 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   require_current("Classifier::predict");
   const auto store = store_view();
   const auto names = classes();
-  const index_t count = std::ssize(*names);
-  const Batch batch = tokenize(texts, pairs);
-  Distributions all{Matrix(batch.size(), count), Matrix(batch.size(), count), Matrix(batch.size(), count)};
   std::vector<Prediction> predictions;
-  if (batch.size() == 0) return predictions;
-  const Matrix embedding = embed(batch, listener);
-  for (index_t first = 0; first < batch.size(); first += texts_per_group) {
-    const index_t size = std::min(texts_per_group, batch.size() - first);
-    const auto neighbors = decide(*store, ConstView(embedding).row_range(first, size), first, all);
-    for (index_t i = 0; i < size; ++i) predictions.push_back(describe(*store, all, first + i, neighbors[i], names));
-  }
+  if (texts.empty()) return predictions;
+  decide_all(*store, std::ssize(*names), tokenize(texts, pairs), listener,
+             [&](const Distributions& all, index_t first, index_t size, const NeighborLists& neighbors) {
+               for (index_t i = 0; i < size; ++i)
+                 predictions.push_back(describe(*store, all, first + i, neighbors[i], names));
+             });
   return predictions;
 }
 

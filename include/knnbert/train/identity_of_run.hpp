@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "knnbert/term/context.hpp"
 #include "knnbert/train/run_identity.hpp"
 
 namespace knnbert::inline v0_1 {

@@ -164,7 +164,7 @@ class TrainingRun {
   /// Accuracy on the dev data; the store is rebuilt from the training data.
   Scores scores() {
     judge_head();
-    if (options_.rebuild_store) model_.index(train_, team_);
+    if (options_.rebuild_store) model_.index(train_, data_.tokens(), team_);
     const auto [begin, end] = team_.share(dev_.size());
     const Batch own = dev_tokens_.slice(begin, end - begin);
     if (!options_.rebuild_store) return {.head = accuracy(model_.head_distributions(own), begin)};
