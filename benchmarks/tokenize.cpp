@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "knnbert/io/lines.hpp"
-#include "knnbert/text/wordpiece.hpp"
+#include "knnbert/text/any_tokenizer.hpp"
 
 namespace {
 
@@ -75,7 +75,7 @@ void write_ids(const std::string& path, const Batch& batch) {
 }
 
 void run(const Options& options) {
-  const auto tokenizer = WordPiece::load(options.places.front(), options.matching);
+  const auto tokenizer = AnyTokenizer::load(options.places.front(), options.matching);
   std::vector<std::string> contents;
   for (std::size_t i = 1; i < options.places.size(); ++i) contents.push_back(read_text(options.places[i]));
   std::vector<std::string_view> texts;

@@ -36,13 +36,13 @@ SentenceSettings own_settings(const std::filesystem::path& folder, const BertCon
     const ModelFile file = read_model_file(path);
     return {.pooling = file.pooling,
             .max_length =
-                detail::require_within(file.max_length, "max_length", 3, config.max_position_embeddings, path.string()),
+                detail::require_within(file.max_length, "max_length", 3, config.max_length(), path.string()),
             .normalized = file.normalized};
   }
   SentenceSettings settings = read_sentence_settings(folder);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
-  if (settings.max_length == 0 || settings.max_length > config.max_position_embeddings)
-    settings.max_length = config.max_position_embeddings;
+  if (settings.max_length == 0 || settings.max_length > config.max_length())
+    settings.max_length = config.max_length();
   return settings;
 }
 
@@ -70,13 +70,13 @@ Network<S> load_network(const EmbedOptions& o, const BertCheckpoint& checkpoint,
   return network;
 }
 
-void append_line(const WordPiece& tokenizer, const std::string& text, const std::string& pair, Batch& batch,
+void append_line(const AnyTokenizer& tokenizer, const std::string& text, const std::string& pair, Batch& batch,
                  index_t longest) {
   if (pair.empty()) tokenizer.append(text, batch, longest);
   else tokenizer.append(text, pair, batch, longest);
 }
 
-Batch read_texts(const EmbedOptions& o, const WordPiece& tokenizer, index_t longest) {
+Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t longest) {
   constexpr std::size_t group = 1024;
   LineSource lines(o.input, parse_encoding(o.encoding));
   const bool paired = takes_pairs(o.pairs, o.model);
@@ -132,7 +132,7 @@ void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() == 1 && o.part_texts == 0)
     require_writable(o.output);  // parts outlive a place that cannot be
                                  // written
-  const WordPiece tokenizer = WordPiece::load(o.model);
+  const AnyTokenizer tokenizer = AnyTokenizer::load(o.model);
   if (o.feature == "contrastive") {
     if (!o.normalize.empty())
       raise<OptionError>("--normalize: contrastive features have length 1, --feature mean, cls or pooler expected");
@@ -170,8 +170,8 @@ struct TokenizeOptions {
 
 void tokenize(const TokenizeOptions& o) {
   if (o.max_length == 1) raise<OptionError>("--max-length: 1 given, 0 or at least 2 expected: [CLS] and [SEP] count");
-  const WordPiece tokenizer =
-      WordPiece::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
+  const AnyTokenizer tokenizer =
+      AnyTokenizer::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
   constexpr std::size_t group = 1024;
   LineSource lines(o.input, parse_encoding(o.encoding));
   Batch batch;

@@ -47,7 +47,7 @@ void with_stack(const CommonOptions& o, Verb&& verb) {
 /// FormatError.
 inline void require_length(index_t given, const std::string& directory) {
   if (given == 0) return;
-  const index_t most = read_bert_config(directory).max_position_embeddings;
+  const index_t most = read_bert_config(directory).max_length();
   if (given < 3 || given > most)
     raise<OptionError>("--max-length: {} given, 3 to {} expected, what the model in {} allows", given, most, directory);
 }

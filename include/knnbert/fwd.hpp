@@ -7,6 +7,8 @@ namespace knnbert::inline v0_1 {
 struct Batch;
 class Dataset;
 class WordPiece;
+class BytePairEncoding;
+class AnyTokenizer;
 struct ClassifierOptions;
 struct TrainerOptions;
 struct Prediction;

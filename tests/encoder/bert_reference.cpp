@@ -5,7 +5,7 @@ using namespace knnbert_test;
 
 namespace {
 
-constexpr const char* random_models[] = {"tiny", "odd", "wide", "gelu_new", "relu", "epsilon", "distilbert"};
+constexpr const char* random_models[] = {"tiny", "odd", "wide", "gelu_new", "relu", "epsilon", "distilbert", "roberta"};
 
 std::optional<std::filesystem::path> reference_folder() {
   const auto found = folder("KNNBERT_REFERENCE");

@@ -164,3 +164,16 @@ TEST_CASE("encoder errors: configurations that cannot exist") {
   CHECK(
       contains(refused(changed(&BertConfig::hidden_dropout_prob, std::numeric_limits<float>::quiet_NaN())), "dropout"));
 }
+
+TEST_CASE("encoder errors: a RoBERTa's texts leave out the positions of the padding") {
+  auto config = tiny_roberta_config();
+  const RandomBert bert(config);
+  CHECK(bert.encoder.max_length() == 24);
+  CHECK_NOTHROW(encode(bert, random_batch(config, {24}), {}));
+  CHECK(contains(message_of<ShapeError>([&] { encode(bert, random_batch(config, {25}), {}); }), "1 to 24 expected"));
+  config.pad_token_id = 26;
+  CHECK(contains(message_of<OptionError>([&] { Bert refused(config); }),
+                 "max_position_embeddings: 26 given, at least 28 expected"));
+  config.pad_token_id = 41;
+  CHECK(contains(message_of<OptionError>([&] { Bert refused(config); }), "pad_token_id: 41 given, 0 to 40 expected"));
+}

@@ -8,8 +8,8 @@
 using namespace knnbert_test;
 using knnbert::testing::encoder_laws, knnbert::testing::stored_encoder_laws;
 
-TEST_CASE("encoder laws: both families of BERT, in values and in files") {
-  for (const BertConfig& config : {tiny_config(), tiny_distilbert_config()}) {
+TEST_CASE("encoder laws: all families of BERT, in values and in files") {
+  for (const BertConfig& config : {tiny_config(), tiny_distilbert_config(), tiny_roberta_config()}) {
     CHECK(encoder_laws<Bert>(config, random_batch(config, {5, 1, 12, 24})).empty());
     const TemporaryFolder folder;
     CHECK(stored_encoder_laws<Bert>(config, folder.path()).empty());

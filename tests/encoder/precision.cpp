@@ -48,12 +48,13 @@ TEST_CASE("precision: bf16 and int8 stay close to fp32, each at its own distance
 }
 
 TEST_CASE("precision: every activation and more rows than a feed-forward block has: close to fp32, texts independent") {
-  const Batch many = random_batch(tiny_config(), {24, 24, 24, 24, 23, 24, 24, 24, 5});
-  REQUIRE(many.tokens() > feed_forward_rows);
   std::vector<BertConfig> configs(3, tiny_config());
   configs[1].hidden_act = ActivationKind::gelu_tanh, configs[2].hidden_act = ActivationKind::relu;
   configs.push_back(tiny_distilbert_config());
+  configs.push_back(tiny_roberta_config());
   for (const BertConfig& config : configs) {
+    const Batch many = random_batch(config, {24, 24, 24, 24, 23, 24, 24, 24, 5});
+    REQUIRE(many.tokens() > feed_forward_rows);
     const Matrix exact = RandomAnyBert(Precision::fp32, config).embed(many);
     for (const auto precision : {Precision::bf16, Precision::int8}) {
       const RandomAnyBert bert(precision, config);

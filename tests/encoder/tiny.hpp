@@ -17,6 +17,7 @@ inline BertConfig tiny_config() {
 }
 
 inline BertConfig tiny_distilbert_config() { return in_family(tiny_config(), distilbert_family); }
+inline BertConfig tiny_roberta_config() { return in_family(tiny_config(), roberta_family); }
 
 /// An encoder with random values.
 struct RandomBert {

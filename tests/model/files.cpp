@@ -239,11 +239,15 @@ TEST_CASE("model files: tensors and tokens for transformers are left in the refe
     WARN("skipped: KNNBERT_REFERENCE names no folder");
     return;
   }
-  for (const std::string name : {"linear_pooler", "mlp_mean", "distilbert_mean"}) {
+  for (const std::string name :
+       {"linear_pooler", "mlp_mean", "distilbert_mean", "roberta_mean", "roberta_linear_pooler"}) {
     const TemporaryFolder place;
     auto options = tiny_options();
-    if (name == "linear_pooler") options.pooling = Pooling::pooler, options.head_hidden_layer = false;
-    write_encoder(place / "encoder", 1, name == "distilbert_mean" ? tiny_distilbert_config() : tiny_config());
+    if (name.ends_with("linear_pooler")) options.pooling = Pooling::pooler, options.head_hidden_layer = false;
+    write_encoder(place / "encoder", 1,
+                  name == "distilbert_mean"     ? tiny_distilbert_config()
+                  : name.starts_with("roberta") ? tiny_roberta_config()
+                                                : tiny_config());
     auto model = tiny_classifier(place.path(), options);
     model.index(tiny_data());
     const auto where = *target / "saved_model" / name;

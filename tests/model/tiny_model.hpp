@@ -2,6 +2,7 @@
 #include "encoder/family.hpp"
 #include "io/temporary_folder.hpp"
 #include "kernel/values.hpp"
+#include "knnbert/io/json.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "nn/directional.hpp"
@@ -21,8 +22,25 @@ inline BertConfig tiny_config() {
 }
 
 inline BertConfig tiny_distilbert_config() { return in_family(tiny_config(), distilbert_family); }
+inline BertConfig tiny_roberta_config() { return in_family(tiny_config(), roberta_family); }
 
-/// Writes the directory of an untrained encoder: config.json, model.safetensors, vocab.txt.
+/// Writes a small vocab.json and merges.txt.
+inline void write_byte_pairs(const std::filesystem::path& folder) {
+  const std::string_view letters = "abcdefghiklmnoprstuwxy?";
+  OrderedJson vocabulary{{"<s>", 0}, {"<pad>", 1}, {"</s>", 2}, {"<unk>", 3}, {"<mask>", 4}, {"\u0120", 5}};
+  for (const char letter : letters) vocabulary[std::string(1, letter)] = vocabulary.size();
+  std::string merges = "#version: 0.2\n";
+  for (const auto& [left, right] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"c", "a"}, {"r", "d"}, {"ca", "rd"}, {"\u0120", "card"}, {"e", "n"}, {"o", "n"}, {"i", "s"}, {"a", "t"}}) {
+    vocabulary[left + right] = vocabulary.size();
+    merges += left + " " + right + "\n";
+  }
+  write_json(folder / "vocab.json", vocabulary);
+  std::ofstream(folder / "merges.txt") << merges;
+}
+
+/// Writes the directory of an untrained encoder: config.json, model.safetensors, vocab.txt or, of a RoBERTa,
+/// vocab.json and merges.txt.
 inline void write_encoder(const std::filesystem::path& folder, std::uint64_t seed = 1,
                           const BertConfig& config = tiny_config()) {
   ParameterTable table;
@@ -35,6 +53,7 @@ inline void write_encoder(const std::filesystem::path& folder, std::uint64_t see
   add_bert_tensors(layers, values, "", file, *config.family);
   file.write(folder / "model.safetensors");
   write_bert_config(folder, config);
+  if (config.family == &roberta_family) return write_byte_pairs(folder);
   std::string words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
   for (const char* word : {"my",       "the",    "is",    "where",    "new",    "card",  "lost", "stolen", "block",
                            "pin",      "money",  "send",  "transfer", "abroad", "cash",  "rate", "euro",   "dollar",

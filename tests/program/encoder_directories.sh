@@ -88,7 +88,7 @@ done
 expect_text err 512
 
 # Another kind of model, damaged values.
-for setting in 'is_decoder true' 'add_cross_attention true' 'position_embedding_type "relative_key"' 'model_type "roberta"' 'num_attention_heads 7' 'hidden_size -1' \
+for setting in 'is_decoder true' 'add_cross_attention true' 'position_embedding_type "relative_key"' 'model_type "electra"' 'num_attention_heads 7' 'hidden_size -1' \
   'hidden_dropout_prob 2' 'vocab_size "many"' 'hidden_act "silu"' 'layer_norm_eps 0'; do
   copy
   set_key e/config.json ${setting%% *} "${setting#* }"

@@ -32,16 +32,17 @@ def check(folder, name):
     texts = [bytes(row.tolist()).decode() for row in rows(dump["text"], dump["text_offsets"].tolist())]
     offsets = dump["offsets"].tolist()
     tokenizer = AutoTokenizer.from_pretrained(folder / name)
-    sequence = name.startswith("linear")
+    sequence = name.endswith("linear_pooler")
     model, about = AutoModel.from_pretrained(folder / name, output_loading_info=True)
     model.eval()
     assert not about["missing_keys"] and not about["mismatched_keys"], about
-    assert set(about["unexpected_keys"]) <= {"classifier.weight", "classifier.bias"}, about
+    assert all(key.startswith("classifier.") for key in about["unexpected_keys"]), about
     classifier = None
     if sequence:
         classifier, about = AutoModelForSequenceClassification.from_pretrained(folder / name, output_loading_info=True)
         classifier.eval()
-        assert not any(about[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")), about
+        assert not about["missing_keys"] and not about["mismatched_keys"], about
+        assert set(about["unexpected_keys"]) <= {"roberta.pooler.dense.weight", "roberta.pooler.dense.bias"}, about
         assert [classifier.config.id2label[i] for i in range(3)] == CLASSES, classifier.config.id2label
 
     worst = 0.0
@@ -67,7 +68,7 @@ def main():
         sys.exit(__doc__)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    for name in ("linear_pooler", "mlp_mean", "distilbert_mean"):
+    for name in ("linear_pooler", "mlp_mean", "distilbert_mean", "roberta_mean", "roberta_linear_pooler"):
         check(Path(folder) / "saved_model", name)
 
 

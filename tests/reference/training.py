@@ -14,7 +14,7 @@ training_gradients_{mean,pooler}.safetensors, MiniLM, 8 texts:
   {ce,joint}.grad.PARAMETER (thin), {ce,joint}.statistics.PARAMETER  absent where the loss does not reach
   touched [U], {ce,joint}.grad_rows [U, H]                           the rows of d(word embeddings) that occur in ids
 
-training_{minilm,tiny,distilbert}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; MiniLM and the tiny DistilBERT of
+training_{minilm,tiny,distilbert,roberta}_{ce,knn}.safetensors and training_tiny_knn_fast.safetensors; MiniLM and the tiny DistilBERT of
 models/training_distilbert with mean pooling, the tiny encoder of models/training_tiny with its pooler:
   ids [T], offsets [N + 1], labels [N], batches [20, B] (examples of each step); heads under their names (initial)
   knn: warmup_order [N], positives [20, B R] (the R examples of query 0, then of query 1 ...)
@@ -39,7 +39,7 @@ import random
 
 import torch
 from torch import nn
-from transformers import AutoModel, BertConfig, DistilBertConfig
+from transformers import AutoModel, BertConfig, DistilBertConfig, RobertaConfig
 
 import texts
 from common import THINNING, generator, offsets, parse_arguments, ragged, save, statistics, thin, tokenize
@@ -295,6 +295,12 @@ def main():
         return with_heads(random_encoder(distilled, 13), "mean", 3, 32, 14)
     dump_run(arguments, "distilbert_ce", build_distilled, data, TRAINING_OPTIONS, False)
     dump_run(arguments, "distilbert_knn", build_distilled, data, TRAINING_OPTIONS, True)
+    roberta = RobertaConfig(**TINY | {"vocab_size": 500}, type_vocab_size=1, layer_norm_eps=1e-5)
+    random_encoder(roberta, 15).save_pretrained(arguments.output / "models" / "training_roberta")
+    def build_roberta():
+        return with_heads(random_encoder(roberta, 15), "pooler", 3, 32, 16)
+    dump_run(arguments, "roberta_ce", build_roberta, data, TRAINING_OPTIONS, False)
+    dump_run(arguments, "roberta_knn", build_roberta, data, TRAINING_OPTIONS, True)
 
 
 if __name__ == "__main__":

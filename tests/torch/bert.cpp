@@ -93,13 +93,15 @@ TEST_CASE("torch bert: hidden states and gradients are those of the native encod
       }
 }
 
-TEST_CASE("torch bert: DistilBERT's hidden states and gradients are those of the native encoder") {
-  Twins t = Twins::random(twin_config(ActivationKind::gelu, distilbert_family));
-  const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = Pooling::mean});
-  CHECK(p.hidden_difference() < 1e-5);
-  CHECK(difference(p.torch_d_output, p.d_output) < 1e-4 * magnitude(p.d_output));
-  CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-4 * magnitude(p.d_sums));
-  CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
+TEST_CASE("torch bert: other families' hidden states and gradients are those of the native encoder") {
+  for (const BertFamily* family : {&distilbert_family, &roberta_family}) {
+    Twins t = Twins::random(twin_config(ActivationKind::gelu, *family));
+    const Passes p(t, twin_batch(t.native.config(), ragged), {.pooling = Pooling::mean});
+    CHECK(p.hidden_difference() < 1e-5);
+    CHECK(difference(p.torch_d_output, p.d_output) < 1e-4 * magnitude(p.d_output));
+    CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-4 * magnitude(p.d_sums));
+    CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
+  }
 }
 
 TEST_CASE("torch bert: the laws of encoders hold") {

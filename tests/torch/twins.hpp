@@ -75,7 +75,7 @@ inline Batch twin_batch(const BertConfig& config, std::span<const index_t> lengt
     for (index_t t = 0; t < length; ++t) {
       batch.ids.push_back(
           static_cast<token_t>(rng.below(static_cast<std::uint64_t>(std::ssize(batch.ids)), config.vocab_size)));
-      batch.segments.push_back(batch.size() % 2 && 2 * t >= length);
+      batch.segments.push_back(config.type_vocab_size != 1 && batch.size() % 2 && 2 * t >= length);
     }
     batch.close_text();
   }

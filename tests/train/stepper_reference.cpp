@@ -122,6 +122,7 @@ TEST_CASE("20 steps with cross entropy follow PyTorch's, whole and in parts") {
   replay_ce("tiny", *reference / "models" / "training_tiny", 0);
   replay_ce("tiny", *reference / "models" / "training_tiny", 3);
   replay_ce("distilbert", *reference / "models" / "training_distilbert", 0);
+  replay_ce("roberta", *reference / "models" / "training_roberta", 0);
   if (const auto minilm = folder("KNNBERT_MINILM")) replay_ce("minilm", *minilm, 0);
 }
 
@@ -132,5 +133,6 @@ TEST_CASE("20 steps of KNN-BERT follow PyTorch's, whole and in parts") {
   replay_knn("tiny_knn", *reference / "models" / "training_tiny", 3);
   replay_knn("tiny_knn_fast", *reference / "models" / "training_tiny", 0);
   replay_knn("distilbert_knn", *reference / "models" / "training_distilbert", 0);
+  replay_knn("roberta_knn", *reference / "models" / "training_roberta", 0);
   if (const auto minilm = folder("KNNBERT_MINILM")) replay_knn("minilm_knn", *minilm, 0);
 }

@@ -31,7 +31,7 @@ class BasicBert {
   const BertConfig& config() const { return config_; }
   const BertLayers& layers() const { return layers_; }
   index_t width() const { return config_.hidden_size; }
-  index_t max_length() const { return config_.max_position_embeddings; }
+  index_t max_length() const { return config_.max_length(); }
   index_t vocabulary_size() const { return config_.vocab_size; }
   bool pools(Pooling pooling) const { return pooling != Pooling::pooler || config_.pooler; }
   float dropout() const { return config_.hidden_dropout_prob; }
@@ -70,7 +70,9 @@ class BasicBert {
  private:
   static constexpr std::uint64_t embedding_site = 0, first_block_site = 1;
 
-  EmbeddingTables tables() const { return {layers_.words, layers_.positions, layers_.types, layers_.embedding_norm}; }
+  EmbeddingTables tables() const {
+    return {layers_.words, layers_.positions, layers_.types, config_.first_position(), layers_.embedding_norm};
+  }
   /// The embedding's output of texts [first, last), from where the input enters.
   void embed(const ParameterBlock& values, const EncoderInput& input, index_t first, index_t last,
              const std::vector<std::uint64_t>& row_keys, View sums, View statistics, View output) const;

@@ -24,7 +24,13 @@ struct BertConfig {
   float attention_probs_dropout_prob = 0.1f;
   float initializer_range = 0.02f;
   ActivationKind hidden_act = ActivationKind::gelu;
-  bool pooler = true;  ///< a checkpoint without pooler cannot pool with it
+  bool pooler = true;        ///< a checkpoint without pooler cannot pool with it
+  index_t pad_token_id = 0;  ///< of a family that skips positions
+
+  /// Row of the position embeddings for a text's first token.
+  index_t first_position() const { return family->skips_positions ? pad_token_id + 1 : 0; }
+  /// Most tokens of a text.
+  index_t max_length() const { return max_position_embeddings - first_position(); }
 
   bool operator==(const BertConfig&) const = default;
 };
@@ -45,6 +51,11 @@ inline std::string problem_of(const BertConfig& c) {
                                           {"intermediate_size", c.intermediate_size, index_t{1} << 18},
                                           {"max_position_embeddings", c.max_position_embeddings, index_t{1} << 20}})
     if (value < 1 || value > most) return format("{}: {} given, 1 to {} expected", name, value, most);
+  if (c.pad_token_id < 0 || c.pad_token_id >= c.vocab_size)
+    return format("pad_token_id: {} given, 0 to {} expected", c.pad_token_id, c.vocab_size - 1);
+  if (c.max_length() < 1)
+    return format("max_position_embeddings: {} given, at least {} expected: positions begin at pad_token_id + 1",
+                  c.max_position_embeddings, c.first_position() + 1);
   constexpr index_t most_types = 1 << 16;
   if (c.family->segments ? c.type_vocab_size < 1 || c.type_vocab_size > most_types : c.type_vocab_size != 0)
     return format("type_vocab_size: {} given, {} expected", c.type_vocab_size, c.family->segments ? "1 to 65536" : "0");

@@ -69,6 +69,7 @@ KNNBERT_INLINE BertConfig read_bert_config(const std::filesystem::path& folder) 
     *field = require<index_t>(json, key, where);
   c.type_vocab_size = *keys.type_vocab_size ? optional_value<index_t>(json, keys.type_vocab_size, 2, where) : 0;
   c.pooler = c.family->pooler;
+  if (c.family->skips_positions) c.pad_token_id = optional_value<index_t>(json, "pad_token_id", 1, where);
   for (const auto& [key, field] : std::initializer_list<std::pair<const char*, float*>>{
            {keys.layer_norm_eps, &c.layer_norm_eps},
            {keys.hidden_dropout_prob, &c.hidden_dropout_prob},
@@ -101,7 +102,7 @@ KNNBERT_INLINE void write_bert_config(const std::filesystem::path& folder, const
   set(keys.layer_norm_eps, detail::shortest_decimal(c.layer_norm_eps));
   set("initializer_range", detail::shortest_decimal(c.initializer_range));
   set("position_embedding_type", "absolute");
-  set("pad_token_id", 0);
+  set("pad_token_id", c.pad_token_id);
   if (classifier) {
     if (classifier->sequence_classifier) json["architectures"] = {c.family->sequence_architecture};
     auto names = OrderedJson::object(), numbers = OrderedJson::object();

@@ -20,10 +20,13 @@ struct BertFamily {
   const char* sequence_architecture;  // of a classifier that is one linear layer over the pooler; empty: the family has
                                       // none
   const char* prefix;                 // of the encoder's tensors in that classifier's file
+  const char* classifier;             // of the linear layer's tensors there
+  const char* classifier_pooler;      // of the pooler's, where that file does not count it to the encoder
   Keys keys;
   std::array<std::pair<std::string_view, std::string_view>, 9> names;  // parts of tensors' names: BERT's, the family's
   bool segments;                                                       // embeddings of token types
   bool pooler;                  // a layer over the first token, where a file has one
+  bool skips_positions;         // texts begin at the position behind pad_token_id, and no text uses those before it
   bool drops_attention_output;  // dropout behind the attention's output layer
 
   /// The family's name of a tensor of BERT.
@@ -39,6 +42,8 @@ inline constexpr BertFamily bert_family{.model_type = "bert",
                                         .architecture = "BertModel",
                                         .sequence_architecture = "BertForSequenceClassification",
                                         .prefix = "bert.",
+                                        .classifier = "classifier.",
+                                        .classifier_pooler = "",
                                         .keys = {.hidden_size = "hidden_size",
                                                  .num_hidden_layers = "num_hidden_layers",
                                                  .num_attention_heads = "num_attention_heads",
@@ -51,6 +56,7 @@ inline constexpr BertFamily bert_family{.model_type = "bert",
                                         .names = {},
                                         .segments = true,
                                         .pooler = true,
+                                        .skips_positions = false,
                                         .drops_attention_output = true};
 
 /// Sanh et al. 2019, as transformers' DistilBertModel: no segments, no pooler.
@@ -58,6 +64,8 @@ inline constexpr BertFamily distilbert_family{.model_type = "distilbert",
                                               .architecture = "DistilBertModel",
                                               .sequence_architecture = "",
                                               .prefix = "distilbert.",
+                                              .classifier = "",
+                                              .classifier_pooler = "",
                                               .keys = {.hidden_size = "dim",
                                                        .num_hidden_layers = "n_layers",
                                                        .num_attention_heads = "n_heads",
@@ -78,8 +86,23 @@ inline constexpr BertFamily distilbert_family{.model_type = "distilbert",
                                                          {"output.LayerNorm", "output_layer_norm"}}},
                                               .segments = false,
                                               .pooler = false,
+                                              .skips_positions = false,
                                               .drops_attention_output = false};
 
-inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family};
+/// Liu et al. 2019, as transformers' RobertaModel: BERT whose position embeddings begin behind the padding's.
+inline constexpr BertFamily roberta_family{.model_type = "roberta",
+                                           .architecture = "RobertaModel",
+                                           .sequence_architecture = "RobertaForSequenceClassification",
+                                           .prefix = "roberta.",
+                                           .classifier = "classifier.out_proj.",
+                                           .classifier_pooler = "classifier.dense.",
+                                           .keys = bert_family.keys,
+                                           .names = {},
+                                           .segments = true,
+                                           .pooler = true,
+                                           .skips_positions = true,
+                                           .drops_attention_output = true};
+
+inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family, &roberta_family};
 
 }  // namespace knnbert::inline v0_1

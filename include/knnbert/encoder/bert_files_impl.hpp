@@ -30,8 +30,7 @@ inline std::string checkpoint_prefix(const SafeTensorsDirectory& tensors, const 
                      prefixes[1]);
 }
 
-/// Whether transformers' sequence classifier computes the same logits: one linear layer over the pooler's output,
-/// which only BERT has.
+/// Whether transformers' sequence classifier computes the same logits: one linear layer over the pooler's output.
 inline bool is_sequence_classifier(const CheckpointFacts& facts) {
   return facts.head && facts.pooling == Pooling::pooler;
 }
@@ -120,8 +119,12 @@ KNNBERT_INLINE void BertCheckpoint::write_weights_of(const BertLayers& layers, c
   const bool sequence = detail::is_sequence_classifier(facts);
   add_bert_tensors(layers, values, sequence ? family.prefix : "", file, family);
   if (sequence) {
-    add_parameter(values, facts.head->weight, "classifier.weight", file);
-    add_parameter(values, facts.head->bias, "classifier.bias", file);
+    const auto add = [&](const Linear& layer, const std::string& name) {
+      add_parameter(values, layer.weight, name + "weight", file);
+      add_parameter(values, layer.bias, name + "bias", file);
+    };
+    add(*facts.head, family.classifier);
+    if (*family.classifier_pooler) add(layers.pooler, family.classifier_pooler);
   }
   file.metadata("format", "pt").metadata("fingerprint", facts.fingerprint);
   file.write(folder / detail::bert_weights_file);
@@ -129,8 +132,10 @@ KNNBERT_INLINE void BertCheckpoint::write_weights_of(const BertLayers& layers, c
 
 KNNBERT_INLINE bool BertCheckpoint::holds_weights(const CheckpointFacts& facts, const std::filesystem::path& folder) {
   const auto path = folder / detail::bert_weights_file;
-  return has_metadata(path, {{"fingerprint", facts.fingerprint}}) &&
-         SafeTensors(path).find("classifier.weight").has_value() == detail::is_sequence_classifier(facts);
+  if (!has_metadata(path, {{"fingerprint", facts.fingerprint}})) return false;
+  const SafeTensors file(path);
+  const bool sequence = file.find("classifier.weight") || file.find("classifier.out_proj.weight");
+  return sequence == detail::is_sequence_classifier(facts);
 }
 
 KNNBERT_INLINE TensorView BertCheckpoint::source_of(const CheckpointTensor& tensor, const Parameter& parameter) const {

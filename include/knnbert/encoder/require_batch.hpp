@@ -38,9 +38,9 @@ inline void require_batch(std::string_view where, const BertConfig& config, cons
     raise<OptionError>("{}: Pooling::pooler given, but the encoder has no pooler: Pooling::mean or cls expected",
                        where);
   for (index_t i = 0; i < batch.size(); ++i)
-    if (batch.length(i) < 1 || batch.length(i) > config.max_position_embeddings)
+    if (batch.length(i) < 1 || batch.length(i) > config.max_length())
       raise<ShapeError>("{}: text {} of {} tokens given, 1 to {} expected", where, i, batch.length(i),
-                        config.max_position_embeddings);
+                        config.max_length());
   for (index_t t = 0; t < batch.tokens(); ++t) {
     if (batch.ids[as_size(t)] < 0 || batch.ids[as_size(t)] >= config.vocab_size)
       raise<ShapeError>("{}: token {} given, 0 to {} expected", where, batch.ids[as_size(t)], config.vocab_size - 1);

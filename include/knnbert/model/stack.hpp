@@ -8,7 +8,7 @@
 #include "knnbert/optimizer/adamw.hpp"
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/queue/fifo.hpp"
-#include "knnbert/text/wordpiece.hpp"
+#include "knnbert/text/any_tokenizer.hpp"
 #include "knnbert/voting/convex_fusion.hpp"
 #include "knnbert/voting/selected.hpp"
 
@@ -25,7 +25,7 @@ using StackPrecisions = std::conditional_t<std::is_same_v<Arch, kernel::Dispatch
 /// The instruction set is part of the name, so that units compiled for different ones may be linked together.
 template <class Arch>
 struct BasicStack {
-  using tokenizer_type = WordPiece;
+  using tokenizer_type = AnyTokenizer;
   using encoder_type = BasicBert<Arch, StackPrecisions<Arch>>;
   using head_type = BasicMlpHead<Arch>;
   using metric_type = BasicCosine<Arch>;

@@ -6,9 +6,9 @@
 namespace knnbert::inline v0_1 {
 
 /// Parameters of the input: token, position and segment tables and their normalization. types is -1 where there are
-/// none.
+/// none; the first token of a text has position first_position.
 struct EmbeddingTables {
-  index_t words, positions, types;
+  index_t words, positions, types, first_position;
   Norm norm;
 };
 
@@ -21,7 +21,7 @@ inline void add_up_tokens(const EmbeddingTables& tables, const ParameterBlock& v
   for (index_t text = first; text < last; ++text)
     for (index_t t = batch.offsets[as_size(text)]; t < batch.offsets[as_size(text + 1)]; ++t) {
       const float* w = words + index_t{batch.ids[as_size(t)]} * width;
-      const float* p = positions + (t - batch.offsets[as_size(text)]) * width;
+      const float* p = positions + (tables.first_position + t - batch.offsets[as_size(text)]) * width;
       float* out = sums.row(t).data();
       if (types) {
         const float* s = types + index_t{batch.segments[as_size(t)]} * width;
@@ -70,7 +70,7 @@ void add_embedding_gradients(const EmbeddingTables& tables, const Batch& batch, 
       for (index_t t = batch.offsets[as_size(text)]; t < batch.offsets[as_size(text + 1)]; ++t) {
         const float* d = d_sums.row(t).data();
         add(gradients.slice(tables.words), batch.ids[as_size(t)], d);
-        add(gradients.slice(tables.positions), t - batch.offsets[as_size(text)], d);
+        add(gradients.slice(tables.positions), tables.first_position + t - batch.offsets[as_size(text)], d);
         if (tables.types >= 0) add(gradients.slice(tables.types), batch.segments[as_size(t)], d);
       }
   });

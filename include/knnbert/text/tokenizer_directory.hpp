@@ -43,7 +43,7 @@ inline index_t model_length(const Json& config) {
   constexpr double longest = 1 << 30;  // files write 1e30 where there is no limit
   const auto length = config.find("model_max_length");
   if (length == config.end() || !length->is_number()) return 0;
-  const auto value = length->template get<double>();
+  const auto value = length->get<double>();
   return value >= 1 && value < longest ? static_cast<index_t>(value) : 0;
 }
 

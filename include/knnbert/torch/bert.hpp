@@ -63,7 +63,7 @@ class TorchBert {
   const TorchBertOptions& options() const { return options_; }
   at::Device device() const { return device_; }
   index_t width() const { return config_.hidden_size; }
-  index_t max_length() const { return config_.max_position_embeddings; }
+  index_t max_length() const { return config_.max_length(); }
   index_t vocabulary_size() const { return config_.vocab_size; }
   bool pools(Pooling pooling) const { return pooling != Pooling::pooler || config_.pooler; }
   float dropout() const { return config_.hidden_dropout_prob; }

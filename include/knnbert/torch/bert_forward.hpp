@@ -18,7 +18,7 @@ inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInp
   tape = TorchTape();
   tape.batch_ = input.batch, tape.options_ = options, tape.entry_ = input.entry;
   tape.lowered_ = values.precision() == Precision::bf16;
-  tape.packed_ = detail::PackedBatch(input.batch, bucket_limits(), device_);
+  tape.packed_ = detail::PackedBatch(input.batch, bucket_limits(), device_, config_.first_position());
   const TorchFloats& floats = detail::on_device(values, device_);
   tape.leaves_.resize(static_cast<std::size_t>(values.table().count()));
   const auto add = [&](const std::vector<index_t>& numbers, const at::Tensor& flat) {

@@ -32,7 +32,8 @@ struct PackedBatch {
   std::vector<Bucket> buckets;
 
   PackedBatch() = default;
-  PackedBatch(const Batch& batch, const BucketLimits& limits, at::Device device) : texts(batch.size()) {
+  PackedBatch(const Batch& batch, const BucketLimits& limits, at::Device device, index_t first_position = 0)
+      : texts(batch.size()) {
     const index_t tokens = batch.tokens();
     std::vector<index_t> order(static_cast<std::size_t>(texts));
     std::iota(order.begin(), order.end(), index_t{0});
@@ -47,7 +48,7 @@ struct PackedBatch {
       all[static_cast<std::size_t>(6 * tokens + texts + text)] = batch.length(text);
       for (index_t t = 0; t < batch.length(text); ++t, ++row) {
         const index_t token = batch.offsets[text] + t;
-        part(0)[row] = batch.ids[token], part(1)[row] = batch.segments[token], part(2)[row] = t;
+        part(0)[row] = batch.ids[token], part(1)[row] = batch.segments[token], part(2)[row] = first_position + t;
         part(3)[row] = text, part(4)[row] = token, part(5)[token] = row;
       }
     }
