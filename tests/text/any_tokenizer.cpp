@@ -55,6 +55,12 @@ TEST_CASE("models of other sorts are refused by their type") {
   folder.file("tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
   CHECK(
       contains(error_of_any(folder.path()), "tokenizer.json: model: type 'Unigram' given, WordPiece or BPE expected"));
+  folder.file("tokenizer.json", R"({"model": {"vocab": {"type": [{"type": "BPE"}]}, "type": "WordLevel"}})");
+  CHECK(contains(error_of_any(folder.path()), "type 'WordLevel' given"));
+  folder.file("tokenizer.json", R"({"decoder": {"type": "BPE"}, "model": {"vocab": 1}})");
+  CHECK(contains(error_of_any(folder.path()), "an object of tokens and ids expected"));
+  folder.file("tokenizer.json", R"({"model": {"type": "BPE")");
+  CHECK_THROWS_AS(AnyTokenizer::load(folder.path()), FormatError);
   folder.file("tokenizer.json", R"({"model": {"merges": []}})");
   CHECK(contains(error_of_any(folder.path()), "key 'vocab' is missing"));
   folder.file("tokenizer.json", R"({"model": []})");

@@ -1,28 +1,20 @@
 #pragma once
-#include <string>
-
 #include "knnbert/config.hpp"
 #include "knnbert/io/require_folder.hpp"
 #include "knnbert/text/any_tokenizer.hpp"
-#include "knnbert/text/tokenizer_parts.hpp"
+#include "knnbert/text/tokenizer_model_type.hpp"
 
 namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-/// Whether the tokenizer of a tokenizer.json is BPE; files from before the key "type" have merges then.
-inline bool describes_byte_pairs(const std::filesystem::path& path) {
-  const auto where = path.string() + ": model";
-  const auto json = parse_tokenizer_json(path).first;
-  const auto& model = json_part(json, "model", path.string());
-  const auto type = optional_value<std::string>(model, "type", model.contains("merges") ? "BPE" : "WordPiece", where);
-  if (type != "BPE" && type != "WordPiece")
-    raise<FormatError>("{}: type '{}' given, WordPiece or BPE expected", where, type);
-  return type == "BPE";
-}
-
 inline bool holds_byte_pairs(const std::filesystem::path& directory) {
-  if (const auto whole = directory / "tokenizer.json"; committed_exists(whole)) return describes_byte_pairs(whole);
+  if (const auto whole = directory / "tokenizer.json"; committed_exists(whole)) {
+    const auto type = tokenizer_model_type(whole);
+    if (type != "BPE" && type != "WordPiece")
+      raise<FormatError>("{}: model: type '{}' given, WordPiece or BPE expected", whole.string(), type);
+    return type == "BPE";
+  }
   if (committed_exists(directory / "vocab.txt")) return false;
   if (committed_exists(directory / "vocab.json") && committed_exists(directory / "merges.txt")) return true;
   raise<IoError>("{}: no tokenizer.json, vocab.txt, or vocab.json and merges.txt there", directory.string());
