@@ -35,14 +35,12 @@ SentenceSettings own_settings(const std::filesystem::path& folder, const BertCon
   if (committed_exists(path)) {
     const ModelFile file = read_model_file(path);
     return {.pooling = file.pooling,
-            .max_length =
-                detail::require_within(file.max_length, "max_length", 3, config.max_length(), path.string()),
+            .max_length = detail::require_within(file.max_length, "max_length", 3, config.max_length(), path.string()),
             .normalized = file.normalized};
   }
   SentenceSettings settings = read_sentence_settings(folder);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
-  if (settings.max_length == 0 || settings.max_length > config.max_length())
-    settings.max_length = config.max_length();
+  if (settings.max_length == 0 || settings.max_length > config.max_length()) settings.max_length = config.max_length();
   return settings;
 }
 
