@@ -12,7 +12,7 @@ limited, limited.KIND       texts; the first id of a row is the max_length, the 
 pairs, pairs.KIND           two rows of texts a pair; max_length, ids; then the same number of segments
 added/, added.legacy/       a tokenizer with added tokens of every sort; the same as vocab.json, merges.txt and configuration
 added, added[.legacy].all, .ordinary    texts with these tokens, and ids with all or the ordinary of them matched
-data.FOLDER, data.FOLDER.KIND           as in tokens.py, for plain and prefixed, where there are data sets
+data.FOLDER, data.FOLDER.plain          as in tokens.py, where there are data sets
 """
 
 import argparse
@@ -192,8 +192,7 @@ def dump_data(data, made, folder):
         rows = list(dict.fromkeys(rows))
         write_rows(folder, f"data.{source.name}", rows)
         texts = decode(rows)
-        for kind in ("plain", "prefixed"):
-            write_rows(folder, f"data.{source.name}.{kind}", ids(made[kind], texts))
+        write_rows(folder, f"data.{source.name}.plain", ids(made["plain"], texts))
         print(f"{source.name}: {len(rows)} texts", flush=True)
 
 
