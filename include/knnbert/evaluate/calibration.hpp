@@ -63,11 +63,13 @@ inline std::vector<ReliabilityBin> reliability_curve(ConstView probabilities, st
   std::vector<ReliabilityBin> curve(static_cast<std::size_t>(bins));
   const auto width = static_cast<double>(bins);
   for (index_t b = 0; b < bins; ++b)
-    curve[b].lower = static_cast<double>(b) / width, curve[b].upper = static_cast<double>(b + 1) / width;
+    curve[as_size(b)].lower = static_cast<double>(b) / width,
+    curve[as_size(b)].upper = static_cast<double>(b + 1) / width;
   for (index_t i = 0; i < probabilities.rows(); ++i) {
     const label_t predicted = argmax(probabilities.row(i));
     const double confidence = probabilities(i, predicted);
-    auto& bin = curve[std::clamp(static_cast<index_t>(std::ceil(confidence * width)) - 1, index_t{0}, bins - 1)];
+    auto& bin =
+        curve[as_size(std::clamp(static_cast<index_t>(std::ceil(confidence * width)) - 1, index_t{0}, bins - 1))];
     ++bin.count;
     bin.confidence += confidence;
     bin.accuracy += predicted == gold[static_cast<std::size_t>(i)];

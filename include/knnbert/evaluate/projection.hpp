@@ -23,7 +23,7 @@ struct PlaneProjection {
     for (index_t i = 0; i < points.rows(); ++i)
       for (index_t axis = 0; axis < 2; ++axis) {
         double sum = 0;
-        for (std::size_t d = 0; d < mean.size(); ++d) sum += (points.row(i)[d] - mean[d]) * axes[axis][d];
+        for (std::size_t d = 0; d < mean.size(); ++d) sum += (points.row(i)[d] - mean[d]) * axes[as_size(axis)][d];
         out(i, axis) = static_cast<float>(sum);
       }
     return out;
@@ -52,7 +52,7 @@ inline Eigen::MatrixXd scatter_matrix(ConstView points, const std::vector<double
     const index_t rows = std::min(block_rows, points.rows() - first);
     Eigen::MatrixXd centered(points.cols(), rows);
     for (index_t i = 0; i < rows; ++i)
-      for (index_t d = 0; d < points.cols(); ++d) centered(d, i) = points(first + i, d) - mean[d];
+      for (index_t d = 0; d < points.cols(); ++d) centered(d, i) = points(first + i, d) - mean[as_size(d)];
     scatter.selfadjointView<Eigen::Lower>().rankUpdate(centered);
   }
   return scatter;
@@ -80,9 +80,9 @@ inline PlaneProjection fit_plane(ConstView points) {
   for (index_t axis = 0; axis < std::min<index_t>(2, points.cols()); ++axis) {
     const index_t column = points.cols() - 1 - axis;
     for (std::size_t d = 0; d < width; ++d)
-      plane.axes[axis][d] = solver.eigenvectors()(static_cast<index_t>(d), column);
-    detail::fix_sign(plane.axes[axis]);
-    plane.explained[axis] = ratio(variances[column], variances.sum());
+      plane.axes[as_size(axis)][d] = solver.eigenvectors()(static_cast<index_t>(d), column);
+    detail::fix_sign(plane.axes[as_size(axis)]);
+    plane.explained[as_size(axis)] = ratio(variances[column], variances.sum());
   }
   return plane;
 }

@@ -36,8 +36,8 @@ inline OrderedJson curve_json(const Curve& curve, index_t limit) {
     const index_t last = std::min(size, first + group);
     double sum = 0, count = 0;
     for (index_t i = first; i < last; ++i)
-      if (const double value = curve.points[i].second; std::isfinite(value)) sum += value, ++count;
-    x.push_back(curve.points[last - 1].first);
+      if (const double value = curve.points[as_size(i)].second; std::isfinite(value)) sum += value, ++count;
+    x.push_back(curve.points[as_size(last - 1)].first);
     y.push_back(count > 0 ? OrderedJson(significant(sum / count, 6)) : OrderedJson(nullptr));
   }
   return {{"panel", curve.panel}, {"name", curve.name}, {"axis", curve.axis},
@@ -72,7 +72,7 @@ inline OrderedJson map_json(const ReportData& data, const ReportLimits& limits) 
   const index_t total = std::ssize(data.points), drawn = std::clamp<index_t>(limits.points, 0, total);
   OrderedJson x = OrderedJson::array(), y = x, label = x, predicted = x, text = x, explained = x;
   for (index_t i = 0; i < drawn; ++i) {
-    const ReportPoint& point = data.points[i * total / drawn];
+    const ReportPoint& point = data.points[as_size(i * total / drawn)];
     if (!MapScale::usable(point)) continue;
     x.push_back(scale.x(point));
     y.push_back(scale.y(point));
@@ -90,13 +90,19 @@ inline OrderedJson map_json(const ReportData& data, const ReportLimits& limits) 
 /// The five largest probabilities that are not negligible, and that of the gold class, as [class, probability].
 inline OrderedJson top_probabilities(const std::vector<float>& probabilities, label_t gold) {
   std::vector<index_t> order(probabilities.size());
-  for (index_t i = 0; i < std::ssize(order); ++i) order[i] = i;
-  const auto rank_value = [&](index_t i) { return std::isnan(probabilities[i]) ? -1.0f : probabilities[i]; };
+  for (index_t i = 0; i < std::ssize(order); ++i) order[as_size(i)] = i;
+  const auto rank_value = [&](index_t i) {
+    const float p = probabilities[as_size(i)];
+    return std::isnan(p) ? -1.0f : p;
+  };
   std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return rank_value(a) > rank_value(b); });
   OrderedJson out = OrderedJson::array();
-  for (index_t rank = 0; rank < std::ssize(order); ++rank)
-    if ((rank < 5 && probabilities[order[rank]] >= 0.0005f) || order[rank] == gold)
-      out.push_back({order[rank], std::round(static_cast<double>(probabilities[order[rank]]) * 1e4) / 1e4});
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    const index_t label = order[rank];
+    const float p = probabilities[as_size(label)];
+    if ((rank < 5 && p >= 0.0005f) || label == gold)
+      out.push_back({label, std::round(static_cast<double>(p) * 1e4) / 1e4});
+  }
   return out;
 }
 
@@ -130,7 +136,7 @@ inline OrderedJson report_json(const ReportData& data, const ReportLimits& limit
   out["map"] = detail::map_json(data, limits);
   out["examples"] = OrderedJson::array();
   for (index_t i = 0; i < std::min(std::ssize(data.examples), limits.examples); ++i)
-    out["examples"].push_back(detail::example_json(data.examples[i], limits));
+    out["examples"].push_back(detail::example_json(data.examples[as_size(i)], limits));
   out["tables"] = OrderedJson::array();
   for (const auto& t : data.tables)
     out["tables"].push_back({{"title", t.title}, {"note", t.note}, {"columns", t.columns}, {"rows", t.rows}});

@@ -36,7 +36,8 @@ inline void BytePairMerges::push(const token_t* ids, std::int32_t place, Scratch
 }
 
 KNNBERT_INLINE void BytePairMerges::apply(std::vector<token_t>& all, std::size_t first, Scratch& scratch) const {
-  auto& [queue, at] = scratch;
+  auto& queue = scratch.queue;
+  auto& at = scratch.at;
   auto* const ids = all.data() + first;
   const auto count = static_cast<std::int32_t>(all.size() - first);
   queue.clear();

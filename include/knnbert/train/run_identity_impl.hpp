@@ -111,7 +111,6 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("seed", o.seed);
   run.add("selection", predictor_names[static_cast<int>(o.selection)]);
   run.add("rebuild_store", o.rebuild_store);
-  run.add("patience", o.patience);
   return run;
 }
 
