@@ -181,21 +181,26 @@ def table(results):
         print(f"| {name} | {shots or 'all'} | {', '.join(map(str, draws))} | {right('probe', draws).mean():.1f} | {ce} | {ours} | {behind:+.1f} | {error:.1f} | {time} |")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def parser_of(description, results):
+    """The arguments of a benchmark that keeps its finished runs in results/NAME."""
+    parser = argparse.ArgumentParser(description=description)
     numbers = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
-    names = lambda text: text.split(",")  # noqa: E731
     parser.add_argument("--knnbert", type=Path)
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()), help="folder for models")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "defaults.jsonl")
-    parser.add_argument("--sets", type=names, default=list(datasets.READERS))
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / results)
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=list(datasets.READERS))
     parser.add_argument("--shots", type=numbers, default=[8, 0], help="texts a class; 0: all")
     parser.add_argument("--draws", type=numbers, default=[1, 2, 3], help="also the seeds")
-    parser.add_argument("--what", type=names, default=list(WHATS))
     parser.add_argument("--prefix", default="", help="in front of the program, such as `taskset -c 1`")
     parser.add_argument("--table", action="store_true", help="only print what is there")
+    return parser
+
+
+def main():
+    parser = parser_of(__doc__, "defaults.jsonl")
+    parser.add_argument("--what", type=lambda text: text.split(","), default=list(WHATS))
     options = parser.parse_args()
     results = Results(options.results)
     if not options.table:

@@ -1,6 +1,5 @@
 """Every method of `knnbert train` on several sets. See methods.sh."""
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import datasets  # noqa: E402
-from defaults import Program, Results, draw  # noqa: E402
+from defaults import Program, Results, draw, parser_of  # noqa: E402
 
 CE = ["--method", "ce"]
 METHODS = {
@@ -79,27 +78,15 @@ def table(results):
             if not good:
                 continue
             mean = " / ".join(f"{np.mean([row['accuracy'][p] for row in good]):.1f}" for p in ("knn", "head", "combined"))
-            spread = np.std([row["accuracy"]["combined"] for row in good], ddof=1) if len(good) > 1 else float("nan")
+            spread = np.std([row["accuracy"]["combined"] for row in good], ddof=1) if len(good) > 1 else None
             time = [row["seconds"] / ce_seconds[row["draw"]] for row in good if row["draw"] in ce_seconds]
             peaks = [row["peak_mb"] for row in good if row.get("peak_mb")]
-            print(f"| {method} | {len(good)} | {mean} | {spread:.1f} | {len(own) - len(good)} | {np.mean(time) if time else float('nan'):.2f} | {max(peaks, default='')} |")
+            print(f"| {method} | {len(good)} | {mean} | {"" if spread is None else f"{spread:.1f}"} | {len(own) - len(good)} | {f"{np.mean(time):.2f}" if time else ""} | {max(peaks, default='')} |")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    numbers = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
-    names = lambda text: text.split(",")  # noqa: E731
-    parser.add_argument("--knnbert", type=Path)
-    parser.add_argument("--encoder", type=Path)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()), help="folder for models")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "methods.jsonl")
-    parser.add_argument("--sets", type=names, default=list(datasets.READERS))
-    parser.add_argument("--shots", type=numbers, default=[8, 0], help="texts a class; 0: all")
-    parser.add_argument("--draws", type=numbers, default=[1, 2, 3], help="also the seeds")
+    parser = parser_of(__doc__, "methods.jsonl")
     parser.add_argument("--methods", type=lambda text: text.split(";"), default=list(METHODS), help="separated by semicolons")
-    parser.add_argument("--prefix", default="", help="in front of the program, such as `taskset -c 1`")
-    parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args()
     results = Results(options.results)
     if not options.table:

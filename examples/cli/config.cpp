@@ -149,13 +149,6 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"ReadOptions::decompress", "--format"},
 };
 
-/// What options of a part begin with.
-constexpr std::pair<std::string_view, std::string_view> prefixes[] = {{"Smoothness", "smart-"},
-                                                                      {"Proximal", "proximal-"},
-                                                                      {"ContrastiveAdversarial", "cat-"},
-                                                                      {"SelfDistillation", "distill-"},
-                                                                      {"ValueAverage", "average-"}};
-
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 /// The end of Type::member that begins at `begin`, or npos.
@@ -176,7 +169,7 @@ std::string option_of(std::string_view member, const CLI::App* verb) {
     if (known == member) return std::string(option);
   const auto colons = member.find("::");
   const auto has = [&](const std::string& option) { return verb && verb->get_option_no_throw(option); };
-  for (const auto& [type, prefix] : prefixes)
+  for (const auto& [type, term, prefix] : term_prefixes)
     if (std::string option = "--" + std::string(prefix) + with_dashes(member.substr(colons + 2));
         type == member.substr(0, colons) && has(option))
       return option;

@@ -16,6 +16,17 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
 /// result (help, config, json, profile, resume).
 OrderedJson options_of(const CLI::App& verb);
 
+/// Training terms whose options begin with a word of their own: their type, their name in the identity of a run, and
+/// what the options begin with.
+struct TermPrefix {
+  std::string_view type, term, prefix;
+};
+inline constexpr TermPrefix term_prefixes[] = {{"Smoothness", "smoothness", "smart-"},
+                                               {"Proximal", "proximal", "proximal-"},
+                                               {"ContrastiveAdversarial", "cat", "cat-"},
+                                               {"SelfDistillation", "distillation", "distill-"},
+                                               {"ValueAverage", "average", "average-"}};
+
 /// A library's message in the words of the program: members of C++ structures as the verb's options, without the names
 /// of functions: "TrainerOptions::batch_size: 0 given" is "--batch-size: 0 given".
 std::string in_words_of_the_program(std::string_view message);

@@ -1,21 +1,19 @@
 #include "methods.hpp"
 
+#include "knnbert/model/model_file.hpp"
+
 namespace knnbert::cli {
 
 namespace {
 
-/// The value at the name's place.
-template <class T, std::size_t N>
-T chosen(const std::string& name, const std::pair<const char*, T> (&values)[N]) {
-  for (const auto& [known, value] : values)
-    if (name == known) return value;
-  return values[0].second;
-}
+constexpr std::pair<TermDropout, const char*> dropout_names[] = {
+    {TermDropout::shared, "shared"}, {TermDropout::fresh, "fresh"}, {TermDropout::off, "off"}};
+constexpr std::pair<TeacherKind, const char*> teacher_names[] = {
+    {TeacherKind::window, "sda"}, {TeacherKind::vote, "sdv"}, {TeacherKind::average, "ema"}};
 
 SmoothnessOptions smoothness_options(const MethodOptions& o) {
   SmoothnessOptions s = o.smoothness;
-  s.dropout = chosen<TermDropout>(
-      o.smart_dropout, {{"shared", TermDropout::shared}, {"fresh", TermDropout::fresh}, {"off", TermDropout::off}});
+  s.dropout = detail::value_in(dropout_names, o.smart_dropout, "--smart-dropout");
   s.scale = o.smart_scale == "rescaled" ? PerturbationScale::rescaled : PerturbationScale::projected;
   s.scope = o.smart_scope == "token" ? PerturbationScope::token : PerturbationScope::text;
   return s;
@@ -279,8 +277,7 @@ MethodTerms terms_of(const MethodOptions& o) {
   }
   if (o.distill != "off") {
     DistillationOptions d = o.distillation;
-    d.teacher = chosen<TeacherKind>(
-        o.distill, {{"sda", TeacherKind::window}, {"sdv", TeacherKind::vote}, {"ema", TeacherKind::average}});
+    d.teacher = detail::value_in(teacher_names, o.distill, "--distill");
     std::get<std::optional<SelfDistillation>>(terms).emplace(d);
   }
   if (o.average == "se") {

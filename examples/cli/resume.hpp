@@ -1,4 +1,5 @@
 #pragma once
+#include "config.hpp"
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/trainer.hpp"
 
@@ -44,14 +45,9 @@ inline std::string option_of(const std::string& setting) {
       {"term.distillation", "--distill"}};
   for (const auto& [name, option] : special)
     if (name == setting) return option;
-  static constexpr std::pair<std::string_view, const char*> parts[] = {{"smoothness.", "smart-"},
-                                                                       {"proximal.", "proximal-"},
-                                                                       {"cat.", "cat-"},
-                                                                       {"distillation.", "distill-"},
-                                                                       {"average.", "average-"}};
   std::string option = "--";
-  for (const auto& [part, prefix] : parts)
-    if (setting.starts_with(part)) option += prefix;
+  for (const auto& [type, term, prefix] : term_prefixes)
+    if (setting.substr(0, setting.find('.')) == term) option += prefix;
   option += setting.substr(setting.find('.') + 1);
   std::replace(option.begin(), option.end(), '_', '-');
   return option;

@@ -20,8 +20,8 @@ import json
 import random
 from pathlib import Path
 
-from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of, truncated,
-                        write_rows)
+from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of,
+                        write_limited, write_rows)
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, RobertaTokenizer
 from transformers.utils import logging
@@ -143,14 +143,7 @@ def dump_limits(made, folder):
     pairs = [b" ".join(draw.choices(pool, k=draw.randrange(5))) for _ in range(6000)]
     limits = [draw.choice((0, 2, 3, 5, 20, 64)) for _ in rows]
     pair_limits = [draw.choice((0, 4, 5, 6, 9, 20, 21, 64, 129)) for _ in range(len(pairs) // 2)]
-    write_rows(folder, "limited", rows)
-    write_rows(folder, "pairs", pairs)
-    texts, sides = decode(rows), list(zip(decode(pairs[::2]), decode(pairs[1::2]), strict=True))
-    for kind, tokenizer in made.items():
-        write_rows(folder, f"limited.{kind}", truncated(tokenizer, texts, limits, lambda encoding: encoding.ids))
-        write_rows(folder, f"pairs.{kind}",
-                   truncated(tokenizer, sides, pair_limits, lambda encoding: encoding.ids + encoding.type_ids))
-    print("limits and pairs", flush=True)
+    write_limited(folder, made, rows, limits, pairs, pair_limits)
 
 
 def dump_added(folder):

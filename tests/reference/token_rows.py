@@ -114,3 +114,15 @@ def truncated(tokenizer, inputs, limits, content):
             rows[place] = [limit, *content(encoding)]
     tokenizer.no_truncation()
     return rows
+
+
+def write_limited(folder, made, rows, limits, pairs, pair_limits):
+    """Texts, and pairs in two rows each, with their ids within limits by every tokenizer; of pairs the segments follow."""
+    write_rows(folder, "limited", rows)
+    write_rows(folder, "pairs", pairs)
+    texts, sides = decode(rows), list(zip(decode(pairs[::2]), decode(pairs[1::2]), strict=True))
+    for kind, tokenizer in made.items():
+        write_rows(folder, f"limited.{kind}", truncated(tokenizer, texts, limits, lambda encoding: encoding.ids))
+        write_rows(folder, f"pairs.{kind}",
+                   truncated(tokenizer, sides, pair_limits, lambda encoding: encoding.ids + encoding.type_ids))
+    print("limits and pairs", flush=True)

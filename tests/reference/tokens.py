@@ -28,8 +28,8 @@ import random
 import shutil
 from pathlib import Path
 
-from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of, truncated,
-                        write_rows)
+from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of,
+                        write_limited, write_rows)
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertTokenizer
 
@@ -132,14 +132,7 @@ def dump_limits(data, made, folder):
     limits = [draw.choice((0, 2, 3, 4, 5, 8, 13, 16, 31, 32, 64, 128)) for _ in rows]
     pairs = lengthy_texts(draw, data, 12_000)
     pair_limits = [draw.choice((0, 3, 4, 5, 6, 8, 13, 16, 31, 32, 64, 128)) for _ in range(len(pairs) // 2)]
-    write_rows(folder, "limited", rows)
-    write_rows(folder, "pairs", pairs)
-    texts, sides = decode(rows), list(zip(decode(pairs[::2]), decode(pairs[1::2]), strict=True))
-    for kind, tokenizer in made.items():
-        write_rows(folder, f"limited.{kind}", truncated(tokenizer, texts, limits, lambda encoding: encoding.ids))
-        write_rows(folder, f"pairs.{kind}",
-                   truncated(tokenizer, sides, pair_limits, lambda encoding: encoding.ids + encoding.type_ids))
-    print("limits and pairs", flush=True)
+    write_limited(folder, made, rows, limits, pairs, pair_limits)
 
 
 def dump_added_elsewhere(vocabulary, tokenizer, texts, folder):

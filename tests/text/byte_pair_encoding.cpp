@@ -4,8 +4,8 @@
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
-#include "knnbert/core/rng.hpp"
 #include "knnbert/text/byte_level.hpp"
+#include "text/damage.hpp"
 
 using namespace knnbert;
 using namespace knnbert_test;
@@ -230,21 +230,9 @@ TEST_CASE("a template, alone or beside ByteLevel, frames as RobertaProcessing do
 
 TEST_CASE("damaged BPE files give an error or a tokenizer, never a crash") {
   const TemporaryFolder folder;
-  const Rng rng(5, Stream::noise);
-  std::uint64_t draws = 0;
-  const auto below = [&](std::size_t bound) {
-    return static_cast<std::size_t>(rng.below(draws++, static_cast<index_t>(bound)));
-  };
   int refused = 0;
   for (int round = 0; round < 500; ++round) {
-    auto text = usual;
-    for (int i = 0; i < 3; ++i) {
-      const auto at = below(text.size()), length = below(20);
-      if (below(2)) text[at] = static_cast<char>(below(256));
-      else if (below(2)) text.erase(at, length);
-      else text.insert(at, text.substr(below(text.size()), length));
-    }
-    folder.file("tokenizer.json", text);
+    folder.file("tokenizer.json", damaged(usual, 5, round));
     try {
       Batch batch;
       BytePairEncoding::load(folder.path(), AddedTokenMatching::all).append("ab <mask> </s> abab", batch, 5);

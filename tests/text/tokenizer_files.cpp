@@ -3,9 +3,10 @@
 #include <fstream>
 
 #include "catch.hpp"
-#include "knnbert/core/rng.hpp"
+#include "text/damage.hpp"
 
 using namespace knnbert;
+using knnbert_test::damaged;
 
 namespace {
 
@@ -207,21 +208,9 @@ TEST_CASE("files that say something else are refused") {
 
 TEST_CASE("damaged files give an error or a tokenizer, never a crash") {
   const Folder folder;
-  const Rng rng(3, Stream::noise);
-  std::uint64_t draws = 0;
-  const auto below = [&](std::size_t bound) {
-    return static_cast<std::size_t>(rng.below(draws++, static_cast<index_t>(bound)));
-  };
   int refused = 0;
   for (int round = 0; round < 500; ++round) {
-    auto text = usual;
-    for (int i = 0; i < 3; ++i) {
-      const auto at = below(text.size()), length = below(20);
-      if (below(2)) text[at] = static_cast<char>(below(256));
-      else if (below(2)) text.erase(at, length);
-      else text.insert(at, text.substr(below(text.size()), length));
-    }
-    folder.write("tokenizer.json", text);
+    folder.write("tokenizer.json", damaged(usual, 3, round));
     try {
       Batch batch;
       WordPiece::load(folder.path, AddedTokenMatching::all).append("hello <x> [CLS] Hellos", batch, 5);

@@ -111,15 +111,11 @@ KNNBERT_INLINE void BytePairEncoding::encode_words(std::string_view text, std::v
 }
 
 KNNBERT_INLINE std::string_view BytePairEncoding::token(token_t id) const {
-  if (id < vocabulary().size()) return vocabulary().token(id);
-  if (id >= vocabulary_size())
-    raise<OptionError>("BytePairEncoding::token: id {} given, below {} expected", id, vocabulary_size());
-  return added_.token(id);
+  return detail::token_text("BytePairEncoding", vocabulary(), added_, id);
 }
 
 KNNBERT_INLINE std::optional<token_t> BytePairEncoding::find(std::string_view token) const {
-  const auto id = vocabulary().find(token);
-  return id ? id : added_.find(token);
+  return detail::find_token(vocabulary(), added_, token);
 }
 
 KNNBERT_INLINE BytePairEncoding BytePairEncoding::load(const std::filesystem::path& directory,

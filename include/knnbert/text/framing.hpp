@@ -28,13 +28,26 @@ void add_special_tokens(const Vocabulary& vocabulary, Options& options) {
   }
 }
 
+/// The id of a token, added or not.
+inline std::optional<token_t> find_token(const Vocabulary& vocabulary, const AddedVocabulary& added,
+                                         std::string_view name) {
+  const auto id = vocabulary.find(name);
+  return id ? id : added.find(name);
+}
+
+/// Text of a token, added or not, empty for an unused id.  Errors: OptionError.
+inline std::string_view token_text(std::string_view tokenizer, const Vocabulary& vocabulary,
+                                   const AddedVocabulary& added, token_t id) {
+  if (id < vocabulary.size()) return vocabulary.token(id);
+  if (id >= added.size()) raise<OptionError>("{}::token: id {} given, below {} expected", tokenizer, id, added.size());
+  return added.token(id);
+}
+
 /// Ids of the special tokens.  Errors: OptionError for a required one that is no token.
 template <class Options>
 SpecialTokens find_special(std::string_view tokenizer, const Vocabulary& vocabulary, const AddedVocabulary& added,
                            const Options& options, std::initializer_list<std::string_view> required) {
-  const auto id_of = [&](std::string_view name) {
-    return vocabulary.find(name).value_or(added.find(name).value_or(-1));
-  };
+  const auto id_of = [&](std::string_view name) { return find_token(vocabulary, added, name).value_or(-1); };
   for (const auto name : required)
     if (id_of(name) < 0)
       raise<OptionError>("{}: token '{}' expected in the vocabulary, which lacks it", tokenizer, name);

@@ -73,15 +73,11 @@ KNNBERT_INLINE void WordPiece::encode_words(std::string_view text, std::vector<t
 }
 
 KNNBERT_INLINE std::string_view WordPiece::token(token_t id) const {
-  if (id < vocabulary().size()) return vocabulary().token(id);
-  if (id >= vocabulary_size())
-    raise<OptionError>("WordPiece::token: id {} given, below {} expected", id, vocabulary_size());
-  return added_.token(id);
+  return detail::token_text("WordPiece", vocabulary(), added_, id);
 }
 
 KNNBERT_INLINE std::optional<token_t> WordPiece::find(std::string_view token) const {
-  const auto id = vocabulary().find(token);
-  return id ? id : added_.find(token);
+  return detail::find_token(vocabulary(), added_, token);
 }
 
 KNNBERT_INLINE WordPiece WordPiece::load(const std::filesystem::path& directory, AddedTokenMatching matching) {
