@@ -78,10 +78,11 @@ def table(results):
             if not good:
                 continue
             mean = " / ".join(f"{np.mean([row['accuracy'][p] for row in good]):.1f}" for p in ("knn", "head", "combined"))
-            spread = np.std([row["accuracy"]["combined"] for row in good], ddof=1) if len(good) > 1 else None
+            spread = f"{np.std([row['accuracy']['combined'] for row in good], ddof=1):.1f}" if len(good) > 1 else ""
             time = [row["seconds"] / ce_seconds[row["draw"]] for row in good if row["draw"] in ce_seconds]
+            time = f"{np.mean(time):.2f}" if time else ""
             peaks = [row["peak_mb"] for row in good if row.get("peak_mb")]
-            print(f"| {method} | {len(good)} | {mean} | {"" if spread is None else f"{spread:.1f}"} | {len(own) - len(good)} | {f"{np.mean(time):.2f}" if time else ""} | {max(peaks, default='')} |")
+            print(f"| {method} | {len(good)} | {mean} | {spread} | {len(own) - len(good)} | {time} | {max(peaks, default='')} |")
 
 
 def main():
