@@ -52,7 +52,7 @@ void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std
   const Launch launch = launch_of_all();
   if (common.device == "cuda") common.device = format("cuda:{}", launch.local_rank);
   try {
-    call_torch("knnbert_torch_with_nccl", o, launch, common.device, work);
+    session_of(common).with_nccl(o, launch, common.device, work);
   } catch (const std::exception& error) {
     const int code = report_failure(error, format("knnbert: rank {} of {}: ", launch.rank, launch.size));
     std::fflush(nullptr);

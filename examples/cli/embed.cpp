@@ -149,14 +149,9 @@ void embed(const EmbedOptions& o, const Team& team) {
              [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_embed(const EmbedOptions& o, const Team& team) { embed<TorchProgram>(o, team); }
-#else
-template <>
-void embed<TorchProgram>(const EmbedOptions& o, const Team& team) {
-  call_torch("knnbert_torch_embed", o, team);
-}
+template void embed<ProgramStack>(const EmbedOptions&, const Team&);
 
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 namespace {
 
 struct TokenizeOptions {
@@ -218,10 +213,8 @@ void add_embed(CLI::App& app) {
       ->check(CLI::Range(0, 1 << 28));
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
-  verb.callback([o] {
-    with_team(o->distributed, o->common,
-              [&](const Team& team) { with_stack(o->common, [&]<class S>() { embed<S>(*o, team); }); });
-  });
+  verb.callback(
+      [o] { with_team(o->distributed, o->common, [&](const Team& team) { session_of(o->common).embed(*o, team); }); });
 }
 
 void add_tokenize(CLI::App& app) {

@@ -101,13 +101,9 @@ void eval(const EvalOptions& o) {
   else print(table(judged.evaluation));
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_eval(const EvalOptions& o) { eval<TorchProgram>(o); }
-#else
-template <>
-void eval<TorchProgram>(const EvalOptions& o) {
-  call_torch("knnbert_torch_eval", o);
-}
+template void eval<ProgramStack>(const EvalOptions&);
+
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();
@@ -130,7 +126,7 @@ void add_eval(CLI::App& app) {
       ->check(CLI::Range(-1.0, 1.0));
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { eval<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).eval(*o); });
 }
 #endif
 

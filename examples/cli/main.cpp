@@ -8,12 +8,13 @@
 #include "config.hpp"
 #include "distributed.hpp"
 #include "knnbert/core/error.hpp"
-#include "knnbert/kernel/arch.hpp"
 #include "knnbert/version.hpp"
 #include "options.hpp"
-#include "stack.hpp"
+#include "session.hpp"
 
 namespace {
+
+using namespace knnbert;
 
 /// Standard streams that are closed stay so for this program: the next file it opens must not take their place.
 void hold_closed_streams() {
@@ -21,19 +22,26 @@ void hold_closed_streams() {
     if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/// Whether the first word is none of the verbs, which are then named on standard error.
+bool unknown_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments.front().starts_with('-')) return false;
+  std::string verbs;
+  for (const CLI::App* verb : app.get_subcommands(nullptr)) {
+    if (verb->get_name() == arguments.front()) return false;
+    verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+  }
+  std::fprintf(stderr, "knnbert: '%s' given, one of %s expected\n", cli::printable(arguments.front()).c_str(),
+               verbs.c_str());
+  return true;
+}
+
 int run(int argc, char** argv) {
-  using namespace knnbert;
   CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
   app.name("knnbert");
   app.set_version_flag("--version", [] {
-    std::string backends = format("native backend, instruction set {}", kernel::instruction_set<DefaultArch>());
-    if (cli::has_torch()) {
-      std::string torch;
-      reinterpret_cast<void (*)(std::string&)>(cli::torch_function("knnbert_torch_description"))(torch);
-      backends += "; " + torch;
-    } else {
-      backends += "; without LibTorch";
-    }
+    std::string backends = cli::session_of({}).description();
+    const cli::Session* const torch = cli::torch_session();
+    backends += "; " + (torch ? torch->description() : "without LibTorch");
     return format("knnbert {}.{}.{} ({})", KNNBERT_VERSION_MAJOR, KNNBERT_VERSION_MINOR, KNNBERT_VERSION_PATCH,
                   backends);
   });
@@ -45,7 +53,9 @@ int run(int argc, char** argv) {
   cli::refuse_teams(app);
   cli::set_program(app);
   try {
-    auto arguments = cli::with_config(app, {argv + 1, argv + argc});
+    const std::vector<std::string> given(argv + 1, argv + argc);
+    if (unknown_verb(app, given)) return 2;
+    auto arguments = cli::with_config(app, given);
     std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
     app.parse(std::move(arguments));
     return 0;

@@ -77,13 +77,9 @@ void predict(const PredictOptions& o) {
   }
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_predict(const PredictOptions& o) { predict<TorchProgram>(o); }
-#else
-template <>
-void predict<TorchProgram>(const PredictOptions& o) {
-  call_torch("knnbert_torch_predict", o);
-}
+template void predict<ProgramStack>(const PredictOptions&);
+
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 
 void add_predict(CLI::App& app) {
   const auto o = std::make_shared<PredictOptions>();
@@ -98,7 +94,7 @@ void add_predict(CLI::App& app) {
   add_pairs(verb, o->pairs);
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { predict<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).predict(*o); });
 }
 #endif
 

@@ -104,13 +104,9 @@ void report(const ReportOptions& o) {
   print(output.string() + "\n");
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_report(const ReportOptions& o) { report<TorchProgram>(o); }
-#else
-template <>
-void report<TorchProgram>(const ReportOptions& o) {
-  call_torch("knnbert_torch_report", o);
-}
+template void report<ProgramStack>(const ReportOptions&);
+
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 
 void add_report(CLI::App& app) {
   const auto o = std::make_shared<ReportOptions>();
@@ -124,7 +120,7 @@ void add_report(CLI::App& app) {
       ->check(CLI::Range(0, 1000));
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { report<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).report(*o); });
 }
 #endif
 

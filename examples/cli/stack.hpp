@@ -1,6 +1,6 @@
 #pragma once
 #include "knnbert/model/classifier_files.hpp"
-#include "options.hpp"
+#include "session.hpp"
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 #include "knnbert/torch/stack.hpp"
 #endif
@@ -17,31 +17,12 @@ struct Stack : DefaultStack {
 };
 #endif
 
-/// The same by LibTorch. The files of the verbs are compiled twice: as they are, and with KNNBERT_PROGRAM_TORCH_UNIT
-/// for this stack alone, into a library beside the program: LibTorch takes longer to load than a prediction takes.
+/// The stack that a verb's file is compiled for.
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
-using TorchProgram = TorchStack;
+using ProgramStack = TorchStack;
 #else
-struct TorchProgram;
+using ProgramStack = Stack;
 #endif
-
-/// A function of that library.  Errors: OptionError, if it is not there or does not load.
-void* torch_function(const char* name);
-bool has_torch();
-
-/// Calls knnbert_torch_<name>(arguments).
-template <class... A>
-void call_torch(const char* name, const A&... arguments) {
-  reinterpret_cast<void (*)(const A&...)>(torch_function(name))(arguments...);
-}
-
-/// verb<S>() for the stack that --backend names.  Errors: OptionError, if the program was built without it.
-template <class Verb>
-void with_stack(const CommonOptions& o, Verb&& verb) {
-  if (o.backend == "native") return verb.template operator()<Stack>();
-  call_torch("knnbert_torch_threads", threads_of(o));
-  verb.template operator()<TorchProgram>();
-}
 
 /// Refuses a --max-length (0: none given) that the encoder in a directory does not have.  Errors: OptionError, IoError,
 /// FormatError.

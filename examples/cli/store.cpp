@@ -58,41 +58,29 @@ void add(const StoreOptions& o) {
 }
 
 template <class S>
-void remove(StoreOptions o) {
+void remove(const StoreOptions& o) {
+  auto ids = o.ids;
   if (!o.ids_file.empty())
     for (const auto& text : read_lines_of(o.ids_file, o.data)) {
       const auto line = detail::trim(text);
       example_id id = 0;
       if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size() || line.empty())
         raise<FormatError>("{}: '{}' given, an id expected", o.ids_file, line);
-      o.ids.push_back(id);
+      ids.push_back(id);
     }
-  if (o.ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
+  if (ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
-  const index_t removed = model.remove(o.ids);
+  const index_t removed = model.remove(ids);
   model.save(lock);
   print(format("{} removed, {} left\n", removed, model.datastore().size()));
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_index(const StoreOptions& o) { index<TorchProgram>(o); }
-extern "C" void knnbert_torch_add(const StoreOptions& o) { add<TorchProgram>(o); }
-extern "C" void knnbert_torch_remove(const StoreOptions& o) { remove<TorchProgram>(o); }
-#else
-template <>
-void index<TorchProgram>(const StoreOptions& o) {
-  call_torch("knnbert_torch_index", o);
-}
-template <>
-void add<TorchProgram>(const StoreOptions& o) {
-  call_torch("knnbert_torch_add", o);
-}
-template <>
-void remove<TorchProgram>(StoreOptions o) {
-  call_torch("knnbert_torch_remove", o);
-}
+template void index<ProgramStack>(const StoreOptions&);
+template void add<ProgramStack>(const StoreOptions&);
+template void remove<ProgramStack>(const StoreOptions&);
 
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 namespace {
 
 CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const std::string& name,
@@ -110,7 +98,7 @@ void add_index(CLI::App& app) {
   auto& verb = declare(app, o, "index", "rebuild a model's datastore from labeled data");
   verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
   add_data(verb, o->data);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { index<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).index(*o); });
 }
 
 void add_add(CLI::App& app) {
@@ -121,7 +109,7 @@ void add_add(CLI::App& app) {
   verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
   add_pairs(verb, o->pairs);
   add_data(verb, o->data);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { add<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).add(*o); });
 }
 
 void add_remove(CLI::App& app) {
@@ -130,7 +118,7 @@ void add_remove(CLI::App& app) {
   verb.add_option("--id", o->ids, "ids");
   verb.add_option("--ids", o->ids_file, "file of ids, one a line, - for standard input");
   add_encoding(verb, o->data.encoding);
-  verb.callback([o] { with_stack(o->common, [&]<class S>() { remove<S>(*o); }); });
+  verb.callback([o] { session_of(o->common).remove(*o); });
 }
 #endif
 

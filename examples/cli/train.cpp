@@ -87,6 +87,12 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("voting", o.voting, "softmax");
   set("voting-temperature", o.voting_temperature, r.voting_temperature);
   MethodOptions& m = o.method;
+  if (m.proximal == "momentum") {
+    auto& p =
+        m.proximal_options;  // an average that hardly moves in a short run holds answers near those of fresh heads
+    set("proximal-early-momentum", p.early_momentum, std::min(p.early_momentum, r.contrastive.momentum));
+    set("proximal-momentum", p.momentum, std::min(p.momentum, r.contrastive.momentum));
+  }
   if (!m.has_contrast()) return o;
   const MethodDefaults paper = paper_defaults(m.name);
   const bool one_value = m.name == "memory-bank" || m.name == "moco";  // of --positives
@@ -289,14 +295,9 @@ void train(const TrainOptions& given, const Team& team) {
   remove_old_checkpoints(*lock, report.identity, -1, 0);
 }
 
-#ifdef KNNBERT_PROGRAM_TORCH_UNIT
-extern "C" void knnbert_torch_train(const TrainOptions& o, const Team& team) { train<TorchProgram>(o, team); }
-#else
-template <>
-void train<TorchProgram>(const TrainOptions& o, const Team& team) {
-  call_torch("knnbert_torch_train", o, team);
-}
+template void train<ProgramStack>(const TrainOptions&, const Team&);
 
+#ifndef KNNBERT_PROGRAM_TORCH_UNIT
 namespace {
 
 void add_model_options(CLI::App& verb, TrainOptions& o) {
@@ -413,8 +414,7 @@ void add_train(CLI::App& app) {
     o->typed = options_of(verb);
     for (const CLI::Option* option : verb.get_options())
       if (option->count() > 0) o->given.insert(option->get_lnames().front());
-    with_team(o->distributed, o->common,
-              [&](const Team& team) { with_stack(o->common, [&]<class S>() { train<S>(*o, team); }); });
+    with_team(o->distributed, o->common, [&](const Team& team) { session_of(o->common).train(*o, team); });
   });
 }
 #endif

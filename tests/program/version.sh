@@ -15,7 +15,7 @@ refused() {  # TEXT ARGUMENTS...
   return 0
 }
 refused "subcommand is required"
-refused subcommand teach
+refused "'teach' given, one of train, eval" teach
 refused --encoder train --train train.tsv --output model
 refused --model predict --neighbors 3
 refused --no-such-option predict --model model --no-such-option
