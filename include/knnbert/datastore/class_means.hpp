@@ -1,8 +1,11 @@
 #pragma once
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/datastore/concept.hpp"
+#include "knnbert/metric/concept.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -37,7 +40,7 @@ Matrix class_means(const Store& store) {
 
 /// The similarity of each query [B, D], which need not be prepared, to the nearest row of means; minus infinity if
 /// there is none.
-template <class M>
+template <Metric M>
 std::vector<float> nearest_similarity(const M& metric, ConstView queries, ConstView means) {
   std::vector<float> nearest(static_cast<std::size_t>(queries.rows()), -std::numeric_limits<float>::infinity());
   if (means.rows() == 0) return nearest;

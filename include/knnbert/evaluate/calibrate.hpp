@@ -55,9 +55,15 @@ inline Ratio accepted_share(const RejectionRule& rule, std::span<const float> sc
 /// Texts whose nearest example is the same text.
 template <class Stack>
 index_t count_known(const Classifier<Stack>& model, const Dataset& data, const NeighborLists& neighbors) {
+  const auto& store = model.datastore();
   index_t known = 0;
-  for (index_t i = 0; i < data.size(); ++i)
-    known += !neighbors[i].empty() && model.datastore().text(neighbors[i].front().id) == data.text(i);
+  for (index_t i = 0; i < data.size(); ++i) {
+    if (neighbors[i].empty()) continue;
+    const example_id id = neighbors[i].front().id;
+    bool same = store.text(id) == data.text(i);
+    if constexpr (requires { store.pair(id); }) same = same && store.pair(id) == data.pair(i);
+    known += same;
+  }
   return known;
 }
 

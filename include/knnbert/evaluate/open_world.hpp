@@ -55,7 +55,7 @@ struct OpenWorld {
 /// Errors: as Classifier::scope_scores.
 template <class Stack>
 OpenWorld open_world(const Classifier<Stack>& model, const Judged& in_scope, const Answers& out_of_scope) {
-  OpenWorld result{in_scope.data.size(), out_of_scope.features.rows()};
+  OpenWorld result{.in_scope = in_scope.data.size(), .out_of_scope = out_of_scope.features.rows()};
   if (result.out_of_scope > 0)
     for (const auto& [score, name] : scope_score_names)
       if (score != ScopeScore::energy || model.head_trained())
