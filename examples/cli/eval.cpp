@@ -2,6 +2,7 @@
 
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
+#include "knnbert/evaluate/open_world_json.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -11,7 +12,7 @@ struct EvalOptions {
   CommonOptions common;
   DataOptions data;
   std::vector<std::string> models;
-  std::string file, ensemble = "vote";
+  std::string file, out_of_scope, ensemble = "vote";
   index_t neighbors = 0;
   float phi = -1;
 };
@@ -67,6 +68,36 @@ std::string table(const Evaluation& e) {
   return out;
 }
 
+std::string table(const OpenWorld& w) {
+  std::string out;
+  if (w.rule) {
+    const RejectionQuality& q = w.quality;
+    out += format("\nrejected are texts with {} > {}, chosen on {} texts for a coverage of {}\n",
+                  name_of(w.rule->score), w.rule->threshold, w.rule->held_out, w.rule->coverage);
+    out += format("in scope     {} texts: accepted {}   accuracy of these {}   accepted and right {}\n", w.in_scope,
+                  percent(q.coverage.value), percent(q.accepted_accuracy.value), percent(q.in_scope_accuracy.value));
+    if (w.out_of_scope > 0)
+      out += format("out of scope {} texts: recall {}   precision {}   F1 {}\n", w.out_of_scope,
+                    percent(q.recall.value), percent(q.precision.value), percent(q.f1.value));
+  }
+  if (!w.scores.empty()) out += "\nout-of-scope score   AUROC  accepted where 95 % in scope are\n";
+  for (const ScoreSeparation& s : w.scores) {
+    std::string name(name_of(s.score));
+    name.resize(20, ' ');
+    out += name + percent(s.auroc.value) + "  " + percent(s.accepted_out_of_scope.value) + "\n";
+  }
+  return out;
+}
+
+/// Calibration error of the combined distribution without the model's temperature.
+template <class S>
+double error_before(Classifier<S>& model, Distributions all, std::span<const label_t> gold) {
+  const float temperature = std::exchange(model.decision().temperature, 1.0f);
+  model.combine(all);
+  model.decision().temperature = temperature;
+  return measure_calibration(all.combined, gold).expected_error.value;
+}
+
 template <class S>
 Classifier<S> load_one(const EvalOptions& o, const std::string& directory, Loading loading) {
   auto model = load_model<S>(directory, o.common, loading);
@@ -78,7 +109,7 @@ Classifier<S> load_one(const EvalOptions& o, const std::string& directory, Loadi
 /// All models' answers, averaged, or the answers of their average.
 template <class S>
 Judged judge_all(const EvalOptions& o, const Dataset& data) {
-  if (o.ensemble == "average" && o.models.size() > 1) {
+  if (o.ensemble == "average") {
     auto model = load_one<S>(o, o.models.front(), Loading::complete);
     ModelAverage average(model);
     for (std::size_t i = 1; i < o.models.size(); ++i) average.add(load_one<S>(o, o.models[i], Loading::complete));
@@ -92,11 +123,39 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
   return judge_together<S>(places, data);
 }
 
+/// One model, which may reject texts and meet others than its classes'.
+template <class S>
+void eval_one(const EvalOptions& o, const Dataset& data) {
+  auto model = load_one<S>(o, o.models.front(), Loading::predictions);
+  const auto [in_scope, others] = o.out_of_scope.empty() ? std::pair(data, Dataset()) : split_off(data, o.out_of_scope);
+  const Judged judged = judge(std::as_const(model), in_scope);
+  OrderedJson json = to_json(judged.evaluation);
+  std::string text = table(judged.evaluation);
+  if (const float temperature = model.decision().temperature; temperature != 1) {
+    const double before = error_before(model, judged.answers.distributions, judged.data.labels());
+    json["temperature"] = {{"value", detail::shortest_decimal(temperature)}, {"calibration_error_before", before}};
+    text += format("\ntemperature {}: calibration error of combined {} before, {} after\n", two_digits(temperature),
+                   percent(before), percent(judged.evaluation.combined.calibration.expected_error.value));
+  }
+  if (model.decision().rejection || others.size() > 0) {
+    const OpenWorld world =
+        open_world(std::as_const(model), judged, model.answers(model.tokenize(others.texts(), others.pairs())));
+    json["rejection"] = to_json(world);
+    text += table(world);
+  }
+  if (o.common.json) print_json(json);
+  else print(text);
+}
+
 }  // namespace
 
 template <class S>
 void eval(const EvalOptions& o) {
-  const Judged judged = judge_all<S>(o, read_data(o.file, dataset_options(o.data)));
+  const Dataset data = read_data(o.file, dataset_options(o.data));
+  if (o.models.size() == 1) return eval_one<S>(o, data);
+  if (!o.out_of_scope.empty())
+    raise<OptionError>("--out-of-scope-label: given with {} models, one model expected", o.models.size());
+  const Judged judged = judge_all<S>(o, data);
   if (o.common.json) print_json(to_json(judged.evaluation));
   else print(table(judged.evaluation));
 }
@@ -118,6 +177,8 @@ void add_eval(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"vote", "average"}));
   verb.add_option("--data", o->file, "labeled examples, - for standard input")->required();
+  verb.add_option("--out-of-scope-label", o->out_of_scope,
+                  "class of the data whose texts are out of scope, such as oos: how well they are told apart");
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote; 0: as the model says")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20));

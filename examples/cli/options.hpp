@@ -43,6 +43,7 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_index(CLI::App& app);

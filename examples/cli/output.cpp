@@ -51,6 +51,12 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string two_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
 std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return !unicode::is_continuation(c); }));

@@ -25,6 +25,8 @@ void require_writable(const std::filesystem::path& path);
 /// The text for a table or a terminal: blanks in place of line ends and tabs, U+FFFD in place of other control
 /// characters and of what is no UTF-8.
 std::string printable(std::string_view text);
+/// A number with two digits behind the point.
+std::string two_digits(double value);
 /// Number of characters of such a text.
 std::size_t characters(std::string_view text);
 

@@ -33,8 +33,13 @@ OrderedJson describe(const std::string& text, const std::string& pair, const Pre
   }
   OrderedJson json{{"text", text}};
   if (!pair.empty()) json["pair"] = pair;
-  json.update(OrderedJson{{"label", p.class_name},
-                          {"probability", detail::shortest_decimal(p.probability)},
+  json["label"] = p.rejection ? OrderedJson(nullptr) : OrderedJson(p.class_name);
+  if (const auto& r = p.rejection)
+    json["rejected"] = {{"score", name_of(r->score)},
+                        {"value", detail::shortest_decimal(r->value)},
+                        {"threshold", detail::shortest_decimal(r->threshold)},
+                        {"would_be", p.class_name}};
+  json.update(OrderedJson{{"probability", detail::shortest_decimal(p.probability)},
                           {"knn", distribution(p.knn, names)},
                           {"head", distribution(p.head, names)},
                           {"combined", distribution(p.combined, names)},
@@ -42,15 +47,12 @@ OrderedJson describe(const std::string& text, const std::string& pair, const Pre
   return json;
 }
 
-std::string two_digits(float value) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.2f", static_cast<double>(value));
-  return text;
-}
-
 /// For people: the answer and, below, the examples that support it.
 std::string in_words(const std::string& text, const Prediction& p) {
-  std::string out = format("{}\n  {} {}\n", printable(text), printable(p.class_name), two_digits(p.probability));
+  std::string out = printable(text) + "\n  ";
+  if (const auto& r = p.rejection)
+    out += format("rejected: {} {} > {}; would be ", name_of(r->score), two_digits(r->value), two_digits(r->threshold));
+  out += format("{} {}\n", printable(p.class_name), two_digits(p.probability));
   for (const Evidence& n : p.neighbors)
     out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name),
                   printable(both_texts(n.text, n.pair)));

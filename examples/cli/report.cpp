@@ -42,12 +42,11 @@ std::vector<std::pair<std::string, std::string>> read_settings(const std::filesy
   return settings;
 }
 
-template <class S>
-void add_map(const Classifier<S>& model, const Judged& judged, ReportData& report) {
-  const Matrix features = model.features(model.tokenize(judged.data.texts(), judged.data.pairs()));
+void add_map(const Judged& judged, ReportData& report) {
+  const Matrix& features = judged.answers.features;
   const PlaneProjection plane = fit_plane(features);
   const Matrix points = plane(features);
-  const auto predicted = argmax_rows(judged.distributions.combined);
+  const auto predicted = argmax_rows(judged.answers.distributions.combined);
   for (index_t i = 0; i < points.rows(); ++i)
     report.points.push_back({points(i, 0), points(i, 1), judged.data.label(i), predicted[static_cast<std::size_t>(i)],
                              both_texts(judged.data.text(i), judged.data.pair(i))});
@@ -57,7 +56,7 @@ void add_map(const Classifier<S>& model, const Judged& judged, ReportData& repor
 /// Examples with their neighbors: mistakes first, for they teach most.
 template <class S>
 void add_examples(const Classifier<S>& model, const Judged& judged, index_t count, ReportData& report) {
-  const auto predicted = argmax_rows(judged.distributions.combined);
+  const auto predicted = argmax_rows(judged.answers.distributions.combined);
   std::vector<index_t> order;
   for (const bool wrong : {true, false})
     for (index_t i = 0; i < judged.data.size(); ++i)
@@ -97,7 +96,7 @@ void report(const ReportOptions& o) {
     const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
     data.evaluation = judged.evaluation;
     data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
-    add_map(model, judged, data);
+    add_map(judged, data);
     add_examples(model, judged, o.examples, data);
   }
   write_file_atomically(output, report_page(data));

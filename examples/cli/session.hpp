@@ -12,6 +12,7 @@ struct PredictOptions;
 struct EmbedOptions;
 struct StoreOptions;
 struct ReportOptions;
+struct CalibrateOptions;
 
 /// What the program computes on one backend: a verb each.
 class Session {
@@ -27,6 +28,7 @@ class Session {
   virtual void add(const StoreOptions& o) const = 0;
   virtual void remove(const StoreOptions& o) const = 0;
   virtual void report(const ReportOptions& o) const = 0;
+  virtual void calibrate(const CalibrateOptions& o) const = 0;
   /// Calls work(team) with processes that meet by NCCL.  Errors: OptionError for a backend without it.
   virtual void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                          const std::function<void(const Team&)>& work) const = 0;
@@ -57,6 +59,8 @@ template <class S>
 void remove(const StoreOptions& o);
 template <class S>
 void report(const ReportOptions& o);
+template <class S>
+void calibrate(const CalibrateOptions& o);
 
 /// The verbs on a stack; a backend adds what it alone knows.
 template <class S>
@@ -70,6 +74,7 @@ class SessionOn : public Session {
   void add(const StoreOptions& o) const override { cli::add<S>(o); }
   void remove(const StoreOptions& o) const override { cli::remove<S>(o); }
   void report(const ReportOptions& o) const override { cli::report<S>(o); }
+  void calibrate(const CalibrateOptions& o) const override { cli::calibrate<S>(o); }
 };
 
 }  // namespace knnbert::cli

@@ -23,8 +23,8 @@ TEST_CASE("models vote by the mean of their distributions") {
   const TemporaryFolder folder;
   const Model a = changed(folder / "a", 1), b = changed(folder / "b", 2);
   const std::vector<const Model*> both{&a, &b}, one{&a};
-  const auto mean = judge_together<DefaultStack>(both, tiny_data()).distributions;
-  const auto first = judge(a, tiny_data()).distributions, second = judge(b, tiny_data()).distributions;
+  const auto mean = judge_together<DefaultStack>(both, tiny_data()).answers.distributions;
+  const auto first = judge(a, tiny_data()).answers.distributions, second = judge(b, tiny_data()).answers.distributions;
   for (index_t i = 0; i < 40; ++i)
     for (index_t c = 0; c < 3; ++c) {
       CHECK(mean.head(i, c) == approx((first.head(i, c) + second.head(i, c)) / 2).margin(1e-6));

@@ -23,7 +23,7 @@ TEST_CASE("a model is evaluated on labeled texts, whatever the order of their cl
   CHECK(evaluate(model, other).knn.accuracy.value == 1);
   const Judged judged = judge(model, other);
   CHECK(judged.data.classes() == tiny_classes);
-  CHECK(judged.distributions.combined.rows() == 40);
+  CHECK(judged.answers.distributions.combined.rows() == 40);
 }
 
 TEST_CASE("texts without labels, of unknown classes, and none at all are refused") {

@@ -43,6 +43,9 @@ TEST_CASE("contract: a classifier asks of a stack what the concepts say") {
   model.index(two_texts());
   CHECK(model.predict("a").combined.size() == 2);
   CHECK(model.distributions(model.tokenize(two_texts()).tokens()).combined.rows() == 2);
+  const Answers answers = model.answers(model.tokenize(two_texts()).tokens());
+  CHECK(model.scope_scores(ScopeScore::energy, answers).size() == 2);
+  CHECK_THROWS_AS(model.scope_scores(ScopeScore::class_mean, answers), OptionError);  // no keys are shown
   const std::vector<std::string> texts{"c"};
   model.add(texts, "z");
   CHECK(model.classes()->size() == 3);

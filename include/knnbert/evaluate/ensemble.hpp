@@ -15,14 +15,16 @@ void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack
 
 }  // namespace detail
 
-/// What models say of the same texts, averaged: each of the three distributions is the mean of theirs.
+/// What models say of the same texts, averaged: each of the three distributions is the mean of theirs; of the answers
+/// there is nothing else.
 /// Errors: FormatError for models of other classes; ShapeError for no model; as Classifier::distributions.
 template <class Stack>
 Judged judge_together(std::span<const Classifier<Stack>* const> models, const Dataset& data) {
   if (models.empty()) raise<ShapeError>("judge_together: no model given, at least one expected");
   for (const auto* model : models) detail::require_same_classes(*models.front(), *model);
   Judged judged = judge(*models.front(), data);
-  Distributions& mean = judged.distributions;
+  judged.answers = {{}, {}, {}, std::move(judged.answers.distributions)};
+  Distributions& mean = judged.answers.distributions;
   for (const auto* model : models.subspan(1)) {
     const Distributions own = model->distributions(model->tokenize(judged.data.texts(), judged.data.pairs()));
     add_rows(own.knn, mean.knn), add_rows(own.head, mean.head), add_rows(own.combined, mean.combined);

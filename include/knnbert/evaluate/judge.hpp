@@ -7,22 +7,28 @@ namespace knnbert::inline v0_1 {
 /// Labeled texts, with a model's labels, and what the model says of them.
 struct Judged {
   Dataset data;
-  Distributions distributions;
+  Answers answers;
   Evaluation evaluation;
 };
 
-/// Errors: FormatError for a class that the model does not have, and without any example; ShapeError for an example
-/// without label; as Classifier::predict.
+/// The examples with the labels of a model.  Errors: FormatError for a class that the model does not have, and without
+/// any example; ShapeError for an example without label.
+template <class Stack>
+Dataset labeled_for(const Classifier<Stack>& model, const Dataset& data) {
+  Dataset own = data.with_classes(*model.classes());
+  if (own.size() == 0) raise<FormatError>("no labeled examples to evaluate");
+  for (index_t i = 0; i < own.size(); ++i)
+    if (own.label(i) == no_label) raise<ShapeError>("judge: {} has no label", own.location(i));
+  return own;
+}
+
+/// Errors: as labeled_for and Classifier::predict.
 template <class Stack>
 Judged judge(const Classifier<Stack>& model, const Dataset& data) {
-  const auto classes = model.classes();
-  Judged judged{data.with_classes(*classes), {}, {}};
-  if (judged.data.size() == 0) raise<FormatError>("no labeled examples to evaluate");
-  for (index_t i = 0; i < judged.data.size(); ++i)
-    if (judged.data.label(i) == no_label) raise<ShapeError>("judge: {} has no label", judged.data.location(i));
-  judged.distributions = model.distributions(model.tokenize(judged.data.texts(), judged.data.pairs()));
-  const auto& d = judged.distributions;
-  judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, *classes);
+  Judged judged{labeled_for(model, data), {}, {}};
+  judged.answers = model.answers(model.tokenize(judged.data.texts(), judged.data.pairs()));
+  const auto& d = judged.answers.distributions;
+  judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, judged.data.classes());
   return judged;
 }
 

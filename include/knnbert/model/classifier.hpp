@@ -7,6 +7,7 @@
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/loss/softmax.hpp"
 #include "knnbert/model/class_names.hpp"
+#include "knnbert/model/decision.hpp"
 #include "knnbert/model/network.hpp"
 #include "knnbert/model/prediction.hpp"
 #include "knnbert/model/stack.hpp"
@@ -19,6 +20,14 @@ namespace knnbert::inline v0_1 {
 /// Distributions over all classes of several texts, [N, C] each.
 struct Distributions {
   Matrix knn, head, combined;
+};
+
+/// All that a classifier makes of several texts, before it decides.
+struct Answers {
+  Matrix logits;    ///< [N, C'] of the head, over the classes that it was trained on
+  Matrix features;  ///< [N, D], what the datastore compares
+  NeighborLists neighbors;
+  Distributions distributions;
 };
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
@@ -80,6 +89,9 @@ class Classifier {
   const voting_type& voting() const { return voting_; }
   fusion_type& fusion() { return fusion_; }
   const fusion_type& fusion() const { return fusion_; }
+  /// The temperature of the combined distribution and the rule that rejects texts, if there is one: see calibrate().
+  Decision& decision() { return decision_; }
+  const Decision& decision() const { return decision_; }
   index_t neighbors() const { return neighbors_; }
   /// Whether the head has been trained. Until then neighbors alone decide.
   bool head_trained() const { return head_trained_; }
@@ -106,8 +118,17 @@ class Classifier {
   std::vector<Prediction> predict(std::initializer_list<std::string_view> texts) const {
     return predict(std::span<const std::string_view>(texts.begin(), texts.size()));
   }
+  /// All that predictions are made of, of tokenized texts.  Errors: as predict.
+  Answers answers(const Batch& texts, ProgressListener* listener = nullptr) const;
   /// The three distributions of tokenized texts.  Errors: as predict.
-  Distributions distributions(const Batch& texts) const;
+  Distributions distributions(const Batch& texts) const { return std::move(answers(texts).distributions); }
+  /// Makes `combined` anew from the two others, as fusion and temperature are now.  Errors: OptionError.
+  void combine(Distributions& all) const;
+  /// How far each text is out of scope, [N]; infinitely where the score looks at examples and there are none.
+  /// Errors: OptionError for class_mean with a datastore that does not show its keys.
+  std::vector<float> scope_scores(ScopeScore score, const Answers& texts) const {
+    return scope_scores(score, *store_view(), texts);
+  }
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
 
@@ -167,7 +188,7 @@ class Classifier {
   }
   /// Embeddings of the first texts, up to the group before which the listener asked to stop, if it did.
   index_t embed_groups(const Batch& texts, ProgressListener* listener, View embeddings) const;
-  void combine(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
+  void fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
   /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label
   /// in it has a name.
   auto store_view() const {
@@ -176,16 +197,16 @@ class Classifier {
   }
   template <class Store>
   NeighborLists nearest(const Store& store, ConstView features) const;
-  /// Distributions of texts [first, first + embedding.rows()) into rows of `out`; returns their neighbors.
+  /// Answers to texts [first, first + embedding.rows()) into rows of `out`, whose neighbors are those of texts before.
   template <class Store>
-  NeighborLists decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const;
-  /// The same of all texts, a group at a time; each(all, first, size, neighbors) hears of every group.
-  template <class Store, class Each>
-  Distributions decide_all(const Store& store, index_t classes, const Batch& texts, ProgressListener* listener,
-                           Each&& each) const;
+  void decide(const Store& store, ConstView embedding, index_t first, Answers& out) const;
+  /// The same of all texts.
   template <class Store>
-  Prediction describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
-                      const ClassNames::List& classes) const;
+  Answers decide_all(const Store& store, index_t classes, const Batch& texts, ProgressListener* listener) const;
+  template <class Store>
+  std::vector<float> scope_scores(ScopeScore score, const Store& store, const Answers& texts) const;
+  template <class Store>
+  Prediction describe(const Store& store, const Answers& all, index_t row, const ClassNames::List& classes) const;
 
   tokenizer_type tokenizer_;
   network_type network_;
@@ -193,6 +214,7 @@ class Classifier {
   datastore_type datastore_;
   voting_type voting_;
   fusion_type fusion_;
+  Decision decision_;
   StoreOrigin origin_;
   index_t neighbors_;
   bool head_trained_ = true;
@@ -207,3 +229,4 @@ extern template class Classifier<DefaultStack>;
 
 #include "knnbert/model/classifier_examples.hpp"
 #include "knnbert/model/classifier_predict.hpp"
+#include "knnbert/model/classifier_scope.hpp"

@@ -90,7 +90,8 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
                  .max_length = options().max_length,
                  .seed = options().seed,
                  .precision = name_of(options().precision),
-                 .fingerprint = print};
+                 .fingerprint = print,
+                 .decision = decision_};
   file.policies = {{"encoder", policy_name(network_.encoder())},
                    {"tokenizer", policy_name(tokenizer_)},
                    {"metric", policy_name(network_.metric())}};
@@ -168,6 +169,7 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   detail::take_policy(file, "fusion", where, model.fusion_);
   detail::take_policy(file, "voting", where, model.voting_);
   model.head_trained_ = file.head_trained;
+  model.decision_ = file.decision;
   model.datastore_ =
       datastore_type::load(directory / "datastore.safetensors",
                            complete ? fingerprint(std::as_const(model.network_).values()) : *named, file.classes);

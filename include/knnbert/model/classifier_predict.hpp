@@ -63,8 +63,7 @@ Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, Progres
 /// of the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained
 /// says nothing.
 template <class Stack>
-void Classifier<Stack>::combine(std::span<const float> head, std::span<const float> knn,
-                                std::span<float> combined) const {
+void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
   if (!head_trained_) return fusion_(knn, knn, combined);
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
@@ -73,6 +72,14 @@ void Classifier<Stack>::combine(std::span<const float> head, std::span<const flo
   for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
   for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
   fusion_(extended, knn, combined);
+}
+
+template <class Stack>
+void Classifier<Stack>::combine(Distributions& all) const {
+  for (index_t i = 0; i < all.combined.rows(); ++i) {
+    fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
+    detail::temper(decision_.temperature, all.combined.row(i));
+  }
 }
 
 template <class Stack>
@@ -94,56 +101,58 @@ NeighborLists Classifier<Stack>::nearest(const Store& store, ConstView features)
 
 template <class Stack>
 template <class Store>
-NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first,
-                                        Distributions& out) const {
-  Matrix logits(embedding.rows(), network_.classes()), features(embedding.rows(), network_.feature_width());
+void Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first, Answers& out) const {
+  const index_t count = embedding.rows();
+  const View logits = View(out.logits).row_range(first, count), features = View(out.features).row_range(first, count);
   network_.logits_of(embedding, logits);
   network_.features_of(embedding, features);
-  auto neighbors = nearest(store, features);
-  for (index_t i = 0; i < embedding.rows(); ++i) {
-    const auto row = out.head.row(first + i);
+  const auto neighbors = nearest(store, features);
+  for (index_t i = 0; i < count; ++i) {
+    const auto row = out.distributions.head.row(first + i);
     std::fill(row.begin(), row.end(), 0.0f);
-    softmax(std::as_const(logits).row(i), row);
-    voting_(neighbors[i], out.knn.row(first + i));
-    combine(row, out.knn.row(first + i), out.combined.row(first + i));
+    softmax(ConstView(logits).row(i), row);
+    voting_(neighbors[i], out.distributions.knn.row(first + i));
+    out.neighbors.append(neighbors[i]);
   }
-  return neighbors;
-}
-
-template <class Stack>
-template <class Store, class Each>
-Distributions Classifier<Stack>::decide_all(const Store& store, index_t classes, const Batch& texts,
-                                            ProgressListener* listener, Each&& each) const {
-  Distributions out{Matrix(texts.size(), classes), Matrix(texts.size(), classes), Matrix(texts.size(), classes)};
-  const Matrix embedding = embed(texts, listener);
-  for (index_t first = 0; first < texts.size(); first += texts_per_group) {
-    const index_t size = std::min(texts_per_group, texts.size() - first);
-    const auto neighbors = decide(store, ConstView(embedding).row_range(first, size), first, out);
-    each(std::as_const(out), first, size, neighbors);
-  }
-  return out;
-}
-
-template <class Stack>
-Distributions Classifier<Stack>::distributions(const Batch& texts) const {
-  require_current("Classifier::distributions");
-  const auto store = store_view();
-  return decide_all(*store, std::ssize(*classes()), texts, nullptr, [](const auto&...) {});
 }
 
 template <class Stack>
 template <class Store>
-Prediction Classifier<Stack>::describe(const Store& store, const Distributions& all, index_t row,
-                                       std::span<const Neighbor> neighbors, const ClassNames::List& classes) const {
+Answers Classifier<Stack>::decide_all(const Store& store, index_t classes, const Batch& texts,
+                                      ProgressListener* listener) const {
+  const index_t n = texts.size();
+  Answers out{Matrix(n, network_.classes()),
+              Matrix(n, network_.feature_width()),
+              {},
+              {Matrix(n, classes), Matrix(n, classes), Matrix(n, classes)}};
+  const Matrix embedding = embed(texts, listener);
+  for (index_t first = 0; first < n; first += texts_per_group)
+    decide(store, ConstView(embedding).row_range(first, std::min(texts_per_group, n - first)), first, out);
+  combine(out.distributions);
+  return out;
+}
+
+template <class Stack>
+Answers Classifier<Stack>::answers(const Batch& texts, ProgressListener* listener) const {
+  require_current("Classifier::answers");
+  const auto store = store_view();
+  return decide_all(*store, std::ssize(*classes()), texts, listener);
+}
+
+template <class Stack>
+template <class Store>
+Prediction Classifier<Stack>::describe(const Store& store, const Answers& all, index_t row,
+                                       const ClassNames::List& classes) const {
   const auto& names = *classes;
   const auto list = [&](const Matrix& m) { return std::vector<float>(m.row(row).begin(), m.row(row).end()); };
   Prediction p;
-  p.knn = list(all.knn), p.head = list(all.head), p.combined = list(all.combined);
+  p.knn = list(all.distributions.knn), p.head = list(all.distributions.head);
+  p.combined = list(all.distributions.combined);
   p.classes = classes;
   p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
   p.class_name = names[static_cast<std::size_t>(p.label)];
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
-  for (const Neighbor& n : neighbors) {
+  for (const Neighbor& n : all.neighbors[row]) {
     p.neighbors.push_back(
         {n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
     if constexpr (requires { store.pair(n.id); }) p.neighbors.back().pair = std::string(store.pair(n.id));
@@ -160,11 +169,13 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   const auto names = classes();
   std::vector<Prediction> predictions;
   if (texts.empty()) return predictions;
-  decide_all(*store, std::ssize(*names), tokenize(texts, pairs), listener,
-             [&](const Distributions& all, index_t first, index_t size, const NeighborLists& neighbors) {
-               for (index_t i = 0; i < size; ++i)
-                 predictions.push_back(describe(*store, all, first + i, neighbors[i], names));
-             });
+  const Answers all = decide_all(*store, std::ssize(*names), tokenize(texts, pairs), listener);
+  for (index_t i = 0; i < std::ssize(texts); ++i) predictions.push_back(describe(*store, all, i, names));
+  if (const auto& rule = decision_.rejection) {
+    const auto scores = scope_scores(rule->score, *store, all);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (rule->rejects(scores[i])) predictions[i].rejection = Rejection{rule->score, scores[i], rule->threshold};
+  }
   return predictions;
 }
 

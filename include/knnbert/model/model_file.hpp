@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "knnbert/model/decision.hpp"
 #include "knnbert/model/options.hpp"
 
 /// knnbert.json: what a model directory says of the classifier around the encoder, which has files of its own.
@@ -20,6 +21,7 @@ struct ModelFile {
   std::string precision = "fp32", fingerprint = {};
   std::vector<std::pair<std::string, std::string>> policies = {};  ///< role (voting, metric, ...) and name
   std::vector<std::pair<std::string, float>> numbers = {};         ///< what users tune of them
+  Decision decision = {};
 };
 
 /// Errors: IoError; FormatError that names file and key.

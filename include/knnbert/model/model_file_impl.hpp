@@ -26,6 +26,31 @@ inline void read_policies(const Json& json, const std::string& where, ModelFile&
       file.numbers.emplace_back(key, json_as<float>(value, format("{}: {}", where, key)));
 }
 
+/// A number of a file in [least, most].  Errors: FormatError.
+inline float require_number(const Json& json, const char* key, float least, float most, const std::string& where) {
+  const auto value = require<float>(json, key, where);
+  if (!(value >= least && value <= most))
+    raise<FormatError>("{}: {}: {} given, {} to {} expected", where, key, value, least, most);
+  return value;
+}
+
+/// Directories from before there was a decision have none.
+inline Decision read_decision(const Json& json, const std::string& where) {
+  constexpr float smallest = std::numeric_limits<float>::min(), largest = std::numeric_limits<float>::max();
+  Decision decision;
+  if (json.contains("temperature"))
+    decision.temperature = require_number(json, "temperature", smallest, largest, where);
+  if (!json.contains("rejection")) return decision;
+  const Json& rule = json.at("rejection");
+  const std::string place = where + ": rejection";
+  decision.rejection = {.score = named_value(rule, "score", scope_score_names, place),
+                        .threshold = require_number(rule, "threshold", -largest, largest, place),
+                        .coverage = require_number(rule, "coverage", 0, 1, place),
+                        .held_out = require_within(require<index_t>(rule, "held_out", place), "held_out", 0,
+                                                   std::numeric_limits<index_t>::max(), place)};
+  return decision;
+}
+
 }  // namespace detail
 
 KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
@@ -54,6 +79,7 @@ KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
     raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, file.head_classes, file.classes.size());
   file.head_trained = optional_value<bool>(json, "head_trained", true, where);
   detail::read_policies(json, where, file);
+  file.decision = detail::read_decision(json, where);
   return file;
 }
 
@@ -74,6 +100,12 @@ KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const Mo
                    {"head_trained", file.head_trained}};
   for (const auto& [role, name] : file.policies) json[role] = name;
   for (const auto& [key, value] : file.numbers) json[key] = detail::shortest_decimal(value);
+  json["temperature"] = detail::shortest_decimal(file.decision.temperature);
+  if (const auto& rule = file.decision.rejection)
+    json["rejection"] = {{"score", name_of(rule->score)},
+                         {"threshold", detail::shortest_decimal(rule->threshold)},
+                         {"coverage", detail::shortest_decimal(rule->coverage)},
+                         {"held_out", rule->held_out}};
   write_json(path, json);
 }
 

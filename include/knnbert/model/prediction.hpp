@@ -5,6 +5,7 @@
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
+#include "knnbert/model/decision.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -38,6 +39,8 @@ struct Prediction {
   std::vector<float> knn, head, combined;
   std::shared_ptr<const std::vector<std::string>> classes;  ///< names of theirs, in the same order
   NeighborList neighbors;
+  /// Why the text counts as out of scope, if the model rejects it; `label` is then what it would be called otherwise.
+  std::optional<Rejection> rejection = {};
 
   /// Of a class by name, in `combined`.  Errors: OptionError for one that the classifier does not have.
   float probability_of(std::string_view name) const {

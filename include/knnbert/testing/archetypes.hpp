@@ -152,7 +152,11 @@ struct DatastoreArchetype {
   using metric_type = MetricArchetype;
   std::vector<example_id> add(ConstView, std::span<const label_t>, std::span<const std::string>) { return {}; }
   index_t remove(std::span<const example_id>) { return 0; }
-  NeighborLists search(ConstView, index_t) const { return {}; }
+  NeighborLists search(ConstView queries, index_t) const {
+    NeighborLists none;
+    for (index_t i = 0; i < queries.rows(); ++i) none.append({});
+    return none;
+  }
   index_t size() const { return 0; }
   index_t width() const { return 1; }
   metric_type metric() const { return {}; }

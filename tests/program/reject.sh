@@ -1,0 +1,99 @@
+# Texts out of scope: a threshold from held-out texts, what predict and eval say of it, and a class that is added later.
+. "$(dirname "$0")/common.sh"
+need_encoder
+data=$(cd "$(dirname "$0")/../../examples/data" && pwd)
+awk 'NR % 2' "$data/test.tsv" >held_out.tsv
+awk 'NR % 2 == 0' "$data/test.tsv" | cat - "$data/out_of_scope.tsv" >test.tsv
+"$KNNBERT" train --method ce --epochs 0 --voting softmax --threads 1 --encoder "$ENCODER" --train "$data/train.tsv" --output model >out 2>err || { cat err; wrong "training failed"; }
+"$KNNBERT" eval --model model --data held_out.tsv >plain_eval
+
+# What cannot be calibrated is said, and the directory stays as it was.
+cp model/knnbert.json before.json
+head -n 18 held_out.tsv >few.tsv
+expect_code 1 "$KNNBERT" calibrate --model model --data few.tsv
+expect_text err "18 held-out texts given, at least 19 expected for a coverage of 0.95"
+expect_code 1 "$KNNBERT" calibrate --model model --data held_out.tsv --score energy
+expect_text err "the head was never trained"
+expect_code 1 "$KNNBERT" calibrate --model model --data test.tsv
+expect_text err "out_of_scope"
+for coverage in 0 1; do
+  expect_code 2 "$KNNBERT" calibrate --model model --data held_out.tsv --coverage $coverage
+  expect_text err "--coverage: $coverage given"
+done
+expect_code 2 "$KNNBERT" calibrate --model model --data held_out.tsv --score max-probability --choose-phi
+expect_text err "--choose-phi: given with max-probability"
+expect_code 2 "$KNNBERT" eval --model model --data test.tsv --out-of-scope-label weather
+expect_text err "class 'weather' given"
+cmp -s before.json model/knnbert.json || wrong "a failed calibrate changed the model"
+"$KNNBERT" calibrate --model model --data "$data/train.tsv" --coverage 0.9 >out 2>err
+expect_text err "630 of 630 texts are examples of the model"
+
+for score in class-mean max-probability neighbors; do
+  expect_code 0 "$KNNBERT" calibrate --model model --data held_out.tsv --coverage 0.9 --score $score --json
+  [ ! -s err ] || wrong "calibrate warns: $(cat err)"
+  cp out report.json
+  cut -f 1 test.tsv | "$KNNBERT" predict --model model >answers
+  "$KNNBERT" eval --model model --data test.tsv --out-of-scope-label out_of_scope --json >eval.json
+  "$PYTHON" - $score <<'PY' || wrong "predict and eval disagree about $score"
+import json, sys
+name = sys.argv[1]
+gold = [line.rstrip("\n").split("\t")[1] for line in open("test.tsv")]
+answers = [json.loads(line) for line in open("answers")]
+report, rule, result = json.load(open("report.json")), json.load(open("model/knnbert.json"))["rejection"], json.load(open("eval.json"))
+assert report["rule"] == rule and rule["score"] == name and rule["coverage"] == 0.9 and rule["held_out"] == report["held_out"] == 105
+assert 0.9 <= report["accepted"] <= 0.93, report
+for answer in answers:
+    best = max(answer["combined"], key=answer["combined"].get)
+    if answer["label"] is None:
+        rejected = answer["rejected"]
+        assert rejected["would_be"] == best and rejected["score"] == name and rejected["threshold"] == rule["threshold"] < rejected["value"]
+        if name == "neighbors":
+            assert rejected["value"] == -answer["neighbors"][0]["similarity"]
+    else:
+        assert answer["label"] == best and "rejected" not in answer
+known = [(a, g) for a, g in zip(answers, gold) if g != "out_of_scope"]
+others = [a for a, g in zip(answers, gold) if g == "out_of_scope"]
+accepted = [(a, g) for a, g in known if a["label"]]
+right, found, rejected = sum(a["label"] == g for a, g in accepted), sum(a["label"] is None for a in others), sum(a["label"] is None for a in answers)
+world = result["rejection"]
+expected = {"in_scope": 105, "out_of_scope": 60, "coverage": len(accepted) / 105, "accepted_accuracy": right / len(accepted), "in_scope_accuracy": right / 105,
+            "recall": found / 60, "precision": found / rejected, "f1": 2 * found / (60 + rejected)}
+for key, value in expected.items():
+    assert abs(world[key] - value) < 1e-9, (key, world[key], value)
+assert world["rule"] == rule and result["n"] == 105 and len(result["classes"]) == 14
+assert set(world["scores"]) == {"neighbors", "class-mean", "max-probability"}, world["scores"]
+if name == "neighbors":
+    distance = lambda answers: [-a["neighbors"][0]["similarity"] for a in answers]
+    pairs = [(x > y) + (x == y) / 2 for x in distance(others) for y in distance(a for a, _ in known)]
+    assert abs(world["scores"][name]["auroc"] - sum(pairs) / len(pairs)) < 1e-9, world["scores"]
+assert result["temperature"]["value"] != 1
+PY
+done
+
+# People read the same; without rejection and with it the accuracy before rejection is one.
+"$KNNBERT" eval --model model --data test.tsv --out-of-scope-label out_of_scope >out
+for part in "rejected are texts with neighbors > " "for a coverage of 0.9" "out of scope 60 texts: recall" "class-mean" "calibration error of combined"; do expect_text out "$part"; done
+"$KNNBERT" eval --model model --data held_out.tsv >out
+[ "$(grep ^accuracy out)" = "$(grep ^accuracy plain_eval)" ] || wrong "a calibration changed the accuracy"
+"$PYTHON" -c 'import json; print(next(a["text"] for a in map(json.loads, open("answers")) if a["label"] is None))' >rejected.txt
+"$KNNBERT" predict --model model --plain rejected.txt >out
+expect_text out "rejected: neighbors -0."
+expect_text out "; would be "
+
+# Texts of a class that is added later are accepted without another calibration.
+"$KNNBERT" calibrate --model model --data held_out.tsv --coverage 0.5 >out
+expect_text out "105 held-out texts"
+cut -f 1 "$data/new_class_test.tsv" >new.txt
+rejected() { "$KNNBERT" predict --model model new.txt | grep -c '"label":null,"rejected"' || true; }
+before=$(rejected)
+"$KNNBERT" add --model model --data "$data/new_class.tsv" >ids
+after=$(rejected)
+[ "$after" -lt "$before" ] || wrong "$after of 12 texts of a new class are rejected with its examples, $before without"
+cut -f 1 "$data/new_class.tsv" | "$KNNBERT" predict --model model >answers
+[ "$(grep -c '"label":"smoke_detector","probability"' answers)" -eq 5 ] || wrong "the examples of a new class are not of it"
+
+# phi, too.
+phi() { "$PYTHON" -c 'import json; print(json.load(open("model/knnbert.json"))["phi"])'; }
+[ "$(phi)" = 0.1 ] || wrong "phi $(phi) where none was chosen"
+"$KNNBERT" calibrate --model model --data held_out.tsv --choose-phi >out
+expect_text out "phi $(phi)"
