@@ -11,7 +11,7 @@ struct EvalOptions {
   CommonOptions common;
   DataOptions data;
   std::vector<std::string> models;
-  std::string file, ensemble = "vote";
+  std::string file, ensemble = "vote", positive;
   index_t neighbors = 0;
   float phi = -1;
 };
@@ -55,8 +55,13 @@ std::string table(const Evaluation& e) {
   };
   row("accuracy   ", [](const PredictorEvaluation& p) { return p.accuracy.value; });
   row("macro F1   ", [](const PredictorEvaluation& p) { return p.macro_f1.value; });
+  row("MCC        ", [](const PredictorEvaluation& p) { return p.matthews.value; });
+  if (e.positive >= 0)
+    row("F1         ", [&](const PredictorEvaluation& p) { return f1(p.confusion, e.positive).value; });
   row("calib. err.", [](const PredictorEvaluation& p) { return p.calibration.expected_error.value; });
   const auto names = table_names(e.classes);
+  if (e.positive >= 0)
+    out += format("\nF1 is that of class {}\n", printable(e.classes[static_cast<std::size_t>(e.positive)]));
   out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') +
          "precision  recall      F1  examples\n";
   for (std::size_t c = 0; c < e.classes.size(); ++c) {
@@ -96,7 +101,9 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
 
 template <class S>
 void eval(const EvalOptions& o) {
-  const Judged judged = judge_all<S>(o, read_data(o.file, dataset_options(o.data)));
+  Judged judged = judge_all<S>(o, read_data(o.file, dataset_options(o.data)));
+  if (!o.positive.empty())
+    judged.evaluation.positive = class_named(judged.evaluation.classes, o.positive, "--positive");
   if (o.common.json) print_json(to_json(judged.evaluation));
   else print(table(judged.evaluation));
 }
@@ -128,6 +135,7 @@ void add_eval(CLI::App& app) {
   verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")
       ->capture_default_str()
       ->check(CLI::Range(-1.0, 1.0));
+  verb.add_option("--positive", o->positive, "the class whose F1 is told; default: of two classes the second one");
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { with_stack(o->common, [&]<class S>() { eval<S>(*o); }); });

@@ -18,6 +18,8 @@ struct MethodOptions {
   std::string name = "knn-bert";
   float lambda = 0, temperature = 0;  ///< of the contrast; 0: as the recipe says
   float label_smoothing = 0;
+  std::string class_weights = "none";
+  std::vector<float> weights;  ///< of the classes, when the data are read
   QueueContrastiveOptions contrastive;
   std::string queue = "fifo", reduction = "anchor_mean", lists = "per_query", overlap = "unique",
               cluster_rule = "conjunction", key_precision, scl_loss = "intended";
@@ -48,6 +50,11 @@ struct MethodOptions {
 using MethodTerms = std::tuple<CrossEntropy, std::optional<QueueContrastive>, std::optional<SupervisedContrast>,
                                std::optional<Smoothness>, std::optional<ContrastiveAdversarial>,
                                std::optional<Proximal>, std::optional<SelfDistillation>, std::optional<ValueAverage>>;
+
+/// The weights of classes with these names and numbers of examples, as --class-weights says.  Errors: OptionError,
+/// IoError, FormatError.
+std::vector<float> weights_of(const MethodOptions& options, const std::vector<std::string>& classes,
+                              std::span<const index_t> counts);
 
 void add_method_options(CLI::App& verb, MethodOptions& options);
 

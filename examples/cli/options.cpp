@@ -66,6 +66,12 @@ void add_encoding(CLI::App& verb, std::string& encoding) {
       ->check(known);
 }
 
+label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option) {
+  const auto found = std::find(classes.begin(), classes.end(), name);
+  if (found == classes.end()) raise<OptionError>("{}: '{}' given, a class of the data expected", option, name);
+  return static_cast<label_t>(found - classes.begin());
+}
+
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
   const auto usable = static_cast<index_t>(std::thread::hardware_concurrency());

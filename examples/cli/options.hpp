@@ -39,6 +39,9 @@ std::optional<Precision> precision_of(const CommonOptions& options);
 /// How files are read; `labels` says whether a label is required.
 DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
 
+/// The position of a class.  Errors: OptionError, which names the option, for a name that none has.
+label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option);
+
 // One function a verb: declares its options and what it does.
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);

@@ -21,7 +21,8 @@ struct TrainOptions {
   TrainerOptions trainer;
   MethodOptions method;
   std::string encoder, train, dev, output, head = "mlp", pooling, feature = "automatic", schedule = "linear";
-  std::string voting = "count", selection = "combined", store = "rebuilt";
+  std::string voting = "count", selection = "combined", store = "rebuilt", metric = "accuracy", positive,
+              sampling = "shuffled";
   float phi = 0.1f, voting_temperature = 0.1f;
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
@@ -31,6 +32,9 @@ struct TrainOptions {
 };
 
 namespace {
+
+constexpr std::pair<Score, const char*> metric_names[] = {
+    {Score::accuracy, "accuracy"}, {Score::macro_f1, "macro-f1"}, {Score::f1, "f1"}, {Score::matthews, "mcc"}};
 
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
@@ -55,6 +59,8 @@ TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<cons
                : o.schedule == "cosine" ? ScheduleKind::cosine
                                         : ScheduleKind::constant;
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
+  t.metric = detail::value_in(metric_names, o.metric, "--metric");
+  t.sampling = o.sampling == "balanced" ? Sampling::balanced : Sampling::shuffled;
   t.dropout = !o.no_dropout;
   t.rebuild_store = !o.no_dev_store;
   t.updates_per_batch = o.method.proximal_options.updates_per_batch;
@@ -251,7 +257,9 @@ void train(const TrainOptions& given, const Team& team) {
       given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first()).with_classes(data.classes());
   Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
   const TrainingFacts facts = training_facts(data, model.network().width());
-  const TrainOptions o = with_recipe(given, facts);
+  TrainOptions o = with_recipe(given, facts);
+  o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
+  if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) print_recipe(o, facts);
   model.set_neighbors(o.classifier.neighbors);
   model.voting().set_name(o.voting);
@@ -268,7 +276,8 @@ void train(const TrainOptions& given, const Team& team) {
       std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
-    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json);
+    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json,
+                    score_names[static_cast<int>(options.metric)]);
     const FitReport done = trainer.fit(data, dev, log, team);
     log.close();
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
@@ -368,9 +377,17 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
-  verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")
+  verb.add_option("--selection", o.selection, "whose dev score chooses the best epoch")
       ->capture_default_str()
       ->check(CLI::IsMember({"knn", "head", "combined"}));
+  verb.add_option("--metric", o.metric, "the dev score that chooses the best epoch")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"accuracy", "macro-f1", "f1", "mcc"}));
+  verb.add_option("--positive", o.positive, "the class of --metric f1; default: the second one");
+  verb.add_option("--sampling", o.sampling,
+                  "which examples an epoch has: each one once, or as many draws, of every class the same number")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"shuffled", "balanced"}));
   verb.add_flag("--no-dev-store", o.no_dev_store,
                 "do not rebuild the datastore for dev scores: only the head is measured");
   verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")

@@ -28,6 +28,7 @@ class TrainingRun {
         dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
+    require_positive();
     report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_tokens_, dev_.labels());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
     if (options_.checkpoints.empty()) return;
@@ -56,6 +57,13 @@ class TrainingRun {
     index_t examples;
   };
 
+  void require_positive() const {
+    const auto classes = std::ssize(*model_.classes());
+    if (dev_.size() > 0 && options_.metric == Score::f1 && (options_.positive < 0 || options_.positive >= classes))
+      raise<OptionError>("TrainerOptions::positive: class {} of {} given, 0 to {} expected", options_.positive, classes,
+                         classes - 1);
+  }
+
   void resume() {
     const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints, report_.identity) : std::nullopt;
     checkpointed_ = broadcast_value(team_, newest ? newest->step : -1);
@@ -82,7 +90,8 @@ class TrainingRun {
   }
 
   void run_epoch(AnyObserver& observer) {
-    const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
+    const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_),
+                                  options_.sampling);
     while (batch_ < steps_an_epoch()) {
       if (team_.any(observer.stop_requested())) return interrupt();
       const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_),
@@ -161,25 +170,23 @@ class TrainingRun {
     if (!model_.head_trained()) model_.set_head_trained(head_values() != first_head_);
   }
 
-  /// Accuracy on the dev data; the store is rebuilt from the training data.
+  /// On the dev data; the store is rebuilt from the training data.
   Scores scores() {
     judge_head();
     if (options_.rebuild_store) model_.index(train_, data_.tokens(), team_);
-    const auto [begin, end] = team_.share(dev_.size());
-    const Batch own = dev_tokens_.slice(begin, end - begin);
-    if (!options_.rebuild_store) return {.head = accuracy(model_.head_distributions(own), begin)};
+    const Range share = team_.share(dev_.size());
+    const Batch own = dev_tokens_.slice(share.begin, share.end - share.begin);
+    if (!options_.rebuild_store) return {.head = score(model_.head_distributions(own))};
     const Distributions found = model_.distributions(own);
-    return {accuracy(found.head, begin), accuracy(found.knn, begin), accuracy(found.combined, begin)};
+    return {score(found.head), score(found.knn), score(found.combined)};
   }
-  /// Of all dev data, from the probabilities of this process' share, which begins with example `first`.
-  double accuracy(const Matrix& probabilities, index_t first) const {
-    index_t right = 0;
-    for (index_t i = 0; i < probabilities.rows(); ++i) {
-      const auto row = probabilities.row(i);
-      right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(first + i);
-    }
-    const auto all = gather_values(team_, std::span<const index_t>(&right, 1));
-    return static_cast<double>(std::accumulate(all.begin(), all.end(), index_t{0})) / static_cast<double>(dev_.size());
+  /// Of all dev data, from the probabilities of this process' share.
+  double score(const Matrix& probabilities) const {
+    const auto own = argmax_rows(probabilities);
+    const auto all = gather_values(team_, std::span<const label_t>(own));
+    return score_of(ConfusionMatrix(dev_.labels(), all, std::ssize(*model_.classes())), options_.metric,
+                    options_.positive)
+        .value;
   }
 
   void interrupt() {
