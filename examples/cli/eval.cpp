@@ -1,5 +1,6 @@
 #include <set>
 
+#include "eval_targets.hpp"
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "options.hpp"
@@ -101,7 +102,13 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
 
 template <class S>
 void eval(const EvalOptions& o) {
-  Judged judged = judge_all<S>(o, read_data(o.file, dataset_options(o.data)));
+  const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
+  if (task_of(o.models.front()).task != Task::single_label) {
+    if (o.models.size() > 1)
+      raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
+    return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);
+  }
+  Judged judged = judge_all<S>(o, data);
   if (!o.positive.empty())
     judged.evaluation.positive = class_named(judged.evaluation.classes, o.positive, "--positive");
   if (o.common.json) print_json(to_json(judged.evaluation));

@@ -269,12 +269,29 @@ QueueContrastiveOptions contrastive_options(const MethodOptions& o) {
   return c;
 }
 
+void require_task(const MethodOptions& o) {
+  if (o.task == Task::single_label) return;
+  const auto require = [&](bool right, const char* option, const char* expected) {
+    if (!right)
+      raise<OptionError>("{}: {} expected with --task {}", option, expected,
+                         detail::name_in(detail::task_names, o.task));
+  };
+  if (o.task == Task::regression) require(o.name == "ce", "--method", "ce");
+  require(o.name == "ce" || o.name == "knn-bert", "--method", "ce or knn-bert");
+  require(o.queue == "fifo", "--queue", "fifo");
+  require(o.label_smoothing == 0, "--label-smoothing", "0");
+  require(o.class_weights == "none", "--class-weights", "none");
+  require(o.distill == "off", "--distill", "off");
+  require(o.proximal == "off", "--proximal", "off");
+  require(!o.smart && !o.cat, "--smart, --cat", "neither");
+}
+
 MethodTerms terms_of(const MethodOptions& o) {
   MethodTerms terms;
-  CrossEntropy& cross_entropy = std::get<CrossEntropy>(terms);
-  cross_entropy = {.weight = 1 - (o.has_contrast() ? o.lambda : 0),
-                   .label_smoothing = o.label_smoothing,
-                   .class_weights = o.weights};
+  CrossEntropy cross_entropy = {.weight = 1 - (o.has_contrast() ? o.lambda : 0),
+                                .label_smoothing = o.label_smoothing,
+                                .class_weights = o.weights};
+  require_task(o);
   if (o.has_queue())
     std::get<std::optional<QueueContrastive>>(terms).emplace(contrastive_options(o),
                                                              SameClassSampler{.exclude_self = o.exclude_self});
@@ -291,6 +308,10 @@ MethodTerms terms_of(const MethodOptions& o) {
     cross_entropy.weight = a.cross_entropy();
     std::get<std::optional<ContrastiveAdversarial>>(terms).emplace(a);
   }
+  if (o.task == Task::multi_label)
+    std::get<std::optional<BinaryCrossEntropy>>(terms).emplace(BinaryCrossEntropy{.weight = cross_entropy.weight});
+  else if (o.task == Task::regression) std::get<std::optional<SquaredError>>(terms).emplace();
+  else std::get<std::optional<CrossEntropy>>(terms).emplace(cross_entropy);
   if (o.proximal != "off") {
     ProximalOptions p = o.proximal_options;
     p.plain = o.proximal == "plain";

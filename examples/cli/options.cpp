@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "knnbert/io/gzip.hpp"
+#include "knnbert/model/model_file.hpp"
 
 namespace knnbert::cli {
 
@@ -101,6 +102,19 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels) {
   result.encoding = parse_encoding(options.encoding);
   result.labels_required = labels;
   result.decompress = decompress;
+  return result;
+}
+
+TaskSettings task_of(const std::filesystem::path& model) {
+  const auto file = model / "knnbert.json";
+  return committed_exists(file) ? read_model_file(file).task : TaskSettings();
+}
+
+DatasetOptions dataset_options(const DataOptions& options, const std::filesystem::path& model) {
+  const TaskSettings task = task_of(model);
+  DatasetOptions result = dataset_options(options);
+  result.label_kind = label_kind(task.task);
+  result.label_separator = task.separator;
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/loss/cross_entropy.hpp"
 #include "knnbert/loss/in_batch_contrast.hpp"
 #include "knnbert/loss/released_scl.hpp"
@@ -79,6 +80,23 @@ TEST_CASE("cross entropy with weights of the classes has PyTorch's values and gr
   const Matrix before = d;
   CHECK(CrossEntropyLoss{0.2f, weights}.add(logits, labels, 2, d) == approx(1.1905179336650527).epsilon(1e-6));
   CHECK(d(2, 1) == approx(3 * before(2, 1)));
+}
+
+/// PyTorch 2.13: BCEWithLogitsLoss in float64.
+TEST_CASE("binary cross entropy has PyTorch's value and gradient", "[loss]") {
+  Matrix logits = matrix({{0.5f, -1, 2}, {1.5f, 0.25f, -0.75f}, {-0.5f, 0, 1}, {2, -2, 0.5f}}), d(4, 3), again(4, 3);
+  const Matrix targets = matrix({{1, 0, 1}, {0, 0, 0}, {1, 1, 1}, {0, 1, 0}});
+  CHECK(BinaryCrossEntropyLoss{}(logits, targets, d) == approx(0.9197424371035104).epsilon(1e-6));
+  const std::vector<double> gradient{-0.03146172239984545, 0.02241178511416626,   -0.009933576835176474,
+                                     0.0681312063494703,   0.046848041740483175,  0.026735108402050584,
+                                     -0.05187161093348788, -0.041666666666666664, -0.02241178511416626,
+                                     0.07339975649815686,  -0.07339975649815687,  0.05187161093348788};
+  for (index_t i = 0; i < 12; ++i) CHECK(std::abs(d(i / 3, i % 3) - gradient[static_cast<std::size_t>(i)]) < 1e-7);
+  CHECK(testing::gradient_error(logits, d, [&] { return BinaryCrossEntropyLoss{}(logits, targets, again); }) < 1e-2);
+  Matrix sure(1, 2);
+  CHECK(BinaryCrossEntropyLoss{}(matrix({{-1000, 1000}}), matrix({{0, 1}}), sure) == 0);
+  CHECK(BinaryCrossEntropyLoss{}(matrix({{-1000, 1000}}), matrix({{1, 0}}), sure) == approx(1000));
+  CHECK_THROWS_AS(BinaryCrossEntropyLoss{}(logits, matrix({{0, 1}}), d), ShapeError);
 }
 
 TEST_CASE("cross entropy does not overflow", "[loss]") {

@@ -11,10 +11,13 @@ struct Judged {
   Evaluation evaluation;
 };
 
-/// Errors: FormatError for a class that the model does not have, and without any example; ShapeError for an example
-/// without label; as Classifier::predict.
+/// Errors: OptionError for a model of another task than one class a text, for which evaluate/targets.hpp has scores;
+/// FormatError for a class that the model does not have, and without any example; ShapeError for an example without
+/// label; as Classifier::predict.
 template <class Stack>
 Judged judge(const Classifier<Stack>& model, const Dataset& data) {
+  if (model.task().task != Task::single_label)
+    raise<OptionError>("judge: a model of sets or numbers given, one with one class a text expected");
   const auto classes = model.classes();
   Judged judged{data.with_classes(*classes), {}, {}};
   if (judged.data.size() == 0) raise<FormatError>("no labeled examples to evaluate");

@@ -16,7 +16,8 @@
 
 namespace knnbert::inline v0_1 {
 
-/// Distributions over all classes of several texts, [N, C] each.
+/// Distributions over all classes of several texts, [N, C] each; of a multi-label model probabilities of each class by
+/// itself, of a regression one number each.
 struct Distributions {
   Matrix knn, head, combined;
 };
@@ -75,7 +76,16 @@ class Classifier {
   const network_type& network() const { return network_; }
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   const datastore_type& datastore() const { return datastore_; }
+  /// Names of the labels of examples: classes, or of another task than one label a text, its targets.
   ClassNames::List classes() const { return classes_.list(); }
+  const TaskSettings& task() const { return task_; }
+  /// Of a multi-label model: one threshold for every class that the head knows, or none.  Errors: ShapeError.
+  void set_thresholds(std::vector<float> thresholds);
+  /// Of a regression: the mean and the standard deviation of the examples' numbers, which the head's are relative to.
+  /// To be set before training; Trainer does.
+  void set_scale(const Dataset& data);
+  /// What the columns of distributions are: classes, also added ones.
+  std::shared_ptr<const std::vector<std::string>> outputs() const { return outputs(classes()); }
   voting_type& voting() { return voting_; }
   const voting_type& voting() const { return voting_; }
   fusion_type& fusion() { return fusion_; }
@@ -138,7 +148,12 @@ class Classifier {
 
   Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint, const SentenceSettings& settings,
              const std::vector<std::string>& classes, const ClassifierOptions& options);
-  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes);
+  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes, TaskSettings task);
+  /// Errors: FormatError for numbers that are none.
+  static TaskSettings settings_of(const std::vector<std::string>& classes, const ClassifierOptions& options);
+  static index_t head_outputs(const std::vector<std::string>& classes, const ClassifierOptions& options) {
+    return options.task == Task::single_label ? std::ssize(classes) : std::ssize(settings_of(classes, options).outputs);
+  }
   /// What options leave open is as the directory says.
   static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings,
                                     const typename Stack::encoder_type& encoder);
@@ -155,6 +170,14 @@ class Classifier {
                                 std::span<const std::string> pairs);
   /// The labels of data here, where its classes are added if they are new.
   std::vector<label_t> own_labels(const Dataset& data);
+  bool single_label() const { return task_.task == Task::single_label; }
+  std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const {
+    if (single_label()) return names;
+    const auto table = table_.of(names, task_);
+    return {table, &table->outputs()};
+  }
+  /// What the head says, from its logits; the spans may be the same.
+  void answer(std::span<const float> logits, std::span<float> out) const;
   static std::span<const std::string> pairs_of(const Dataset& data) {
     return data.has_pairs() ? data.pairs() : std::span<const std::string>();
   }
@@ -178,11 +201,12 @@ class Classifier {
   NeighborLists nearest(const Store& store, ConstView features) const;
   /// Distributions of texts [first, first + embedding.rows()) into rows of `out`; returns their neighbors.
   template <class Store>
-  NeighborLists decide(const Store& store, ConstView embedding, index_t first, Distributions& out) const;
+  NeighborLists decide(const Store& store, const ClassNames::List& names, ConstView embedding, index_t first,
+                       Distributions& out) const;
   /// The same of all texts, a group at a time; each(all, first, size, neighbors) hears of every group.
   template <class Store, class Each>
-  Distributions decide_all(const Store& store, index_t classes, const Batch& texts, ProgressListener* listener,
-                           Each&& each) const;
+  Distributions decide_all(const Store& store, const ClassNames::List& names, const Batch& texts,
+                           ProgressListener* listener, Each&& each) const;
   template <class Store>
   Prediction describe(const Store& store, const Distributions& all, index_t row, std::span<const Neighbor> neighbors,
                       const ClassNames::List& classes) const;
@@ -190,6 +214,8 @@ class Classifier {
   tokenizer_type tokenizer_;
   network_type network_;
   ClassNames classes_;
+  TaskSettings task_;
+  CurrentTable table_;
   datastore_type datastore_;
   voting_type voting_;
   fusion_type fusion_;

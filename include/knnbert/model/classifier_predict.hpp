@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/model/classifier.hpp"
 
 /// From texts to predictions: what Classifier declares.
@@ -18,7 +19,13 @@ Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<
 
 template <class Stack>
 TrainingData Classifier<Stack>::tokenize(const Dataset& data) const {
-  return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
+  Batch tokens = tokenize(data.texts(), data.pairs());
+  std::vector<label_t> labels(data.labels().begin(), data.labels().end());
+  if (single_label()) return {std::move(tokens), std::move(labels), network_.classes()};
+  Matrix values = TargetTable(task_.task, task_.separator, task_.outputs, data.classes()).rows();
+  if (task_.task == Task::regression)
+    for (index_t t = 0; t < values.rows(); ++t) values(t, 0) = (values(t, 0) - task_.mean) / task_.scale;
+  return {std::move(tokens), std::move(labels), std::ssize(data.classes()), std::move(values)};
 }
 
 template <class Stack>
@@ -68,7 +75,7 @@ void Classifier<Stack>::combine(std::span<const float> head, std::span<const flo
   if (!head_trained_) return fusion_(knn, knn, combined);
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
-  for (std::size_t c = known; c < knn.size(); ++c) unknown += knn[c];
+  for (std::size_t c = known; c < knn.size() && single_label(); ++c) unknown += knn[c];
   std::vector<float> extended(head.begin(), head.end());
   for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
   for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
@@ -76,11 +83,18 @@ void Classifier<Stack>::combine(std::span<const float> head, std::span<const flo
 }
 
 template <class Stack>
+void Classifier<Stack>::answer(std::span<const float> logits, std::span<float> out) const {
+  if (single_label()) return softmax(logits, out);
+  for (std::size_t c = 0; c < logits.size(); ++c)
+    out[c] = task_.task == Task::regression ? task_.mean + task_.scale * logits[c] : sigmoid(logits[c]);
+}
+
+template <class Stack>
 Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
   const Matrix embedding = embed(texts);
   Matrix all(texts.size(), network_.classes());
   network_.logits_of(embedding, all);
-  for (index_t i = 0; i < all.rows(); ++i) softmax(std::as_const(all).row(i), all.row(i));
+  for (index_t i = 0; i < all.rows(); ++i) answer(std::as_const(all).row(i), all.row(i));
   return all;
 }
 
@@ -94,17 +108,20 @@ NeighborLists Classifier<Stack>::nearest(const Store& store, ConstView features)
 
 template <class Stack>
 template <class Store>
-NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first,
-                                        Distributions& out) const {
+NeighborLists Classifier<Stack>::decide(const Store& store, const ClassNames::List& names, ConstView embedding,
+                                        index_t first, Distributions& out) const {
   Matrix logits(embedding.rows(), network_.classes()), features(embedding.rows(), network_.feature_width());
   network_.logits_of(embedding, logits);
   network_.features_of(embedding, features);
   auto neighbors = nearest(store, features);
+  const auto table = single_label() ? nullptr : table_.of(names, task_);
+  std::vector<float> votes(table ? names->size() : 0);
   for (index_t i = 0; i < embedding.rows(); ++i) {
     const auto row = out.head.row(first + i);
     std::fill(row.begin(), row.end(), 0.0f);
-    softmax(std::as_const(logits).row(i), row);
-    voting_(neighbors[i], out.knn.row(first + i));
+    answer(std::as_const(logits).row(i), row);
+    voting_(neighbors[i], table ? std::span(votes) : out.knn.row(first + i));
+    if (table) table->map(votes, out.knn.row(first + i));
     combine(row, out.knn.row(first + i), out.combined.row(first + i));
   }
   return neighbors;
@@ -112,13 +129,14 @@ NeighborLists Classifier<Stack>::decide(const Store& store, ConstView embedding,
 
 template <class Stack>
 template <class Store, class Each>
-Distributions Classifier<Stack>::decide_all(const Store& store, index_t classes, const Batch& texts,
+Distributions Classifier<Stack>::decide_all(const Store& store, const ClassNames::List& names, const Batch& texts,
                                             ProgressListener* listener, Each&& each) const {
+  const index_t classes = std::ssize(*outputs(names));
   Distributions out{Matrix(texts.size(), classes), Matrix(texts.size(), classes), Matrix(texts.size(), classes)};
   const Matrix embedding = embed(texts, listener);
   for (index_t first = 0; first < texts.size(); first += texts_per_group) {
     const index_t size = std::min(texts_per_group, texts.size() - first);
-    const auto neighbors = decide(store, ConstView(embedding).row_range(first, size), first, out);
+    const auto neighbors = decide(store, names, ConstView(embedding).row_range(first, size), first, out);
     each(std::as_const(out), first, size, neighbors);
   }
   return out;
@@ -128,7 +146,7 @@ template <class Stack>
 Distributions Classifier<Stack>::distributions(const Batch& texts) const {
   require_current("Classifier::distributions");
   const auto store = store_view();
-  return decide_all(*store, std::ssize(*classes()), texts, nullptr, [](const auto&...) {});
+  return decide_all(*store, classes(), texts, nullptr, [](const auto&...) {});
 }
 
 template <class Stack>
@@ -139,9 +157,12 @@ Prediction Classifier<Stack>::describe(const Store& store, const Distributions& 
   const auto list = [&](const Matrix& m) { return std::vector<float>(m.row(row).begin(), m.row(row).end()); };
   Prediction p;
   p.knn = list(all.knn), p.head = list(all.head), p.combined = list(all.combined);
-  p.classes = classes;
+  p.classes = outputs(classes);
   p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
-  p.class_name = names[static_cast<std::size_t>(p.label)];
+  p.class_name = (*p.classes)[static_cast<std::size_t>(p.label)];
+  if (task_.task == Task::regression) p.value = p.combined.front();
+  for (std::size_t c = 0; c < p.combined.size() && task_.task == Task::multi_label; ++c)
+    if (p.combined[c] >= task_.threshold(c)) p.labels.push_back(static_cast<label_t>(c));
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
   for (const Neighbor& n : neighbors) {
     p.neighbors.push_back(
@@ -160,7 +181,7 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   const auto names = classes();
   std::vector<Prediction> predictions;
   if (texts.empty()) return predictions;
-  decide_all(*store, std::ssize(*names), tokenize(texts, pairs), listener,
+  decide_all(*store, names, tokenize(texts, pairs), listener,
              [&](const Distributions& all, index_t first, index_t size, const NeighborLists& neighbors) {
                for (index_t i = 0; i < size; ++i)
                  predictions.push_back(describe(*store, all, first + i, neighbors[i], names));

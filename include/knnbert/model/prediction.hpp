@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ class NeighborList : public std::vector<Evidence> {
   }
 };
 
-/// A classified text. The three distributions are over all classes of the classifier.
+/// A classified text. The three distributions are over all classes of the classifier; of a multi-label model they are
+/// probabilities of each class by itself, of a regression they hold one number each.
 struct Prediction {
   label_t label = 0;
   std::string class_name;
@@ -38,6 +40,8 @@ struct Prediction {
   std::vector<float> knn, head, combined;
   std::shared_ptr<const std::vector<std::string>> classes;  ///< names of theirs, in the same order
   NeighborList neighbors;
+  std::vector<label_t> labels = {};  ///< multi-label: the classes whose probability reaches their threshold
+  std::optional<float> value = {};   ///< regression: the number in `combined`
 
   /// Of a class by name, in `combined`.  Errors: OptionError for one that the classifier does not have.
   float probability_of(std::string_view name) const {

@@ -2,6 +2,7 @@
 #include "knnbert/distributed/broadcast_archive.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/train/checkpoint.hpp"
+#include "knnbert/train/dev_data.hpp"
 #include "knnbert/train/identity_of_run.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
@@ -24,12 +25,12 @@ class TrainingRun {
   TrainingRun(Classifier<Stack>& model, const TrainerOptions& options, const Dataset& train, const Dataset& dev,
               const Team& team, Terms... terms)
       : model_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
-        dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)),
-        dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())), first_head_(head_values()),
+        dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    require_positive();
-    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_tokens_, dev_.labels());
+    std::apply([&](const auto&... term) { (detail::if_present(term, [&](const auto& t) { require_fit(t); }), ...); },
+               stepper_.terms());
+    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_.tokens(), dev_.labels());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
     if (options_.checkpoints.empty()) return;
     if (team_.first())
@@ -57,11 +58,16 @@ class TrainingRun {
     index_t examples;
   };
 
-  void require_positive() const {
-    const auto classes = std::ssize(*model_.classes());
-    if (dev_.size() > 0 && options_.metric == Score::f1 && (options_.positive < 0 || options_.positive >= classes))
-      raise<OptionError>("TrainerOptions::positive: class {} of {} given, 0 to {} expected", options_.positive, classes,
-                         classes - 1);
+  /// A cross entropy would take the names of sets for as many classes.
+  void require_fit(const auto& term) const {
+    if (std::string_view(term.name) == "cross_entropy" && model_.task().task != Task::single_label)
+      raise<OptionError>(
+          "Trainer: CrossEntropy given, BinaryCrossEntropy expected for sets of classes, SquaredError for numbers");
+  }
+
+  static TrainingData scaled(Classifier<Stack>& model, const Dataset& train) {
+    model.set_scale(train);
+    return model.tokenize(train);
   }
 
   void resume() {
@@ -174,19 +180,7 @@ class TrainingRun {
   Scores scores() {
     judge_head();
     if (options_.rebuild_store) model_.index(train_, data_.tokens(), team_);
-    const Range share = team_.share(dev_.size());
-    const Batch own = dev_tokens_.slice(share.begin, share.end - share.begin);
-    if (!options_.rebuild_store) return {.head = score(model_.head_distributions(own))};
-    const Distributions found = model_.distributions(own);
-    return {score(found.head), score(found.knn), score(found.combined)};
-  }
-  /// Of all dev data, from the probabilities of this process' share.
-  double score(const Matrix& probabilities) const {
-    const auto own = argmax_rows(probabilities);
-    const auto all = gather_values(team_, std::span<const label_t>(own));
-    return score_of(ConfusionMatrix(dev_.labels(), all, std::ssize(*model_.classes())), options_.metric,
-                    options_.positive)
-        .value;
+    return dev_.scores(model_, team_);
   }
 
   void interrupt() {
@@ -230,9 +224,9 @@ class TrainingRun {
   Classifier<Stack>& model_;
   Team team_;
   const TrainerOptions& options_;
-  Dataset train_, dev_;
+  Dataset train_;
+  DevData<Stack> dev_;
   TrainingData data_;
-  Batch dev_tokens_;
   std::vector<float> first_head_;
   Stepper<Network<Stack>, TrainingData, Terms...> stepper_;
   std::shared_ptr<const DirectoryLock> lock_;
