@@ -18,10 +18,11 @@ Classifier<> model_of(const std::filesystem::path& folder, Task task, const std:
   if (!std::filesystem::exists(folder / "encoder")) write_encoder(folder / "encoder");
   auto options = tiny_options();
   options.task = task;
+  options.feature = Feature::embedding;
   return {folder / "encoder", names, options};
 }
 
-TrainerOptions training() { return {.epochs = 12, .batch_size = 8, .learning_rate = 3e-3f}; }
+TrainerOptions training() { return {.epochs = 30, .batch_size = 8, .learning_rate = 1e-2f}; }
 
 }  // namespace
 
