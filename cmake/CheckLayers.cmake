@@ -2,7 +2,7 @@
 # Fails with file, line and rule for every header that breaks the order of the folders or the rules for headers.
 cmake_policy(VERSION 3.24)
 
-set(layers core kernel io text nn encoder metric queue datastore voting loss optimizer distributed term model train evaluate
+set(layers core kernel io text nn encoder metric queue datastore voting loss optimizer distributed term model evaluate train
            attack poison torch interop testing)
 set(outside_of_layers config.hpp fwd.hpp version.hpp)
 set(forbidden iostream regex ranges random functional)

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "eval_targets.hpp"
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/open_world_json.hpp"
@@ -12,7 +13,7 @@ struct EvalOptions {
   CommonOptions common;
   DataOptions data;
   std::vector<std::string> models;
-  std::string file, out_of_scope, ensemble = "vote";
+  std::string file, out_of_scope, ensemble = "vote", positive;
   index_t neighbors = 0;
   float phi = -1;
 };
@@ -56,8 +57,13 @@ std::string table(const Evaluation& e) {
   };
   row("accuracy   ", [](const PredictorEvaluation& p) { return p.accuracy.value; });
   row("macro F1   ", [](const PredictorEvaluation& p) { return p.macro_f1.value; });
+  row("MCC        ", [](const PredictorEvaluation& p) { return p.matthews.value; });
+  if (e.positive >= 0)
+    row("F1         ", [&](const PredictorEvaluation& p) { return f1(p.confusion, e.positive).value; });
   row("calib. err.", [](const PredictorEvaluation& p) { return p.calibration.expected_error.value; });
   const auto names = table_names(e.classes);
+  if (e.positive >= 0)
+    out += format("\nF1 is that of class {}\n", printable(e.classes[static_cast<std::size_t>(e.positive)]));
   out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') +
          "precision  recall      F1  examples\n";
   for (std::size_t c = 0; c < e.classes.size(); ++c) {
@@ -123,12 +129,18 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
   return judge_together<S>(places, data);
 }
 
+/// Errors: OptionError for a class that the model does not have.
+void name_positive(const EvalOptions& o, Evaluation& evaluation) {
+  if (!o.positive.empty()) evaluation.positive = class_named(evaluation.classes, o.positive, "--positive");
+}
+
 /// One model, which may reject texts and meet others than its classes'.
 template <class S>
 void eval_one(const EvalOptions& o, const Dataset& data) {
   auto model = load_one<S>(o, o.models.front(), Loading::predictions);
   const auto [in_scope, others] = o.out_of_scope.empty() ? std::pair(data, Dataset()) : split_off(data, o.out_of_scope);
-  const Judged judged = judge(std::as_const(model), in_scope);
+  Judged judged = judge(std::as_const(model), in_scope);
+  name_positive(o, judged.evaluation);
   OrderedJson json = to_json(judged.evaluation);
   std::string text = table(judged.evaluation);
   if (const float temperature = model.decision().temperature; temperature != 1) {
@@ -151,11 +163,19 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
 
 template <class S>
 void eval(const EvalOptions& o) {
-  const Dataset data = read_data(o.file, dataset_options(o.data));
+  const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
+  if (task_of(o.models.front()).task != Task::single_label) {
+    if (o.models.size() > 1)
+      raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
+    if (!o.out_of_scope.empty())
+      raise<OptionError>("--out-of-scope-label: given with a model of sets or numbers, one of classes expected");
+    return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);
+  }
   if (o.models.size() == 1) return eval_one<S>(o, data);
   if (!o.out_of_scope.empty())
     raise<OptionError>("--out-of-scope-label: given with {} models, one model expected", o.models.size());
-  const Judged judged = judge_all<S>(o, data);
+  Judged judged = judge_all<S>(o, data);
+  name_positive(o, judged.evaluation);
   if (o.common.json) print_json(to_json(judged.evaluation));
   else print(table(judged.evaluation));
 }
@@ -163,7 +183,6 @@ void eval(const EvalOptions& o) {
 template void eval<ProgramStack>(const EvalOptions&);
 
 #ifndef KNNBERT_PROGRAM_TORCH_UNIT
-
 void add_eval(CLI::App& app) {
   const auto o = std::make_shared<EvalOptions>();
   auto& verb = *app.add_subcommand("eval", "measure a model on labeled data: neighbors, head and both combined");
@@ -185,6 +204,7 @@ void add_eval(CLI::App& app) {
   verb.add_option("--phi", o->phi, "weight of the vote; negative: as the model says")
       ->capture_default_str()
       ->check(CLI::Range(-1.0, 1.0));
+  verb.add_option("--positive", o->positive, "the class whose F1 is told; default: of two classes the second one");
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { session_of(o->common).eval(*o); });

@@ -1,6 +1,8 @@
 #include "methods.hpp"
 
+#include "knnbert/io/json.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "knnbert/train/class_weights.hpp"
 
 namespace knnbert::cli {
 
@@ -203,11 +205,30 @@ void add_method_options(CLI::App& verb, MethodOptions& o) {
   verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
+  verb.add_option(
+          "--class-weights", o.class_weights,
+          "how much the cross entropy of an example counts: none, alike; balanced, by 1 / the number of examples "
+          "of its class; sqrt, by the root of that; or a JSON file with a number for every class")
+      ->capture_default_str();
   add_queue_options(verb, o);
   add_reference_options(verb, o);
   add_smart_options(verb, o);
   add_cat_options(verb, o);
   add_teacher_options(verb, o);
+}
+
+std::vector<float> weights_of(const MethodOptions& o, const std::vector<std::string>& classes,
+                              std::span<const index_t> counts) {
+  if (o.class_weights == "none") return {};
+  if (o.class_weights == "balanced") return class_weights(counts, ClassWeighting::balanced);
+  if (o.class_weights == "sqrt") return class_weights(counts, ClassWeighting::square_root);
+  if (!o.class_weights.ends_with(".json"))
+    raise<OptionError>("--class-weights: '{}' given, none, balanced, sqrt or a file NAME.json expected",
+                       o.class_weights);
+  const Json numbers = read_json(o.class_weights);
+  std::vector<float> weights;
+  for (const auto& name : classes) weights.push_back(require<float>(numbers, name, o.class_weights));
+  return weights;
 }
 
 MethodDefaults paper_defaults(const std::string& method) {
@@ -248,10 +269,29 @@ QueueContrastiveOptions contrastive_options(const MethodOptions& o) {
   return c;
 }
 
+void require_task(const MethodOptions& o) {
+  if (o.task == Task::single_label) return;
+  const auto require = [&](bool right, const char* option, const char* expected) {
+    if (!right)
+      raise<OptionError>("{}: {} expected with --task {}", option, expected,
+                         detail::name_in(detail::task_names, o.task));
+  };
+  if (o.task == Task::regression) require(o.name == "ce", "--method", "ce");
+  require(o.name == "ce" || o.name == "knn-bert", "--method", "ce or knn-bert");
+  require(o.queue == "fifo", "--queue", "fifo");
+  require(o.label_smoothing == 0, "--label-smoothing", "0");
+  require(o.class_weights == "none", "--class-weights", "none");
+  require(o.distill == "off", "--distill", "off");
+  require(o.proximal == "off", "--proximal", "off");
+  require(!o.smart && !o.cat, "--smart, --cat", "neither");
+}
+
 MethodTerms terms_of(const MethodOptions& o) {
   MethodTerms terms;
-  CrossEntropy& cross_entropy = std::get<CrossEntropy>(terms);
-  cross_entropy = {.weight = 1 - (o.has_contrast() ? o.lambda : 0), .label_smoothing = o.label_smoothing};
+  CrossEntropy cross_entropy = {.weight = 1 - (o.has_contrast() ? o.lambda : 0),
+                                .label_smoothing = o.label_smoothing,
+                                .class_weights = o.weights};
+  require_task(o);
   if (o.has_queue())
     std::get<std::optional<QueueContrastive>>(terms).emplace(contrastive_options(o),
                                                              SameClassSampler{.exclude_self = o.exclude_self});
@@ -260,6 +300,7 @@ MethodTerms terms_of(const MethodOptions& o) {
         .weight = o.lambda, .temperature = o.temperature, .released = o.scl_loss == "released"});
   if (o.smart) std::get<std::optional<Smoothness>>(terms).emplace(smoothness_options(o));
   if (o.cat) {
+    if (!o.weights.empty()) raise<OptionError>("--class-weights: {} given, none expected with --cat", o.class_weights);
     ContrastiveAdversarialOptions a = o.adversarial;
     a.step = o.cat_step == "l2" ? WordStep::l2 : WordStep::sign;
     a.scale = cross_entropy.weight;
@@ -267,6 +308,10 @@ MethodTerms terms_of(const MethodOptions& o) {
     cross_entropy.weight = a.cross_entropy();
     std::get<std::optional<ContrastiveAdversarial>>(terms).emplace(a);
   }
+  if (o.task == Task::multi_label)
+    std::get<std::optional<BinaryCrossEntropy>>(terms).emplace(BinaryCrossEntropy{.weight = cross_entropy.weight});
+  else if (o.task == Task::regression) std::get<std::optional<SquaredError>>(terms).emplace();
+  else std::get<std::optional<CrossEntropy>>(terms).emplace(cross_entropy);
   if (o.proximal != "off") {
     ProximalOptions p = o.proximal_options;
     p.plain = o.proximal == "plain";

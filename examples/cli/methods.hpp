@@ -8,6 +8,7 @@
 #include "knnbert/term/queue_contrastive.hpp"
 #include "knnbert/term/smoothness.hpp"
 #include "knnbert/term/supervised_contrast.hpp"
+#include "knnbert/term/target_losses.hpp"
 #include "knnbert/term/value_average.hpp"
 #include "options.hpp"
 
@@ -16,8 +17,11 @@ namespace knnbert::cli {
 /// What `train` minimizes: a method, and regularizers beside it.
 struct MethodOptions {
   std::string name = "knn-bert";
+  Task task = Task::single_label;
   float lambda = 0, temperature = 0;  ///< of the contrast; 0: as the recipe says
   float label_smoothing = 0;
+  std::string class_weights = "none";
+  std::vector<float> weights;  ///< of the classes, when the data are read
   QueueContrastiveOptions contrastive;
   std::string queue = "fifo", reduction = "anchor_mean", lists = "per_query", overlap = "unique",
               cluster_rule = "conjunction", key_precision, scl_loss = "intended";
@@ -45,9 +49,16 @@ struct MethodOptions {
 };
 
 /// All terms of a run, of which most are absent.
-using MethodTerms = std::tuple<CrossEntropy, std::optional<QueueContrastive>, std::optional<SupervisedContrast>,
-                               std::optional<Smoothness>, std::optional<ContrastiveAdversarial>,
-                               std::optional<Proximal>, std::optional<SelfDistillation>, std::optional<ValueAverage>>;
+using MethodTerms =
+    std::tuple<std::optional<CrossEntropy>, std::optional<BinaryCrossEntropy>, std::optional<SquaredError>,
+               std::optional<QueueContrastive>, std::optional<SupervisedContrast>, std::optional<Smoothness>,
+               std::optional<ContrastiveAdversarial>, std::optional<Proximal>, std::optional<SelfDistillation>,
+               std::optional<ValueAverage>>;
+
+/// The weights of classes with these names and numbers of examples, as --class-weights says.  Errors: OptionError,
+/// IoError, FormatError.
+std::vector<float> weights_of(const MethodOptions& options, const std::vector<std::string>& classes,
+                              std::span<const index_t> counts);
 
 void add_method_options(CLI::App& verb, MethodOptions& options);
 
@@ -62,6 +73,8 @@ MethodDefaults paper_defaults(const std::string& method);
 QueueChoice choice_of(const MethodOptions& options);
 /// The contrast of a method that has a queue, when the recipe has decided.  Errors: OptionError.
 QueueContrastiveOptions contrastive_options(const MethodOptions& options);
+/// Errors: OptionError for what another task than one class a text does not have.
+void require_task(const MethodOptions& options);
 /// Errors: OptionError for combinations that mean nothing.
 MethodTerms terms_of(const MethodOptions& options);
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "knnbert/io/gzip.hpp"
+#include "knnbert/model/model_file.hpp"
 
 namespace knnbert::cli {
 
@@ -66,6 +67,12 @@ void add_encoding(CLI::App& verb, std::string& encoding) {
       ->check(known);
 }
 
+label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option) {
+  const auto found = std::find(classes.begin(), classes.end(), name);
+  if (found == classes.end()) raise<OptionError>("{}: '{}' given, a class of the data expected", option, name);
+  return static_cast<label_t>(found - classes.begin());
+}
+
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
   const auto usable = static_cast<index_t>(std::thread::hardware_concurrency());
@@ -95,6 +102,19 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels) {
   result.encoding = parse_encoding(options.encoding);
   result.labels_required = labels;
   result.decompress = decompress;
+  return result;
+}
+
+TaskSettings task_of(const std::filesystem::path& model) {
+  const auto file = model / "knnbert.json";
+  return committed_exists(file) ? read_model_file(file).task : TaskSettings();
+}
+
+DatasetOptions dataset_options(const DataOptions& options, const std::filesystem::path& model) {
+  const TaskSettings task = task_of(model);
+  DatasetOptions result = dataset_options(options);
+  result.label_kind = label_kind(task.task);
+  result.label_separator = task.separator;
   return result;
 }
 

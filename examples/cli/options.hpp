@@ -7,6 +7,7 @@
 
 #include "input.hpp"
 #include "knnbert/core/precision.hpp"
+#include "knnbert/model/target_table.hpp"
 #include "output.hpp"
 
 /// What several verbs share. A verb's options are an object that its callback keeps alive.
@@ -38,6 +39,13 @@ index_t threads_of(const CommonOptions& options);
 std::optional<Precision> precision_of(const CommonOptions& options);
 /// How files are read; `labels` says whether a label is required.
 DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
+/// The same for the task of the model in a directory; where there is none, loading it will say so.
+/// Errors: FormatError.
+DatasetOptions dataset_options(const DataOptions& options, const std::filesystem::path& model);
+TaskSettings task_of(const std::filesystem::path& model);
+
+/// The position of a class.  Errors: OptionError, which names the option, for a name that none has.
+label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option);
 
 // One function a verb: declares its options and what it does.
 void add_train(CLI::App& app);

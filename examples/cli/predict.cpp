@@ -21,38 +21,71 @@ OrderedJson distribution(const std::vector<float>& values, const std::vector<std
   return json;
 }
 
-OrderedJson describe(const std::string& text, const std::string& pair, const Prediction& p,
-                     const std::vector<std::string>& names) {
+/// A label of an example as its task sees it.
+void put_label(const std::string& label, const TaskSettings& task, OrderedJson& json) {
+  if (task.task == Task::multi_label) json["labels"] = names_in_set(label, task.separator);
+  else if (task.task == Task::regression) json["value"] = number_in(label).value();
+  else json["label"] = label;
+}
+
+/// The answer and what the predictors say.
+OrderedJson answer(const Prediction& p) {
+  if (p.value)
+    return {{"value", detail::shortest_decimal(*p.value)},
+            {"knn", detail::shortest_decimal(p.knn.front())},
+            {"head", detail::shortest_decimal(p.head.front())},
+            {"combined", detail::shortest_decimal(p.combined.front())}};
+  const auto& names = *p.classes;
+  return {{"knn", distribution(p.knn, names)},
+          {"head", distribution(p.head, names)},
+          {"combined", distribution(p.combined, names)}};
+}
+
+std::vector<std::string> names_of(const Prediction& p) {
+  std::vector<std::string> names;
+  for (const label_t label : p.labels) names.push_back((*p.classes)[static_cast<std::size_t>(label)]);
+  return names;
+}
+
+OrderedJson describe(const std::string& text, const std::string& pair, const Prediction& p, const TaskSettings& task) {
   OrderedJson neighbors = OrderedJson::array();
   for (const Evidence& n : p.neighbors) {
-    neighbors.push_back({{"id", n.id},
-                         {"label", n.class_name},
-                         {"similarity", detail::shortest_decimal(n.similarity)},
-                         {"text", n.text}});
+    neighbors.push_back({{"id", n.id}});
+    put_label(n.class_name, task, neighbors.back());
+    neighbors.back().update(OrderedJson{{"similarity", detail::shortest_decimal(n.similarity)}, {"text", n.text}});
     if (!n.pair.empty()) neighbors.back()["pair"] = n.pair;
   }
   OrderedJson json{{"text", text}};
   if (!pair.empty()) json["pair"] = pair;
-  json["label"] = p.rejection ? OrderedJson(nullptr) : OrderedJson(p.class_name);
-  if (const auto& r = p.rejection)
-    json["rejected"] = {{"score", name_of(r->score)},
-                        {"value", detail::shortest_decimal(r->value)},
-                        {"threshold", detail::shortest_decimal(r->threshold)},
-                        {"would_be", p.class_name}};
-  json.update(OrderedJson{{"probability", detail::shortest_decimal(p.probability)},
-                          {"knn", distribution(p.knn, names)},
-                          {"head", distribution(p.head, names)},
-                          {"combined", distribution(p.combined, names)},
-                          {"neighbors", neighbors}});
+  if (task.task == Task::multi_label) json["labels"] = names_of(p);
+  if (task.task == Task::single_label) {
+    json["label"] = p.rejection ? OrderedJson(nullptr) : OrderedJson(p.class_name);
+    if (const auto& r = p.rejection)
+      json["rejected"] = {{"score", name_of(r->score)},
+                          {"value", detail::shortest_decimal(r->value)},
+                          {"threshold", detail::shortest_decimal(r->threshold)},
+                          {"would_be", p.class_name}};
+    json["probability"] = detail::shortest_decimal(p.probability);
+  }
+  json.update(answer(p));
+  json["neighbors"] = neighbors;
   return json;
 }
 
 /// For people: the answer and, below, the examples that support it.
-std::string in_words(const std::string& text, const Prediction& p) {
-  std::string out = printable(text) + "\n  ";
+std::string in_words(const std::string& text, const Prediction& p, Task task) {
+  std::string answers;
   if (const auto& r = p.rejection)
-    out += format("rejected: {} {} > {}; would be ", name_of(r->score), two_digits(r->value), two_digits(r->threshold));
-  out += format("{} {}\n", printable(p.class_name), two_digits(p.probability));
+    answers =
+        format("rejected: {} {} > {}; would be ", name_of(r->score), two_digits(r->value), two_digits(r->threshold));
+  if (task == Task::regression) answers = two_digits(*p.value);
+  else if (task == Task::single_label) answers += printable(p.class_name) + " " + two_digits(p.probability);
+  else
+    for (const label_t label : p.labels)
+      answers +=
+          format("{}{} {}", answers.empty() ? "" : ", ", printable((*p.classes)[static_cast<std::size_t>(label)]),
+                 two_digits(p.combined[static_cast<std::size_t>(label)]));
+  std::string out = format("{}\n  {}\n", printable(text), answers.empty() ? "none" : answers);
   for (const Evidence& n : p.neighbors)
     out += format("    {}  {}: {}\n", two_digits(n.similarity), printable(n.class_name),
                   printable(both_texts(n.text, n.pair)));
@@ -72,8 +105,8 @@ void predict(const PredictOptions& o) {
     const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
     const auto predictions = model.predict(texts, pairs);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (o.plain) print(in_words(both_texts(texts[i], pairs[i]), predictions[i]));
-      else print_json(describe(texts[i], pairs[i], predictions[i], *model.classes()));
+      if (o.plain) print(in_words(both_texts(texts[i], pairs[i]), predictions[i], model.task().task));
+      else print_json(describe(texts[i], pairs[i], predictions[i], model.task()));
     }
     flush_output();
   }

@@ -42,8 +42,8 @@ inline std::string rows_until(std::string_view text, index_t step) {
 class TrainingLog {
  public:
   /// Goes on behind the rows of the first `done` steps, or anew.
-  TrainingLog(const std::filesystem::path& path, index_t done, bool json)
-      : path_(path), file_(path.empty() ? nullptr : open(path, done)), json_(json) {}
+  TrainingLog(const std::filesystem::path& path, index_t done, bool json, std::string metric)
+      : path_(path), file_(path.empty() ? nullptr : open(path, done)), json_(json), metric_(std::move(metric)) {}
   TrainingLog(const TrainingLog&) = delete;
   TrainingLog& operator=(const TrainingLog&) = delete;
   ~TrainingLog() {
@@ -79,15 +79,16 @@ class TrainingLog {
     OrderedJson row{{"epoch", e.epoch}, {"mean_loss", e.mean_loss}};
     std::string line = format("epoch {}: mean loss {}", e.epoch, shorten(e.mean_loss));
     if (e.dev) {
-      OrderedJson accuracy = OrderedJson::object();
+      OrderedJson scores = OrderedJson::object();
+      const std::string of = metric_ == "accuracy" ? "" : " " + metric_;
       const auto add = [&](const char* name, double value) {
-        accuracy[name] = value;
-        line += format(", {} {}", name, shorten(value));
+        scores[name] = value;
+        line += format(", {}{} {}", name, of, shorten(value));
       };
       if (e.dev->knn) add("knn", *e.dev->knn);
       add("head", e.dev->head);
       if (e.dev->combined) add("combined", *e.dev->combined);
-      row["accuracy"] = accuracy;
+      row[metric_] = scores;
       row["best"] = e.best;
     }
     write(row);
@@ -156,6 +157,7 @@ class TrainingLog {
   std::filesystem::path path_;
   std::FILE* file_;
   bool json_;
+  std::string metric_;  // of dev scores
   std::vector<StepReport> unread_;
   Profile profile_;
   index_t first_ = 0, examples_ = 0;

@@ -83,6 +83,9 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
 
 template <class S>
 void report(const ReportOptions& o) {
+  if (task_of(o.model).task != Task::single_label)
+    raise<OptionError>("report: a model with one class a text expected; `eval` tells what the one in {} achieves",
+                       o.model);
   const std::filesystem::path directory(o.model);
   const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
   const auto model = load_model<S>(o.model, o.common, Loading::predictions);

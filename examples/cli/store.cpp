@@ -16,7 +16,8 @@ struct StoreOptions {
 
 template <class S>
 void index(const StoreOptions& o) {
-  const Dataset data = read_data(o.file, dataset_options(o.data));  // may take long: before others have to wait
+  const Dataset data =
+      read_data(o.file, dataset_options(o.data, o.model));  // may take long: before others have to wait
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   model.index(data);
@@ -40,7 +41,7 @@ void add(const StoreOptions& o) {
   if (find_invalid_utf8(o.class_name) >= 0) raise<OptionError>("--class: malformed UTF-8 given");
   std::vector<std::string> texts;
   Dataset data;
-  if (o.class_name.empty()) data = read_data(o.file, dataset_options(o.data));
+  if (o.class_name.empty()) data = read_data(o.file, dataset_options(o.data, o.model));
   else texts = read_lines_of(o.file, o.data);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);

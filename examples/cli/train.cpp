@@ -21,7 +21,8 @@ struct TrainOptions {
   TrainerOptions trainer;
   MethodOptions method;
   std::string encoder, train, dev, output, head = "mlp", pooling, feature = "automatic", schedule = "linear";
-  std::string voting = "count", selection = "combined", store = "rebuilt";
+  std::string voting = "count", selection = "combined", store = "rebuilt", metric = "accuracy", positive,
+              sampling = "shuffled", task = "single-label", separator = "|";
   float phi = 0.1f, voting_temperature = 0.1f;
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
@@ -31,6 +32,9 @@ struct TrainOptions {
 };
 
 namespace {
+
+constexpr std::pair<Score, const char*> metric_names[] = {
+    {Score::accuracy, "accuracy"}, {Score::macro_f1, "macro-f1"}, {Score::f1, "f1"}, {Score::matthews, "mcc"}};
 
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
@@ -42,6 +46,8 @@ ClassifierOptions classifier_options(const TrainOptions& o) {
   c.seed = o.trainer.seed;
   c.precision = precision_of(o.common).value_or(Precision::fp32);
   c.device = o.common.device;
+  c.task = o.method.task;
+  c.label_separator = o.separator;
   if (c.precision == Precision::int8 && o.trainer.epochs > 0)
     raise<OptionError>(
         "--precision int8: fp32 or bf16 expected; weights in int8 serve predictions, and a trained model can be used "
@@ -55,12 +61,34 @@ TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<cons
                : o.schedule == "cosine" ? ScheduleKind::cosine
                                         : ScheduleKind::constant;
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
+  t.metric = detail::value_in(metric_names, o.metric, "--metric");
+  t.sampling = o.sampling == "balanced" ? Sampling::balanced : Sampling::shuffled;
   t.dropout = !o.no_dropout;
   t.rebuild_store = !o.no_dev_store;
   t.updates_per_batch = o.method.proximal_options.updates_per_batch;
   t.checkpoints = o.output;
   t.lock = lock;
   return t;
+}
+
+/// With the method and the data that a task has.  Errors: OptionError.
+TrainOptions with_task(TrainOptions o) {
+  o.method.task = detail::value_in(detail::task_names, o.task, "--task");
+  if (o.method.task == Task::single_label) return o;
+  if (!o.given.contains("method")) o.method.name = "ce";
+  require_task(o.method);
+  for (const char* option : {"metric", "positive", "sampling"})
+    if (o.given.contains(option)) raise<OptionError>("--{}: not given expected with --task {}", option, o.task);
+  if (o.common.backend != "native") raise<OptionError>("--backend: native expected with --task {}", o.task);
+  if (o.separator.empty()) raise<OptionError>("--label-separator: '' given, a character expected");
+  return o;
+}
+
+/// What the dev scores are called.
+std::string metric_name(const TrainOptions& o) {
+  if (o.method.task == Task::multi_label) return "micro_f1";
+  if (o.method.task == Task::regression) return "pearson";
+  return score_names[static_cast<int>(trainer_options(o, nullptr).metric)];
 }
 
 /// The options that --recipe decides, with what it decides where the user did not. `chosen` says what that was.
@@ -225,20 +253,25 @@ std::string identity_of_encoder(const ParameterBlock& values) {
 /// model.
 template <class S>
 std::vector<std::pair<std::string, std::string>> more_settings(const TrainOptions& o, const Classifier<S>& model) {
-  return {{"method", o.method.name},
-          {"encoder", identity_of_encoder(model.network().values())},
-          {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
-          {"neighbors", format("{}", o.classifier.neighbors)},
-          {"voting", o.voting},
-          {"voting_temperature", format("{}", o.voting_temperature)},
-          {"phi", format("{}", o.phi)},
-          {"store", o.store}};
+  std::vector<std::pair<std::string, std::string>> settings{
+      {"method", o.method.name},
+      {"encoder", identity_of_encoder(model.network().values())},
+      {"feature", classifier_options(o).feature == Feature::contrastive ? "contrastive" : "embedding"},
+      {"neighbors", format("{}", o.classifier.neighbors)},
+      {"voting", o.voting},
+      {"voting_temperature", format("{}", o.voting_temperature)},
+      {"phi", format("{}", o.phi)},
+      {"store", o.store}};
+  if (o.method.task != Task::single_label)
+    settings.insert(settings.end(), {{"task", o.task}, {"label_separator", o.separator}});
+  return settings;
 }
 
 }  // namespace
 
 template <class S>
-void train(const TrainOptions& given, const Team& team) {
+void train(const TrainOptions& typed, const Team& team) {
+  const TrainOptions given = with_task(typed);
   require_method<S>(given);
   if (given.store == "queue" &&
       (!given.method.has_queue() || classifier_options(given).feature != Feature::contrastive))
@@ -251,13 +284,18 @@ void train(const TrainOptions& given, const Team& team) {
   // before anything is done in vain
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;
   std::optional<StopBySignals> signals(team);
-  const auto reading = dataset_options(given.data);
+  auto reading = dataset_options(given.data);
+  reading.label_kind = label_kind(given.method.task);
+  reading.label_separator = given.separator;
   const Dataset data = read_data(given.train, reading, !team.first());
-  const Dataset dev =
-      given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first()).with_classes(data.classes());
+  Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first());
+  if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
   Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
-  const TrainingFacts facts = training_facts(data, model.network().width());
-  const TrainOptions o = with_recipe(given, facts);
+  TrainingFacts facts = training_facts(data, model.network().width());
+  if (given.method.task != Task::single_label) facts.classes = model.network().classes();
+  TrainOptions o = with_recipe(given, facts);
+  o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
+  if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) print_recipe(o, facts);
   model.set_neighbors(o.classifier.neighbors);
   model.voting().set_name(o.voting);
@@ -274,7 +312,8 @@ void train(const TrainOptions& given, const Team& team) {
       std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
-    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json);
+    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json,
+                    metric_name(o));
     const FitReport done = trainer.fit(data, dev, log, team);
     log.close();
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
@@ -288,6 +327,9 @@ void train(const TrainOptions& given, const Team& team) {
   signals.reset();
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
+  if (o.method.task == Task::multi_label && dev.size() > 0)
+    model.set_thresholds(best_thresholds(gold_outputs(dev, o.method.task, o.separator, model.task().outputs),
+                                         model.distributions(model.tokenize(dev.texts(), dev.pairs())).combined));
   const std::string print = fingerprint(std::as_const(model.network()).values());
   model.save(*lock, [&](const std::filesystem::path& folder) {
     write_json(folder / "training.json", summary(o, model, report, data.size(), print));
@@ -369,9 +411,17 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
-  verb.add_option("--selection", o.selection, "whose dev accuracy chooses the best epoch")
+  verb.add_option("--selection", o.selection, "whose dev score chooses the best epoch")
       ->capture_default_str()
       ->check(CLI::IsMember({"knn", "head", "combined"}));
+  verb.add_option("--metric", o.metric, "the dev score that chooses the best epoch")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"accuracy", "macro-f1", "f1", "mcc"}));
+  verb.add_option("--positive", o.positive, "the class of --metric f1; default: the second one");
+  verb.add_option("--sampling", o.sampling,
+                  "which examples an epoch has: each one once, or as many draws, of every class the same number")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"shuffled", "balanced"}));
   verb.add_flag("--no-dev-store", o.no_dev_store,
                 "do not rebuild the datastore for dev scores: only the head is measured");
   verb.add_option("--patience", t.patience, "epochs without a better dev score before training stops; 0: never")
@@ -394,6 +444,13 @@ void add_train(CLI::App& app) {
   verb.add_option("--train", o->train, "labeled training examples")->required();
   verb.add_option("--dev", o->dev, "labeled examples that choose the best epoch");
   verb.add_option("--output", o->output, "model directory to write")->required();
+  verb.add_option("--task", o->task,
+                  "what a text has: one class; any number of classes, in a list or with a separator between them; or a "
+                  "number")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"single-label", "multi-label", "regression"}));
+  verb.add_option("--label-separator", o->separator, "between the classes of a text, with --task multi-label")
+      ->capture_default_str();
   verb.add_option("--recipe", o->recipe,
                   "what decides options that say =recipe and are not given: auto, rules over the numbers of examples "
                   "and classes and the encoder's width that make "

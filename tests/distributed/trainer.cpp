@@ -91,6 +91,14 @@ TEST_CASE("team: cross entropy, with dropout, the loss curve of one process") {
   check_team(tiny_training(), CrossEntropy{});
 }
 
+TEST_CASE("team: balanced sampling and weights of the classes") {
+  auto options = tiny_training();
+  options.sampling = Sampling::balanced;
+  options.batch_size = 7;
+  options.metric = Score::macro_f1;
+  check_team(options, CrossEntropy{.label_smoothing = 0.1f, .class_weights = {0.5f, 1, 2}});
+}
+
 TEST_CASE("team: with the contrast, one queue everywhere") {
   check_team(tiny_training(), CrossEntropy{0.7f}, tiny_contrast());
 }

@@ -39,14 +39,19 @@ TEST_CASE("the JSON starts as documented") {
   std::vector<std::string> keys;
   const auto json = to_json(example());
   for (const auto& item : json.items()) keys.push_back(item.key());
-  CHECK(keys == std::vector<std::string>{"n", "accuracy", "macro_f1", "mcc", "f1", "classes", "per_class", "confusion",
-                                         "calibration"});
+  CHECK(keys == std::vector<std::string>{"n", "accuracy", "macro_f1", "mcc", "f1", "positive", "classes", "per_class",
+                                         "confusion", "calibration"});
 }
 
 TEST_CASE("the JSON holds counts, scores and calibration") {
   const auto json = to_json(example());
   CHECK(json["confusion"]["knn"].dump() == "[[2,0],[1,1]]");
   CHECK(json["f1"]["knn"].get<double>() == approx(2.0 / 3));
+  CHECK(json["positive"] == "yes");
+  auto other = example();
+  other.positive = 0;
+  CHECK(to_json(other)["f1"]["knn"].get<double>() == approx(4.0 / 5));
+  CHECK(to_json(other)["positive"] == "no");
   CHECK(json["per_class"]["head"][1]["class"] == "yes");
   CHECK(json["per_class"]["head"][1]["precision"].get<double>() == approx(2.0 / 3));
   CHECK(json["per_class"]["head"][1]["support"] == 2);

@@ -83,6 +83,17 @@ TEST_CASE("Matthews correlation of several classes and of two") {
   CHECK(matthews(ConfusionMatrix(truth, opposite, 2)).value == approx(-1).epsilon(1e-12));
 }
 
+/// scikit-learn 1.9: accuracy_score, f1_score, f1_score(average='macro'), matthews_corrcoef.
+TEST_CASE("scores by name agree with scikit-learn") {
+  const std::vector<label_t> truth{1, 1, 1, 1, 1, 0, 0, 0}, guess{1, 1, 1, 0, 0, 0, 0, 1};
+  const ConfusionMatrix counts(truth, guess, 2);
+  CHECK(score_of(counts, Score::accuracy).value == 0.625);
+  CHECK(score_of(counts, Score::f1).value == approx(0.6666666666666666).epsilon(1e-12));
+  CHECK(score_of(counts, Score::f1, 0).value == approx(0.5714285714285714).epsilon(1e-12));
+  CHECK(score_of(counts, Score::macro_f1).value == approx(0.6190476190476191).epsilon(1e-12));
+  CHECK(score_of(counts, Score::matthews).value == approx(0.2581988897471611).epsilon(1e-12));
+}
+
 TEST_CASE("zero divided by zero is zero and says so") {
   const ConfusionMatrix nothing(3);
   for (const Ratio r : {accuracy(nothing), macro_f1(nothing), matthews(nothing), f1(nothing, 0)}) {

@@ -1,4 +1,5 @@
 #include "catch.hpp"
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/loss/cross_entropy.hpp"
 #include "knnbert/loss/in_batch_contrast.hpp"
 #include "knnbert/loss/released_scl.hpp"
@@ -35,6 +36,8 @@ TEST_CASE("losses keep their laws", "[loss]") {
   CHECK(testing::loss_laws(CrossEntropyLoss{}) == testing::BrokenLaws{});
   CHECK(testing::loss_laws(CrossEntropyLoss{0.1f}) == testing::BrokenLaws{});
   CHECK(testing::loss_laws(CrossEntropyLoss{1.0f}, 1) == testing::BrokenLaws{});
+  const std::vector<float> weights{0.5f, 2, 1.25f, 3};
+  CHECK(testing::loss_laws(CrossEntropyLoss{0.2f, weights}) == testing::BrokenLaws{});
   CHECK(testing::loss_laws(InBatchContrast{0.5f}) == testing::BrokenLaws{});
   CHECK(testing::loss_laws(InBatchContrast{0.5f}, 7, 40) == testing::BrokenLaws{});
   CHECK(testing::loss_laws(ReleasedSclLoss{2.0f}) == testing::BrokenLaws{});
@@ -56,6 +59,46 @@ TEST_CASE("cross entropy of known logits", "[loss]") {
   CHECK(smoothed == approx((std::log(3) + 0.8 * std::log(2) + 0.2 * std::log(4)) / 2));
 }
 
+/// PyTorch 2.13: CrossEntropyLoss(weight, reduction='none', label_smoothing)(logits, labels).mean(), in float64.
+TEST_CASE("cross entropy with weights of the classes has PyTorch's values and gradients", "[loss]") {
+  const Matrix logits = matrix({{0.5f, -1, 2}, {1.5f, 0.25f, -0.75f}, {-0.5f, 0, 1}, {2, -2, 0.5f}});
+  const Labels labels{2, 0, 1, 0};
+  const std::vector<float> weights{0.5f, 2, 1.25f};
+  Matrix d(4, 3);
+  const auto check = [&](float smoothing, double value, const std::vector<double>& gradient) {
+    CHECK(CrossEntropyLoss{smoothing, weights}(logits, labels, d) == approx(value).epsilon(1e-6));
+    for (index_t i = 0; i < 12; ++i) CHECK(std::abs(d(i / 3, i % 3) - gradient[static_cast<std::size_t>(i)]) < 1e-7);
+  };
+  check(0, 0.8759628318565903,
+        {0.05477824754376147, 0.012222679147089828, -0.06700092669085128, -0.035194957356116885, 0.025729575499706444,
+         0.00946538185641044, 0.07012219158304424, -0.3843880511889255, 0.3142658596058812, -0.024310948494934675,
+         0.0018441843074159332, 0.022466764187518723});
+  check(0.2f, 1.1905179336650527,
+        {0.04644491421042814, -0.021110654186243506, -0.025334260024184603, 0.008413222103714717, 0.0001151148162850454,
+         -0.008528336919999761, 0.05652969388098259, -0.3263922806830894, 0.2698625868021068, 0.02256243362325159,
+         -0.03093589373369262, 0.008373460110441008});
+  const Matrix before = d;
+  CHECK(CrossEntropyLoss{0.2f, weights}.add(logits, labels, 2, d) == approx(1.1905179336650527).epsilon(1e-6));
+  CHECK(d(2, 1) == approx(3 * before(2, 1)));
+}
+
+/// PyTorch 2.13: BCEWithLogitsLoss in float64.
+TEST_CASE("binary cross entropy has PyTorch's value and gradient", "[loss]") {
+  Matrix logits = matrix({{0.5f, -1, 2}, {1.5f, 0.25f, -0.75f}, {-0.5f, 0, 1}, {2, -2, 0.5f}}), d(4, 3), again(4, 3);
+  const Matrix targets = matrix({{1, 0, 1}, {0, 0, 0}, {1, 1, 1}, {0, 1, 0}});
+  CHECK(BinaryCrossEntropyLoss{}(logits, targets, d) == approx(0.9197424371035104).epsilon(1e-6));
+  const std::vector<double> gradient{-0.03146172239984545, 0.02241178511416626,   -0.009933576835176474,
+                                     0.0681312063494703,   0.046848041740483175,  0.026735108402050584,
+                                     -0.05187161093348788, -0.041666666666666664, -0.02241178511416626,
+                                     0.07339975649815686,  -0.07339975649815687,  0.05187161093348788};
+  for (index_t i = 0; i < 12; ++i) CHECK(std::abs(d(i / 3, i % 3) - gradient[static_cast<std::size_t>(i)]) < 1e-7);
+  CHECK(testing::gradient_error(logits, d, [&] { return BinaryCrossEntropyLoss{}(logits, targets, again); }) < 1e-2);
+  Matrix sure(1, 2);
+  CHECK(BinaryCrossEntropyLoss{}(matrix({{-1000, 1000}}), matrix({{0, 1}}), sure) == 0);
+  CHECK(BinaryCrossEntropyLoss{}(matrix({{-1000, 1000}}), matrix({{1, 0}}), sure) == approx(1000));
+  CHECK_THROWS_AS(BinaryCrossEntropyLoss{}(logits, matrix({{0, 1}}), d), ShapeError);
+}
+
 TEST_CASE("cross entropy does not overflow", "[loss]") {
   Matrix logits = matrix({{3e38f, -3e38f}}), d(1, 2);
   CHECK(CrossEntropyLoss{}(logits, Labels{0}, d) == 0.0f);
@@ -69,6 +112,10 @@ TEST_CASE("losses refuse bad labels and options", "[loss]") {
   CHECK_THROWS_AS(CrossEntropyLoss{}(matrix({{0, 0}}), Labels{2}, d), ShapeError);
   CHECK_THROWS_AS(CrossEntropyLoss{}(matrix({{0, 0}}), Labels{-1}, d), ShapeError);
   CHECK_THROWS_AS(CrossEntropyLoss{2.0f}(matrix({{0, 0}}), Labels{0}, d), OptionError);
+  const std::vector<float> two{1, 1}, three{1, 1, 1}, zero{0, 1};
+  CHECK_NOTHROW(CrossEntropyLoss{0, two}(matrix({{0, 0}}), Labels{0}, d));
+  CHECK_THROWS_AS((CrossEntropyLoss{0, three}(matrix({{0, 0}}), Labels{0}, d)), ShapeError);
+  CHECK_THROWS_AS((CrossEntropyLoss{0, zero}(matrix({{0, 0}}), Labels{0}, d)), OptionError);
   CHECK_THROWS_AS(InBatchContrast{0.0f}(matrix({{0, 0}}), Labels{0}, d), OptionError);
   CHECK_THROWS_AS(SymmetricKl{}(matrix({{0, 0}}), matrix({{0, 0, 0}}), d), ShapeError);
 }

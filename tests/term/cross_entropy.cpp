@@ -62,3 +62,29 @@ TEST_CASE("cross entropy: takes over the weight of idle terms; parts are shares 
   }
   CHECK(sum == approx(*whole.value));
 }
+
+/// PyTorch divides by the sum of the weights of the batch, and so does a step that is cut into parts.
+TEST_CASE("cross entropy: with weights of the classes the mean is PyTorch's, over all parts of a step") {
+  auto network = tiny_network();
+  const auto data = tiny_examples(labels);
+  HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
+  CrossEntropy plain, weighted{.weight = 0.9f, .class_weights = {0.5f, 2, 1.25f}};
+  auto start = step.start();
+  plain.begin_step(start), weighted.begin_step(start);
+  const double sum = 2 * 0.5 + 2 * 2 + 3 * 1.25;
+  double expected = 0;
+  for (index_t i = 0; i < 7; ++i)
+    expected += weighted.class_weights[static_cast<std::size_t>(data.label(i))] * *step.add(plain, i, 1).value * 7;
+  const auto whole = step.add(weighted);
+  CHECK(*whole.value == approx(0.9 * expected / sum).epsilon(1e-5));
+  float parts = 0;
+  for (const auto& [first, count] : {std::pair<index_t, index_t>{0, 2}, {2, 4}, {6, 1}}) {
+    const auto part = step.add(weighted, first, count);
+    parts += *part.value;
+    for (index_t b = 0; b < count; ++b)
+      for (index_t c = 0; c < 3; ++c) CHECK(std::abs(part.d_logits(b, c) - whole.d_logits(first + b, c)) < 1e-7f);
+  }
+  CHECK(parts == approx(*whole.value));
+  CrossEntropy short_of_one{.class_weights = {1, 1}};
+  CHECK_THROWS_AS(short_of_one.begin_step(start), ShapeError);
+}

@@ -85,8 +85,9 @@ TEST_CASE("torch rows: functions take them as they take a matrix") {
 TEST_CASE("torch cross entropy: value and gradient are those in main memory") {
   const std::vector<label_t> labels{2, 0, 1, 1};
   const Matrix logits = random_matrix(4, 3, 3);
-  for (const float smoothing : {0.0f, 0.2f, 1.0f}) {
-    const CrossEntropyLoss loss{smoothing};
+  const std::vector<float> weights{0.5f, 2, 1.25f};
+  for (const auto& loss : {CrossEntropyLoss{}, CrossEntropyLoss{0.2f}, CrossEntropyLoss{1},
+                           CrossEntropyLoss{0, weights}, CrossEntropyLoss{0.2f, weights}}) {
     Matrix expected = random_matrix(4, 3, 4);
     TorchRows rows, gradient;
     rows.assign(tensor_of(logits)), gradient.assign(tensor_of(expected));

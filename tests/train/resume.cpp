@@ -17,9 +17,15 @@ TrainerOptions with_checkpoints(const std::filesystem::path& place, bool resume)
 index_t newest_step(const std::filesystem::path& folder) { return checkpoints_in(folder).back().step; }
 
 template <class... Terms>
-void check_every_step(const Dataset& dev, Terms... terms) {
+void check_every_step_of(const TrainerOptions& training, const Dataset& dev, Terms... terms) {
+  const auto with_checkpoints = [&](const std::filesystem::path& place, bool resume) {
+    auto options = training;
+    options.checkpoints = place;
+    options.resume = resume;
+    return options;
+  };
   const TemporaryFolder folder;
-  const auto whole = train(folder.path(), tiny_training(), dev, -1, 1, terms...);
+  const auto whole = train(folder.path(), training, dev, -1, 1, terms...);
   REQUIRE(whole.recorder.steps.size() == 20);
   for (index_t stop = 0; stop <= 20; ++stop) {
     CAPTURE(stop);
@@ -41,9 +47,21 @@ void check_every_step(const Dataset& dev, Terms... terms) {
   }
 }
 
+template <class... Terms>
+void check_every_step(const Dataset& dev, Terms... terms) {
+  check_every_step_of(tiny_training(), dev, std::move(terms)...);
+}
+
 }  // namespace
 
 TEST_CASE("resume: after every step, cross entropy alone") { check_every_step({}, CrossEntropy{}); }
+
+TEST_CASE("resume: after every step, balanced sampling and weights of the classes") {
+  auto options = tiny_training();
+  options.sampling = Sampling::balanced;
+  options.metric = Score::matthews;
+  check_every_step_of(options, tiny_data(17, 8), CrossEntropy{.class_weights = {0.5f, 1, 2}});
+}
 
 TEST_CASE("resume: after every step, with the contrast, whose queue wraps around, and dev data") {
   check_every_step(tiny_data(17, 8), CrossEntropy{0.7f}, tiny_contrast());

@@ -67,6 +67,38 @@ TEST_CASE("selection: scores are those of the model of that epoch, and the best 
   }
 }
 
+TEST_CASE("selection: dev scores are the metric of the options") {
+  const TemporaryFolder folder;
+  const Dataset dev = tiny_data(17, 8);
+  for (const Score metric : {Score::macro_f1, Score::f1, Score::matthews}) {
+    auto options = tiny_training();
+    options.learning_rate = 0.03f;
+    options.metric = metric;
+    options.positive = 2;
+    auto model = tiny_classifier(folder.path());
+    const auto report = Trainer(model, options, CrossEntropy{}).fit(tiny_data(), dev);
+    model.index(tiny_data());
+    const auto found = model.distributions(model.tokenize(dev.texts()));
+    const ConfusionMatrix counts(dev.labels(), argmax_rows(found.combined), 3);
+    CHECK(*report.epochs[static_cast<std::size_t>(report.best_epoch - 1)].dev->combined ==
+          score_of(counts, metric, 2).value);
+    for (const auto& e : report.epochs)
+      CHECK(*e.dev->combined <= *report.epochs[static_cast<std::size_t>(report.best_epoch - 1)].dev->combined);
+    options.positive = 3;
+    const auto fit = [&] { Trainer(model, options, CrossEntropy{}).fit(tiny_data(), dev); };
+    if (metric == Score::f1) CHECK_THROWS_AS(fit(), OptionError);
+  }
+}
+
+TEST_CASE("selection: scores below zero pass a checkpoint") {
+  std::vector<std::int64_t> numbers;
+  const EpochReport epoch{.epoch = 1, .mean_loss = 2, .dev = Scores{.head = -0.25, .combined = -1.0}, .best = true};
+  detail::append(epoch, numbers);
+  const auto read = detail::epoch_from(numbers, 1);
+  CHECK(same(read, epoch));
+  CHECK_FALSE(read.dev->knn.has_value());
+}
+
 TEST_CASE("selection: the parameters are those of a run that ended after the best epoch") {
   const TemporaryFolder folder;
   const Dataset dev = tiny_data(17, 8);

@@ -195,7 +195,7 @@ TEST_CASE("trainer: a printing observer writes lines of steps and epochs") {
       .fit(tiny_data(), tiny_data(20, 5), PrintingObserver(out, 3));
   const std::string text = out.str();
   for (const char* part : {"step 3 of 8, epoch 1: loss ", "step 6 of 8, epoch 2: loss ", "step 8 of 8, epoch 2: loss ",
-                           "epoch 1: mean loss ", ", dev accuracy of the head "})
+                           "epoch 1: mean loss ", ", dev score of the head "})
     CHECK(contains(text, part));
   CHECK(std::count(text.begin(), text.end(), '\n') == 5);
 }

@@ -23,6 +23,7 @@ struct Evaluation {
   index_t n = 0;
   std::vector<std::string> classes;
   PredictorEvaluation knn, head, combined;
+  index_t positive = -1;  ///< the class whose F1 is told; of two classes the second, as GLUE's tasks have it; -1: none
 
   /// Calls visit(name, predictor) for all three.
   template <class Visit>
@@ -57,8 +58,13 @@ inline Evaluation evaluate(std::span<const label_t> gold, const PredictorProbabi
                            std::vector<std::string> classes) {
   for (const auto& view : {probabilities.knn, probabilities.head, probabilities.combined})
     require_shape("evaluate", view, std::ssize(gold), std::ssize(classes));
-  return {std::ssize(gold), std::move(classes), evaluate_predictor(gold, probabilities.knn),
-          evaluate_predictor(gold, probabilities.head), evaluate_predictor(gold, probabilities.combined)};
+  const index_t positive = classes.size() == 2 ? 1 : -1;
+  return {.n = std::ssize(gold),
+          .classes = std::move(classes),
+          .knn = evaluate_predictor(gold, probabilities.knn),
+          .head = evaluate_predictor(gold, probabilities.head),
+          .combined = evaluate_predictor(gold, probabilities.combined),
+          .positive = positive};
 }
 
 }  // namespace knnbert::inline v0_1

@@ -57,9 +57,9 @@ inline OrderedJson calibration_json(const Calibration& calibration) {
 
 }  // namespace detail
 
-/// {"n", "accuracy": {"knn", "head", "combined"}, "macro_f1", "mcc", "f1" of class 1 when there are two, "classes",
-/// "per_class", "confusion" [gold][predicted], "calibration"}, in this order. A quotient 0/0 is 0 and is named in
-/// "undefined". Class names are copied as they are: print with json_line unless they are known to be UTF-8.
+/// {"n", "accuracy": {"knn", "head", "combined"}, "macro_f1", "mcc", "f1" and "positive" where a class is the positive
+/// one, "classes", "per_class", "confusion" [gold][predicted], "calibration"}, in this order. A quotient 0/0 is 0 and
+/// is named in "undefined". Class names are copied as they are: print with json_line unless they are known to be UTF-8.
 inline OrderedJson to_json(const Evaluation& evaluation) {
   OrderedJson out = {{"n", evaluation.n}};
   auto undefined = OrderedJson::array();
@@ -72,7 +72,10 @@ inline OrderedJson to_json(const Evaluation& evaluation) {
   add("accuracy", [](const auto& p) { return p.accuracy; });
   add("macro_f1", [](const auto& p) { return p.macro_f1; });
   add("mcc", [](const auto& p) { return p.matthews; });
-  if (evaluation.classes.size() == 2) add("f1", [](const auto& p) { return f1(p.confusion, 1); });
+  if (evaluation.positive >= 0) {
+    add("f1", [&](const auto& p) { return f1(p.confusion, evaluation.positive); });
+    out["positive"] = evaluation.classes[static_cast<std::size_t>(evaluation.positive)];
+  }
   out["classes"] = evaluation.classes;
   out["per_class"] = detail::by_predictor(evaluation, [&](const auto& p) { return detail::class_rows(evaluation, p); });
   out["confusion"] = detail::by_predictor(evaluation, [](const auto& p) { return detail::count_rows(p.confusion); });

@@ -11,10 +11,13 @@ struct Judged {
   Evaluation evaluation;
 };
 
-/// The examples with the labels of a model.  Errors: FormatError for a class that the model does not have, and without
-/// any example; ShapeError for an example without label.
+/// The examples with the labels of a model.  Errors: OptionError for a model of sets or numbers, for which
+/// evaluate/targets.hpp has scores; FormatError for a class that the model does not have, and without any example;
+/// ShapeError for an example without label.
 template <class Stack>
 Dataset labeled_for(const Classifier<Stack>& model, const Dataset& data) {
+  if (model.task().task != Task::single_label)
+    raise<OptionError>("judge: a model of sets or numbers given, one with one class a text expected");
   Dataset own = data.with_classes(*model.classes());
   if (own.size() == 0) raise<FormatError>("no labeled examples to evaluate");
   for (index_t i = 0; i < own.size(); ++i)

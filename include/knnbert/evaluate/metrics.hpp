@@ -95,4 +95,19 @@ inline Ratio matthews(const ConfusionMatrix& counts) {
                std::sqrt(n * n - predicted_squares) * std::sqrt(n * n - gold_squares));
 }
 
+/// A number by which classifiers are compared.
+enum class Score { accuracy, macro_f1, f1, matthews };
+inline constexpr const char* score_names[] = {"accuracy", "macro_f1", "f1", "mcc"};
+
+/// positive: the class of Score::f1.  Errors: ShapeError.
+inline Ratio score_of(const ConfusionMatrix& counts, Score score, index_t positive = 1) {
+  switch (score) {
+    case Score::macro_f1: return macro_f1(counts);
+    case Score::f1: return f1(counts, positive);
+    case Score::matthews: return matthews(counts);
+    case Score::accuracy: break;
+  }
+  return accuracy(counts);
+}
+
 }  // namespace knnbert::inline v0_1

@@ -1,15 +1,20 @@
 #pragma once
+#include <cmath>
+
 #include "knnbert/core/deferred.hpp"
 #include "knnbert/loss/concept.hpp"
 #include "knnbert/loss/softmax.hpp"
 
 namespace knnbert::inline v0_1 {
 
-/// Mean cross entropy of softmax(logits) with the smoothed target q_c = (1 - s) [c = label] + s / C.
-/// d_logits = (softmax(logits) - q) / B.
-/// Errors: ShapeError, also for a label outside [0, C); OptionError for s outside [0, 1].  Cost: O(B C).
+/// Mean over the batch of -sum_c w_c q_c log softmax(logits)_c, with the smoothed target q_c = (1 - s) [c = label] +
+/// s / C and weights w of the classes, 1 each unless they are given: the mean of what PyTorch's CrossEntropyLoss gives
+/// with weight, label_smoothing and reduction='none'.  d_logits = (softmax(logits) sum_c w_c q_c - w q) / B.
+/// Errors: ShapeError, also for a label outside [0, C); OptionError for s outside [0, 1] and for a weight that is no
+/// positive number.  Cost: O(B C).
 struct CrossEntropyLoss {
   float label_smoothing = 0;
+  std::span<const float> class_weights = {};  ///< [C], or none
 
   float operator()(ConstView logits,                 // [B, C]
                    std::span<const label_t> labels,  // [B]
@@ -29,6 +34,11 @@ struct CrossEntropyLoss {
     if (rows < 1 || classes < 1)
       raise<ShapeError>("CrossEntropyLoss: [{}, {}] given, at least one row and column expected", rows, classes);
     if (rows != std::ssize(labels)) raise<ShapeError>("CrossEntropyLoss: {} rows but {} labels", rows, labels.size());
+    if (!class_weights.empty() && std::ssize(class_weights) != classes)
+      raise<ShapeError>("CrossEntropyLoss::class_weights: {} given, {} expected", class_weights.size(), classes);
+    for (const float w : class_weights)
+      if (!(w > 0 && std::isfinite(w)))
+        raise<OptionError>("CrossEntropyLoss::class_weights: {} given, a positive number expected", w);
     for (const label_t label : labels)
       if (label < 0 || label >= classes) raise<ShapeError>("CrossEntropyLoss: label {} of {} classes", label, classes);
   }
@@ -50,12 +60,19 @@ struct CrossEntropyLoss {
              Put&& put) const {
     const double normalizer = log_sum_exp(logits),
                  spread = static_cast<double>(label_smoothing) / static_cast<double>(logits.size());
-    double loss = 0;
+    const auto target = [&](std::size_t c) {
+      const double q = spread + (c == label ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
+      return class_weights.empty() ? q : class_weights[c] * q;
+    };
+    double loss = 0, total = 1;
+    if (!class_weights.empty()) {
+      total = 0;
+      for (std::size_t c = 0; c < logits.size(); ++c) total += target(c);
+    }
     for (std::size_t c = 0; c < logits.size(); ++c) {
-      const double log_p = logits[c] - normalizer,
-                   q = spread + (c == label ? 1.0 - static_cast<double>(label_smoothing) : 0.0);
+      const double log_p = logits[c] - normalizer, q = target(c);
       if (q != 0) loss -= q * log_p;
-      put(d_logits[c], static_cast<float>((std::exp(log_p) - q) / batch));
+      put(d_logits[c], static_cast<float>((total * std::exp(log_p) - q) / batch));
     }
     return loss;
   }

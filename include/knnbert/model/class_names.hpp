@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,9 @@ class ClassNames {
   /// Errors: OptionError for no names or repeated ones.
   explicit ClassNames(std::vector<std::string> names) {
     if (names.empty()) raise<OptionError>("ClassNames: 0 classes given, at least 1 expected");
-    for (std::size_t i = 0; i < names.size(); ++i)
-      for (std::size_t j = 0; j < i; ++j)
-        if (names[i] == names[j]) raise<OptionError>("ClassNames: class '{}' given twice", names[i]);
+    std::set<std::string_view> seen;
+    for (const auto& name : names)
+      if (!seen.insert(name).second) raise<OptionError>("ClassNames: class '{}' given twice", name);
     list_ = std::make_shared<const std::vector<std::string>>(std::move(names));
   }
   ClassNames(ClassNames&& other) noexcept : list_(std::move(other.list_)) {}

@@ -6,6 +6,7 @@
 #include "knnbert/fwd.hpp"
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/loss/softmax.hpp"
+#include "knnbert/model/answers.hpp"
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/model/decision.hpp"
 #include "knnbert/model/network.hpp"
@@ -16,19 +17,6 @@
 #include "knnbert/text/training_data.hpp"
 
 namespace knnbert::inline v0_1 {
-
-/// Distributions over all classes of several texts, [N, C] each.
-struct Distributions {
-  Matrix knn, head, combined;
-};
-
-/// All that a classifier makes of several texts, before it decides.
-struct Answers {
-  Matrix logits;    ///< [N, C'] of the head, over the classes that it was trained on
-  Matrix features;  ///< [N, D], what the datastore compares
-  NeighborLists neighbors;
-  Distributions distributions;
-};
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
 /// Thread safety: const members may run concurrently, and with add() and remove().
@@ -84,7 +72,16 @@ class Classifier {
   const network_type& network() const { return network_; }
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   const datastore_type& datastore() const { return datastore_; }
+  /// Names of the labels of examples: classes, or of another task than one label a text, its targets.
   ClassNames::List classes() const { return classes_.list(); }
+  const TaskSettings& task() const { return task_; }
+  /// Of a multi-label model: one threshold for every class that the head knows, or none.  Errors: ShapeError.
+  void set_thresholds(std::vector<float> thresholds);
+  /// Of a regression: the mean and the standard deviation of the examples' numbers, which the head's are relative to.
+  /// To be set before training; Trainer does.
+  void set_scale(const Dataset& data);
+  /// What the columns of distributions are: classes, also added ones.
+  std::shared_ptr<const std::vector<std::string>> outputs() const { return outputs(classes()); }
   voting_type& voting() { return voting_; }
   const voting_type& voting() const { return voting_; }
   fusion_type& fusion() { return fusion_; }
@@ -159,7 +156,12 @@ class Classifier {
 
   Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint, const SentenceSettings& settings,
              const std::vector<std::string>& classes, const ClassifierOptions& options);
-  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes);
+  Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes, TaskSettings task);
+  /// Errors: FormatError for numbers that are none.
+  static TaskSettings settings_of(const std::vector<std::string>& classes, const ClassifierOptions& options);
+  static index_t head_outputs(const std::vector<std::string>& classes, const ClassifierOptions& options) {
+    return options.task == Task::single_label ? std::ssize(classes) : std::ssize(settings_of(classes, options).outputs);
+  }
   /// What options leave open is as the directory says.
   static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings,
                                     const typename Stack::encoder_type& encoder);
@@ -176,6 +178,14 @@ class Classifier {
                                 std::span<const std::string> pairs);
   /// The labels of data here, where its classes are added if they are new.
   std::vector<label_t> own_labels(const Dataset& data);
+  bool single_label() const { return task_.task == Task::single_label; }
+  std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const {
+    if (single_label()) return names;
+    const auto table = table_.of(names, task_);
+    return {table, &table->outputs()};
+  }
+  /// What the head says, from its logits; the spans may be the same.
+  void answer(std::span<const float> logits, std::span<float> out) const;
   static std::span<const std::string> pairs_of(const Dataset& data) {
     return data.has_pairs() ? data.pairs() : std::span<const std::string>();
   }
@@ -197,12 +207,17 @@ class Classifier {
   }
   template <class Store>
   NeighborLists nearest(const Store& store, ConstView features) const;
+  /// What the votes for each class are multiplied by, or nothing.
+  template <class Store>
+  std::vector<float> vote_weights(const Store& store, index_t classes) const;
   /// Answers to texts [first, first + embedding.rows()) into rows of `out`, whose neighbors are those of texts before.
   template <class Store>
-  void decide(const Store& store, ConstView embedding, index_t first, Answers& out) const;
+  void decide(const Store& store, const ClassNames::List& names, ConstView embedding, index_t first,
+              Answers& out) const;
   /// The same of all texts.
   template <class Store>
-  Answers decide_all(const Store& store, index_t classes, const Batch& texts, ProgressListener* listener) const;
+  Answers decide_all(const Store& store, const ClassNames::List& names, const Batch& texts,
+                     ProgressListener* listener) const;
   template <class Store>
   std::vector<float> scope_scores(ScopeScore score, const Store& store, const Answers& texts) const;
   template <class Store>
@@ -211,6 +226,8 @@ class Classifier {
   tokenizer_type tokenizer_;
   network_type network_;
   ClassNames classes_;
+  TaskSettings task_;
+  CurrentTable table_;
   datastore_type datastore_;
   voting_type voting_;
   fusion_type fusion_;
@@ -230,3 +247,4 @@ extern template class Classifier<DefaultStack>;
 #include "knnbert/model/classifier_examples.hpp"
 #include "knnbert/model/classifier_predict.hpp"
 #include "knnbert/model/classifier_scope.hpp"
+#include "knnbert/model/classifier_votes.hpp"

@@ -15,18 +15,19 @@ Classifier<Stack>::Classifier(tokenizer_type tokenizer, const checkpoint_type& c
                               const SentenceSettings& settings, const std::vector<std::string>& classes,
                               const ClassifierOptions& options)
     : Classifier(std::move(tokenizer),
-                 network_type(checkpoint.config(), std::ssize(classes),
+                 network_type(checkpoint.config(), head_outputs(classes, options),
                               complete(options, settings, typename Stack::encoder_type(checkpoint.config()))),
-                 classes) {
+                 classes, settings_of(classes, options)) {
   checkpoint.read(network_.encoder(), network_.values());
   network_.lower(network_.values());
   head_trained_ = false;
 }
 
 template <class Stack>
-Classifier<Stack>::Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes)
+Classifier<Stack>::Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes,
+                              TaskSettings task)
     : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)),
-      datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
+      task_(std::move(task)), datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
   place_datastore();
   set_neighbors(neighbors_);
   lower_datastore();
@@ -52,6 +53,34 @@ ClassifierOptions Classifier<Stack>::complete(ClassifierOptions options, const S
 }
 
 template <class Stack>
+TaskSettings Classifier<Stack>::settings_of(const std::vector<std::string>& classes, const ClassifierOptions& options) {
+  TaskSettings task{.task = options.task, .separator = options.label_separator};
+  if (task.task != Task::single_label) task.outputs = TargetTable(task.task, task.separator, {}, classes).outputs();
+  if (task.separator.empty())
+    raise<OptionError>("ClassifierOptions::label_separator: an empty one given, a character expected");
+  return task;
+}
+
+template <class Stack>
+void Classifier<Stack>::set_thresholds(std::vector<float> thresholds) {
+  if (!thresholds.empty() && thresholds.size() != task_.outputs.size())
+    raise<ShapeError>("Classifier::set_thresholds: {} given, {} expected", thresholds.size(), task_.outputs.size());
+  task_.thresholds = std::move(thresholds);
+}
+
+template <class Stack>
+void Classifier<Stack>::set_scale(const Dataset& data) {
+  if (task_.task != Task::regression) return;
+  const Matrix values = gold_outputs(data, task_.task, task_.separator, task_.outputs);
+  double sum = 0, squares = 0;
+  const auto n = static_cast<double>(std::max<index_t>(values.rows(), 1));
+  for (index_t i = 0; i < values.rows(); ++i) sum += values(i, 0);
+  for (index_t i = 0; i < values.rows(); ++i) squares += (values(i, 0) - sum / n) * (values(i, 0) - sum / n);
+  task_.mean = static_cast<float>(sum / n);
+  task_.scale = squares > 0 ? static_cast<float>(std::sqrt(squares / n)) : 1.0f;
+}
+
+template <class Stack>
 void Classifier<Stack>::set_neighbors(index_t k) {
   if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
   neighbors_ = k;
@@ -66,6 +95,11 @@ template <class Stack>
 void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Team& team, ProgressListener* listener) {
   if (texts.size() != data.size())
     raise<ShapeError>("Classifier::index: {} examples but {} tokenized texts", data.size(), texts.size());
+  if (!single_label()) {  // where new sets and numbers are no new classes
+    gold_outputs(data, task_.task, task_.separator, task_.outputs);
+    const Matrix keys = features(texts, team, listener);
+    return replace_examples(keys, own_labels(data), data.texts(), pairs_of(data));
+  }
   const Dataset own = data.with_classes(*classes());
   require_labels(own.labels());
   const Matrix keys = features(texts, team, listener);
@@ -120,6 +154,7 @@ std::vector<example_id> Classifier<Stack>::add(const Dataset& data) {
     if (data.label(i) == no_label) raise<ShapeError>("Classifier::add: example {} has no label", i);
   for (const auto& name : data.classes())
     if (name.empty()) raise<OptionError>("Classifier::add: an empty class name given");
+  if (!single_label()) TargetTable(task_.task, task_.separator, task_.outputs, data.classes());  // refuses bad numbers
   const Matrix keys = features(tokenize(data.texts(), data.pairs()));
   require_finite("Classifier::add", keys);
   const auto labels = own_labels(data);
@@ -143,7 +178,9 @@ std::vector<label_t> Classifier<Stack>::own_labels(const Dataset& data) {
   std::vector<label_t> own(data.classes().size(), no_label), labels;
   for (const label_t label : data.labels()) {
     label_t& known = own[static_cast<std::size_t>(label)];
-    if (known == no_label) known = classes_.require(data.classes()[static_cast<std::size_t>(label)]);
+    const auto& name = data.classes()[static_cast<std::size_t>(label)];
+    if (known == no_label)
+      known = classes_.require(single_label() ? name : canonical_label(name, label_kind(task_.task), task_.separator));
     labels.push_back(known);
   }
   return labels;

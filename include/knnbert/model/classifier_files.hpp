@@ -67,7 +67,7 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   DirectoryChange change(lock);
   const auto& folder = change.folder();
   const bool lowers = LowersWeights<typename Stack::encoder_type> && options().precision != Precision::fp32;
-  const CheckpointFacts facts = detail::facts_of(network_, print, *names);
+  const CheckpointFacts facts = detail::facts_of(network_, print, single_label() ? *names : task_.outputs);
   detail::write_weights(network_, facts, lock.directory(), folder);
   if constexpr (LowersWeights<typename Stack::encoder_type>) {
     const std::map<std::string, std::string> own{{"fingerprint", print}, {"precision", name_of(options().precision)}};
@@ -91,7 +91,8 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
                  .seed = options().seed,
                  .precision = name_of(options().precision),
                  .fingerprint = print,
-                 .decision = decision_};
+                 .decision = decision_,
+                 .task = task_};
   file.policies = {{"encoder", policy_name(network_.encoder())},
                    {"tokenizer", policy_name(tokenizer_)},
                    {"metric", policy_name(network_.metric())}};
@@ -149,6 +150,8 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
       .threads = threads,
       .precision = precision ? *precision : detail::from_file(where, [&] { return precision_from(file.precision); }),
       .seed = file.seed,
+      .task = file.task.task,
+      .label_separator = file.task.separator,
       .device = device};
   const SafeTensors heads(directory / "knnbert.safetensors");
   const auto floats = heads.size() / static_cast<index_t>(sizeof(float));
@@ -158,7 +161,7 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   if (!network.encoder().pools(*options.pooling))
     raise<FormatError>("{}: pooling: pooler given, but the encoder has none", where);
   detail::require_within(file.max_length, "max_length", 3, network.encoder().max_length(), where);
-  Classifier model(tokenizer_type::load(directory), std::move(network), file.classes);
+  Classifier model(tokenizer_type::load(directory), std::move(network), file.classes, file.task);
   for (const index_t p : detail::head_parameters(model.network_)) read_parameter(heads, p, model.network_.values());
   std::optional<std::string> named;
   if constexpr (requires { checkpoint.fingerprint(); }) named = checkpoint.fingerprint();

@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/model/classifier.hpp"
 
 /// From texts to predictions: what Classifier declares.
@@ -18,7 +19,13 @@ Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<
 
 template <class Stack>
 TrainingData Classifier<Stack>::tokenize(const Dataset& data) const {
-  return {tokenize(data.texts(), data.pairs()), {data.labels().begin(), data.labels().end()}, network_.classes()};
+  Batch tokens = tokenize(data.texts(), data.pairs());
+  std::vector<label_t> labels(data.labels().begin(), data.labels().end());
+  if (single_label()) return {std::move(tokens), std::move(labels), network_.classes()};
+  Matrix values = TargetTable(task_.task, task_.separator, task_.outputs, data.classes()).rows();
+  if (task_.task == Task::regression)
+    for (index_t t = 0; t < values.rows(); ++t) values(t, 0) = (values(t, 0) - task_.mean) / task_.scale;
+  return {std::move(tokens), std::move(labels), std::ssize(data.classes()), std::move(values)};
 }
 
 template <class Stack>
@@ -67,7 +74,7 @@ void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float>
   if (!head_trained_) return fusion_(knn, knn, combined);
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
-  for (std::size_t c = known; c < knn.size(); ++c) unknown += knn[c];
+  for (std::size_t c = known; c < knn.size() && single_label(); ++c) unknown += knn[c];
   std::vector<float> extended(head.begin(), head.end());
   for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
   for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
@@ -78,8 +85,15 @@ template <class Stack>
 void Classifier<Stack>::combine(Distributions& all) const {
   for (index_t i = 0; i < all.combined.rows(); ++i) {
     fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
-    detail::temper(decision_.temperature, all.combined.row(i));
+    if (single_label()) detail::temper(decision_.temperature, all.combined.row(i));
   }
+}
+
+template <class Stack>
+void Classifier<Stack>::answer(std::span<const float> logits, std::span<float> out) const {
+  if (single_label()) return softmax(logits, out);
+  for (std::size_t c = 0; c < logits.size(); ++c)
+    out[c] = task_.task == Task::regression ? task_.mean + task_.scale * logits[c] : sigmoid(logits[c]);
 }
 
 template <class Stack>
@@ -87,7 +101,7 @@ Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
   const Matrix embedding = embed(texts);
   Matrix all(texts.size(), network_.classes());
   network_.logits_of(embedding, all);
-  for (index_t i = 0; i < all.rows(); ++i) softmax(std::as_const(all).row(i), all.row(i));
+  for (index_t i = 0; i < all.rows(); ++i) answer(std::as_const(all).row(i), all.row(i));
   return all;
 }
 
@@ -101,33 +115,39 @@ NeighborLists Classifier<Stack>::nearest(const Store& store, ConstView features)
 
 template <class Stack>
 template <class Store>
-void Classifier<Stack>::decide(const Store& store, ConstView embedding, index_t first, Answers& out) const {
+void Classifier<Stack>::decide(const Store& store, const ClassNames::List& names, ConstView embedding, index_t first,
+                               Answers& out) const {
   const index_t count = embedding.rows();
   const View logits = View(out.logits).row_range(first, count), features = View(out.features).row_range(first, count);
   network_.logits_of(embedding, logits);
   network_.features_of(embedding, features);
   const auto neighbors = nearest(store, features);
+  const auto table = single_label() ? nullptr : table_.of(names, task_);
+  std::vector<float> votes(table ? names->size() : 0);
+  const auto weights = vote_weights(store, std::ssize(*names));
   for (index_t i = 0; i < count; ++i) {
-    const auto row = out.distributions.head.row(first + i);
-    std::fill(row.begin(), row.end(), 0.0f);
-    softmax(ConstView(logits).row(i), row);
-    voting_(neighbors[i], out.distributions.knn.row(first + i));
+    const auto head = out.distributions.head.row(first + i), knn = out.distributions.knn.row(first + i);
+    std::fill(head.begin(), head.end(), 0.0f);
+    answer(ConstView(logits).row(i), head);
+    voting_(neighbors[i], table ? std::span(votes) : knn);
+    if (table) table->map(votes, knn);
+    if (!weights.empty()) detail::reweigh(weights, knn);
     out.neighbors.append(neighbors[i]);
   }
 }
 
 template <class Stack>
 template <class Store>
-Answers Classifier<Stack>::decide_all(const Store& store, index_t classes, const Batch& texts,
+Answers Classifier<Stack>::decide_all(const Store& store, const ClassNames::List& names, const Batch& texts,
                                       ProgressListener* listener) const {
-  const index_t n = texts.size();
+  const index_t n = texts.size(), classes = std::ssize(*outputs(names));
   Answers out{Matrix(n, network_.classes()),
               Matrix(n, network_.feature_width()),
               {},
               {Matrix(n, classes), Matrix(n, classes), Matrix(n, classes)}};
   const Matrix embedding = embed(texts, listener);
   for (index_t first = 0; first < n; first += texts_per_group)
-    decide(store, ConstView(embedding).row_range(first, std::min(texts_per_group, n - first)), first, out);
+    decide(store, names, ConstView(embedding).row_range(first, std::min(texts_per_group, n - first)), first, out);
   combine(out.distributions);
   return out;
 }
@@ -136,7 +156,7 @@ template <class Stack>
 Answers Classifier<Stack>::answers(const Batch& texts, ProgressListener* listener) const {
   require_current("Classifier::answers");
   const auto store = store_view();
-  return decide_all(*store, std::ssize(*classes()), texts, listener);
+  return decide_all(*store, classes(), texts, listener);
 }
 
 template <class Stack>
@@ -148,9 +168,12 @@ Prediction Classifier<Stack>::describe(const Store& store, const Answers& all, i
   Prediction p;
   p.knn = list(all.distributions.knn), p.head = list(all.distributions.head);
   p.combined = list(all.distributions.combined);
-  p.classes = classes;
+  p.classes = outputs(classes);
   p.label = static_cast<label_t>(std::max_element(p.combined.begin(), p.combined.end()) - p.combined.begin());
-  p.class_name = names[static_cast<std::size_t>(p.label)];
+  p.class_name = (*p.classes)[static_cast<std::size_t>(p.label)];
+  if (task_.task == Task::regression) p.value = p.combined.front();
+  for (std::size_t c = 0; c < p.combined.size() && task_.task == Task::multi_label; ++c)
+    if (p.combined[c] >= task_.threshold(c)) p.labels.push_back(static_cast<label_t>(c));
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
   for (const Neighbor& n : all.neighbors[row]) {
     p.neighbors.push_back(
@@ -169,7 +192,7 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   const auto names = classes();
   std::vector<Prediction> predictions;
   if (texts.empty()) return predictions;
-  const Answers all = decide_all(*store, std::ssize(*names), tokenize(texts, pairs), listener);
+  const Answers all = decide_all(*store, names, tokenize(texts, pairs), listener);
   for (index_t i = 0; i < std::ssize(texts); ++i) predictions.push_back(describe(*store, all, i, names));
   if (const auto& rule = decision_.rejection) {
     const auto scores = scope_scores(rule->score, *store, all);

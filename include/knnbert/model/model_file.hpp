@@ -22,6 +22,7 @@ struct ModelFile {
   std::vector<std::pair<std::string, std::string>> policies = {};  ///< role (voting, metric, ...) and name
   std::vector<std::pair<std::string, float>> numbers = {};         ///< what users tune of them
   Decision decision = {};
+  TaskSettings task = {};
 };
 
 /// Errors: IoError; FormatError that names file and key.
@@ -35,6 +36,8 @@ inline constexpr std::pair<Pooling, const char*> pooling_names[] = {
     {Pooling::pooler, "pooler"}, {Pooling::cls, "cls"}, {Pooling::mean, "mean"}};
 // with a hidden layer or not
 inline constexpr std::pair<bool, const char*> head_names[] = {{true, "mlp"}, {false, "linear"}};
+inline constexpr std::pair<Task, const char*> task_names[] = {
+    {Task::single_label, "single-label"}, {Task::multi_label, "multi-label"}, {Task::regression, "regression"}};
 inline constexpr std::pair<Feature, const char*> feature_names[] = {{Feature::contrastive, "contrastive"},
                                                                     {Feature::embedding, "embedding"}};
 

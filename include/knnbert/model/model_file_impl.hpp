@@ -51,6 +51,32 @@ inline Decision read_decision(const Json& json, const std::string& where) {
   return decision;
 }
 
+/// Files of models with one label a text say nothing of a task.
+inline void read_task(const Json& json, const std::string& where, ModelFile& file) {
+  if (!json.contains("task")) return;
+  TaskSettings& task = file.task;
+  task.task = named_value(json, "task", task_names, where);
+  task.separator = require<std::string>(json, "label_separator", where);
+  task.outputs = require<std::vector<std::string>>(json, "outputs", where);
+  task.thresholds = require<std::vector<float>>(json, "thresholds", where);
+  task.mean = require<float>(json, "value_mean", where), task.scale = require<float>(json, "value_scale", where);
+  from_file(where + ": outputs", [&] { return ClassNames(task.outputs); });
+  if (!task.thresholds.empty() && task.thresholds.size() != task.outputs.size())
+    raise<FormatError>("{}: {} thresholds given, {} expected", where, task.thresholds.size(), task.outputs.size());
+  if (!(task.scale > 0)) raise<FormatError>("{}: value_scale {} given, a positive number expected", where, task.scale);
+  TargetTable(task.task, task.separator, task.outputs, file.classes);
+}
+
+inline void write_task(const TaskSettings& task, OrderedJson& json) {
+  if (task.task == Task::single_label) return;
+  json["task"] = name_in(task_names, task.task);
+  json["label_separator"] = task.separator;
+  json["outputs"] = task.outputs;
+  json["thresholds"] = OrderedJson::array();
+  for (const float t : task.thresholds) json["thresholds"].push_back(shortest_decimal(t));
+  json["value_mean"] = shortest_decimal(task.mean), json["value_scale"] = shortest_decimal(task.scale);
+}
+
 }  // namespace detail
 
 KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
@@ -74,9 +100,12 @@ KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
   file.seed = require<std::uint64_t>(json, "seed", where);
   file.classes = require<std::vector<std::string>>(json, "classes", where);
   detail::from_file(where + ": classes", [&] { return ClassNames(file.classes); });
+  detail::read_task(json, where, file);
   file.head_classes = require<index_t>(json, "head_classes", where);
-  if (file.head_classes < 1 || file.head_classes > std::ssize(file.classes))
-    raise<FormatError>("{}: head_classes {} given, 1 to {} expected", where, file.head_classes, file.classes.size());
+  const bool single = file.task.task == Task::single_label;
+  const auto most = std::ssize(single ? file.classes : file.task.outputs), least = single ? 1 : most;
+  if (file.head_classes < least || file.head_classes > most || most < 1)
+    raise<FormatError>("{}: head_classes {} given, {} to {} expected", where, file.head_classes, least, most);
   file.head_trained = optional_value<bool>(json, "head_trained", true, where);
   detail::read_policies(json, where, file);
   file.decision = detail::read_decision(json, where);
@@ -98,6 +127,7 @@ KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const Mo
                    {"precision", file.precision},
                    {"fingerprint", file.fingerprint},
                    {"head_trained", file.head_trained}};
+  detail::write_task(file.task, json);
   for (const auto& [role, name] : file.policies) json[role] = name;
   for (const auto& [key, value] : file.numbers) json[key] = detail::shortest_decimal(value);
   json["temperature"] = detail::shortest_decimal(file.decision.temperature);

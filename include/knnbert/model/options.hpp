@@ -4,6 +4,7 @@
 
 #include "knnbert/core/precision.hpp"
 #include "knnbert/encoder/pooling.hpp"
+#include "knnbert/model/target_table.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -28,6 +29,8 @@ struct ClassifierOptions {
   Precision precision = Precision::fp32;  ///< of the encoder's large products; the stack's encoder has to be compiled
                                           ///< for it
   std::uint64_t seed = 42;                ///< of the heads' first values
+  Task task = Task::single_label;         ///< of another one the classes are targets: sets of classes, or numbers
+  std::string label_separator = "|";      ///< between the classes of a set
   /// where encoder, heads, queue and datastore compute; others than "cpu": a stack of another backend, which knows
   /// their names
   std::string device = "cpu";

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ class NeighborList : public std::vector<Evidence> {
   }
 };
 
-/// A classified text. The three distributions are over all classes of the classifier.
+/// A classified text. The three distributions are over all classes of the classifier; of a multi-label model they are
+/// probabilities of each class by itself, of a regression they hold one number each.
 struct Prediction {
   label_t label = 0;
   std::string class_name;
@@ -41,6 +43,8 @@ struct Prediction {
   NeighborList neighbors;
   /// Why the text counts as out of scope, if the model rejects it; `label` is then what it would be called otherwise.
   std::optional<Rejection> rejection = {};
+  std::vector<label_t> labels = {};  ///< multi-label: the classes whose probability reaches their threshold
+  std::optional<float> value = {};   ///< regression: the number in `combined`
 
   /// Of a class by name, in `combined`.  Errors: OptionError for one that the classifier does not have.
   float probability_of(std::string_view name) const {

@@ -90,7 +90,8 @@ KNNBERT_INLINE Dataset Dataset::parse(std::string_view text, std::string_view na
   auto [source, rows, warnings] = detail::read_rows(text, name, options);
   if (rows.empty() && options.labels_required) raise<FormatError>("{}: no examples", name);
   if (options.classes.empty())
-    for (auto& row : rows) row.label = detail::canonical_label(row.label);
+    for (auto& row : rows)
+      if (!row.label.empty()) row.label = canonical_label(row.label, options.label_kind, options.label_separator);
   Dataset data;
   data.source_ = std::move(source), data.warnings_ = std::move(warnings);
   data.classes_ = options.classes.empty() ? detail::sorted_classes(rows) : options.classes;

@@ -7,9 +7,22 @@
 
 namespace knnbert::inline v0_1::detail {
 
-/// A label of a JSON object: a string, an integer, true or false; null is a missing one.
-inline std::string json_label(const Json& value, std::string_view what) {
+/// A label of a JSON object: a string, an integer, true or false; where numbers are asked for any number, where sets
+/// are a list of these; null is a missing one.
+inline std::string json_label(const Json& value, std::string_view what, const DatasetOptions& options) {
   if (value.is_null()) return {};
+  if (value.is_number() && options.label_kind == LabelKind::number) return value.dump();
+  if (value.is_array() && options.label_kind == LabelKind::set) {
+    std::string set = options.label_separator;
+    for (const Json& one : value) {
+      const std::string name = json_label(one, what, options);
+      if (name.find(options.label_separator) != std::string::npos)
+        raise<FormatError>("{}: '{}' given, a name without the separator '{}' expected", what, name,
+                           options.label_separator);
+      set += name + options.label_separator;
+    }
+    return set;
+  }
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer() || value.is_boolean()) return value.dump();
   if (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()) &&
@@ -44,7 +57,8 @@ inline void read_jsonl(std::string_view text, std::string_view name, const Datas
     }
     const auto label = object.find(keys.label);
     out.add(require<std::string>(object, keys.text, place), optional_value<std::string>(object, keys.pair, "", place),
-            label == object.end() ? std::string() : json_label(*label, format("{}: {}", place, keys.label)), line);
+            label == object.end() ? std::string() : json_label(*label, format("{}: {}", place, keys.label), options),
+            line);
     return true;
   });
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "knnbert/io/lines.hpp"
+#include "knnbert/text/label_kind.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -40,7 +41,9 @@ struct DatasetOptions {
   std::string split = "train";                          ///< CLINC lists to read, such as "test+oos_test"
   std::vector<std::string> classes = {};                ///< class names in this order instead of sorted
   index_t limit = std::numeric_limits<index_t>::max();  ///< most examples to read
-  bool labels_required = true;                          ///< otherwise a missing label becomes no_label
+  LabelKind label_kind = LabelKind::name;
+  std::string label_separator = "|";  ///< between the names of a set
+  bool labels_required = true;        ///< otherwise a missing label becomes no_label
   Encoding encoding = Encoding::utf8;
   bool strict_utf8 = false;  ///< refuse texts with malformed UTF-8; otherwise it becomes U+FFFD with a warning. Labels
                              ///< must not have any

@@ -57,14 +57,20 @@ class RowCollector {
           format("{}{}: malformed UTF-8, read as U+FFFD, in {} of {} texts, here first; DatasetOptions::encoding reads "
                  "other encodings",
                  rows_.source, first_malformed_, malformed_, rows_.rows.size()));
-    find_missing_numbers();
-    judge_labels();
+    if (options_.label_kind == LabelKind::number) require_numbers();
+    if (options_.label_kind == LabelKind::name) find_missing_numbers(), judge_labels();
     return std::move(rows_);
   }
 
  private:
   [[noreturn]] void fail_missing(index_t place) const {
     raise<FormatError>("{}{}: the label is missing", rows_.source, place);
+  }
+
+  void require_numbers() const {
+    for (const auto& row : rows_.rows)
+      if (!row.label.empty() && !number_in(row.label))
+        raise<FormatError>("{}{}: label '{}' given, a finite number expected", rows_.source, row.place, row.label);
   }
 
   void repair(std::string& text, std::string& pair, std::string_view label, index_t place) {

@@ -10,9 +10,13 @@ namespace knnbert::inline v0_1 {
 class TrainingData {
  public:
   TrainingData() = default;
+  /// values: what the outputs of a model should be for each class, [classes, C], if its loss asks for values.
   /// Errors: ShapeError unless there is a label in [0, classes) for every text.
-  TrainingData(Batch tokens, std::vector<label_t> labels, index_t classes)
-      : tokens_(std::move(tokens)), labels_(std::move(labels)), by_class_(static_cast<std::size_t>(classes)) {
+  TrainingData(Batch tokens, std::vector<label_t> labels, index_t classes, Matrix values = {})
+      : tokens_(std::move(tokens)), labels_(std::move(labels)), by_class_(static_cast<std::size_t>(classes)),
+        values_(std::move(values)) {
+    if (values_.rows() > 0 && values_.rows() != classes)
+      raise<ShapeError>("TrainingData: values of {} classes given, {} expected", values_.rows(), classes);
     if (tokens_.size() != std::ssize(labels_))
       raise<ShapeError>("TrainingData: {} texts but {} labels", tokens_.size(), labels_.size());
     for (index_t i = 0; i < size(); ++i) {
@@ -44,12 +48,18 @@ class TrainingData {
   void assign(std::span<const index_t> examples, const StepClock&, Batch& batch, Targets& targets) const {
     batch.assign(tokens_, examples);
     labels_of(examples, targets.classes);
+    targets.values.resize(values_.rows() == 0 ? 0 : std::ssize(examples), values_.cols());
+    for (index_t i = 0; i < targets.values.rows(); ++i) {
+      const auto row = std::as_const(values_).row(label(examples[static_cast<std::size_t>(i)]));
+      std::copy(row.begin(), row.end(), targets.values.row(i).begin());
+    }
   }
 
  private:
   Batch tokens_;
   std::vector<label_t> labels_;
   std::vector<std::vector<index_t>> by_class_;
+  Matrix values_;
 };
 
 /// Draws the positives of queries from their class. A replacement needs the same two members.

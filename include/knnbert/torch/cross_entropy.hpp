@@ -17,12 +17,20 @@ inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRow
     // [B, 1]
     const at::Tensor columns = detail::to_device(std::span<const std::int64_t>(wide), logits.device()).unsqueeze(1);
     const at::Tensor log_p = at::log_softmax(logits.on(logits.device()), 1);
-    at::Tensor value = log_p.gather(1, columns).sum() * (smoothing - 1);
-    if (spread > 0) value = value - log_p.sum() * spread;
     const double share = static_cast<double>(weight) / static_cast<double>(logits.rows());
-    const at::Tensor target =
+    at::Tensor target =
         at::full_like(log_p, spread).scatter_add_(1, columns, at::full_like(columns, 1 - smoothing, log_p.options()));
-    d_logits.add((at::exp(log_p) - target) * share);
+    at::Tensor value, p = at::exp(log_p);
+    if (loss.class_weights.empty()) {
+      value = log_p.gather(1, columns).sum() * (smoothing - 1);
+      if (spread > 0) value = value - log_p.sum() * spread;
+    } else {
+      const ConstView weights(loss.class_weights.data(), 1, logits.cols(), logits.cols());
+      target = target * detail::to_device(weights, logits.device());
+      value = -(at::where(target > 0, log_p, 0) * target).sum();
+      p = p * target.sum(1, true);
+    }
+    d_logits.add((p - target) * share);
     return Deferred<float>(
         [value = value * share] { return detail::guarded("CrossEntropyLoss", [&] { return value.item<float>(); }); });
   });

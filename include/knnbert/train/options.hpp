@@ -8,6 +8,7 @@
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
+#include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/io/directory_lock.hpp"
 #include "knnbert/optimizer/concept.hpp"
 
@@ -18,6 +19,11 @@ inline constexpr const char* schedule_names[] = {"constant", "linear", "cosine"}
 /// Which of the three predictors a number is about.
 enum class Predictor { knn, head, combined };
 inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
+
+/// Which examples an epoch has: each one once, or as many draws, of which each class that has examples gets the same
+/// number.
+enum class Sampling { shuffled, balanced };
+inline constexpr const char* sampling_names[] = {"shuffled", "balanced"};
 
 struct TrainerOptions {
   index_t epochs = 3;
@@ -35,7 +41,10 @@ struct TrainerOptions {
   bool dropout = true;                           ///< false: train without dropout, whatever the encoder's rates
   std::uint64_t seed = 42;
   bool rebuild_store = true;  ///< dev scores of an epoch use a store rebuilt from the training data, else none
-  Predictor selection = Predictor::combined;    ///< the best epoch is the one with the highest dev accuracy of it
+  Sampling sampling = Sampling::shuffled;
+  Predictor selection = Predictor::combined;    ///< the best epoch is the one with the highest dev score of it
+  Score metric = Score::accuracy;               ///< what dev scores are
+  label_t positive = 1;                         ///< the class of Score::f1
   index_t patience = 0;                         ///< epochs without a better dev score before training stops; 0: never
   std::filesystem::path checkpoints{};          ///< folder for checkpoint-N; none are written without it
   index_t checkpoint_every = 0;                 ///< steps between checkpoints; 0: one at the end of every epoch

@@ -21,7 +21,7 @@ class PrintingObserver {
   void epoch(const EpochReport& report) {
     out_ << format("epoch {}: mean loss {}", report.epoch, report.mean_loss);
     if (report.dev) {
-      out_ << format(", dev accuracy of the head {}", report.dev->head);
+      out_ << format(", dev score of the head {}", report.dev->head);
       if (report.dev->combined) out_ << format(", combined {}", *report.dev->combined);
       if (report.best) out_ << std::string(", the best so far");
     }

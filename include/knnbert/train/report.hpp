@@ -1,6 +1,8 @@
 #pragma once
 #include <bit>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <span>
 #include <string>
 #include <tuple>
@@ -58,7 +60,7 @@ struct StepReport {
   }
 };
 
-/// Accuracy of the three predictors; knn and combined are absent without a store.
+/// The metric of the options on dev data, of the three predictors; knn and combined are absent without a store.
 struct Scores {
   double head = 0;
   std::optional<double> knn{}, combined{};
@@ -115,15 +117,16 @@ inline double number_of(std::int64_t bits) { return std::bit_cast<double>(bits);
 
 /// An epoch as five numbers.
 inline void append(const EpochReport& e, std::vector<std::int64_t>& to) {
+  constexpr double absent = std::numeric_limits<double>::quiet_NaN();  // scores may be negative
   const auto score = [&](auto member) {
-    return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(-1) : -1);
+    return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(absent) : absent);
   };
   to.insert(to.end(), {bits_of(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn),
                        score(&Scores::combined), e.best});
 }
 inline EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch) {
   const auto score = [&](std::size_t i) {
-    return number_of(from[i]) < 0 ? std::nullopt : std::optional<double>(number_of(from[i]));
+    return std::isnan(number_of(from[i])) ? std::nullopt : std::optional<double>(number_of(from[i]));
   };
   EpochReport e{.epoch = epoch, .mean_loss = static_cast<float>(number_of(from[0])), .best = from[4] != 0};
   if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};

@@ -110,6 +110,9 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("dropout", o.dropout);
   run.add("seed", o.seed);
   run.add("selection", predictor_names[static_cast<int>(o.selection)]);
+  run.add("metric", score_names[static_cast<int>(o.metric)]);
+  run.add("positive", o.positive);
+  run.add("sampling", sampling_names[static_cast<int>(o.sampling)]);
   run.add("rebuild_store", o.rebuild_store);
   return run;
 }

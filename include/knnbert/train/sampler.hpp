@@ -5,6 +5,7 @@
 
 #include "knnbert/core/rng.hpp"
 #include "knnbert/text/training_data.hpp"
+#include "knnbert/train/options.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -27,12 +28,38 @@ inline void spread_tokens(std::span<index_t> examples, const Batch& tokens) {
   spread_tokens(examples.subspan(half), tokens);
 }
 
-/// The batches of an epoch: a random order of all examples, cut into pieces; the last one may be smaller.
+/// As many draws as there are examples, in rounds: one example of every class that has any, the classes in random
+/// order. The examples of a class come in random orders, each of them once before any of them again.
+inline std::vector<index_t> balanced_order(const TrainingData& data, const Rng& rng) {
+  struct ClassDraws {
+    std::span<const index_t> examples;
+    std::vector<index_t> order;
+    index_t drawn = 0;
+  };
+  std::vector<ClassDraws> classes;
+  for (index_t c = 0; c < data.classes(); ++c)
+    if (const auto own = data.of_class(static_cast<label_t>(c)); !own.empty()) classes.push_back({own, {}});
+  std::vector<index_t> draws, round;
+  while (std::ssize(draws) < data.size()) {
+    const index_t place = std::ssize(draws) % std::ssize(classes);
+    if (place == 0) round = rng.fork(draws.size()).permutation(std::ssize(classes));
+    const auto c = static_cast<std::uint64_t>(round[static_cast<std::size_t>(place)]);
+    ClassDraws& own = classes[c];
+    const index_t count = std::ssize(own.examples), at = own.drawn++ % count;
+    if (at == 0) own.order = rng.fork(~c).fork(static_cast<std::uint64_t>(own.drawn)).permutation(count);
+    draws.push_back(own.examples[static_cast<std::size_t>(own.order[static_cast<std::size_t>(at)])]);
+  }
+  return draws;
+}
+
+/// The batches of an epoch: its examples in random order, cut into pieces; the last one may be smaller.
 class ShuffledBatches {
  public:
   /// Each batch with its tokens spread.
-  ShuffledBatches(const TrainingData& data, index_t batch_size, std::uint64_t seed, std::uint64_t epoch)
+  ShuffledBatches(const TrainingData& data, index_t batch_size, std::uint64_t seed, std::uint64_t epoch,
+                  Sampling sampling = Sampling::shuffled)
       : ShuffledBatches(data.size(), batch_size, seed, epoch) {
+    if (sampling == Sampling::balanced) order_ = balanced_order(data, Rng(seed, Stream::shuffle, epoch));
     for (index_t b = 0; b < count(); ++b)
       spread_tokens(std::span(order_).subspan(static_cast<std::size_t>(b * batch_size), (*this)[b].size()),
                     data.tokens());

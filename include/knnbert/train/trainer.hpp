@@ -82,8 +82,7 @@ FitReport Trainer<Stack, Terms...>::run(const Dataset& train, const Dataset& dev
 
 template <class Stack, class... Terms>
 RunIdentity Trainer<Stack, Terms...>::identity(const Dataset& train, const Dataset& dev) const {
-  const auto classes = model_.classes();
-  const Dataset own = train.with_classes(*classes), own_dev = dev.size() ? dev.with_classes(*classes) : dev;
+  const Dataset own = train.with_classes(*model_.classes()), own_dev = dev_of(model_, dev);
   return identity_of_run(model_, options_, terms_, model_.tokenize(own),
                          model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
 }

@@ -2,6 +2,7 @@
 #include "knnbert/distributed/broadcast_archive.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/train/checkpoint.hpp"
+#include "knnbert/train/dev_data.hpp"
 #include "knnbert/train/identity_of_run.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
@@ -24,11 +25,12 @@ class TrainingRun {
   TrainingRun(Classifier<Stack>& model, const TrainerOptions& options, const Dataset& train, const Dataset& dev,
               const Team& team, Terms... terms)
       : model_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
-        dev_(dev.size() ? dev.with_classes(*model_.classes()) : dev), data_(model_.tokenize(train_)),
-        dev_tokens_(model_.tokenize(dev_.texts(), dev_.pairs())), first_head_(head_values()),
+        dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_tokens_, dev_.labels());
+    std::apply([&](const auto&... term) { (detail::if_present(term, [&](const auto& t) { require_fit(t); }), ...); },
+               stepper_.terms());
+    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_.tokens(), dev_.labels());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
     if (options_.checkpoints.empty()) return;
     if (team_.first())
@@ -56,6 +58,18 @@ class TrainingRun {
     index_t examples;
   };
 
+  /// A cross entropy would take the names of sets for as many classes.
+  void require_fit(const auto& term) const {
+    if (std::string_view(term.name) == "cross_entropy" && model_.task().task != Task::single_label)
+      raise<OptionError>(
+          "Trainer: CrossEntropy given, BinaryCrossEntropy expected for sets of classes, SquaredError for numbers");
+  }
+
+  static TrainingData scaled(Classifier<Stack>& model, const Dataset& train) {
+    model.set_scale(train);
+    return model.tokenize(train);
+  }
+
   void resume() {
     const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints, report_.identity) : std::nullopt;
     checkpointed_ = broadcast_value(team_, newest ? newest->step : -1);
@@ -82,7 +96,8 @@ class TrainingRun {
   }
 
   void run_epoch(AnyObserver& observer) {
-    const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_));
+    const ShuffledBatches batches(data_, options_.batch_size, options_.seed, static_cast<std::uint64_t>(epoch_),
+                                  options_.sampling);
     while (batch_ < steps_an_epoch()) {
       if (team_.any(observer.stop_requested())) return interrupt();
       const StepClock clock{options_.seed, static_cast<std::uint64_t>(epoch_), static_cast<std::uint64_t>(step_),
@@ -161,25 +176,11 @@ class TrainingRun {
     if (!model_.head_trained()) model_.set_head_trained(head_values() != first_head_);
   }
 
-  /// Accuracy on the dev data; the store is rebuilt from the training data.
+  /// On the dev data; the store is rebuilt from the training data.
   Scores scores() {
     judge_head();
     if (options_.rebuild_store) model_.index(train_, data_.tokens(), team_);
-    const auto [begin, end] = team_.share(dev_.size());
-    const Batch own = dev_tokens_.slice(begin, end - begin);
-    if (!options_.rebuild_store) return {.head = accuracy(model_.head_distributions(own), begin)};
-    const Distributions found = model_.distributions(own);
-    return {accuracy(found.head, begin), accuracy(found.knn, begin), accuracy(found.combined, begin)};
-  }
-  /// Of all dev data, from the probabilities of this process' share, which begins with example `first`.
-  double accuracy(const Matrix& probabilities, index_t first) const {
-    index_t right = 0;
-    for (index_t i = 0; i < probabilities.rows(); ++i) {
-      const auto row = probabilities.row(i);
-      right += std::max_element(row.begin(), row.end()) - row.begin() == dev_.label(first + i);
-    }
-    const auto all = gather_values(team_, std::span<const index_t>(&right, 1));
-    return static_cast<double>(std::accumulate(all.begin(), all.end(), index_t{0})) / static_cast<double>(dev_.size());
+    return dev_.scores(model_, team_);
   }
 
   void interrupt() {
@@ -223,9 +224,9 @@ class TrainingRun {
   Classifier<Stack>& model_;
   Team team_;
   const TrainerOptions& options_;
-  Dataset train_, dev_;
+  Dataset train_;
+  DevData<Stack> dev_;
   TrainingData data_;
-  Batch dev_tokens_;
   std::vector<float> first_head_;
   Stepper<Network<Stack>, TrainingData, Terms...> stepper_;
   std::shared_ptr<const DirectoryLock> lock_;

@@ -44,6 +44,14 @@ void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span
     probabilities[static_cast<std::size_t>(n.label)] += static_cast<float>(weight(n) / total);
 }
 
+/// Multiplies a distribution by positive weights and brings it to sum 1 again.
+inline void reweigh(std::span<const float> weights, std::span<float> distribution) {
+  float sum = 0;
+  for (std::size_t c = 0; c < distribution.size(); ++c) sum += distribution[c] *= weights[c];
+  if (sum > 0)
+    for (float& p : distribution) p /= sum;
+}
+
 inline void require_same_classes(std::string_view where, std::span<const float> head, std::span<const float> knn,
                                  std::span<float> out) {
   if (head.size() != knn.size() || head.size() != out.size())

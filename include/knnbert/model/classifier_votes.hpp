@@ -1,0 +1,32 @@
+#pragma once
+#include "knnbert/model/classifier.hpp"
+
+/// What votes weigh: what Classifier declares.
+namespace knnbert::inline v0_1 {
+
+/// Of a class that was added after training: the root of how many times more examples the known classes have on
+/// average. From few examples only few neighbors can come, however near they are; the features were not made for them.
+template <class Stack>
+template <class Store>
+std::vector<float> Classifier<Stack>::vote_weights(const Store& store, index_t classes) const {
+  const index_t known = network_.classes();
+  if (!single_label() || !head_trained_ || classes <= known) return {};
+  std::vector<index_t> counts(static_cast<std::size_t>(classes));
+  if constexpr (requires { store.labels(); }) {
+    for (const label_t label : store.labels()) ++counts[static_cast<std::size_t>(label)];
+  } else {
+    return {};
+  }
+  double examples = 0, usual = 0;
+  for (index_t c = 0; c < known; ++c) {
+    const auto count = static_cast<double>(counts[static_cast<std::size_t>(c)]);
+    examples += count, usual += count > 0 ? 1 : 0;
+  }
+  std::vector<float> weights(static_cast<std::size_t>(classes), 1.0f);
+  for (auto c = static_cast<std::size_t>(known); c < weights.size() && usual > 0; ++c)
+    weights[c] = static_cast<float>(
+        std::sqrt(std::max(1.0, examples / usual / std::max<double>(1, static_cast<double>(counts[c])))));
+  return weights;
+}
+
+}  // namespace knnbert::inline v0_1
