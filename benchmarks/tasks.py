@@ -91,12 +91,12 @@ def run(o, name):
 
 
 def table(rows):
-    print("| data | training / test texts | score | neighbors / head / combined |")
-    print("|---|---|---|---|")
+    print("| data | epochs | training / test texts | score | neighbors / head / combined |")
+    print("|---|---|---|---|---|")
     for row in rows:
         for score in SETS[row["set"]][2]:
             shown = " / ".join(f"{row[score][p]:.3f}" for p in PREDICTORS)
-            print(f"| {row['set']} | {row['train']} / {row['test']} | {score.replace('_', ' ')} | {shown} |")
+            print(f"| {row['set']} | {row['epochs']} | {row['train']} / {row['test']} | {score.replace('_', ' ')} | {shown} |")
 
 
 def main():
