@@ -142,6 +142,8 @@ void add_smart_options(CLI::App& verb, MethodOptions& o) {
   number("--proximal-weight", p.weight, "weight of the divergence");
   number("--proximal-early-momentum", p.early_momentum, "of the average, for the first tenth of the updates");
   number("--proximal-momentum", p.momentum, "of the average, then");
+  for (const char* momentum : {"--proximal-early-momentum", "--proximal-momentum"})
+    verb.get_option(momentum)->default_str("recipe");
 }
 
 void add_cat_options(CLI::App& verb, MethodOptions& o) {

@@ -148,3 +148,21 @@ TEST_CASE("live: a model saved while classes arrive is a whole one") {
   done = true;
   writer.join();
 }
+
+TEST_CASE("live: votes for an added class weigh by the root of how many more examples a known class has") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  model.set_neighbors(1000);
+  const auto before = model.predict("card").knn;
+  const auto check = [&](double examples, double weight) {
+    const auto knn = model.predict("card").knn;
+    const double total = 40 + examples * weight;
+    CHECK(knn[3] == approx(examples * weight / total).epsilon(1e-5));
+    for (std::size_t c = 0; c < 3; ++c) CHECK(knn[c] == approx(before[c] * 40 / total).epsilon(1e-5));
+  };
+  model.add(std::vector<std::string>{"hello", "hello hello"}, "greeting");
+  check(2, std::sqrt(40.0 / 3 / 2));
+  model.add(std::vector<std::string>(14, "hello"), "greeting");
+  check(16, 1);  // more than a known class has: a plain vote
+}

@@ -32,6 +32,12 @@ train --output paper --recipe paper --epochs 1
 kept paper "t['recipe'] == 'paper' and c['lambda'] == 0.1 and c['momentum'] == 0.999 and c['positives'] == 16 and c['queue-size'] == 32000"
 kept paper "c['top-k'] == 100 and c['voting'] == 'count' and c['batch-size'] == 32 and t['learning_rate'] == 5e-5"
 
+# The average of the proximal point follows within the run, unless the paper is asked for.
+train --output proximal --method ce --epochs 1 --proximal momentum
+kept proximal "c['proximal-momentum'] == 0.9 and c['proximal-early-momentum'] == 0.9"
+train --output proximal_paper --method ce --epochs 1 --proximal momentum --recipe paper
+kept proximal_paper "c['proximal-momentum'] == 0.999 and c['proximal-early-momentum'] == 0.99"
+
 train --output ce --method ce --epochs 1
 kept ce "'lambda' not in c and c['head-learning-rate'] == 1e-3 and c['neighbors'] == 4"
 
