@@ -198,14 +198,19 @@ def parser_of(description, results):
     return parser
 
 
-def main():
-    parser = parser_of(__doc__, "defaults.jsonl")
-    parser.add_argument("--what", type=lambda text: text.split(","), default=list(WHATS))
+def run_or_print(parser, run, table):
+    """run(options, results) unless only the table is wanted, then table(results)."""
     options = parser.parse_args()
     results = Results(options.results)
     if not options.table:
         run(options, results)
     table(results)
+
+
+def main():
+    parser = parser_of(__doc__, "defaults.jsonl")
+    parser.add_argument("--what", type=lambda text: text.split(","), default=list(WHATS))
+    run_or_print(parser, run, table)
 
 
 if __name__ == "__main__":

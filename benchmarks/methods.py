@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import datasets  # noqa: E402
-from defaults import Program, Results, draw, parser_of  # noqa: E402
+from defaults import Program, draw, parser_of, run_or_print  # noqa: E402
 
 CE = ["--method", "ce"]
 METHODS = {
@@ -88,11 +88,7 @@ def table(results):
 def main():
     parser = parser_of(__doc__, "methods.jsonl")
     parser.add_argument("--methods", type=lambda text: text.split(";"), default=list(METHODS), help="separated by semicolons")
-    options = parser.parse_args()
-    results = Results(options.results)
-    if not options.table:
-        run(options, results)
-    table(results)
+    run_or_print(parser, run, table)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from defaults import Program, Results, hash_of, parser_of
+from defaults import Program, hash_of, parser_of, run_or_print
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import datasets  # noqa: E402
@@ -76,11 +76,7 @@ def main():
     parser.set_defaults(draws=[1])
     parser.add_argument("--options", default="", help="of `knnbert train`")
     parser.add_argument("--no-joint", dest="joint", action="store_false", help="no training with the new classes")
-    options = parser.parse_args()
-    results = Results(options.results)
-    if not options.table:
-        run(options, results)
-    table(results)
+    run_or_print(parser, run, table)
 
 
 if __name__ == "__main__":

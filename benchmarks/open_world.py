@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from defaults import Program, Results, parser_of
+from defaults import Program, parser_of, run_or_print
 
 METHODS = {"knn-bert": [], "ce": ["--method", "ce"]}
 RUNS = [("neighbors", 0.95), ("neighbors", 0.97)] + [(s, 0.95) for s in ("class-mean", "max-probability", "energy")]
@@ -54,11 +54,7 @@ def table(results):
 def main():
     parser = parser_of(__doc__, "open_world.jsonl")
     parser.add_argument("--methods", type=lambda text: text.split(";"), default=list(METHODS), help="separated by semicolons")
-    options = parser.parse_args()
-    results = Results(options.results)
-    if not options.table:
-        run(options, results)
-    table(results)
+    run_or_print(parser, run, table)
 
 
 if __name__ == "__main__":
