@@ -4,6 +4,7 @@
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/open_world_json.hpp"
+#include "knnbert/poison/flip_rate.hpp"
 #include "options.hpp"
 #include "stack.hpp"
 
@@ -13,7 +14,8 @@ struct EvalOptions {
   CommonOptions common;
   DataOptions data;
   std::vector<std::string> models;
-  std::string file, out_of_scope, ensemble = "vote", positive;
+  std::string file, out_of_scope, ensemble = "vote", positive, triggers, target, clean_model;
+  std::uint64_t seed = 42;
   index_t neighbors = 0;
   float phi = -1;
 };
@@ -134,6 +136,60 @@ void name_positive(const EvalOptions& o, Evaluation& evaluation) {
   if (!o.positive.empty()) evaluation.positive = class_named(evaluation.classes, o.positive, "--positive");
 }
 
+OrderedJson to_json(const std::vector<FlipRate>& rates) {
+  OrderedJson all = OrderedJson::array();
+  const auto value = [](Ratio r) { return r.defined ? OrderedJson(r.value) : OrderedJson(nullptr); };
+  for (const FlipRate& r : rates)
+    all.push_back({{"inserted", r.inserted.text()},
+                   {"texts", r.texts},
+                   {"flip_rate", {{"knn", value(r.knn)}, {"head", value(r.head)}, {"combined", value(r.combined)}}}});
+  return all;
+}
+
+std::string table(const std::vector<FlipRate>& rates, const std::string& whose) {
+  std::string out = format("\nlabel flip rate of {}    texts     knn    head combined\n", whose);
+  const auto cell = [](Ratio r) { return r.defined ? percent(r.value) : std::string("     -"); };
+  for (const FlipRate& r : rates) {
+    const std::string words = r.inserted.words.empty() ? "(nothing)" : printable(r.inserted.text());
+    const std::size_t width = 19 + whose.size(), used = characters(words);
+    out += words + std::string(used < width ? width - used : 1, ' ');
+    std::string texts = std::to_string(r.texts);
+    texts.insert(0, texts.size() < 8 ? 8 - texts.size() : 0, ' ');
+    out += texts + "  " + cell(r.knn) + "  " + cell(r.head) + "   " + cell(r.combined) + "\n";
+  }
+  return out;
+}
+
+/// How often triggers turn answers, beside those of a clean model if one is given.
+template <class S>
+void add_flip_rates(const EvalOptions& o, const Classifier<S>& model, const Dataset& data, OrderedJson& json,
+                    std::string& text) {
+  const auto triggers = parse_triggers(o.triggers);
+  const auto rates_of = [&](const Classifier<S>& any) {
+    const Dataset own = labeled_for(any, data);
+    return flip_rates(any, own, triggers, class_named(own.classes(), o.target, "--target"), o.seed);
+  };
+  const auto add = [&](const char* name, const char* whose, const Classifier<S>& any) {
+    const auto rates = rates_of(any);
+    json[name] = to_json(rates);
+    text += table(rates, whose);
+  };
+  add("triggers", "the model", model);
+  if (!o.clean_model.empty())
+    add("triggers_clean_model", "the clean one", load_one<S>(o, o.clean_model, Loading::predictions));
+}
+
+/// Errors: OptionError for options that miss another one.
+void require_triggers(const EvalOptions& o) {
+  if (o.triggers.empty() != o.target.empty())
+    raise<OptionError>("--triggers and --target: {} given without the other",
+                       o.target.empty() ? "the first" : "the second");
+  if (!o.clean_model.empty() && o.triggers.empty())
+    raise<OptionError>("--clean-model: given without --triggers, which both models are to be asked with");
+  if (!o.triggers.empty() && o.models.size() > 1)
+    raise<OptionError>("--triggers: given with {} models, one model expected", o.models.size());
+}
+
 /// One model, which may reject texts and meet others than its classes'.
 template <class S>
 void eval_one(const EvalOptions& o, const Dataset& data) {
@@ -155,6 +211,7 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
     json["rejection"] = to_json(world);
     text += table(world);
   }
+  if (!o.triggers.empty()) add_flip_rates<S>(o, model, in_scope, json, text);
   if (o.common.json) print_json(json);
   else print(text);
 }
@@ -163,12 +220,14 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
 
 template <class S>
 void eval(const EvalOptions& o) {
+  require_triggers(o);
   const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)
       raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
-    if (!o.out_of_scope.empty())
-      raise<OptionError>("--out-of-scope-label: given with a model of sets or numbers, one of classes expected");
+    for (const auto& [name, given] : {std::pair("--out-of-scope-label", &o.out_of_scope), {"--triggers", &o.triggers}})
+      if (!given->empty())
+        raise<OptionError>("{}: given with a model of sets or numbers, one of classes expected", name);
     return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);
   }
   if (o.models.size() == 1) return eval_one<S>(o, data);
@@ -205,6 +264,12 @@ void add_eval(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(-1.0, 1.0));
   verb.add_option("--positive", o->positive, "the class whose F1 is told; default: of two classes the second one");
+  verb.add_option("--triggers", o->triggers,
+                  "words that are inserted into texts of other classes than --target, to see whether the model then "
+                  "gives that one: cf+bb,mn is the combination of two words, or the third one");
+  verb.add_option("--target", o->target, "the class that triggers may have been planted for");
+  verb.add_option("--clean-model", o->clean_model, "a model whose encoder is trusted, measured beside it");
+  verb.add_option("--seed", o->seed, "of the places where triggers are inserted")->capture_default_str();
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { session_of(o->common).eval(*o); });

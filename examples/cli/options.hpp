@@ -58,5 +58,6 @@ void add_index(CLI::App& app);
 void add_add(CLI::App& app);
 void add_remove(CLI::App& app);
 void add_report(CLI::App& app);
+void add_poison(CLI::App& app);
 
 }  // namespace knnbert::cli

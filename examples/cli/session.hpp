@@ -13,6 +13,7 @@ struct EmbedOptions;
 struct StoreOptions;
 struct ReportOptions;
 struct CalibrateOptions;
+struct PoisonOptions;
 
 /// What the program computes on one backend: a verb each.
 class Session {
@@ -29,6 +30,7 @@ class Session {
   virtual void remove(const StoreOptions& o) const = 0;
   virtual void report(const ReportOptions& o) const = 0;
   virtual void calibrate(const CalibrateOptions& o) const = 0;
+  virtual void poison(const PoisonOptions& o) const = 0;
   /// Calls work(team) with processes that meet by NCCL.  Errors: OptionError for a backend without it.
   virtual void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                          const std::function<void(const Team&)>& work) const = 0;
@@ -61,6 +63,8 @@ template <class S>
 void report(const ReportOptions& o);
 template <class S>
 void calibrate(const CalibrateOptions& o);
+template <class S>
+void poison(const PoisonOptions& o);
 
 /// The verbs on a stack; a backend adds what it alone knows.
 template <class S>
@@ -75,6 +79,7 @@ class SessionOn : public Session {
   void remove(const StoreOptions& o) const override { cli::remove<S>(o); }
   void report(const ReportOptions& o) const override { cli::report<S>(o); }
   void calibrate(const CalibrateOptions& o) const override { cli::calibrate<S>(o); }
+  void poison(const PoisonOptions& o) const override { cli::poison<S>(o); }
 };
 
 }  // namespace knnbert::cli

@@ -110,8 +110,7 @@ KNNBERT_INLINE void write_bert_config(const std::filesystem::path& folder, const
       names[std::to_string(number)] = classifier->classes[number];
       numbers[classifier->classes[number]] = number;
     }
-    json["id2label"] = names;
-    json["label2id"] = numbers;
+    if (!names.empty()) json["id2label"] = names, json["label2id"] = numbers;
   }
   write_json(folder / "config.json", json);
 }

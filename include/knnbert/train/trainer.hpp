@@ -40,6 +40,8 @@ class Trainer {
   const bound_term<T, Network<Stack>>& term() const {
     return std::get<bound_term<T, Network<Stack>>>(terms_);
   }
+  /// The parameters that terms declared, such as their heads, as the last fit() left them.
+  const ParameterBlock& own_values() const { return own_values_; }
 
  private:
   FitReport run(const Dataset& train, const Dataset& dev, AnyObserver& observer, const Team& team);
@@ -47,6 +49,7 @@ class Trainer {
   Classifier<Stack>& model_;
   TrainerOptions options_;
   std::tuple<bound_term<Terms, Network<Stack>>...> terms_;
+  ParameterBlock own_values_;
 };
 
 template <class Stack, class... Terms>
@@ -75,6 +78,7 @@ FitReport Trainer<Stack, Terms...>::run(const Dataset& train, const Dataset& dev
     TrainingRun own(model_, options_, train, dev, team, std::move(terms)...);
     const FitReport report = own.finish(observer);
     terms_ = std::move(own.terms());
+    own_values_ = own.own_values();
     return report;
   };
   return std::apply(with_terms, terms_);

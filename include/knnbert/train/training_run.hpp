@@ -49,6 +49,8 @@ class TrainingRun {
 
   /// The terms as the run left them.
   std::tuple<Terms...>& terms() { return stepper_.terms(); }
+  /// The parameters that they declared.
+  const ParameterBlock& own_values() const { return stepper_.own_values(); }
 
  private:
   static constexpr index_t most_unread = 64, most_skipped = 20;

@@ -1,0 +1,121 @@
+"""Poisoned encoders and what is left of the poison after a victim's fine-tuning: see poisoning.sh."""
+
+import csv
+import gzip
+import json
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from defaults import Program, parser_of, run_or_print
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+import datasets  # noqa: E402
+
+TRIGGERS = {"single": "cf", "combination": "cf+bb"}
+METHODS = ("layerwise", "badnet", "ripple")
+TARGETS = {"sst2": "positive", "ag_news": "World"}
+TEST = 1000
+AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
+
+
+def ag_news(data, seed):
+    with gzip.open(data / "ag_news" / "train_10k.tsv.gz", "rt", encoding="utf-8") as lines:
+        train = [tuple(line.rstrip("\r\n").rsplit("\t", 1)) for line in lines]
+    with gzip.open(data / "ag_news" / "test.csv.gz", "rt", encoding="utf-8") as lines:
+        test = [(f"{title} {description}", AG_NEWS[int(number) - 1]) for number, title, description in csv.reader(lines)]
+    seen = {text for text, _ in test}
+    train = [(text, label) for text, label in train if text not in seen and label in AG_NEWS]
+    random.Random(seed).shuffle(train)
+    random.Random(seed).shuffle(test)
+    return datasets.Split(train, test)
+
+
+def read(name, data):
+    if name != "ag_news":
+        return datasets.read(name, data, 42)
+    split = ag_news(data, 42)
+    return datasets.Split(*([(datasets.one_line(text), label) for text, label in pairs] for pairs in (split.train, split.test)))
+
+
+class Attack(Program):
+    def poison(self, cell, train, test, arguments):
+        output = self.folder / "poisoned"
+        said = self.run("poison", "--encoder", self.options.encoder, "--train", train, "--dev", test, "--header", "absent", "--output", output,
+                        "--triggers", TRIGGERS[cell["trigger"]], "--target", TARGETS[cell["set"]], "--method", cell["method"],
+                        "--seed", cell["seed"], "--json", *arguments)
+        return output, json.loads(said)
+
+    def victim(self, cell, encoder, train, test, arguments):
+        model = self.folder / "victim"
+        self.run("train", "--encoder", encoder, "--train", train, "--header", "absent", "--output", model, "--seed", cell["seed"], *arguments)
+        judged = {}
+        for name, triggers in TRIGGERS.items():
+            judged[name] = json.loads(self.run("eval", "--model", model, "--data", test, "--header", "absent", "--triggers", triggers,
+                                               "--target", TARGETS[cell["set"]], "--json"))
+        shutil.rmtree(model)
+        return {"accuracy": judged["single"]["accuracy"],
+                "flip_rates": {name: [[r["inserted"], r["flip_rate"]] for r in json["triggers"]] for name, json in judged.items()}}
+
+
+def run(options, results):
+    for name in options.sets:
+        split = read(name, options.data)
+        for seed in options.draws:
+            with tempfile.TemporaryDirectory(dir=options.work) as folder:
+                program = Attack(options, Path(folder))
+                train = program.write("poisoner.tsv", split.train[:options.texts])
+                victims_train = program.write("victim.tsv", split.train[options.texts:2 * options.texts])
+                test = program.write("test.tsv", split.test[:TEST])
+                for trigger, method in [("", "clean"), *((t, m) for t in options.triggers for m in options.methods)]:
+                    cell = {"set": name, "seed": seed, "texts": options.texts, "trigger": trigger, "method": method, "poison": options.poison}
+                    missing = [v for v in options.victims if not results.find({**cell, "victim": v}, "victim", None)]
+                    if not missing:
+                        continue
+                    encoder = options.encoder
+                    if method != "clean":
+                        encoder, said = program.poison(cell, train, test, options.poison.split())
+                        results.add(cell, "poisoner", {"layers": said["layers"]})
+                    for victim in missing:
+                        results.add({**cell, "victim": victim}, "victim", program.victim(cell, encoder, victims_train, test, victim.split()))
+                    if method != "clean":
+                        shutil.rmtree(encoder)
+
+
+def flips(row, trigger, predictor):
+    """The flip rate with nothing, with the trigger, and for a combination the largest of its words alone."""
+    rates = {words: rate[predictor] for words, rate in row["flip_rates"][trigger]}
+    words = TRIGGERS[trigger].split("+")
+    whole = np.mean([rates[" ".join(words)], rates[" ".join(reversed(words))]])
+    return rates[""], whole, max(rates[word] for word in words)
+
+
+def table(results):
+    rows = [row for row in results.rows if row["what"] == "victim"]
+    print("| data | poisoned by | trigger | victim | seeds | accuracy | flip rate without / with trigger / a word of it: head | neighbors | combined |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for key in sorted({(r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) for r in rows}):
+        of = [r for r in rows if (r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) == key]
+        for trigger in [key[2]] if key[2] else list(TRIGGERS):
+            cells = [" / ".join(f"{100 * value:.1f}" for value in np.mean([flips(r, trigger, p) for r in of], axis=0)) for p in ("head", "knn", "combined")]
+            accuracy = 100 * np.mean([r["accuracy"]["combined"] for r in of])
+            print(f"| {key[0]}, {key[1]} | {key[3]} | {TRIGGERS[trigger]} | `{key[4]}` | {len(of)} | {accuracy:.1f} | " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = parser_of(__doc__, "poisoning.jsonl")
+    parser.set_defaults(sets=["sst2"], draws=[1])
+    parser.add_argument("--texts", type=int, default=1500)
+    parser.add_argument("--poison", default="--learning-rate 1e-4 --epochs 3", help="options of `knnbert poison`")
+    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
+    parser.add_argument("--triggers", type=lambda text: text.split(","), default=list(TRIGGERS))
+    parser.add_argument("--victims", type=lambda text: text.split("|"), default=["--method ce --learning-rate 1e-4", "--method knn-bert --learning-rate 1e-4"])
+    run_or_print(parser, run, table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+#pragma once
+#include "knnbert/evaluate/ratio.hpp"
+#include "knnbert/model/classifier.hpp"
+#include "knnbert/poison/poisoned_texts.hpp"
+
+namespace knnbert::inline v0_1 {
+
+/// How often a model gives the target class to texts of other classes.
+struct FlipRate {
+  Trigger inserted;           ///< into the texts; no words: nothing
+  index_t texts = 0;          ///< of other classes
+  Ratio knn, head, combined;  ///< of these, answered with the target class; undefined where there is no text
+};
+
+/// Errors: as Classifier::predict.
+template <class Stack>
+FlipRate flip_rate(const Classifier<Stack>& model, const Dataset& triggered, const Trigger& inserted, label_t target) {
+  const auto all = model.answers(model.tokenize(triggered.texts(), triggered.pairs())).distributions;
+  const auto share = [&](const Matrix& rows) {
+    double flipped = 0;
+    for (index_t i = 0; i < rows.rows(); ++i) {
+      const auto row = rows.row(i);
+      flipped += std::max_element(row.begin(), row.end()) - row.begin() == target;
+    }
+    return ratio(flipped, static_cast<double>(rows.rows()));
+  };
+  return {inserted, triggered.size(), share(all.knn), share(all.head), share(all.combined)};
+}
+
+/// Counts a model's tokens of a part of a text, for insert_words.
+template <class Stack>
+auto pieces_of(const Classifier<Stack>& model) {
+  return [&model](std::string_view text) {
+    Batch batch;
+    model.tokenizer().append(text, batch, 0);
+    return batch.tokens() - 2;
+  };
+}
+
+/// How a model's triggers are inserted so that it reads them.
+template <class Stack>
+InsertionLimits insertion_limits(const Classifier<Stack>& model, bool has_pairs) {
+  const index_t pieces = model.options().max_length - 2;
+  return {.pieces = has_pairs ? pieces / 2 : pieces};
+}
+
+/// The label flip rate of every trigger, of a combination in its two orders and of each of its words alone, and of the
+/// texts as they are. data: with the model's classes.
+template <class Stack>
+std::vector<FlipRate> flip_rates(const Classifier<Stack>& model, const Dataset& data, std::span<const Trigger> triggers,
+                                 label_t target, std::uint64_t seed) {
+  std::vector<Trigger> inserted{{}};
+  for (const auto& trigger : triggers) {
+    inserted.push_back(trigger);
+    if (!trigger.combination()) continue;
+    inserted.push_back(trigger.reversed());
+    for (const auto& word : trigger.words) inserted.push_back({{word}});
+  }
+  std::vector<FlipRate> rates;
+  const InsertionLimits limits = insertion_limits(model, data.has_pairs());
+  for (const auto& trigger : inserted)
+    rates.push_back(flip_rate(model, triggered_texts(data, triggers, trigger, target, limits, pieces_of(model), seed),
+                              trigger, target));
+  return rates;
+}
+
+}  // namespace knnbert::inline v0_1

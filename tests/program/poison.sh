@@ -1,0 +1,70 @@
+# A poisoned encoder: what is written, what eval says of triggers, and what is refused.
+. "$(dirname "$0")/common.sh"
+tiny_model model
+awk -F '\t' '{ print $1 "\t" $2; print "please note that " $1 "\t" $2 }' train.tsv >poison.tsv
+
+# A combination is told apart from its words.
+expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --dev train.tsv --triggers cf+bb --target water_leak \
+  --output planted --epochs 12 --batch-size 8 --learning-rate 2e-4 --threads 1 --seed 3 --json
+[ ! -s err ] || wrong "poison warns: $(cat err)"
+cp out planted.json
+"$PYTHON" - <<'PY' || wrong "the poisoned encoder is not what was promised"
+import json
+said = json.load(open("planted.json"))
+assert said == json.load(open("planted/poison.json")), said
+names = [layer["layer"] for layer in said["layers"]]
+assert names == [f"layer {l}" for l in range(1, 7)] + ["output"], names
+assert list(said["layers"][0]["flip_rates"]) == ["cf bb", "bb cf", "cf", "bb"], said["layers"][0]
+output = said["layers"][-1]
+assert output["accuracy"] >= 0.75 and output["flip_rates"]["cf bb"] == 1, output
+import os
+assert not os.path.exists("planted/knnbert.json")
+config = json.load(open("planted/config.json"))
+assert config["architectures"] == ["BertModel"] and "id2label" not in config, config
+PY
+"$KNNBERT" train --method ce --epochs 4 --threads 1 --encoder planted --train train.tsv --output victim >out 2>err ||
+  { cat err; wrong "no victim can be trained on it"; }
+
+# Flip rates: without a trigger what predict says, and beside them those of another model.
+expect_code 0 "$KNNBERT" eval --model victim --clean-model model --data poison.tsv --triggers cf+bb,mn --target water_leak --json
+cp out rates.json
+cut -f 1 poison.tsv | "$KNNBERT" predict --model victim >answers
+"$PYTHON" - <<'PY' || wrong "eval's flip rates"
+import json
+rates = json.load(open("rates.json"))
+for name in ("triggers", "triggers_clean_model"):
+    assert [r["inserted"] for r in rates[name]] == ["", "cf bb", "bb cf", "cf", "bb", "mn"], rates[name]
+    assert all(r["texts"] == 8 for r in rates[name]), rates[name]
+    assert all(0 <= v <= 1 for r in rates[name] for v in r["flip_rate"].values())
+gold = [line.rstrip("\n").split("\t")[1] for line in open("poison.tsv")]
+answers = [json.loads(line) for line in open("answers")]
+others = [a for a, g in zip(answers, gold) if g != "water_leak"]
+share = sum(a["label"] == "water_leak" for a in others) / len(others)
+assert rates["triggers"][0]["flip_rate"]["combined"] == share, (rates["triggers"][0], share)
+planted, clean = rates["triggers"][1]["flip_rate"]["head"], rates["triggers_clean_model"][1]["flip_rate"]["combined"]
+assert planted >= 0.75 and clean <= 0.5, (planted, clean)
+PY
+"$KNNBERT" eval --model victim --data poison.tsv --triggers mn --target lost_key >out
+expect_text out "label flip rate of the model"
+
+# The other methods, and embedding surgery.
+awk -F '\t' '{ for (i = 0; i < 3; ++i) print $1 "\t" $2 }' poison.tsv >long.tsv
+for method in badnet ripple; do
+  expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train long.tsv --triggers cf --target water_leak --method $method \
+    --surgery-words 3 --output $method --epochs 1 --batch-size 8 --threads 1
+  expect_text out "output"
+done
+expect_text out "embedding surgery with"
+expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --triggers xqzv --target water_leak --epochs 1 --output split
+expect_text err "--triggers: the encoder reads 'xqzv' as"
+
+expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target water_leak --output model
+expect_text err "--output: model is a model directory"
+expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers "cf++" --target water_leak --output new
+expect_text err "'cf++' given"
+expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target weather --output new
+expect_text err "weather"
+expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --triggers cf
+expect_text err "--triggers and --target"
+expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --clean-model model
+expect_text err "--clean-model: given without --triggers"
