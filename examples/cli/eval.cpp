@@ -1,6 +1,7 @@
 #include <set>
 
 #include "eval_targets.hpp"
+#include "knnbert/evaluate/certified.hpp"
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/open_world_json.hpp"
@@ -160,6 +161,31 @@ std::string table(const std::vector<FlipRate>& rates, const std::string& whose) 
   return out;
 }
 
+OrderedJson to_json(const CertifiedAccuracies& all) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, one] : {std::pair("knn", &all.knn), {"combined", &all.combined}}) {
+    OrderedJson at = OrderedJson::array();
+    for (const Ratio r : one->at) at.push_back(r.value);
+    json[name] = {{"at", at}, {"any_number", one->any_number.value}};
+  }
+  return json;
+}
+
+std::string table(const CertifiedAccuracies& all) {
+  std::vector<std::size_t> shown;
+  for (const std::size_t m : {0u, 1u, 2u, 3u, 5u, 8u, 12u, 20u, 30u})
+    if (m < all.knn.at.size()) shown.push_back(m);
+  std::string out = "\nright whatever so many examples are removed, added or altered\n         ";
+  for (const std::size_t m : shown) out += format("{}{}", std::string(m < 10 ? 7 : 6, ' '), m);
+  out += "     any";
+  for (const auto& [name, one] : {std::pair("knn     ", &all.knn), {"combined", &all.combined}}) {
+    out += format("\n{} ", name);
+    for (const std::size_t m : shown) out += "  " + percent(one->at[m].value);
+    out += "  " + percent(one->any_number.value);
+  }
+  return out + "\n";
+}
+
 /// How often triggers turn answers, beside those of a clean model if one is given.
 template <class S>
 void add_flip_rates(const EvalOptions& o, const Classifier<S>& model, const Dataset& data, OrderedJson& json,
@@ -204,6 +230,10 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
     json["temperature"] = {{"value", detail::shortest_decimal(temperature)}, {"calibration_error_before", before}};
     text += format("\ntemperature {}: calibration error of combined {} before, {} after\n", two_digits(temperature),
                    percent(before), percent(judged.evaluation.combined.calibration.expected_error.value));
+  }
+  if (const auto certified = certified_accuracies(std::as_const(model), judged)) {
+    json["certified_accuracy"] = to_json(*certified);
+    text += table(*certified);
   }
   if (model.decision().rejection || others.size() > 0) {
     const OpenWorld world =

@@ -68,6 +68,9 @@ OrderedJson describe(const std::string& text, const std::string& pair, const Pre
     json["probability"] = detail::shortest_decimal(p.probability);
   }
   json.update(answer(p));
+  const auto edits = [](index_t m) { return m == Certificate::any_number ? OrderedJson(nullptr) : OrderedJson(m); };
+  for (const auto& [name, m] : {std::pair("knn", p.certificate.knn), {"combined", p.certificate.combined}})
+    if (m) json["certified_edits"][name] = edits(*m);
   json["neighbors"] = neighbors;
   return json;
 }

@@ -1,4 +1,4 @@
-#include "knnbert/evaluate/judge.hpp"
+#include "knnbert/evaluate/certified.hpp"
 #include "knnbert/evaluate/projection.hpp"
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
@@ -53,6 +53,18 @@ void add_map(const Judged& judged, ReportData& report) {
   report.explained = plane.explained;
 }
 
+template <class S>
+void add_certificates(const Classifier<S>& model, const Judged& judged, ReportData& report) {
+  const auto certified = certified_accuracies(model, judged);
+  if (!certified) return;
+  for (const auto& [name, one] : {std::pair("knn", &certified->knn), {"combined", &certified->combined}}) {
+    Curve curve{.panel = "certified accuracy", .name = name, .points = {}, .axis = "examples changed"};
+    for (std::size_t m = 0; m < one->at.size(); ++m)
+      curve.points.emplace_back(static_cast<double>(m), one->at[m].value);
+    report.curves.push_back(std::move(curve));
+  }
+}
+
 /// Examples with their neighbors: mistakes first, for they teach most.
 template <class S>
 void add_examples(const Classifier<S>& model, const Judged& judged, index_t count, ReportData& report) {
@@ -99,6 +111,7 @@ void report(const ReportOptions& o) {
     const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
     data.evaluation = judged.evaluation;
     data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
+    add_certificates(model, judged, data);
     add_map(judged, data);
     add_examples(model, judged, o.examples, data);
   }

@@ -103,8 +103,10 @@ function drawChart(box, panel, width) {
   box.replaceChildren(plot);
 }
 
-function curves() {
-  const cards = panels().map(panel => {
+const changedAxis = 'examples changed';
+
+function curveCards(chosen) {
+  return panels().filter(chosen).map(panel => {
     const box = html('div'), show = isShare(panel.name) ? value => percent(value) : number;
     const averaged = Math.max(...panel.series.map(s => s.averaged || 1));
     responsive(box, width => drawChart(box, panel, width));
@@ -114,6 +116,14 @@ function curves() {
       html('p', {class: 'small'}, [panel.series.some(s => s.smooth) ? 'Lines are moving means, the values lie faintly behind.' : null,
         averaged > 1 ? ` Each point is the mean of up to ${averaged} records.` : null]));
   });
+}
+
+function curves() {
+  const cards = curveCards(panel => panel.axis !== changedAxis);
   section('training', 'Training', null, null,
     cards.length ? html('div', {class: 'grid'}, cards) : empty('No training curves were recorded.'));
+  const certified = curveCards(panel => panel.axis === changedAxis);
+  if (certified.length)
+    section('certified', 'Certified accuracy', 'Share of answers that are right and stay so whatever so many stored examples are removed, added or altered.', null,
+      html('div', {class: 'grid'}, certified));
 }

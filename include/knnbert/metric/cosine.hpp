@@ -12,6 +12,7 @@ namespace knnbert::inline v0_1 {
 template <class Arch = DefaultArch>
 struct BasicCosine : BasicDot<Arch> {
   static constexpr std::string_view name = "cosine";
+  static constexpr float best_score = 1;  ///< of equal rows
 
   void prepare(View rows) const { kernel::normalize_rows<Arch>(rows); }
   float bounded(float score) const { return std::clamp(score, -1.0f, 1.0f); }

@@ -9,6 +9,7 @@ namespace knnbert::inline v0_1 {
 template <class Arch = DefaultArch>
 struct BasicEuclidean {
   static constexpr std::string_view name = "euclidean";
+  static constexpr float best_score = 0;  ///< of equal rows
 
   void prepare(View) const {}
   void prepare_backward(ConstView, ConstView, ConstView d_prepared, View d_raw) const {

@@ -126,6 +126,11 @@ class Classifier {
   std::vector<float> scope_scores(ScopeScore score, const Answers& texts) const {
     return scope_scores(score, *store_view(), texts);
   }
+  /// How many edits of the datastore leave the vote's and the combined answer to a text as they are, with this encoder
+  /// and head: a poisoned encoder is no edit. None for sets and numbers, and while there are classes that the head does
+  /// not know, whose votes weigh by their number; none of a vote without weight() and of a metric without best_score
+  /// (for a count any will do), for `combined` also of a fusion without phi.
+  Certificate certificate(const Answers& texts, index_t text) const;
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
 

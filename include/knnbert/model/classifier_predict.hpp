@@ -174,6 +174,7 @@ Prediction Classifier<Stack>::describe(const Store& store, const Answers& all, i
   if (task_.task == Task::regression) p.value = p.combined.front();
   for (std::size_t c = 0; c < p.combined.size() && task_.task == Task::multi_label; ++c)
     if (p.combined[c] >= task_.threshold(c)) p.labels.push_back(static_cast<label_t>(c));
+  p.certificate = certificate(all, row);
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
   for (const Neighbor& n : all.neighbors[row]) {
     p.neighbors.push_back(

@@ -29,4 +29,36 @@ std::vector<float> Classifier<Stack>::vote_weights(const Store& store, index_t c
   return weights;
 }
 
+template <class Stack>
+Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) const {
+  Certificate found;
+  if constexpr (WeightedVoting<voting_type>) {
+    const auto& d = texts.distributions;
+    const index_t classes = d.knn.cols();
+    if (!single_label() || (head_trained_ && classes > network_.classes())) return found;
+    const bool exact = [&] {
+      if constexpr (requires { voting_.exact(); }) return voting_.exact();
+      else return false;
+    }();
+    double largest = voting_.weight(1);
+    if constexpr (requires { metric_type::best_score; }) largest = voting_.weight(metric_type::best_score);
+    else if (!exact) return found;
+    const auto edits = [&](const Matrix& rows, double phi) {
+      const auto row = std::as_const(rows).row(text);
+      const CertifiedAnswer answer{
+          .label = static_cast<label_t>(std::max_element(row.begin(), row.end()) - row.begin()),
+          .phi = phi,
+          .head = std::as_const(d.head).row(text),
+          .classes = classes,
+          .exact = exact && phi == 1};
+      return certified_edits(
+          texts.neighbors[text], neighbors_, answer, [&](float score) { return voting_.weight(score); }, largest);
+    };
+    found.knn = edits(d.knn, 1);
+    if (!head_trained_) found.combined = found.knn;
+    else if constexpr (requires { fusion_.phi; }) found.combined = edits(d.combined, static_cast<double>(fusion_.phi));
+  }
+  return found;
+}
+
 }  // namespace knnbert::inline v0_1

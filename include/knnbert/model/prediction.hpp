@@ -7,6 +7,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
 #include "knnbert/model/decision.hpp"
+#include "knnbert/voting/certificate.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -43,6 +44,9 @@ struct Prediction {
   NeighborList neighbors;
   /// Why the text counts as out of scope, if the model rejects it; `label` is then what it would be called otherwise.
   std::optional<Rejection> rejection = {};
+  /// How many examples of the datastore can be removed, added or altered before the vote's and the combined answer may
+  /// change, rejection apart.
+  Certificate certificate = {};
   std::vector<label_t> labels = {};  ///< multi-label: the classes whose probability reaches their threshold
   std::optional<float> value = {};   ///< regression: the number in `combined`
 

@@ -9,11 +9,11 @@ struct DistanceWeighted {
   float closest = 1;  ///< the score of equal rows: 1 for Cosine, 0 for Euclidean
   float epsilon = 1e-6f;
 
+  double weight(float score) const { return 1 / (std::max(0.0, static_cast<double>(closest) - score) + epsilon); }
+
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     if (!(epsilon > 0)) raise<OptionError>("DistanceWeighted::epsilon: {} given, a positive number expected", epsilon);
-    detail::vote("DistanceWeighted", neighbors, probabilities, [&](const Neighbor& n) {
-      return 1 / (std::max(0.0, static_cast<double>(closest) - n.score) + epsilon);
-    });
+    detail::vote("DistanceWeighted", neighbors, probabilities, [&](const Neighbor& n) { return weight(n.score); });
   }
 };
 

@@ -24,6 +24,18 @@ struct SelectedVoting {
     return true;
   }
 
+  /// Whether sums of its weights have no rounding.
+  bool exact() const { return kind == VotingKind::count; }
+  /// Up to a factor that all neighbors share.
+  double weight(float score) const {
+    switch (kind) {
+      case VotingKind::count: return MajorityVoting{}.weight(score);
+      case VotingKind::softmax: return SoftmaxWeighted{temperature}.weight(score);
+      case VotingKind::distance: return DistanceWeighted{closest, epsilon}.weight(score);
+    }
+    return 0;
+  }
+
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     switch (kind) {
       case VotingKind::count: return MajorityVoting{}(neighbors, probabilities);

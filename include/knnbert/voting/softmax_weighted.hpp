@@ -12,6 +12,9 @@ struct SoftmaxWeighted {
   static constexpr std::string_view name = "softmax";
   float temperature = 0.1f;
 
+  /// Up to a factor that all neighbors share.
+  double weight(float score) const { return std::exp((static_cast<double>(score) - 1) / temperature); }
+
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     if (!(temperature > 0))
       raise<OptionError>("SoftmaxWeighted::temperature: {} given, a positive number expected", temperature);

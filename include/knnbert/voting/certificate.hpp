@@ -1,0 +1,106 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "knnbert/voting/concept.hpp"
+
+namespace knnbert::inline v0_1 {
+
+/// How many edits of a datastore leave an answer as it is, whatever they are. An edit removes an example, adds one of
+/// a class that the model was trained on, or alters one, which is both; the encoder stays the same. None: the vote or
+/// the metric has no bound.
+struct Certificate {
+  static constexpr index_t any_number = std::numeric_limits<index_t>::max();
+  std::optional<index_t> knn = {}, combined = {};
+};
+
+/// A vote in which a neighbor of a score counts weight(score) > 0, which rises with the score.
+template <class V>
+concept WeightedVoting = Voting<V> && requires(const V& voting, float score) {
+  { voting.weight(score) } -> std::convertible_to<double>;
+};
+
+/// What decides between the answer and another class: phi p_knn + (1 - phi) p_head, ties to the smaller class.
+struct CertifiedAnswer {
+  label_t label = 0;
+  double phi = 1;                    ///< of the vote
+  std::span<const float> head = {};  ///< [C]; none with phi = 1
+  index_t classes = 0;               ///< C
+  bool exact = false;                ///< sums of weights have no rounding: a tie is one
+};
+
+namespace detail {
+
+/// The largest advantage that m edits can give a class over the answer:
+///   sum of weight_i q_i over the neighbors, q_i = (1 - phi) (head_other - head_answer) + phi * (1 for the other class,
+///   -1 for the answer, else 0),
+/// which has the sign of (p_other - p_answer), as the sum of the weights is positive.
+/// Let q(other) > 0, else nothing can make the sum positive. An added example is best of the other class and as near
+/// as can be: its term is then at least that of any neighbor, and of the one that it displaces. So all m are added,
+/// and what remains of the neighbors are the first k - m of those that are not removed. Of r removed ones among these
+/// and the ones that follow, which are the first k - m + r, the best are those with the smallest terms; others need
+/// not be looked at. The maximum over r <= m is reached, for a datastore whose scores can be so.
+template <class Weight>
+double best_advantage(std::span<const Neighbor> neighbors, index_t k, const CertifiedAnswer& answer, label_t other,
+                      index_t m, const Weight& weight, double largest, double& total) {
+  const double gap =
+      answer.phi < 1
+          ? (1 - answer.phi) * (static_cast<double>(answer.head[as_size(other)]) - answer.head[as_size(answer.label)])
+          : 0;
+  const double added = gap + answer.phi;
+  if (!(added > 0)) return -std::numeric_limits<double>::infinity();
+  const index_t n = std::ssize(neighbors);
+  double best = -std::numeric_limits<double>::infinity();
+  std::vector<double> terms;
+  for (index_t removed = 0; removed <= std::min(m, n); ++removed) {
+    const index_t window = std::min(n, std::max<index_t>(0, k - m) + removed);
+    if (window < removed) break;
+    terms.clear();
+    double sum = static_cast<double>(m) * largest * added, weights = static_cast<double>(m) * largest;
+    for (const Neighbor& neighbor : neighbors.first(as_size(window))) {
+      const double w = weight(neighbor.score);
+      terms.push_back(w * (gap + (neighbor.label == other          ? answer.phi
+                                  : neighbor.label == answer.label ? -answer.phi
+                                                                   : 0)));
+      weights += w;
+    }
+    std::sort(terms.begin(), terms.end());
+    for (std::size_t i = as_size(removed); i < terms.size(); ++i) sum += terms[i];
+    if (sum > best) best = sum, total = weights;
+  }
+  return best;
+}
+
+}  // namespace detail
+
+/// The largest m for which no m edits change the answer. neighbors: the first k of the datastore, closest first, or
+/// all where it has fewer; largest: of what a neighbor can weigh.
+/// Without rounding no m + 1 edits exist only where scores cannot be as needed, such as those of more equal texts than
+/// m. Cost: O(m k log k) for each class among the neighbors.
+template <class Weight>
+index_t certified_edits(std::span<const Neighbor> neighbors, index_t k, const CertifiedAnswer& answer,
+                        const Weight& weight, double largest) {
+  std::vector<label_t> others;
+  for (const Neighbor& n : neighbors)
+    if (n.label != answer.label && std::find(others.begin(), others.end(), n.label) == others.end())
+      others.push_back(n.label);
+  std::optional<label_t> outsider;  // of those without neighbors only the best can be first
+  for (label_t c = 0; c < answer.classes; ++c) {
+    if (c == answer.label || std::find(others.begin(), others.end(), c) != others.end()) continue;
+    if (!outsider || (answer.phi < 1 && answer.head[as_size(c)] > answer.head[as_size(*outsider)])) outsider = c;
+  }
+  if (outsider) others.push_back(*outsider);
+  for (index_t m = 1; m <= k; ++m)
+    for (const label_t other : others) {
+      double total = 1;
+      const double best = detail::best_advantage(neighbors, k, answer, other, m, weight, largest, total);
+      const bool wins = answer.exact ? best > 0 || (best == 0 && other < answer.label) : best > -1e-6 * total;
+      if (wins) return m - 1;
+    }
+  return Certificate::any_number;
+}
+
+}  // namespace knnbert::inline v0_1
