@@ -54,8 +54,7 @@ class Classifier {
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
   static Classifier load(const std::filesystem::path& directory, index_t threads = 1);
   /// The same in another precision than the one it was saved with. For predictions alone, reduced precision keeps no
-  /// fp32 values of the large weights: less memory, and neither training nor saving; the fingerprint is then the one
-  /// that the files name.
+  /// fp32 values of the large weights: neither training nor saving; the fingerprint is then the one in the files.
   static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision,
                          Loading loading = Loading::complete, const std::string& device = "cpu");
   /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes
@@ -119,17 +118,15 @@ class Classifier {
   Answers answers(const Batch& texts, ProgressListener* listener = nullptr) const;
   /// The three distributions of tokenized texts.  Errors: as predict.
   Distributions distributions(const Batch& texts) const { return std::move(answers(texts).distributions); }
-  /// Makes `combined` anew from the two others, as fusion and temperature are now.  Errors: OptionError.
+  /// Makes `combined` anew, as fusion and temperature are now.  Errors: OptionError.
   void combine(Distributions& all) const;
   /// How far each text is out of scope, [N]; infinitely where the score looks at examples and there are none.
   /// Errors: OptionError for class_mean with a datastore that does not show its keys.
   std::vector<float> scope_scores(ScopeScore score, const Answers& texts) const {
     return scope_scores(score, *store_view(), texts);
   }
-  /// How many edits of the datastore leave the vote's and the combined answer to a text as they are, with this encoder
-  /// and head: a poisoned encoder is no edit. None for sets and numbers, and while there are classes that the head does
-  /// not know, whose votes weigh by their number; none of a vote without weight() and of a metric without best_score
-  /// (for a count any will do), for `combined` also of a fusion without phi.
+  /// How many edits of the datastore leave the answers to a text as they are, see Certificate. None for sets, numbers,
+  /// models with classes that the head does not know, and policies without weight(), best_score or phi.
   Certificate certificate(const Answers& texts, index_t text) const;
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
@@ -176,7 +173,6 @@ class Classifier {
       if (options().precision != Precision::fp32) datastore_.lower();
   }
 
-  /// In this order a failure changes nothing, and no reader finds an empty store.
   void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
                         std::span<const std::string> pairs);
   std::vector<example_id> store(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
@@ -195,7 +191,6 @@ class Classifier {
     return data.has_pairs() ? data.pairs() : std::span<const std::string>();
   }
   void require_labels(std::span<const label_t> labels) const;
-  /// Keys of other parameters would be compared with what these make of a text.
   void require_current(std::string_view where) const;
   /// A datastore that can search on a device does so on the network's.
   void place_datastore() {
