@@ -59,5 +59,6 @@ void add_add(CLI::App& app);
 void add_remove(CLI::App& app);
 void add_report(CLI::App& app);
 void add_poison(CLI::App& app);
+void add_audit(CLI::App& app);
 
 }  // namespace knnbert::cli

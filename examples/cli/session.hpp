@@ -14,6 +14,7 @@ struct StoreOptions;
 struct ReportOptions;
 struct CalibrateOptions;
 struct PoisonOptions;
+struct AuditVerbOptions;
 
 /// What the program computes on one backend: a verb each.
 class Session {
@@ -31,6 +32,7 @@ class Session {
   virtual void report(const ReportOptions& o) const = 0;
   virtual void calibrate(const CalibrateOptions& o) const = 0;
   virtual void poison(const PoisonOptions& o) const = 0;
+  virtual void audit(const AuditVerbOptions& o) const = 0;
   /// Calls work(team) with processes that meet by NCCL.  Errors: OptionError for a backend without it.
   virtual void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                          const std::function<void(const Team&)>& work) const = 0;
@@ -65,6 +67,8 @@ template <class S>
 void calibrate(const CalibrateOptions& o);
 template <class S>
 void poison(const PoisonOptions& o);
+template <class S>
+void audit(const AuditVerbOptions& o);
 
 /// The verbs on a stack; a backend adds what it alone knows.
 template <class S>
@@ -80,6 +84,7 @@ class SessionOn : public Session {
   void report(const ReportOptions& o) const override { cli::report<S>(o); }
   void calibrate(const CalibrateOptions& o) const override { cli::calibrate<S>(o); }
   void poison(const PoisonOptions& o) const override { cli::poison<S>(o); }
+  void audit(const AuditVerbOptions& o) const override { cli::audit<S>(o); }
 };
 
 }  // namespace knnbert::cli

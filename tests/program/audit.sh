@@ -1,0 +1,38 @@
+# Wrong labels, near-duplicates and leaks in data in which they were planted.
+. "$(dirname "$0")/common.sh"
+need_encoder
+data=$(cd "$(dirname "$0")/../../examples/data" && pwd)
+awk -F '\t' 'BEGIN { OFS = "\t" } NR == 10 || NR == 200 || NR == 333 { $2 = ($2 == "lost_key" ? "pet_policy" : "lost_key") } { print }' \
+  "$data/train.tsv" >noisy.tsv
+sed -n 77p "$data/train.tsv" >>noisy.tsv
+{ head -n 20 "$data/test.tsv"; sed -n 5p "$data/train.tsv"; } >test.tsv
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data noisy.tsv --test test.tsv --json
+[ ! -s err ] || wrong "audit says on standard error: $(cat err)"
+cp out audit.json
+"$PYTHON" - <<'PY' || wrong "audit missed what was planted"
+import json
+found = json.load(open("audit.json"))
+lines = [line.rstrip("\n").split("\t") for line in open("noisy.tsv")]
+number = lambda entry: int(entry["place"].rsplit(":", 1)[1])
+assert found["n"] == len(lines)
+errors = {number(e): e for e in found["label_errors"]}
+for planted in (10, 200, 333):
+    e = errors[planted]
+    assert e["text"] == lines[planted - 1][0] and e["label"] == lines[planted - 1][1] != e["suggested"], e
+support = [e["support"] for e in found["label_errors"]]
+assert support == sorted(support)
+assert len(errors) < 0.25 * len(lines), len(errors)
+pairs = {(number(p["first"]), number(p["second"])) for p in found["near_duplicates"]}
+assert (77, len(lines)) in pairs, pairs
+assert all(p["similarity"] >= 1 - found["duplicate_distance"] - 1e-6 for p in found["near_duplicates"])
+assert any((number(p["first"]), number(p["second"])) == (5, 21) and p["same_label"] for p in found["leaks"]), found["leaks"]
+PY
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data noisy.tsv --shown 2
+expect_text out "labels that the neighbors contradict"
+expect_text out "noisy.tsv:"
+printf 'a text\n' >unlabeled.jsonl
+expect_code 1 "$KNNBERT" audit --model "$ENCODER" --data unlabeled.jsonl
+tiny_model model
+expect_code 0 "$KNNBERT" audit --model model --data train.tsv
+expect_code 2 "$KNNBERT" audit --model model --data train.tsv --max-length 20
+expect_text err "--max-length"
