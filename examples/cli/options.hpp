@@ -60,5 +60,6 @@ void add_remove(CLI::App& app);
 void add_report(CLI::App& app);
 void add_poison(CLI::App& app);
 void add_audit(CLI::App& app);
+void add_scan(CLI::App& app);
 
 }  // namespace knnbert::cli

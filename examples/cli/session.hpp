@@ -15,6 +15,7 @@ struct ReportOptions;
 struct CalibrateOptions;
 struct PoisonOptions;
 struct AuditVerbOptions;
+struct ScanOptions;
 
 /// What the program computes on one backend: a verb each.
 class Session {
@@ -33,6 +34,7 @@ class Session {
   virtual void calibrate(const CalibrateOptions& o) const = 0;
   virtual void poison(const PoisonOptions& o) const = 0;
   virtual void audit(const AuditVerbOptions& o) const = 0;
+  virtual void scan(const ScanOptions& o) const = 0;
   /// Calls work(team) with processes that meet by NCCL.  Errors: OptionError for a backend without it.
   virtual void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                          const std::function<void(const Team&)>& work) const = 0;
@@ -69,6 +71,8 @@ template <class S>
 void poison(const PoisonOptions& o);
 template <class S>
 void audit(const AuditVerbOptions& o);
+template <class S>
+void scan(const ScanOptions& o);
 
 /// The verbs on a stack; a backend adds what it alone knows.
 template <class S>
@@ -85,6 +89,7 @@ class SessionOn : public Session {
   void calibrate(const CalibrateOptions& o) const override { cli::calibrate<S>(o); }
   void poison(const PoisonOptions& o) const override { cli::poison<S>(o); }
   void audit(const AuditVerbOptions& o) const override { cli::audit<S>(o); }
+  void scan(const ScanOptions& o) const override { cli::scan<S>(o); }
 };
 
 }  // namespace knnbert::cli

@@ -68,3 +68,10 @@ expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --triggers cf
 expect_text err "--triggers and --target"
 expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --clean-model model
 expect_text err "--clean-model: given without --triggers"
+
+# The search for triggers.
+printf '' >nothing.txt
+expect_code 1 "$KNNBERT" scan --model victim nothing.txt
+expect_text err "nothing.txt: no text given"
+expect_code 2 "$KNNBERT" scan --model victim train.tsv --target weather
+expect_text err "weather"
