@@ -124,8 +124,8 @@ inline std::vector<Audit::LabelError> label_errors(ConstView p, std::span<const 
 }
 
 /// Audits labeled examples by a datastore of them, whose ids are their places 0 to N - 1 in the order of `labels`.
-/// Wrong labels are sought by the neighbors' vote and a linear regression on the keys together, each without the example
-/// itself.  Errors: OptionError.  Cost: O(N^2 D).
+/// Wrong labels are sought by the neighbors' vote and a linear regression on the keys together, each without the
+/// example itself.  Errors: OptionError.  Cost: O(N^2 D).
 template <class Datastore>
 Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> labels, index_t classes,
             const AuditOptions& options = {}) {

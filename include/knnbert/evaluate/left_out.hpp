@@ -29,8 +29,8 @@ inline Matrix left_out_votes(std::span<const std::vector<Neighbor>> neighbors, i
   return votes;
 }
 
-/// Scores of a ridge regression of one-hot labels on the rows and a constant, each of the fit to all other rows, [N, C]:
-/// y - (y - fit) / (1 - h), with h the row's leverage, so that one fit serves all.  rows [N, D]; penalty > 0.
+/// Scores of a ridge regression of one-hot labels on the rows and a constant, each of the fit to all other rows,
+/// [N, C]: y - (y - fit) / (1 - h), with h the row's leverage, so that one fit serves all.  rows [N, D]; penalty > 0.
 /// Cost: O(N D (D + C)).
 inline Matrix left_out_scores(ConstView rows, std::span<const label_t> labels, index_t classes, double penalty = 1) {
   require_shape("left_out_scores: rows", rows, std::ssize(labels), rows.cols());
