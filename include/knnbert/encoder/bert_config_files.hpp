@@ -19,6 +19,7 @@ inline constexpr std::pair<std::string_view, ActivationKind> activation_names[] 
 struct BertClassifier {
   std::vector<std::string> classes = {};
   bool sequence_classifier = false;  ///< one that transformers has too
+  std::string problem = {};          ///< its problem_type, if it is said
 };
 
 /// Reads config.json.  Errors: IoError, FormatError. Whether the checkpoint has a pooler is not said there.

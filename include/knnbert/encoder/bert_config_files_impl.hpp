@@ -110,6 +110,7 @@ KNNBERT_INLINE void write_bert_config(const std::filesystem::path& folder, const
       names[std::to_string(number)] = classifier->classes[number];
       numbers[classifier->classes[number]] = number;
     }
+    if (!classifier->problem.empty()) json["problem_type"] = classifier->problem;
     if (!names.empty()) json["id2label"] = names, json["label2id"] = numbers;
   }
   write_json(folder / "config.json", json);

@@ -106,9 +106,10 @@ KNNBERT_INLINE void BertCheckpoint::fill(const CheckpointTensor& tensor, Paramet
 
 KNNBERT_INLINE void BertCheckpoint::write_settings_of(const BertConfig& config, const CheckpointFacts& facts,
                                                       const std::filesystem::path& folder) {
-  write_bert_config(
-      folder, config,
-      BertClassifier{.classes = facts.classes, .sequence_classifier = detail::is_sequence_classifier(facts)});
+  write_bert_config(folder, config,
+                    BertClassifier{.classes = facts.classes,
+                                   .sequence_classifier = detail::is_sequence_classifier(facts),
+                                   .problem = facts.problem});
   write_sentence_settings(folder, config.hidden_size, facts.pooling, facts.max_length, facts.normalized);
 }
 

@@ -55,7 +55,7 @@ inline Matrix left_out_scores(ConstView rows, std::span<const label_t> labels, i
 }
 
 /// Both as one distribution, [N, C]: proportional to (vote + floor) e^(score / T), with the T of a few under which the
-/// labels are likeliest.
+/// labels are likeliest if one in ten is anything: wrong labels are not to make it large.
 inline Matrix left_out_distributions(ConstView votes, ConstView scores, std::span<const label_t> labels,
                                      double floor = 0.05) {
   require_shape("left_out_distributions: scores", scores, votes.rows(), votes.cols());
@@ -76,7 +76,8 @@ inline Matrix left_out_distributions(ConstView votes, ConstView scores, std::spa
     double likelihood = 0;
     for (index_t i = 0; i < votes.rows(); ++i) {
       fill(i, temperature, row.row(0));
-      likelihood += std::log(static_cast<double>(row(0, labels[as_size(i)])) + 1e-9);
+      likelihood +=
+          std::log(0.9 * static_cast<double>(row(0, labels[as_size(i)])) + 0.1 / static_cast<double>(votes.cols()));
     }
     if (likelihood > most) most = likelihood, chosen = temperature;
   }
