@@ -17,6 +17,7 @@ with open("dev.tsv", "w") as f:  # with a set that training does not have
 P
 quick="train --threads 1 --task multi-label --encoder $ENCODER --epochs 12 --batch-size 4 --learning-rate 1e-4 --neighbors 3"
 expect_code 0 "$KNNBERT" $quick --train train.jsonl --dev dev.tsv --output model
+grep -q "\"problem_type\": \"multi_label_classification\"" model/config.json || wrong "transformers is not told of the sets"
 expect_text out "knn micro_f1"
 expect_code 0 "$KNNBERT" $quick --train train.tsv --dev dev.tsv --output again
 for file in knnbert.safetensors datastore.safetensors knnbert.json; do cmp -s model/$file again/$file || wrong "lists and separators train different models: $file"; done
