@@ -97,6 +97,15 @@ macro(knnbert_find_zlib)
     SHA256 9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23)
 endmacro()
 
+# Only from the system, and only for .xz corpora of `knnbert pretrain`.
+macro(knnbert_find_lzma)
+  find_package(LibLZMA QUIET)
+  set(knnbert_has_LibLZMA ${LIBLZMA_FOUND})
+  if(NOT LIBLZMA_FOUND)
+    message(STATUS "knnbert: no liblzma: .xz files cannot be read (Debian: liblzma-dev)")
+  endif()
+endmacro()
+
 # From 0.26 on, xtensor's headers lie in other folders.
 macro(knnbert_find_xtensor)
   knnbert_dependency(xtl TARGET xtl VERSION 0.7 DEBIAN xtl-dev HEADERS include ${ARGN}

@@ -16,6 +16,7 @@ missing_packages() {
   has_header Eigen/Core || echo libeigen3-dev
   has_header nlohmann/json.hpp || echo nlohmann-json3-dev
   has_header zlib.h || echo zlib1g-dev
+  has_header lzma.h || echo liblzma-dev
   has_header CLI/CLI.hpp || echo libcli11-dev
   if [ -z "${KNNBERT_PYTHON:-}" ]; then
     has python3 || echo python3

@@ -1,0 +1,208 @@
+#pragma once
+#include "knnbert/optimizer/schedule.hpp"
+#include "knnbert/pretrain/masked_language.hpp"
+#include "knnbert/pretrain/masked_language_model.hpp"
+#include "knnbert/pretrain/masking.hpp"
+#include "knnbert/train/sampler.hpp"
+#include "knnbert/train/stepper.hpp"
+
+namespace knnbert::inline v0_1 {
+
+struct PretrainOptions {
+  index_t steps = 0;            ///< of encoder and head; 0: as `epochs` says
+  index_t epochs = 1;           ///< passes over the sequences
+  index_t head_only_steps = 0;  ///< before those, of the head alone
+  index_t batch_size = 32;      ///< sequences of a step
+  index_t part_size = 0;        ///< sequences of a forward and backward pass; 0: the whole step
+  float learning_rate = 1e-4f;
+  float head_learning_rate = 5e-4f;  ///< in steps of the head alone
+  float warmup = 0.06f;              ///< fraction of the steps, of either sort
+  float weight_decay = 0.01f;
+  float clip_norm = 1;
+  bool dropout = true;
+  std::uint64_t seed = 42;
+
+  /// Errors: OptionError.
+  void validate() const {
+    trainer().validate();
+    for (const auto& [name, value] : {std::pair("steps", steps), {"head_only_steps", head_only_steps}})
+      if (value < 0) raise<OptionError>("PretrainOptions::{}: {} given, at least 0 expected", name, value);
+    if (!(head_learning_rate > 0))
+      raise<OptionError>("PretrainOptions::head_learning_rate: {} given, a positive number expected",
+                         head_learning_rate);
+  }
+  TrainerOptions trainer() const {
+    return {.epochs = epochs,
+            .batch_size = batch_size,
+            .part_size = part_size,
+            .learning_rate = learning_rate,
+            .warmup = warmup,
+            .weight_decay = weight_decay,
+            .clip_norm = clip_norm,
+            .dropout = dropout,
+            .seed = seed};
+  }
+};
+
+struct PretrainReport {
+  index_t steps = 0, tokens = 0;  ///< done; special tokens count
+  bool interrupted = false;
+};
+
+/// How well hidden tokens are found.
+struct MaskedScores {
+  double loss = 0, accuracy = 0, accuracy_at_5 = 0;  ///< mean cross entropy; shares
+  index_t tokens = 0;                                ///< hidden ones
+};
+
+/// Scores on sequences whose masks are drawn from a seed: the same ones whenever it is the same.
+template <class Stack>
+MaskedScores masked_scores(const BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
+                           std::uint64_t seed = 1) {
+  constexpr index_t sequences_at_once = 32;
+  const MaskedSequences data(sequences, masker);
+  MaskedScores scores;
+  for (index_t first = 0; first < data.size(); first += sequences_at_once) {
+    std::vector<index_t> examples;
+    for (index_t e = first; e < std::min(first + sequences_at_once, data.size()); ++e) examples.push_back(e);
+    Batch batch;
+    Targets targets;
+    data.assign(examples, {.seed = seed}, batch, targets);
+    std::vector<index_t> places;
+    for (index_t t = 0; t < batch.tokens(); ++t)
+      if (targets.classes[as_size(t)] >= 0) places.push_back(t);
+    model.each_logits(batch, places, [&](index_t row, View logits) {
+      for (index_t r = 0; r < logits.rows(); ++r) {
+        const auto all = logits.row(r);
+        const float right = all[as_size(targets.classes[as_size(places[as_size(row + r)])])];
+        const auto better = std::count_if(all.begin(), all.end(), [right](float x) { return x > right; });
+        scores.loss += log_sum_exp(all) - static_cast<double>(right);
+        scores.accuracy += better < 1, scores.accuracy_at_5 += better < 5;
+      }
+    });
+    scores.tokens += std::ssize(places);
+  }
+  const double count = std::max(1.0, static_cast<double>(scores.tokens));
+  scores.loss /= count, scores.accuracy /= count, scores.accuracy_at_5 /= count;
+  return scores;
+}
+
+namespace detail {
+
+/// Steps of the head alone: one forward pass each, nothing flows back into the encoder.
+template <class Stack>
+class HeadOnlyStepper {
+ public:
+  HeadOnlyStepper(BasicMaskedLanguageModel<Stack>& model, const MaskedSequences& data, const PretrainOptions& options)
+      : model_(model), data_(data), options_(options), gradients_(model.head_values().shared_table()),
+        optimizer_(Network<Stack>::optimizer_type::make(options.weight_decay)) {
+    words_.assign(table(), model_.network().workers());
+  }
+
+  StepReport step(const StepClock& clock, std::span<const index_t> examples, float rate) {
+    StepReport report;
+    const auto& network = model_.network();
+    const Workers& workers = network.workers();
+    data_.assign(examples, clock, batch_, targets_);
+    network.forward(std::as_const(network).values(), batch_, {.keep = Keep::hidden}, pass_);
+    std::vector<label_t> labels;
+    const ConstView hidden = pass_.hidden(pass_.layers());
+    const auto chosen =
+        std::count_if(targets_.classes.begin(), targets_.classes.end(), [](label_t l) { return l >= 0; });
+    tape_.rows.resize(chosen, network.width());
+    for (index_t t = 0; t < batch_.tokens(); ++t)
+      if (targets_.classes[as_size(t)] >= 0) {
+        copy(hidden.row_range(t, 1), View(tape_.rows).row_range(std::ssize(labels), 1));
+        labels.push_back(targets_.classes[as_size(t)]);
+      }
+    report.examples = std::ssize(examples), report.tokens = batch_.tokens(), report.learning_rate = rate;
+    if (labels.empty()) return report;
+    gradients_.clear();
+    ParameterBlock& values = model_.head_values();
+    const auto& head = model_.head();
+    head.forward(std::as_const(values), tape_, workers);
+    tape_.d_output.resize(tape_.rows.rows(), network.width());
+    tape_.d_output.fill(0);
+    const float share = 1.0f / static_cast<float>(labels.size());
+    const double loss = decoder_.add_loss(tape_.output, words_, table(), std::as_const(values).slice(head.bias), labels,
+                                          share, tape_.d_output, {}, gradients_.slice(head.bias), workers);
+    head.backward(std::as_const(values), tape_, gradients_, workers);
+    report.loss = static_cast<float>(loss) * share;
+    const auto norm = optimizer_.norm(values, gradients_, workers);
+    optimizer_.clipped_step(norm, values, gradients_, options_.clip_norm, rate, workers, {}, std::isfinite(loss));
+    report.gradient_norm = optimizer_.read_norm(norm);
+    return report;
+  }
+
+ private:
+  ConstView table() const {
+    const auto& network = model_.network();
+    return {std::as_const(network).values().slice(network.encoder().layers().words), model_.words(), network.width()};
+  }
+
+  BasicMaskedLanguageModel<Stack>& model_;
+  const MaskedSequences& data_;
+  const PretrainOptions& options_;
+  Gradients gradients_;
+  clipping_optimizer<typename Network<Stack>::optimizer_type> optimizer_;
+  PackedWords words_;
+  TiedDecoder<> decoder_;
+  MaskedHeadTape tape_;
+  typename Network<Stack>::pass_type pass_;
+  Batch batch_;
+  Targets targets_;
+};
+
+}  // namespace detail
+
+/// Trains a masked language model on sequences: first the head alone, if options say so, then all; each with a linear
+/// warm-up and a linear decay to 0. The observer hears of steps, numbered through both, and may ask to stop.
+/// The same sequences, options and seed give the same bits for any number of threads.  Errors: OptionError; ShapeError
+/// without sequences.
+template <class Stack, class Observer>
+PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
+                        const PretrainOptions& options, Observer&& observer) {
+  options.validate();
+  if (sequences.size() == 0) raise<ShapeError>("pretrain: 0 sequences given, at least 1 expected");
+  const MaskedSequences data(sequences, masker);
+  const index_t an_epoch = ShuffledBatches::count(data.size(), options.batch_size);
+  const index_t own_steps = options.steps ? options.steps : options.epochs * an_epoch;
+  const index_t all_steps = options.head_only_steps + own_steps;
+  PretrainReport report;
+  std::optional<ShuffledBatches> batches;
+  const auto run = [&](auto& stepper, index_t count, float highest) {
+    const SelectedSchedule schedule(ScheduleOptions{
+        .kind = ScheduleKind::linear,
+        .warmup = static_cast<index_t>(static_cast<double>(options.warmup) * static_cast<double>(count)),
+        .total = count});
+    for (index_t i = 0; i < count && !report.interrupted; ++i) {
+      const index_t epoch = report.steps / an_epoch, batch = report.steps % an_epoch;
+      if (batch == 0) batches.emplace(data.size(), options.batch_size, options.seed, static_cast<std::uint64_t>(epoch));
+      const StepClock clock{options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(report.steps),
+                            static_cast<std::uint64_t>(all_steps)};
+      StepReport step =
+          stepper.step(clock, (*batches)[batch],
+                       static_cast<float>(static_cast<double>(highest) * static_cast<double>(schedule(i))));
+      ++report.steps, report.tokens += step.tokens;
+      step.step = report.steps, step.steps = all_steps, step.epoch = epoch + 1;
+      observer.step(step);
+      report.interrupted = observer.stop_requested();
+    }
+  };
+  if (options.head_only_steps > 0) {
+    detail::HeadOnlyStepper<Stack> stepper(model, data, options);
+    run(stepper, options.head_only_steps, options.head_learning_rate);
+  }
+  if (!report.interrupted && own_steps > 0) {
+    const ParameterBlock start = model.head_values();
+    Stepper stepper(model.network(), data, options.trainer(), MaskedLanguage(start));
+    run(stepper, own_steps, options.learning_rate);
+    ParameterBlock& to = model.head_values();
+    const ParameterBlock& from = std::as_const(stepper).own_values();
+    std::copy_n(from.data(), from.size(), to.data());
+  }
+  model.refresh();
+  return report;
+}
+
+}  // namespace knnbert::inline v0_1
