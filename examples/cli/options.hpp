@@ -61,5 +61,6 @@ void add_report(CLI::App& app);
 void add_poison(CLI::App& app);
 void add_audit(CLI::App& app);
 void add_scan(CLI::App& app);
+void add_pretrain(CLI::App& app);
 
 }  // namespace knnbert::cli

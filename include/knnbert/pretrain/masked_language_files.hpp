@@ -49,8 +49,8 @@ void BasicMaskedLanguageModel<Stack>::read_head(const SafeTensorsDirectory& tens
 }
 
 template <class Stack>
-void BasicMaskedLanguageModel<Stack>::save(const std::filesystem::path& directory) const {
-  const DirectoryLock lock(directory);
+template <class More>
+void BasicMaskedLanguageModel<Stack>::save(const DirectoryLock& lock, More&& more) const {
   DirectoryChange change(lock);
   const auto& folder = change.folder();
   const BertConfig& config = network_.encoder().config();
@@ -66,6 +66,7 @@ void BasicMaskedLanguageModel<Stack>::save(const std::filesystem::path& director
   file.metadata("format", "pt");
   file.write(folder / "model.safetensors");
   tokenizer_.save(folder);
+  more(folder);
   change.commit("config.json");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/core/top_k.hpp"
 #include "knnbert/encoder/masked_lm_head.hpp"
+#include "knnbert/io/directory_lock.hpp"
 #include "knnbert/loss/softmax.hpp"
 #include "knnbert/model/network.hpp"
 #include "knnbert/model/stack.hpp"
@@ -32,7 +33,12 @@ class BasicMaskedLanguageModel {
   BasicMaskedLanguageModel(tokenizer_type tokenizer, const BertConfig& config,
                            const MaskedLanguageOptions& options = {});
   /// Writes what transformers' BertForMaskedLM loads, as one unit.  Errors: IoError.
-  void save(const std::filesystem::path& directory) const;
+  void save(const std::filesystem::path& directory) const {
+    save(DirectoryLock(directory), [](const std::filesystem::path&) {});
+  }
+  /// The same for who holds the directory, with more files in the same unit: more(folder) writes them.
+  template <class More>
+  void save(const DirectoryLock& lock, More&& more) const;
 
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   network_type& network() { return network_; }

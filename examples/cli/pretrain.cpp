@@ -1,0 +1,241 @@
+// knnbert pretrain: masked-language-model training on plain text.
+#include <chrono>
+
+#include "knnbert/io/gzip.hpp"
+#include "knnbert/pretrain/corpus.hpp"
+#include "knnbert/pretrain/pretrain.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+#include "stack.hpp"
+#ifdef KNNBERT_WITH_LZMA
+#include "knnbert/io/xz.hpp"
+#endif
+
+namespace knnbert::cli {
+
+namespace {
+
+struct PretrainSettings {
+  CommonOptions common;
+  std::string encoder, vocabulary, output, unit = "piece";
+  std::vector<std::string> train;
+  index_t layers = 4, hidden = 256, heads = 4, max_length = 128, held_out = 50;
+  double probability = 0.15;
+  PretrainOptions training;
+};
+
+using Model = BasicMaskedLanguageModel<Stack>;
+
+Model model_of(const PretrainSettings& o) {
+  const MaskedLanguageOptions options{.threads = threads_of(o.common),
+                                      .precision = precision_of(o.common).value_or(Precision::fp32),
+                                      .seed = o.training.seed};
+  if (options.precision == Precision::int8)
+    raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions");
+  if (!o.encoder.empty()) return Model::load(o.encoder, options);
+  const std::vector<std::string> tokens = read_lines(o.vocabulary);
+  const AnyTokenizer tokenizer = WordPiece(Vocabulary(tokens));
+  const BertConfig config{.vocab_size = tokenizer.vocabulary_size(),
+                          .hidden_size = o.hidden,
+                          .num_hidden_layers = o.layers,
+                          .num_attention_heads = o.heads,
+                          .intermediate_size = 4 * o.hidden,
+                          .max_position_embeddings = std::max<index_t>(512, o.max_length)};
+  return {tokenizer, config, options};
+}
+
+Corpus corpus_of(const PretrainSettings& o, const Model& model) {
+  if (o.max_length > model.max_length())
+    raise<OptionError>("--max-length: {} given, 3 to {} expected, what the encoder allows", o.max_length,
+                       model.max_length());
+  CorpusOptions options{.max_length = o.max_length, .held_out = o.held_out};
+  options.reading.decompress = decompress;
+#ifdef KNNBERT_WITH_LZMA
+  options.decompress_xz = unxz;
+#endif
+  Corpus corpus;
+  for (const std::string& path : o.train) add_corpus_file(path, model.tokenizer(), options, corpus);
+  if (corpus.train.size() == 0)
+    raise<FormatError>("{}: no document to train on, at least one expected", o.train.front());
+  return corpus;
+}
+
+std::string four_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", value);
+  return text;
+}
+
+/// A line now and then on standard output, a bar on a terminal.
+class PretrainLog {
+ public:
+  explicit PretrainLog(bool json) : json_(json) {}
+
+  void step(const StepReport& s) {
+    tokens_ += s.tokens, loss_ += static_cast<double>(s.loss), ++steps_;
+    if (s.step == s.steps || std::chrono::duration<double>(Clock::now() - last_).count() > 10) print_line(s);
+  }
+  bool stop_requested() const { return stop_signal != 0; }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void print_line(const StepReport& s) {
+    const double speed = static_cast<double>(tokens_) / seconds(), loss = loss_ / static_cast<double>(steps_);
+    if (json_)
+      print_json({{"step", s.step},
+                  {"steps", s.steps},
+                  {"loss", loss},
+                  {"learning_rate", s.learning_rate},
+                  {"pieces_per_second", std::round(speed)}});
+    else
+      print(format("step {}/{}: mean loss {}, {} pieces a second\n", s.step, s.steps, four_digits(loss),
+                   static_cast<index_t>(speed)));
+    flush_output();
+    loss_ = 0, steps_ = 0, last_ = Clock::now();
+  }
+
+  bool json_;
+  index_t tokens_ = 0, steps_ = 0;
+  double loss_ = 0;
+  Clock::time_point start_ = Clock::now(), last_ = start_;
+};
+
+/// The first signal asks for an end after the step, the second one ends at once.
+void stop_pretraining(int signal) {
+  stop_signal = signal;
+  std::signal(SIGINT, SIG_DFL), std::signal(SIGTERM, SIG_DFL);
+}
+
+OrderedJson json_of(const MaskedScores& s) {
+  return {{"loss", s.loss},
+          {"perplexity", std::exp(s.loss)},
+          {"accuracy", s.accuracy},
+          {"accuracy_at_5", s.accuracy_at_5},
+          {"masked", s.tokens}};
+}
+
+void pretrain_model(const PretrainSettings& o) {
+  if (o.encoder.empty() == o.vocabulary.empty())
+    raise<OptionError>("--encoder, --vocabulary: {} given, one of them expected", o.encoder.empty() ? "none" : "both");
+  if (o.common.backend != "native") raise<OptionError>("--backend: native expected, pretraining has no other");
+  Model model = model_of(o);
+  const Masker masker(model.tokenizer(),
+                      {.probability = o.probability, .unit = o.unit == "word" ? MaskUnit::word : MaskUnit::piece});
+  const DirectoryLock lock(o.output);  // before anything is done in vain
+  const Corpus corpus = corpus_of(o, model);
+  const OrderedJson seen{{"documents", corpus.documents},
+                         {"sequences", corpus.train.size()},
+                         {"pieces", corpus.train.tokens()},
+                         {"held_out_documents", corpus.held_out_documents},
+                         {"held_out_sequences", corpus.held_out.size()}};
+  if (o.common.json) print_json({{"corpus", seen}});
+  else
+    print(format("{} documents: {} sequences, {} pieces; held out: {} documents, {} sequences\n", corpus.documents,
+                 corpus.train.size(), corpus.train.tokens(), corpus.held_out_documents, corpus.held_out.size()));
+  flush_output();
+  stop_signal = 0;
+  std::signal(SIGINT, stop_pretraining), std::signal(SIGTERM, stop_pretraining);
+  PretrainLog log(o.common.json);
+  const PretrainReport report = pretrain(model, corpus.train, masker, o.training, log);
+  const double seconds = log.seconds();
+  std::signal(SIGINT, SIG_DFL), std::signal(SIGTERM, SIG_DFL);
+  OrderedJson summary{{"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
+                      {"corpus", seen},
+                      {"steps", report.steps},
+                      {"pieces", report.tokens},
+                      {"seconds", seconds},
+                      {"pieces_per_second", std::round(static_cast<double>(report.tokens) / seconds)},
+                      {"interrupted", report.interrupted},
+                      {"seed", o.training.seed}};
+  if (!report.interrupted && corpus.held_out.size() > 0) {
+    const MaskedScores scores = masked_scores(model, corpus.held_out, masker);
+    summary["held_out"] = json_of(scores);
+    if (!o.common.json)
+      print(format("held out: loss {}, accuracy {}, at 5 {}, of {} masked pieces\n", four_digits(scores.loss),
+                   four_digits(scores.accuracy), four_digits(scores.accuracy_at_5), scores.tokens));
+  }
+  model.save(lock, [&](const std::filesystem::path& folder) { write_json(folder / "pretraining.json", summary); });
+  if (o.common.json) print_json(summary);
+  if (report.interrupted) {
+    std::fprintf(stderr, "knnbert: stopped after step %td; the model so far is saved\n", report.steps);
+    throw Stopped{stop_signal};
+  }
+}
+
+void add_training(CLI::App& verb, PretrainSettings& o) {
+  auto& t = o.training;
+  verb.add_option("--steps", t.steps, "steps of encoder and head; 0: as --epochs says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 28));
+  verb.add_option("--epochs", t.epochs, "passes over the sequences")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--head-only-steps", t.head_only_steps, "steps of the head alone before those")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 28));
+  verb.add_option("--batch-size", t.batch_size, "sequences of a step")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  verb.add_option("--part-size", t.part_size, "sequences of a forward and backward pass; 0: the whole step")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--learning-rate", t.learning_rate, "highest learning rate")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--head-learning-rate", t.head_learning_rate, "in steps of the head alone")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--warmup", t.warmup, "fraction of the steps with rising learning rate; then it falls to 0")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  bool& dropout = t.dropout;
+  verb.add_flag_callback(
+      "--no-dropout", [&dropout] { dropout = false; }, "train without dropout");
+  verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
+}
+
+}  // namespace
+
+void add_pretrain(CLI::App& app) {
+  const auto o = std::make_shared<PretrainSettings>();
+  auto& verb = *app.add_subcommand("pretrain", "train a masked language model on plain text");
+  verb.add_option("--encoder", o->encoder, "directory of a BERT encoder, with or without a masked-language-model head");
+  verb.add_option("--vocabulary", o->vocabulary, "vocab.txt of WordPiece, for an encoder of random weights");
+  verb.add_option("--layers", o->layers, "of an encoder of random weights")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  verb.add_option("--hidden", o->hidden, "its width")->capture_default_str()->check(CLI::Range(1, 1 << 16));
+  verb.add_option("--heads", o->heads, "its attention heads, a divisor of the width")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 16));
+  verb.add_option("--train", o->train,
+                  "plain text, gzip or xz: a paragraph a line, an empty line between documents; may be repeated")
+      ->required();
+  verb.add_option("--output", o->output, "directory to write, which transformers' BertForMaskedLM reads")->required();
+  verb.add_option("--max-length", o->max_length, "tokens of a sequence, special tokens included")
+      ->capture_default_str()
+      ->check(CLI::Range(3, 1 << 20));
+  verb.add_option("--held-out", o->held_out,
+                  "one of so many documents measures the model and is not trained on; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--mask-unit", o->unit, "what is masked: pieces, or words with all their pieces")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"piece", "word"}));
+  verb.add_option("--mask-probability", o->probability, "share of the pieces that are masked")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  add_training(verb, *o);
+  add_common(verb, o->common);
+  verb.callback([o] { pretrain_model(*o); });
+}
+
+}  // namespace knnbert::cli

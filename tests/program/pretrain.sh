@@ -1,0 +1,68 @@
+# pretrain: an encoder of random weights learns a tiny language, is trained on, is interrupted; bad input is refused.
+. "$(dirname "$0")/common.sh"
+
+"$PYTHON" - <<'PYTHON'
+import gzip, random
+draw = random.Random(1)
+words = {"who": ["anna", "bert", "carla"], "does": ["sees", "paints", "sells"], "what": ["houses", "boats", "trees"]}
+open("vocab.txt", "w").write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "##s"] + sum(words.values(), [])) + "\n")
+def document():
+    place = draw.randrange(3)  # who, does and what go together
+    return "\n".join(" ".join(words[kind][place] for kind in words) + " ." for _ in range(4))
+open("a.txt", "w").write("\n\n".join(document() + " " + draw.choice(words["who"]) for _ in range(300)) + "\n")
+gzip.open("b.txt.gz", "wt").write("\n\n".join(document() for _ in range(20)) + "\n")
+PYTHON
+
+score() { # FILE EXPRESSION: pretraining.json as `p`
+  "$PYTHON" -c "import json, sys; p = json.load(open(sys.argv[1])); sys.exit(not ($2))" "$1" || wrong "$1: $2 expected: $(cat "$1")"
+}
+
+pretrain() { "$KNNBERT" pretrain --threads 1 "$@"; }
+fresh="--vocabulary vocab.txt --layers 1 --hidden 32 --heads 2 --max-length 20 --held-out 5"
+expect_code 0 pretrain $fresh --train a.txt --train b.txt.gz --output lm --epochs 12 --batch-size 8 --learning-rate 5e-3
+expect_text out "documents: "
+expect_text out "pieces a second"
+expect_text out "held out: loss"
+score lm/pretraining.json "p['held_out']['accuracy'] > 0.6 and p['held_out']['accuracy_at_5'] > 0.8 and p['corpus']['held_out_documents'] > 0"
+score lm/config.json "p['architectures'] == ['BertForMaskedLM'] and p['hidden_size'] == 32"
+
+# What was written is where the next run starts, with its head; the same command gives the same model.
+expect_code 0 pretrain --encoder lm --train b.txt.gz --max-length 20 --held-out 0 --output more --steps 2 --head-only-steps 2 --mask-unit word --json
+expect_text out '"pieces_per_second"'
+score more/pretraining.json "p['steps'] == 4 and 'held_out' not in p"
+expect_code 0 pretrain --encoder lm --train b.txt.gz --max-length 20 --held-out 0 --output again --steps 2 --head-only-steps 2 --mask-unit word
+cmp more/model.safetensors again/model.safetensors || wrong "the same bits expected"
+
+# A signal ends the run behind its step, and what it has is saved.
+"$KNNBERT" pretrain --threads 1 $fresh --train a.txt --output stopped --steps 1000000 >out 2>err &
+run=$!
+until grep -q "documents: " out; do kill -0 $run || wrong "$(cat err)"; sleep 0.1; done
+sleep 0.5
+kill -TERM $run
+code=0
+wait $run || code=$?
+[ $code -eq 143 ] || { cat err; wrong "exit code $code, 143 expected"; }
+expect_text err "stopped after step"
+score stopped/pretraining.json "p['interrupted'] and p['steps'] > 0"
+[ -f stopped/model.safetensors ] || wrong "a model expected"
+
+expect_code 2 pretrain --train a.txt --output never
+expect_text err "--encoder, --vocabulary: none given"
+expect_code 2 pretrain $fresh --mask-probability 0 --train a.txt --output never
+expect_code 1 pretrain $fresh --train missing.txt --output never
+expect_text err "missing.txt"
+: >empty.txt
+expect_code 1 pretrain $fresh --train empty.txt --output never
+expect_text err "no document"
+if command -v xz >/dev/null; then
+  xz -k a.txt
+  if pretrain $fresh --train a.txt.xz --output packed --steps 1 >out 2>err; then
+    head -n 1 out >packed.first
+    pretrain $fresh --train a.txt --output plain --steps 1 | head -n 1 | cmp - packed.first || wrong "the same corpus expected"
+    head -c 200 a.txt.xz >short.txt.xz
+    expect_code 1 pretrain $fresh --train short.txt.xz --output never
+    expect_text err "ends early"
+  else
+    expect_text err "liblzma"
+  fi
+fi
