@@ -1,0 +1,73 @@
+#pragma once
+#include "knnbert/attack/result.hpp"
+#include "knnbert/io/json.hpp"
+
+namespace knnbert::inline v0_1 {
+
+namespace detail {
+
+inline OrderedJson class_probabilities(const std::vector<float>& row, const std::vector<std::string>& classes) {
+  OrderedJson json = OrderedJson::object();
+  for (std::size_t c = 0; c < row.size() && c < classes.size(); ++c) json[classes[c]] = shortest_decimal(row[c]);
+  return json;
+}
+
+}  // namespace detail
+
+/// {"status", "label", "original", "perturbed", "original_label", "perturbed_label", "original_probabilities",
+/// "perturbed_probabilities", "changed_words": [{"position", "from", "to"}], "words", "queries", "score"}, and where
+/// they are there "pair" (the first text of a pair, which stays), "similarity" and "reason". classes: of the columns.
+inline OrderedJson to_json(const AttackResult& r, const std::vector<std::string>& classes) {
+  const auto name = [&](label_t label) {
+    return label >= 0 && as_size(label) < classes.size() ? OrderedJson(classes[as_size(label)]) : OrderedJson(nullptr);
+  };
+  OrderedJson json{{"status", name_of(r.counts.status)}, {"label", name(r.label)}};
+  if (!r.fixed.empty()) json["pair"] = r.fixed;
+  json["original"] = r.original, json["perturbed"] = r.perturbed;
+  if (!r.before.empty()) {
+    json["original_label"] = name(r.label_before), json["perturbed_label"] = name(r.label_after);
+    json["original_probabilities"] = detail::class_probabilities(r.before, classes);
+    json["perturbed_probabilities"] = detail::class_probabilities(r.after, classes);
+  }
+  json["changed_words"] = OrderedJson::array();
+  for (const auto& c : r.changes)
+    json["changed_words"].push_back({{"position", c.position}, {"from", c.from}, {"to", c.to}});
+  json["words"] = r.counts.words, json["queries"] = r.counts.queries;
+  if (!r.before.empty()) json["score"] = detail::shortest_decimal(r.score);
+  if (r.counts.similarity) json["similarity"] = detail::shortest_decimal(*r.counts.similarity);
+  if (!r.reason.empty()) json["reason"] = r.reason;
+  return json;
+}
+
+/// What a summary needs of such an object.  Errors: FormatError with `where`.
+inline AttackCounts attack_counts(const Json& json, std::string_view where) {
+  AttackCounts counts;
+  const auto status = require<std::string>(json, "status", where);
+  bool known = false;
+  for (const auto s : {AttackStatus::successful, AttackStatus::failed, AttackStatus::skipped, AttackStatus::error})
+    if (status == name_of(s)) counts.status = s, known = true;
+  if (!known) raise<FormatError>("{}: status '{}' given, successful, failed, skipped or error expected", where, status);
+  counts.words = require<index_t>(json, "words", where);
+  counts.queries = require<index_t>(json, "queries", where);
+  counts.changed = std::ssize(require<std::vector<Json>>(json, "changed_words", where));
+  if (json.contains("similarity")) counts.similarity = require<float>(json, "similarity", where);
+  return counts;
+}
+
+/// TextAttack's summary, shares from 0 to 1; null for a mean of nothing.
+inline OrderedJson to_json(const AttackSummary& s) {
+  const auto value = [](const Ratio& r) { return r.defined ? OrderedJson(r.value) : OrderedJson(nullptr); };
+  return {{"number_of_successful_attacks", s.successful},
+          {"number_of_failed_attacks", s.failed},
+          {"number_of_skipped_attacks", s.skipped},
+          {"number_of_errors", s.errors},
+          {"original_accuracy", value(s.original_accuracy)},
+          {"accuracy_under_attack", value(s.accuracy_under_attack)},
+          {"attack_success_rate", value(s.success_rate)},
+          {"average_perturbed_word_share", value(s.perturbed_words)},
+          {"average_words_per_input", value(s.words)},
+          {"average_number_of_queries", value(s.queries)},
+          {"average_similarity_of_successes", value(s.similarity)}};
+}
+
+}  // namespace knnbert::inline v0_1

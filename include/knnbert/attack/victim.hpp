@@ -1,0 +1,122 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "knnbert/core/finite.hpp"
+#include "knnbert/core/matrix.hpp"
+
+namespace knnbert::inline v0_1 {
+
+/// What is attacked: texts in, probabilities [N, C] out. The same text gets the same row whatever stands beside it.
+/// Safe to call concurrently where several threads attack. Used where it exists: readable(words), the number of words
+/// of a text before the victim's length limit; the others are left alone.
+template <class V>
+concept TextVictim = requires(const V& victim, std::span<const std::string> texts) {
+  { victim(texts) } -> std::convertible_to<Matrix>;
+};
+/// The same of texts with a second text each, empty where there is none. The second one is changed.
+template <class V>
+concept PairVictim = requires(const V& victim, std::span<const std::string> texts) {
+  { victim(texts, texts) } -> std::convertible_to<Matrix>;
+};
+template <class V>
+concept Victim = TextVictim<V> || PairVictim<V>;
+
+struct QueryOptions {
+  index_t batch_size = 32;  ///< texts that the victim gets at a time
+  index_t most = 0;         ///< queries for one example; 0: no limit
+};
+
+namespace detail {
+
+/// Thrown when the next queries would be more than the options allow.
+struct BudgetReached {};
+
+/// The texts of one example that a victim was asked for, counted. A text that was asked before is answered from memory
+/// and counted all the same, as the papers count.
+template <Victim V>
+class Queries {
+ public:
+  /// fixed: the first text of a pair, which stays; empty for texts without a second one.
+  Queries(const V& victim, const QueryOptions& options, std::string fixed)
+      : victim_(victim), options_(options), fixed_(std::move(fixed)) {
+    if (options.batch_size < 1)
+      raise<OptionError>("QueryOptions::batch_size: {} given, at least 1 expected", options.batch_size);
+    if (!PairVictim<V> && !fixed_.empty())
+      raise<OptionError>("Attack: a pair of texts given, but the victim takes one");
+  }
+
+  index_t count() const { return count_; }
+
+  /// Probabilities of n texts, text(i) each, which are made when they are asked.  Errors: what the victim throws;
+  /// ShapeError, NonFiniteError for what is no [N, C] of probabilities.
+  template <class Text>
+  std::vector<std::vector<float>> operator()(index_t n, Text&& text) {
+    if (options_.most > 0 && n > options_.most - count_) throw BudgetReached{};
+    std::vector<std::vector<float>> answers;
+    for (index_t first = 0; first < n; first += options_.batch_size) {
+      std::vector<std::string> asked;
+      for (index_t i = first; i < std::min(n, first + options_.batch_size); ++i) asked.push_back(text(i));
+      count_ += std::ssize(asked);
+      remember(asked);
+      for (const auto& one : asked) answers.push_back(known_.at(one));
+      if (remembered_ > most_remembered) known_.clear(), remembered_ = 0;
+    }
+    return answers;
+  }
+
+ private:
+  static constexpr std::size_t most_remembered = std::size_t{1} << 24;  // bytes of texts
+
+  void remember(const std::vector<std::string>& asked) {
+    std::vector<std::string> unknown;
+    for (const auto& text : asked)
+      if (known_.try_emplace(text).second) unknown.push_back(text);
+    if (unknown.empty()) return;
+    const Matrix rows = ask(unknown);
+    if (rows.rows() != std::ssize(unknown))
+      raise<ShapeError>("Victim: {} rows of {} texts given", rows.rows(), unknown.size());
+    if (classes_ < 0) classes_ = rows.cols();
+    if (rows.cols() != classes_)
+      raise<ShapeError>("Victim: {} classes given, {} as before expected", rows.cols(), classes_);
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+      const auto row = rows.row(static_cast<index_t>(i));
+      require_probabilities(row);
+      known_[unknown[i]].assign(row.begin(), row.end());
+      remembered_ += unknown[i].size();
+    }
+  }
+
+  Matrix ask(std::span<const std::string> texts) const {
+    if constexpr (PairVictim<V>) {
+      const bool pair = !fixed_.empty();
+      const std::vector<std::string> others(texts.size(), fixed_);
+      return pair ? victim_(std::span<const std::string>(others), texts)
+                  : victim_(texts, std::span<const std::string>(others));
+    } else {
+      return victim_(texts);
+    }
+  }
+
+  static void require_probabilities(std::span<const float> row) {
+    constexpr float rounding = 1e-3f;
+    for (const float p : row)
+      if (!(p >= -rounding && p <= 1 + rounding))
+        raise<NonFiniteError>("Victim: {} given, a probability expected", std::isnan(p) ? "NaN" : format("{}", p));
+  }
+
+  const V& victim_;
+  QueryOptions options_;
+  std::string fixed_;
+  std::unordered_map<std::string, std::vector<float>> known_;
+  std::size_t remembered_ = 0;
+  index_t count_ = 0, classes_ = -1;
+};
+
+}  // namespace detail
+
+}  // namespace knnbert::inline v0_1
