@@ -4,9 +4,10 @@
 
 UCD holds one folder a version, with files as in https://www.unicode.org/Public/VERSION/ucd/:
     8.0.0/UnicodeData.txt                                 categories: punctuation, marks, control characters
-    9.0.0/UnicodeData.txt                                 canonical decompositions and combining classes
+    9.0.0/UnicodeData.txt, DerivedNormalizationProps.txt  decompositions, compositions and combining classes
     16.0.0/UnicodeData.txt, DerivedCoreProperties.txt     word characters (\\w of UTS 18), letters and numbers (\\p{L}, \\p{N})
     17.0.0/UnicodeData.txt, SpecialCasing.txt             lower case, white space
+    17.0.0/GraphemeBreakProperty.txt, emoji-data.txt, DerivedCoreProperties.txt      grapheme clusters
 The four versions are those of tokenizers 0.23, whose parts are built on different libraries; comparing all code points
 with that program (tests/reference/tokens.py) shows it when a later release moves to another version.
 """
@@ -34,12 +35,18 @@ def lines(path):
             yield fields
 
 
+def code_range(field):
+    """Code points of FIRST or FIRST..LAST."""
+    first, _, last = field.partition("..")
+    return range(int(first, 16), int(last or first, 16) + 1)
+
+
 class Database:
     """UnicodeData.txt of one version: category, combining class, decomposition and lower case by code point."""
 
     def __init__(self, folder):
         self.category = ["Cn"] * CODE_POINTS
-        self.combining_class, self.decomposition, self.lower = {}, {}, {}
+        self.combining_class, self.decomposition, self.compatibility, self.lower = {}, {}, {}, {}
         first = None
         for fields in lines(folder / "UnicodeData.txt"):
             code, name = int(fields[0], 16), fields[1]
@@ -51,8 +58,9 @@ class Database:
             first = None
             if fields[3] != "0":
                 self.combining_class[code] = int(fields[3])
-            if fields[5] and not fields[5].startswith("<"):
-                self.decomposition[code] = [int(part, 16) for part in fields[5].split()]
+            if fields[5]:
+                kind = self.compatibility if fields[5].startswith("<") else self.decomposition
+                kind[code] = [int(part, 16) for part in fields[5].split("> ")[-1].split()]
             if fields[13] and int(fields[13], 16) != code:
                 self.lower[code] = int(fields[13], 16)
 
@@ -201,6 +209,63 @@ def write_classes(folder, database):
     write(folder / "unicode_class_table.hpp", "9.0.0", body)
 
 
+def compatibility_runs(full):
+    """[first, last, stride, text]: code points that have the same text, or texts whose first character counts up."""
+    found = []
+    for code in sorted(full):
+        text = full[code]
+        if found:
+            first, last, stride, start = found[-1]
+            step = text[0] - start[0]
+            if last == code - 1 and text[1:] == start[1:] and step in ((0, 1) if stride is None else (stride * (code - first),)):
+                found[-1][1:3] = code, step if stride is None else stride
+                continue
+        found.append([code, code, None, text])
+    return found
+
+
+def write_compatibility(folder, full):
+    """Of characters whose compatibility decomposition is not the canonical one, the whole decomposition."""
+    runs, pool = compatibility_runs(full), []
+    for text in sorted({tuple(run[3]) for run in runs}, key=lambda text: (-len(text), text)):
+        if not any(tuple(pool[at:at + len(text)]) == text for at in range(len(pool))):
+            pool += text
+    about = "Sorted: first; (count * 2 + whether texts count up) * 32 + length; place."
+    for name, title, plane in (("", "below U+10000", 0), ("wide_", "from U+10000 on, less that", 1)):
+        rows = [(first & 0xFFFF, ((last - first + 1) * 2 + (stride or 0)) * 32 + len(text),
+                 next(at for at in range(len(pool)) if tuple(pool[at:at + len(text)]) == tuple(text)))
+                for first, last, stride, text in runs if first >> 16 == plane]
+        assert max(max(row) for row in rows) < 0x10000
+        body = array(f"std::uint16_t {name}compatibility_runs[3 * {len(rows)}]", (",".join(map(str, row)) for row in rows),
+                     f"Characters {title}. {about}")
+        if plane:
+            body = array(f"std::uint16_t compatibility_texts[{len(pool)}]", map(str, pool), "Decompositions.") + body
+        write(folder / f"unicode_{name}compatibility_table.hpp", "9.0.0", body)
+
+
+def write_composed(folder, database, excluded):
+    pairs = sorted(code for code, parts in database.decomposition.items() if len(parts) == 2)
+    order = sorted((place for place, code in enumerate(pairs) if code not in excluded),
+                   key=lambda place: database.decomposition[pairs[place]])
+    body = array(f"std::uint16_t composition_order[{len(order)}]", map(str, order),
+                 "Places in compositions of those that compose, by their parts.")
+    starters = sorted({parts[1] for code, parts in database.decomposition.items()
+                       if len(parts) == 2 and code not in excluded and parts[1] not in database.combining_class})
+    body += array(f"char32_t composing_starters[{len(starters)}]", map(str, starters),
+                  "Sorted; second parts without a combining class.")
+    write(folder / "unicode_composed_table.hpp", "9.0.0", body)
+
+
+def whole_decomposition(code, database):
+    parts = database.decomposition.get(code) or database.compatibility.get(code)
+    return [last for part in parts for last in whole_decomposition(part, database)] if parts else [code]
+
+
+def uses_compatibility(code, database):
+    return code in database.compatibility or any(uses_compatibility(part, database)
+                                                 for part in database.decomposition.get(code, ()))
+
+
 def write_case(folder, database, special):
     changed = {code: mapping for code, mapping in special.items() if len(mapping) > 1}
     assert changed == {0x130: [0x69, 0x307]}  # unicode.hpp spells it out
@@ -233,6 +298,30 @@ def write_letters(folder, database):
     write(folder / "unicode_letter_table.hpp", "16.0.0", body)
 
 
+def write_graphemes(folder, members):
+    """Ranges of the classes that unicode_grapheme.hpp names in this order; Hangul syllables are told by arithmetic."""
+    names = ("Control", "Extend", "Linker", "ZWJ", "Regional_Indicator", "Prepend", "SpacingMark", "L", "V", "T",
+             "Extended_Pictographic", "Consonant")
+    kind = {}
+    for number, name in enumerate(names, 1):
+        kind.update((code, number) for code in members[name] if name != "Linker" or code in members["Extend"])
+    rows = class_ranges(kind)
+    body = ["struct GraphemeRange { char32_t first, last; std::uint8_t kind; };", ""]
+    body += array(f"GraphemeRange grapheme_ranges[{len(rows)}]", records(rows),
+                  "Sorted; classes other than 0 but LV and LVT, numbered as in unicode_grapheme.hpp.")
+    write(folder / "unicode_grapheme_table.hpp", "17.0.0", body)
+
+
+def members_of(folder):
+    """Code points by the properties that grapheme clusters depend on."""
+    members = {}
+    for name in ("GraphemeBreakProperty", "emoji-data", "DerivedCoreProperties"):
+        for fields in lines(folder / f"{name}.txt"):
+            if fields[1:] != ["InCB", "Extend"]:
+                members.setdefault(fields[-1], set()).update(code_range(fields[0]))
+    return members
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
@@ -242,8 +331,7 @@ def main():
     alphabetic = set()
     for fields in lines(source / "16.0.0" / "DerivedCoreProperties.txt"):
         if fields[1] == "Alphabetic":
-            first, _, last = fields[0].partition("..")
-            alphabetic.update(range(int(first, 16), int(last or first, 16) + 1))
+            alphabetic.update(code_range(fields[0]))
     special = {int(fields[0], 16): [int(part, 16) for part in fields[1].split()]
                for fields in lines(source / "17.0.0" / "SpecialCasing.txt") if not any(fields[4:])}
     write_properties(output, properties(categories, decompositions, casing))
@@ -252,6 +340,12 @@ def main():
     write_case(output, casing, special)
     write_words(output, words, alphabetic)
     write_letters(output, words)
+    write_compatibility(output, {code: whole_decomposition(code, decompositions) for code in range(CODE_POINTS)
+                                 if uses_compatibility(code, decompositions)})
+    excluded = {code for fields in lines(source / "9.0.0" / "DerivedNormalizationProps.txt")
+                if fields[1] == "Full_Composition_Exclusion" for code in code_range(fields[0])}
+    write_composed(output, decompositions, excluded)
+    write_graphemes(output, members_of(source / "17.0.0"))
 
 
 if __name__ == "__main__":
