@@ -8,6 +8,7 @@ struct Batch;
 class Dataset;
 class WordPiece;
 class BytePairEncoding;
+class Unigram;
 class AnyTokenizer;
 struct ClassifierOptions;
 struct TrainerOptions;

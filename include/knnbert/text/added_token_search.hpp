@@ -1,4 +1,6 @@
 #pragma once
+#include <type_traits>
+
 #include "knnbert/text/added_tokens.hpp"
 #include "knnbert/text/white_space.hpp"
 
@@ -39,8 +41,10 @@ inline void AddedTokenMatcher::operator()(std::string_view text, OnText&& on_tex
     if (pattern->matches && (!pattern->token.single_word || stands_alone(text, at, end))) {
       const auto first = pattern->token.strip_left ? unicode::space_before(text, done, at) : at;
       if (done < first) on_text(text.substr(done, first - done));
-      on_token(pattern->token.id);
       done = pattern->token.strip_right ? unicode::space_after(text, end) : end;
+      if constexpr (std::is_invocable_v<OnToken&, token_t, std::string_view>)
+        on_token(pattern->token.id, text.substr(first, done - first));
+      else on_token(pattern->token.id);
     }
     at = end;
   }

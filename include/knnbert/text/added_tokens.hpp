@@ -39,7 +39,8 @@ class AddedTokenMatcher {
 
   bool empty() const { return patterns_.empty(); }
 
-  /// Calls on_token(id) for each match and on_text(part) for what is between them, in order.
+  /// Calls on_token(id), or on_token(id, part) with the part that it takes, for each match and on_text(part) for what
+  /// is between them, in order.
   /// Defined in added_token_search.hpp.
   template <class OnText, class OnToken>
   void operator()(std::string_view text, OnText&& on_text, OnToken&& on_token) const;

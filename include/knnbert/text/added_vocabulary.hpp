@@ -1,10 +1,10 @@
 #pragma once
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "knnbert/text/added_tokens.hpp"
-#include "knnbert/text/normalizer.hpp"
 #include "knnbert/text/vocabulary.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -12,9 +12,11 @@ namespace knnbert::inline v0_1 {
 /// Added tokens beside a vocabulary: their names and ids, and what finds them in text.
 class AddedVocabulary {
  public:
-  /// Errors: OptionError for a token whose id belongs to another one.
+  /// The normalizer has normalize(text).  Errors: OptionError for a token whose id belongs to another one.
+  template <class AnyNormalizer>
   AddedVocabulary(const Vocabulary& vocabulary, const std::vector<AddedToken>& tokens, AddedTokenMatching matching,
-                  const Normalizer& normalizer);
+                  const AnyNormalizer& normalizer)
+      : AddedVocabulary(vocabulary, tokens, matching, normalized_contents(tokens, normalizer)) {}
 
   index_t size() const { return size_; }  ///< ids of the vocabulary and of added tokens are below
   const AddedTokenMatcher& raw() const { return raw_; }
@@ -27,6 +29,18 @@ class AddedVocabulary {
   std::string_view token(token_t id) const;
 
  private:
+  /// [tokens], empty for those that are looked for in the raw text.
+  template <class AnyNormalizer>
+  static std::vector<std::string> normalized_contents(const std::vector<AddedToken>& tokens,
+                                                      const AnyNormalizer& normalizer) {
+    std::vector<std::string> contents;
+    for (const auto& token : tokens)
+      contents.push_back(token.normalized ? normalizer.normalize(token.content) : std::string());
+    return contents;
+  }
+
+  AddedVocabulary(const Vocabulary& vocabulary, const std::vector<AddedToken>& tokens, AddedTokenMatching matching,
+                  const std::vector<std::string>& normalized);
   void add_names(const Vocabulary& vocabulary, const std::vector<AddedToken>& tokens);
 
   Vocabulary names_;

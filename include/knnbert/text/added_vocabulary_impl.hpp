@@ -36,18 +36,19 @@ inline void AddedVocabulary::add_names(const Vocabulary& vocabulary, const std::
 }
 
 KNNBERT_INLINE AddedVocabulary::AddedVocabulary(const Vocabulary& vocabulary, const std::vector<AddedToken>& tokens,
-                                                AddedTokenMatching matching, const Normalizer& normalizer)
+                                                AddedTokenMatching matching, const std::vector<std::string>& contents)
     : size_(vocabulary.size()) {
   add_names(vocabulary, tokens);
   const auto is_wanted = [&](const AddedToken& token) { return matching == AddedTokenMatching::all || !token.special; };
   if (matching == AddedTokenMatching::none || std::none_of(tokens.begin(), tokens.end(), is_wanted)) return;
   std::vector<AddedTokenMatcher::Pattern> raw, normalized;
   for (const bool special : {true, false}) {
-    for (const auto& token : tokens) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const auto& token = tokens[i];
       if (token.special != special) continue;
       auto& patterns = token.normalized ? normalized : raw;
       patterns.push_back({token, is_wanted(token)});
-      if (token.normalized) patterns.back().token.content = normalizer.normalize(token.content);
+      if (token.normalized) patterns.back().token.content = contents[i];
     }
   }
   raw_ = AddedTokenMatcher(std::move(raw));

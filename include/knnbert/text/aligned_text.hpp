@@ -3,6 +3,8 @@
 #include <string_view>
 #include <vector>
 
+#include "knnbert/io/utf8.hpp"
+
 namespace knnbert::inline v0_1 {
 
 /// Bytes [begin, end) of a text.
@@ -23,6 +25,18 @@ struct AlignedView {
   /// What [first, last), not empty, comes from.
   ByteSpan origin(std::size_t first, std::size_t last) const { return {origins[first].begin, origins[last - 1].end}; }
 };
+
+/// Calls on_character(code, part) for each character of UTF-8.
+template <class OnCharacter>
+void each_character(AlignedView from, OnCharacter&& on_character) {
+  const char* const begin = from.text.data();
+  const char* const end = begin + from.text.size();
+  for (const char* at = begin; at != end;) {
+    const auto first = static_cast<std::size_t>(at - begin);
+    const auto code = unicode::decode(at, end);
+    on_character(code, from.part(first, static_cast<std::size_t>(at - begin)));
+  }
+}
 
 /// The same, to be written. The first byte of what replaces something comes from all of it, the others from its end, so
 /// that parts of the text have origins that do not overlap.

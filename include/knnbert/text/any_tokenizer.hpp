@@ -7,20 +7,23 @@
 #include <vector>
 
 #include "knnbert/text/byte_pair_encoding.hpp"
+#include "knnbert/text/unigram.hpp"
 #include "knnbert/text/wordpiece.hpp"
 
 namespace knnbert::inline v0_1 {
 
-/// The tokenizer that a directory has, BERT's WordPiece or RoBERTa's byte-level BPE.  Thread-safe.
+/// The tokenizer that a directory has: BERT's WordPiece, RoBERTa's byte-level BPE or SentencePiece's unigram model.
+/// Thread-safe.
 class AnyTokenizer {
  public:
-  using Held = std::variant<WordPiece, BytePairEncoding>;
+  using Held = std::variant<WordPiece, BytePairEncoding, Unigram>;
 
   AnyTokenizer(WordPiece tokenizer) : held_(std::move(tokenizer)) {}
   AnyTokenizer(BytePairEncoding tokenizer) : held_(std::move(tokenizer)) {}
+  AnyTokenizer(Unigram tokenizer) : held_(std::move(tokenizer)) {}
 
   /// Reads the one that tokenizer.json describes, else vocab.txt, else vocab.json and merges.txt.
-  /// Errors: IoError; FormatError, also for other models, such as Unigram.
+  /// Errors: IoError; FormatError, also for other models, such as WordLevel.
   static AnyTokenizer load(const std::filesystem::path& directory,
                            AddedTokenMatching matching = AddedTokenMatching::ordinary);
 
@@ -36,7 +39,10 @@ class AnyTokenizer {
   std::string_view token(token_t id) const;
   std::optional<token_t> find(std::string_view token) const;
 
-  std::string_view name() const { return std::holds_alternative<WordPiece>(held_) ? "WordPiece" : "BytePairEncoding"; }
+  std::string_view name() const {
+    constexpr std::string_view names[] = {"WordPiece", "BytePairEncoding", "Unigram"};
+    return names[held_.index()];
+  }
   const Held& held() const { return held_; }
 
  private:

@@ -8,15 +8,16 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-inline bool holds_byte_pairs(const std::filesystem::path& directory) {
+/// As tokenizer.json calls the types of models.
+inline std::string model_type_of(const std::filesystem::path& directory) {
   if (const auto whole = directory / "tokenizer.json"; committed_exists(whole)) {
     const auto type = tokenizer_model_type(whole);
-    if (type != "BPE" && type != "WordPiece")
-      raise<FormatError>("{}: model: type '{}' given, WordPiece or BPE expected", whole.string(), type);
-    return type == "BPE";
+    if (type != "BPE" && type != "WordPiece" && type != "Unigram")
+      raise<FormatError>("{}: model: type '{}' given, WordPiece, BPE or Unigram expected", whole.string(), type);
+    return type;
   }
-  if (committed_exists(directory / "vocab.txt")) return false;
-  if (committed_exists(directory / "vocab.json") && committed_exists(directory / "merges.txt")) return true;
+  if (committed_exists(directory / "vocab.txt")) return "WordPiece";
+  if (committed_exists(directory / "vocab.json") && committed_exists(directory / "merges.txt")) return "BPE";
   raise<IoError>("{}: no tokenizer.json, vocab.txt, or vocab.json and merges.txt there", directory.string());
 }
 
@@ -24,7 +25,9 @@ inline bool holds_byte_pairs(const std::filesystem::path& directory) {
 
 KNNBERT_INLINE AnyTokenizer AnyTokenizer::load(const std::filesystem::path& directory, AddedTokenMatching matching) {
   require_folder(directory, "a folder with a tokenizer");
-  if (detail::holds_byte_pairs(directory)) return BytePairEncoding::load(directory, matching);
+  const auto type = detail::model_type_of(directory);
+  if (type == "BPE") return BytePairEncoding::load(directory, matching);
+  if (type == "Unigram") return Unigram::load(directory, matching);
   return WordPiece::load(directory, matching);
 }
 

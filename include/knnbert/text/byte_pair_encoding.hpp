@@ -10,6 +10,7 @@
 #include "knnbert/text/byte_pair_encoder.hpp"
 #include "knnbert/text/byte_pair_options.hpp"
 #include "knnbert/text/concept.hpp"
+#include "knnbert/text/normalizer.hpp"
 
 namespace knnbert::inline v0_1 {
 

@@ -14,7 +14,7 @@ namespace knnbert::inline v0_1 {
 /// double array of Darts-clone), and the replacements, each ended by a zero byte.
 class CharacterMap {
  public:
-  /// Errors: OptionError for a map that is cut off, whose trie leads outside of it, or whose replacements are not UTF-8.
+  /// Errors: OptionError for a map that is cut off, whose trie leads outside of it or whose replacements are not UTF-8.
   explicit CharacterMap(std::string bytes);
 
   const std::string& bytes() const { return bytes_; }

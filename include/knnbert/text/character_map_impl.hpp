@@ -82,15 +82,10 @@ inline void CharacterMap::replace(AlignedView from, AlignedText& to) const {
   constexpr std::size_t longest = 5;
   if (from.text.size() <= longest)
     if (const auto place = find(from.text)) return to.replace(from, replacement(*place));
-  const char* const begin = from.text.data();
-  const char* const end = begin + from.text.size();
-  for (const char* at = begin; at != end;) {
-    const auto first = static_cast<std::size_t>(at - begin);
-    unicode::decode(at, end);
-    const auto character = from.part(first, static_cast<std::size_t>(at - begin));
+  each_character(from, [&](char32_t, AlignedView character) {
     if (const auto place = find(character.text)) to.replace(character, replacement(*place));
     else to.keep(character);
-  }
+  });
 }
 
 KNNBERT_INLINE void CharacterMap::operator()(AlignedView from, AlignedText& to) const {

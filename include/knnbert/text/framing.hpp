@@ -7,6 +7,7 @@
 #include "knnbert/core/error.hpp"
 #include "knnbert/text/added_vocabulary.hpp"
 #include "knnbert/text/concept.hpp"
+#include "knnbert/text/normalizer.hpp"
 
 /// What tokenizers share around the pieces of their texts: special tokens and truncation.
 namespace knnbert::inline v0_1::detail {

@@ -10,18 +10,6 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-/// Calls on_character(code, part) for each character of UTF-8.
-template <class OnCharacter>
-void each_character(AlignedView from, OnCharacter&& on_character) {
-  const char* const begin = from.text.data();
-  const char* const end = begin + from.text.size();
-  for (const char* at = begin; at != end;) {
-    const auto first = static_cast<std::size_t>(at - begin);
-    const auto code = unicode::decode(at, end);
-    on_character(code, from.part(first, static_cast<std::size_t>(at - begin)));
-  }
-}
-
 inline void lowercase_characters(AlignedView from, AlignedText& to) {
   std::string lower;
   each_character(from, [&](char32_t code, AlignedView part) {

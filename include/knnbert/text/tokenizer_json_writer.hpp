@@ -1,6 +1,4 @@
 #pragma once
-#include <tuple>
-
 #include "knnbert/text/tokenizer_writer_parts.hpp"
 #include "knnbert/text/wordpiece_options.hpp"
 
@@ -19,25 +17,6 @@ inline OrderedJson model_json(const Vocabulary& vocabulary, const WordPieceOptio
           {"vocab", vocabulary_json(vocabulary)}};
 }
 
-inline OrderedJson template_json(const WordPieceOptions& options, const SpecialTokens& special) {
-  const auto piece = [](const char* kind, const std::string& id, int segment) {
-    return OrderedJson{{kind, {{"id", id}, {"type_id", segment}}}};
-  };
-  const auto token = [](const std::string& name, token_t id) {
-    return OrderedJson{{"id", name}, {"ids", {id}}, {"tokens", {name}}};
-  };
-  const auto& [cls, sep] = std::tie(options.classify_token, options.separate_token);
-  auto single =
-      OrderedJson::array({piece("SpecialToken", cls, 0), piece("Sequence", "A", 0), piece("SpecialToken", sep, 0)});
-  auto pair = single;
-  pair.push_back(piece("Sequence", "B", 1));
-  pair.push_back(piece("SpecialToken", sep, 1));
-  return {{"type", "TemplateProcessing"},
-          {"single", std::move(single)},
-          {"pair", std::move(pair)},
-          {"special_tokens", {{cls, token(cls, special.classify)}, {sep, token(sep, special.separate)}}}};
-}
-
 /// Content of tokenizer.json.
 inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceOptions& options,
                                   const SpecialTokens& special) {
@@ -53,7 +32,7 @@ inline OrderedJson tokenizer_json(const Vocabulary& vocabulary, const WordPieceO
             {"strip_accents", accents_json(normalizer)},
             {"lowercase", normalizer.lowercase}}},
           {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-          {"post_processor", template_json(options, special)},
+          {"post_processor", template_json(options, special, true)},
           {"decoder", {{"type", "WordPiece"}, {"prefix", options.prefix}, {"cleanup", true}}},
           {"model", model_json(vocabulary, options)}};
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "knnbert/io/json.hpp"
@@ -37,6 +38,29 @@ inline OrderedJson vocabulary_json(const Vocabulary& vocabulary) {
 inline OrderedJson truncation_json(index_t max_length) {
   if (max_length == 0) return {};
   return {{"direction", "Right"}, {"max_length", max_length}, {"strategy", "LongestFirst"}, {"stride", 0}};
+}
+
+/// The framing of texts and pairs: BERT's, of two segments, or RoBERTa's.
+template <class Options>
+OrderedJson template_json(const Options& options, const SpecialTokens& special, bool segments) {
+  const auto piece = [](const char* kind, const std::string& id, int segment) {
+    return OrderedJson{{kind, {{"id", id}, {"type_id", segment}}}};
+  };
+  const auto token = [](const std::string& name, token_t id) {
+    return OrderedJson{{"id", name}, {"ids", {id}}, {"tokens", {name}}};
+  };
+  const auto &cls = options.classify_token, &sep = options.separate_token;
+  const int second = segments ? 1 : 0;
+  auto single =
+      OrderedJson::array({piece("SpecialToken", cls, 0), piece("Sequence", "A", 0), piece("SpecialToken", sep, 0)});
+  auto pair = single;
+  if (!segments) pair.push_back(piece("SpecialToken", sep, 0));
+  pair.push_back(piece("Sequence", "B", second));
+  pair.push_back(piece("SpecialToken", sep, second));
+  return {{"type", "TemplateProcessing"},
+          {"single", std::move(single)},
+          {"pair", std::move(pair)},
+          {"special_tokens", {{cls, token(cls, special.classify)}, {sep, token(sep, special.separate)}}}};
 }
 
 /// What every tokenizer_config.json ends with: names of special tokens, added tokens, the longest text.
