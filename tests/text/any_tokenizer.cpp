@@ -52,9 +52,9 @@ TEST_CASE("any tokenizer gives what the one that it holds gives") {
 
 TEST_CASE("models of other sorts are refused by their type") {
   const TemporaryFolder folder;
-  folder.file("tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
-  CHECK(
-      contains(error_of_any(folder.path()), "tokenizer.json: model: type 'Unigram' given, WordPiece or BPE expected"));
+  folder.file("tokenizer.json", R"({"model": {"type": "WordLevel", "vocab": {}}})");
+  CHECK(contains(error_of_any(folder.path()),
+                 "tokenizer.json: model: type 'WordLevel' given, WordPiece, BPE or Unigram expected"));
   folder.file("tokenizer.json", R"({"model": {"vocab": {"type": [{"type": "BPE"}]}, "type": "WordLevel"}})");
   CHECK(contains(error_of_any(folder.path()), "type 'WordLevel' given"));
   folder.file("tokenizer.json", R"({"decoder": {"type": "BPE"}, "model": {"vocab": 1}})");

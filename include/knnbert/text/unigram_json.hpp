@@ -19,6 +19,12 @@ struct UnigramDescription : TokenizerDescription<UnigramOptions> {
 
 namespace detail {
 
+/// Of equal pieces the last one counts: a special one must not have any other id.
+inline void require_one_id(const UnigramDescription& description, const std::string& name, const std::string& where) {
+  if (const auto count = std::count(description.tokens.begin(), description.tokens.end(), name); count > 1)
+    raise<FormatError>("{}: piece '{}' has {} ids, one expected", where, name, count);
+}
+
 inline void read_model(const Json& json, UnigramDescription& description, const std::string& where) {
   require_type(json, "Unigram", where);
   const auto pieces = where + ": vocab";
@@ -33,8 +39,7 @@ inline void read_model(const Json& json, UnigramDescription& description, const 
   const auto& tokens = description.tokens;
   if (unknown >= tokens.size())
     raise<FormatError>("{}: unk_id: {} given, below the {} pieces expected", where, unknown, tokens.size());
-  if (std::find(tokens.begin() + static_cast<index_t>(unknown) + 1, tokens.end(), tokens[unknown]) != tokens.end())
-    raise<FormatError>("{}: unk_id: piece '{}' given, which has another id too", where, tokens[unknown]);
+  require_one_id(description, tokens[unknown], where + ": unk_id");
   description.options.unknown_token = tokens[unknown];
   description.options.byte_fallback = optional_value(json, "byte_fallback", false, where);
 }
@@ -151,8 +156,10 @@ inline void read_tokenizer_json(const std::filesystem::path& path, UnigramDescri
   detail::read_steps(detail::json_part(json, "pre_tokenizer", where), "pretokenizers", add_splitting,
                      where + ": pre_tokenizer");
   detail::read_additions(json, options, where);
-  detail::read_post_processor(detail::json_part(json, "post_processor", where), description,
-                              where + ": post_processor");
+  const auto post_processor = where + ": post_processor";
+  detail::read_post_processor(detail::json_part(json, "post_processor", where), description, post_processor);
+  for (const auto& name : {options.classify_token, options.separate_token})
+    detail::require_one_id(description, name, post_processor);
 }
 
 }  // namespace knnbert::inline v0_1
