@@ -5,7 +5,8 @@ using namespace knnbert_test;
 
 namespace {
 
-constexpr const char* random_models[] = {"tiny", "odd", "wide", "gelu_new", "relu", "epsilon", "distilbert", "roberta"};
+constexpr const char* random_models[] = {"tiny",    "odd",        "wide",    "gelu_new",   "relu",
+                                         "epsilon", "distilbert", "roberta", "xlm_roberta"};
 
 std::optional<std::filesystem::path> reference_folder() {
   const auto found = folder("KNNBERT_REFERENCE");

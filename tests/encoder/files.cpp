@@ -174,7 +174,7 @@ TEST_CASE("encoder files: old names of normalizations, tensors nobody asks for")
 
 TEST_CASE("encoder files: configurations that are refused") {
   CHECK(contains(error_after_edit("\"model_type\": \"bert\"", "\"model_type\": \"electra\""),
-                 "model_type 'electra' given, bert or distilbert or roberta expected"));
+                 "model_type 'electra' given, bert or distilbert or roberta or xlm-roberta expected"));
   CHECK(contains(error_after_edit("\"absolute\"", "\"relative_key\""), "position_embedding_type 'relative_key' given"));
   CHECK(contains(error_after_edit("\"gelu\"", "\"silu\""), "hidden_act 'silu' given, gelu, gelu_new"));
   CHECK(contains(error_after_edit("\"hidden_size\": 20", "\"hidden_size\": \"20\""), "hidden_size"));

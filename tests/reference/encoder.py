@@ -86,7 +86,7 @@ def hidden_states(states):
 
 def random_rows(config, seed):
     """Ids and segments of texts of 1 token up to all positions; every second text is a pair."""
-    most = config.max_position_embeddings - (2 if config.model_type == "roberta" else 0)
+    most = config.max_position_embeddings - (2 if config.model_type in ("roberta", "xlm-roberta") else 0)
     lengths = [1, 2, 3, 5, 14, 15, 28, 31, 32, 33, 47, most]
     draw = generator(seed)
     rows = [torch.randint(FIRST_WORD_ID, config.vocab_size, (length,), generator=draw).tolist() for length in lengths]

@@ -5,7 +5,7 @@ import shutil
 
 import torch
 from safetensors.torch import save_file
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel
 
 from common import generator
 
@@ -30,12 +30,14 @@ def configurations():
         "roberta": RobertaConfig(**SMALL, type_vocab_size=1, layer_norm_eps=1e-5),
         "distilbert": DistilBertConfig(dim=48, n_heads=3, hidden_dim=80, n_layers=2, max_position_embeddings=64,
                                        vocab_size=120),
+        "xlm_roberta": XLMRobertaConfig(**SMALL, type_vocab_size=1, layer_norm_eps=1e-5),
     }
 
 
 def random_encoder(config, seed):
     """Every parameter is random, biases and LayerNorm too, and attention is far from uniform."""
-    kind = {"bert": BertModel, "roberta": RobertaModel, "distilbert": DistilBertModel}[config.model_type]
+    kind = {"bert": BertModel, "roberta": RobertaModel, "xlm-roberta": XLMRobertaModel,
+            "distilbert": DistilBertModel}[config.model_type]
     config._attn_implementation = "eager"
     model = kind(config).eval()
     draw = generator(seed)

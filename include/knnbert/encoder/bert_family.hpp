@@ -103,6 +103,16 @@ inline constexpr BertFamily roberta_family{.model_type = "roberta",
                                            .skips_positions = true,
                                            .drops_attention_output = true};
 
-inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family, &roberta_family};
+/// Conneau et al. 2020, as transformers' XLMRobertaModel: RoBERTa under another name.
+inline constexpr BertFamily xlm_roberta_family = [] {
+  auto family = roberta_family;
+  family.model_type = "xlm-roberta";
+  family.architecture = "XLMRobertaModel";
+  family.sequence_architecture = "XLMRobertaForSequenceClassification";
+  return family;
+}();
+
+inline constexpr const BertFamily* bert_families[] = {&bert_family, &distilbert_family, &roberta_family,
+                                                      &xlm_roberta_family};
 
 }  // namespace knnbert::inline v0_1
