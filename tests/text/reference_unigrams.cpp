@@ -13,10 +13,10 @@ const std::string unigram_text_names[] = {"random", "clusters", "spaces", "words
 
 /// Those that were made; the ones with SentencePiece's map need its package.
 std::vector<std::string> unigram_kinds(const std::filesystem::path& place) {
-  std::vector<std::string> kinds{"plain", "nfkc", "whole", "cut"};
-  if (std::filesystem::exists(place / "xlmr")) kinds.insert(kinds.end(), {"xlmr", "deberta"});
+  std::vector<std::string> made{"plain", "nfkc", "whole", "cut"};
+  if (std::filesystem::exists(place / "xlmr")) made.insert(made.end(), {"xlmr", "deberta"});
   else WARN("skipped: the dumps were made without the package sentencepiece");
-  return kinds;
+  return made;
 }
 
 std::vector<char32_t> code_points_of(const std::string& kind) {

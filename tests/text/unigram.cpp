@@ -12,25 +12,28 @@ using namespace knnbert_test;
 
 namespace {
 
-using Pieces = std::vector<std::string>;
+using UnigramPieces = std::vector<std::string>;
 
 /// <s> 0, <pad> 1, </s> 2, <unk> 3, <mask> 4.
-const Pieces few_pieces{"<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u2581", "a", "b", "ab", "\u2581a", "bc", "abc"};
+const UnigramPieces few_pieces{"<s>", "<pad>", "</s>", "<unk>",   "<mask>", "\u2581",
+                               "a",   "b",     "ab",   "\u2581a", "bc",     "abc"};
 const std::vector<double> few_scores{0, 0, 0, 0, 0, -2, -3, -3, -4, -4, -5, -9};
 
-Unigram few(UnigramOptions options = {}) { return Unigram(Vocabulary(few_pieces), few_scores, std::move(options)); }
+Unigram few_unigram(UnigramOptions options = {}) {
+  return Unigram(Vocabulary(few_pieces), few_scores, std::move(options));
+}
 
-Pieces pieces_of(const Unigram& tokenizer, std::string_view text) {
+UnigramPieces unigram_pieces(const Unigram& tokenizer, std::string_view text) {
   std::vector<token_t> ids;
   tokenizer.encode_words(text, ids);
-  Pieces pieces;
+  UnigramPieces pieces;
   for (const auto id : ids) pieces.emplace_back(tokenizer.token(id));
   return pieces;
 }
 
 /// What each piece stands for.
-Pieces parts_of(const Unigram& tokenizer, std::string_view text) {
-  Pieces parts;
+UnigramPieces unigram_parts(const Unigram& tokenizer, std::string_view text) {
+  UnigramPieces parts;
   for (const auto& piece : tokenizer.spans(text)) parts.emplace_back(text.substr(piece.begin, piece.end - piece.begin));
   return parts;
 }
@@ -56,17 +59,17 @@ std::string one_character_map(char from, const std::string& to, std::uint32_t le
 }  // namespace
 
 TEST_CASE("of all ways to cut a word the one of the largest sum is taken, of equal ones the longest first piece") {
-  CHECK(pieces_of(few(), "").empty());
-  CHECK(pieces_of(few(), "ab") == Pieces{"\u2581", "ab"});
-  CHECK(pieces_of(few(), "abc  a\tb") == Pieces{"\u2581a", "bc", "\u2581a", "\u2581", "b"});
-  CHECK(pieces_of(few(), "axyb") == Pieces{"\u2581a", "<unk>", "b"});
-  CHECK(pieces_of(few(), "\xff\u4e2d") == Pieces{"\u2581", "<unk>"});
-  CHECK(pieces_of(few(), "<s>") == Pieces{"\u2581", "<s>"});
+  CHECK(unigram_pieces(few_unigram(), "").empty());
+  CHECK(unigram_pieces(few_unigram(), "ab") == UnigramPieces{"\u2581", "ab"});
+  CHECK(unigram_pieces(few_unigram(), "abc  a\tb") == UnigramPieces{"\u2581a", "bc", "\u2581a", "\u2581", "b"});
+  CHECK(unigram_pieces(few_unigram(), "axyb") == UnigramPieces{"\u2581a", "<unk>", "b"});
+  CHECK(unigram_pieces(few_unigram(), "\xff\u4e2d") == UnigramPieces{"\u2581", "<unk>"});
+  CHECK(unigram_pieces(few_unigram(), "<s>") == UnigramPieces{"\u2581", "<s>"});
   auto scores = few_scores;
   scores[8] = -6;
-  CHECK(pieces_of(Unigram(Vocabulary(few_pieces), scores), "bab") == Pieces{"\u2581", "b", "ab"});
+  CHECK(unigram_pieces(Unigram(Vocabulary(few_pieces), scores), "bab") == UnigramPieces{"\u2581", "b", "ab"});
   scores[8] = -6.001;
-  CHECK(pieces_of(Unigram(Vocabulary(few_pieces), scores), "bab") == Pieces{"\u2581", "b", "a", "b"});
+  CHECK(unigram_pieces(Unigram(Vocabulary(few_pieces), scores), "bab") == UnigramPieces{"\u2581", "b", "a", "b"});
 }
 
 TEST_CASE("characters without a piece become their bytes if all of these are there") {
@@ -74,43 +77,44 @@ TEST_CASE("characters without a piece become their bytes if all of these are the
   auto scores = few_scores;
   for (const auto* byte : {"<0xC3>", "<0xA9>", "<0xC2>"}) tokens.push_back(byte), scores.push_back(-20);
   const Unigram tokenizer(Vocabulary(tokens), scores, {.byte_fallback = true});
-  CHECK(pieces_of(tokenizer, "a\u00e9b") == Pieces{"\u2581a", "<0xC3>", "<0xA9>", "b"});
-  CHECK(pieces_of(tokenizer, "a\u00e9\u00e8b") == Pieces{"\u2581a", "<unk>", "b"});
-  CHECK(parts_of(tokenizer, "a\u00e9b") == Pieces{"a", "\u00e9", "", "b"});
-  CHECK(pieces_of(Unigram(Vocabulary(tokens), scores), "\u00e9") == Pieces{"\u2581", "<unk>"});
+  CHECK(unigram_pieces(tokenizer, "a\u00e9b") == UnigramPieces{"\u2581a", "<0xC3>", "<0xA9>", "b"});
+  CHECK(unigram_pieces(tokenizer, "a\u00e9\u00e8b") == UnigramPieces{"\u2581a", "<unk>", "b"});
+  CHECK(unigram_parts(tokenizer, "a\u00e9b") == UnigramPieces{"a", "\u00e9", "", "b"});
+  CHECK(unigram_pieces(Unigram(Vocabulary(tokens), scores), "\u00e9") == UnigramPieces{"\u2581", "<unk>"});
 }
 
 TEST_CASE("spans are the bytes of the original text") {
-  CHECK(parts_of(few(), " abc \n xyb") == Pieces{"a", "bc", "", "xy", "b"});
-  CHECK(parts_of(few(), "").empty());
+  CHECK(unigram_parts(few_unigram(), " abc \n xyb") == UnigramPieces{"a", "bc", "", "xy", "b"});
+  CHECK(unigram_parts(few_unigram(), "").empty());
   const Unigram lower =
-      few({.normalizer = {{.kind = NormalizationStep::nfkc}, {.kind = NormalizationStep::lowercase}}});
-  CHECK(parts_of(lower, "\uff21\uff22 \u212b") == Pieces{"", "\uff21\uff22", "", "\u212b"});
+      few_unigram({.normalizer = {{.kind = NormalizationStep::nfkc}, {.kind = NormalizationStep::lowercase}}});
+  CHECK(unigram_parts(lower, "\uff21\uff22 \u212b") == UnigramPieces{"", "\uff21\uff22", "", "\u212b"});
   const Unigram map =
-      few({.normalizer = {{.kind = NormalizationStep::precompiled, .content = one_character_map('k', "abc")}}});
-  CHECK(pieces_of(map, "k") == Pieces{"\u2581a", "bc"});
-  CHECK(parts_of(map, "k b") == Pieces{"k", "", "", "b"});
-  const auto spans = few().spans(
+      few_unigram({.normalizer = {{.kind = NormalizationStep::precompiled, .content = one_character_map('k', "abc")}}});
+  CHECK(unigram_pieces(map, "k") == UnigramPieces{"\u2581a", "bc"});
+  CHECK(unigram_parts(map, "k b") == UnigramPieces{"k", "", "", "b"});
+  const auto spans = few_unigram().spans(
       "b\xff\xfe"
       "a");
   REQUIRE(spans.size() == 4);
   CHECK(spans[2] == PieceSpan{3, 1, 3});
   CHECK(spans[3] == PieceSpan{6, 3, 4});
-  const Unigram added = few({.added_tokens = {{.content = "<x>", .id = 20, .special = false, .strip_left = true}}});
-  CHECK(parts_of(added, "ab <x>b") == Pieces{"", "ab", "<x>", "", "b"});
+  const Unigram added =
+      few_unigram({.added_tokens = {{.content = "<x>", .id = 20, .special = false, .strip_left = true}}});
+  CHECK(unigram_parts(added, "ab <x>b") == UnigramPieces{"", "ab", "<x>", "", "b"});
 }
 
 TEST_CASE("texts and pairs are framed and cut as XLM-R's are, or with segments") {
   Batch batch;
-  few().append("ab b", batch);
-  few().append("ab b", batch, 4);
-  few().append("a a a", "a", batch, 6);
+  few_unigram().append("ab b", batch);
+  few_unigram().append("ab b", batch, 4);
+  few_unigram().append("a a a", "a", batch, 6);
   CHECK(batch.ids == std::vector<token_t>{0, 5, 8, 5, 7, 2, 0, 5, 8, 2, 0, 9, 2, 2, 9, 2});
   CHECK(batch.segments == std::vector<std::uint8_t>(16, 0));
-  CHECK_THROWS_AS(few().append("a", batch, 1), OptionError);
-  CHECK_THROWS_AS(few().append("a", "a", batch, 3), OptionError);
+  CHECK_THROWS_AS(few_unigram().append("a", batch, 1), OptionError);
+  CHECK_THROWS_AS(few_unigram().append("a", "a", batch, 3), OptionError);
   batch.clear();
-  few({.segments = true}).append("a", "a a", batch, 5);
+  few_unigram({.segments = true}).append("a", "a a", batch, 5);
   CHECK(batch.ids == std::vector<token_t>{0, 9, 2, 9, 2});
   CHECK(batch.segments == std::vector<std::uint8_t>{0, 0, 0, 1, 1});
 }
@@ -127,13 +131,14 @@ TEST_CASE("wrong options of a unigram tokenizer are errors") {
   scores.pop_back();
   CHECK_THROWS_AS(made(scores), OptionError);
   CHECK_THROWS_AS(Unigram(Vocabulary(), {}), OptionError);
-  CHECK_THROWS_AS(few({.unknown_token = "<none>"}), OptionError);
-  CHECK_THROWS_AS(few({.classify_token = "<none>"}), OptionError);
-  CHECK_THROWS_AS(few({.pre_tokenizer = {{.text = ""}}}), OptionError);
-  CHECK_THROWS_AS(few({.pre_tokenizer = {{.text = "ab"}}}), OptionError);
+  CHECK_THROWS_AS(few_unigram({.unknown_token = "<none>"}), OptionError);
+  CHECK_THROWS_AS(few_unigram({.classify_token = "<none>"}), OptionError);
+  CHECK_THROWS_AS(few_unigram({.pre_tokenizer = {{.text = ""}}}), OptionError);
+  CHECK_THROWS_AS(few_unigram({.pre_tokenizer = {{.text = "ab"}}}), OptionError);
   for (const std::string pattern : {"", "a|b", "[ab]", "a{2}", "a{,2}", "a*", "\\w", "(a)", ".", "a{99999,}", "ab"})
-    CHECK_THROWS_AS(few({.normalizer = {{.kind = NormalizationStep::replace, .pattern = pattern, .regex = true}}}),
-                    OptionError);
+    CHECK_THROWS_AS(
+        few_unigram({.normalizer = {{.kind = NormalizationStep::replace, .pattern = pattern, .regex = true}}}),
+        OptionError);
 }
 
 TEST_CASE("broken maps of characters are errors") {
@@ -173,10 +178,10 @@ TEST_CASE("a million characters without a blank take linear time") {
   std::string text, unknown;
   for (int i = 0; i < 500'000; ++i) text += "ab", unknown += "\u4e2d";
   std::vector<token_t> ids;
-  few().encode_words(text, ids);
+  few_unigram().encode_words(text, ids);
   CHECK(ids.size() == 500'001);
   ids.clear();
-  few().encode_words(unknown, ids);
+  few_unigram().encode_words(unknown, ids);
   CHECK(ids == std::vector<token_t>{5, 3});
-  CHECK(few().spans(unknown).back() == PieceSpan{3, 0, unknown.size()});
+  CHECK(few_unigram().spans(unknown).back() == PieceSpan{3, 0, unknown.size()});
 }

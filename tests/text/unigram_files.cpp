@@ -46,7 +46,7 @@ std::vector<token_t> unigram_ids(const TemporaryFolder& folder, const std::strin
   return ids;
 }
 
-std::string with(std::string text, std::string_view from, std::string_view to) {
+std::string with_part(std::string text, std::string_view from, std::string_view to) {
   const auto at = text.find(from);
   REQUIRE(at != text.npos);
   return text.replace(at, from.size(), to);
@@ -139,10 +139,10 @@ TEST_CASE("what a unigram file says wrong or this library cannot compute is name
       {R"("id": 7)", R"("id": 3)", "token '<mask>' has id 3"}};
   for (const auto& [from, to, said] : changes) {
     INFO(to);
-    CHECK(contains(unigram_error(folder, with(usual, from, to)), said));
+    CHECK(contains(unigram_error(folder, with_part(usual, from, to)), said));
   }
-  CHECK(
-      unigram_error(folder, with(usual, R"(["a", -3])", R"(["ab", -3])")).empty());  // of equal pieces the last counts
+  CHECK(unigram_error(folder, with_part(usual, R"(["a", -3])", R"(["ab", -3])"))
+            .empty());  // of equal pieces the last counts
   CHECK(unigram_error(folder, usual).empty());
 }
 
