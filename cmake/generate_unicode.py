@@ -217,7 +217,8 @@ def compatibility_runs(full):
         if found:
             first, last, stride, start = found[-1]
             step = text[0] - start[0]
-            if last == code - 1 and text[1:] == start[1:] and step in ((0, 1) if stride is None else (stride * (code - first),)):
+            steps = (0, 1) if stride is None else (stride * (code - first),)
+            if last == code - 1 and text[1:] == start[1:] and step in steps:
                 found[-1][1:3] = code, step if stride is None else stride
                 continue
         found.append([code, code, None, text])

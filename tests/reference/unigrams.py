@@ -7,7 +7,8 @@ NAME, NAME.KIND             texts and their ids with special tokens, for NAME ra
                             characters that may join), spaces (awkward white space), words (long ones)
 codes.KIND                  ids of all code points but surrogates, 16 in a code_text (WHOLE kinds; others: some of them)
 limited, pairs              as in byte_pairs.py
-spans.plain                 of the texts in spaces: id, first byte and end of every piece without white space around it, 0 where that is nothing
+spans.plain                 of the texts in spaces: id, first byte and end of every piece without white space around it,
+                            0 where that is nothing
 added.KIND.all, .ordinary   texts in added and ids with all or the ordinary of their tokens matched
 data.FOLDER, data.FOLDER.KIND           texts of data sets in both languages, where there are any
 """
@@ -44,7 +45,8 @@ def trained(texts):
     tokenizer.train_from_iterator(texts, trainers.UnigramTrainer(
         vocab_size=3000, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False))
     pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
-    return SPECIAL_PIECES + [tuple(piece) for piece in pieces if piece[0] not in SPECIAL]  # the trainer repeats those of texts
+    # The trainer repeats those that are in texts.
+    return SPECIAL_PIECES + [tuple(piece) for piece in pieces if piece[0] not in SPECIAL]
 
 
 def fields(message):
@@ -111,10 +113,12 @@ def tokenizers(folder, data):
             [normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]),
             pre_tokenizers.Metaspace(prepend_scheme="first"), segments=True),
         "whole": framed(models.Unigram(fallback, 3, byte_fallback=True), normalizers.Sequence(
-            [normalizers.NFC(), normalizers.Lowercase()]), pre_tokenizers.Metaspace(prepend_scheme="never", split=False)),
+            [normalizers.NFC(), normalizers.Lowercase()]),
+            pre_tokenizers.Metaspace(prepend_scheme="never", split=False)),
         "cut": framed(models.Unigram(fallback[:-100], 3, byte_fallback=True), normalizers.Sequence(
             [normalizers.Replace("`", "'"), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]),
-            pre_tokenizers.Sequence([pre_tokenizers.Split("e", "merged_with_next"), pre_tokenizers.Split("t", "merged_with_previous"),
+            pre_tokenizers.Sequence([pre_tokenizers.Split("e", "merged_with_next"),
+                                     pre_tokenizers.Split("t", "merged_with_previous"),
                                      pre_tokenizers.Split(Regex("a+"), "removed"), pre_tokenizers.Whitespace(),
                                      pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace(prepend_scheme="first")])),
     }
@@ -138,12 +142,15 @@ def tokenizers(folder, data):
 
 def cluster_texts(draw, count):
     """Few characters each, of kinds that join: marks, joiners, prefixes, conjuncts, syllables, pictographs, flags."""
-    pools = [range(0x300, 0x340), [0x200D, 0x200C, 0xFE0F, 0x94D, 0x9CD, 0xD4D], range(0x600, 0x606), range(0x915, 0x93A),
-             range(0x958, 0x960), range(0x1100, 0x1113), range(0x1161, 0x1176), range(0x11A8, 0x11C3), range(0xAC00, 0xAC40),
+    pools = [range(0x300, 0x340), [0x200D, 0x200C, 0xFE0F, 0x94D, 0x9CD, 0xD4D], range(0x600, 0x606),
+             range(0x915, 0x93A), range(0x958, 0x960), range(0x1100, 0x1113), range(0x1161, 0x1176),
+             range(0x11A8, 0x11C3), range(0xAC00, 0xAC40),
              [0xA9, 0xAE, 0x203C, 0x2122, 0x1F600, 0x1F468, 0x1F3FB], range(0x1F1E6, 0x1F200), range(0xFF01, 0xFF5F),
-             range(0x3200, 0x3400), range(0x2F00, 0x2F20), range(0xA0, 0xC0), range(0xFB00, 0xFB07), [0xD, 0xA, 0x20, 0x61, 0x3000],
-             range(0x900, 0x904), range(0xE30, 0xE50), range(0x1D160, 0x1D170), range(0x2100, 0x2190)]
-    return ["".join(chr(draw.choice(draw.choice(pools))) for _ in range(draw.randint(1, 6))).encode() for _ in range(count)]
+             range(0x3200, 0x3400), range(0x2F00, 0x2F20), range(0xA0, 0xC0), range(0xFB00, 0xFB07),
+             [0xD, 0xA, 0x20, 0x61, 0x3000], range(0x900, 0x904), range(0xE30, 0xE50), range(0x1D160, 0x1D170),
+             range(0x2100, 0x2190)]
+    lengths = (draw.randint(1, 6) for _ in range(count))
+    return ["".join(chr(draw.choice(draw.choice(pools))) for _ in range(length)).encode() for length in lengths]
 
 
 def code_text(codes):
@@ -159,7 +166,8 @@ def spans(tokenizer, texts):
             part = text[first:last]
             first += len(part) - len(part.lstrip(WHITE_SPACE))
             last = first if piece == mark else first + len(part.strip(WHITE_SPACE))
-            row += [piece, len(text[:first].encode()), len(text[:last].encode())] if first < last else [piece, 0, 0]
+            places = (len(text[:first].encode()), len(text[:last].encode())) if first < last else (0, 0)
+            row += [piece, *places]
         rows.append(row)
     return rows
 
@@ -171,7 +179,8 @@ WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200
 def dump_texts(made, folder):
     draw = random.Random(19)
     clusters, spaces = cluster_texts(draw, 40_000), awkward_texts(draw, 5_000)
-    names = {"random": random_texts(random.Random(7), 5_000), "clusters": clusters, "spaces": spaces, "words": long_words(draw)}
+    names = {"random": random_texts(random.Random(7), 5_000), "clusters": clusters, "spaces": spaces,
+             "words": long_words(draw)}
     for name, texts in names.items():
         write_rows(folder, name, texts)
         for kind, tokenizer in made.items():
@@ -179,7 +188,8 @@ def dump_texts(made, folder):
     write_rows(folder, "spans.plain", spans(made["plain"], decode(spaces)))
     for kind, tokenizer in made.items():
         codes = CODE_POINTS if kind in WHOLE else SOME_CODE_POINTS[::8]
-        write_rows(folder, f"codes.{kind}", ids(tokenizer, [code_text(codes[first:first + 16]) for first in range(0, len(codes), 16)], special=False))
+        texts = [code_text(codes[first:first + 16]) for first in range(0, len(codes), 16)]
+        write_rows(folder, f"codes.{kind}", ids(tokenizer, texts, special=False))
     print("texts", flush=True)
 
 
@@ -195,14 +205,16 @@ def dump_limits(made, folder):
 
 def dump_added(made, folder):
     draw = random.Random(13)
-    parts = ["banana", "Banana", "ban", "Caf\u00e9", "Cafe\u0301", "RAW", "RAWER", "<left>", "<right>", "<both>", "<X>", "<XY>", "<s>",
-             "</s>", "<mask>", " <mask>", "<unk>", "two words", " ", "  ", "\u3000", "\n", "a", "x", "_", ".", "1", "\uff11", "\u4e2d"]
+    parts = ["banana", "Banana", "ban", "Caf\u00e9", "Cafe\u0301", "RAW", "RAWER", "<left>", "<right>", "<both>", "<X>",
+             "<XY>", "<s>", "</s>", "<mask>", " <mask>", "<unk>", "two words", " ", "  ", "\u3000", "\n", "a", "x", "_",
+             ".", "1", "\uff11", "\u4e2d"]
     rows = ["".join(draw.choices(parts, k=draw.randrange(9))).encode() for _ in range(10_000)]
     write_rows(folder, "added", rows)
     for kind in made:
         tokenizer = Tokenizer.from_file(str(folder / kind / "tokenizer.json"))
-        for content, flags in (("banana", {}), ("ban", {"single_word": True}), ("Caf\u00e9", {}), ("RAW", {"normalized": False}),
-                               ("<both>", {"lstrip": True, "rstrip": True}), ("<left>", {"normalized": False, "lstrip": True}),
+        for content, flags in (("banana", {}), ("ban", {"single_word": True}), ("Caf\u00e9", {}),
+                               ("RAW", {"normalized": False}), ("<both>", {"lstrip": True, "rstrip": True}),
+                               ("<left>", {"normalized": False, "lstrip": True}),
                                ("<right>", {"normalized": False, "rstrip": True}), ("two words", {"normalized": False})):
             tokenizer.add_tokens([AddedToken(content, **flags)])
         tokenizer.add_special_tokens(["<X>", AddedToken("<XY>", lstrip=True, special=True, normalized=False)])
@@ -217,7 +229,8 @@ def dump_added(made, folder):
 
 def dump_data(data, made, folder):
     for name, size in DATA.items():
-        rows = [row for path in sorted((data / name).iterdir()) if path.suffix not in BINARY and path.suffix != ".xz" for row in texts_of(path)]
+        paths = (path for path in sorted((data / name).iterdir()) if path.suffix not in BINARY | {".xz"})
+        rows = [row for path in paths for row in texts_of(path)]
         if size:
             rows += lzma.open(data / name / "zh_wiki_part.txt.xz").read(size).split(b"\n")
         rows = list(dict.fromkeys(rows))

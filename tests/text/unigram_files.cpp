@@ -76,7 +76,9 @@ TEST_CASE("a tokenizer.json with a unigram model is read, whatever else the fold
 
 TEST_CASE("normalizers and pre-tokenizers are those that the file names") {
   const TemporaryFolder folder;
-  const auto mark = [](const std::string& more) { return R"({"type": "Metaspace", "replacement": "▁")" + more + "}"; };
+  const auto mark = [](const std::string& more) {
+    return R"({"type": "Metaspace", "replacement": "\u2581")" + more + "}";
+  };
   const auto ids = [&](const std::string& pre_tokenizer, std::string_view text) {
     return unigram_ids(folder, unigram_json("null", pre_tokenizer), text);
   };
