@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "knnbert/text/pre_tokenizer_sequence.hpp"
 #include "knnbert/text/white_space.hpp"
 
