@@ -49,7 +49,7 @@ int run(int argc, char** argv) {
   app.fallthrough(false);
   for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_calibrate, cli::add_embed,
                          cli::add_tokenize, cli::add_index, cli::add_add, cli::add_remove, cli::add_report,
-                         cli::add_poison, cli::add_audit, cli::add_scan, cli::add_pretrain})
+                         cli::add_poison, cli::add_audit, cli::add_scan, cli::add_attack, cli::add_pretrain})
     add(app);
   cli::refuse_teams(app);
   cli::set_program(app);

@@ -62,5 +62,6 @@ void add_poison(CLI::App& app);
 void add_audit(CLI::App& app);
 void add_scan(CLI::App& app);
 void add_pretrain(CLI::App& app);
+void add_attack(CLI::App& app);
 
 }  // namespace knnbert::cli

@@ -5,7 +5,7 @@
 #include "knnbert/pretrain/corpus.hpp"
 #include "knnbert/pretrain/pretrain.hpp"
 #include "options.hpp"
-#include "progress.hpp"
+#include "signals.hpp"
 #include "stack.hpp"
 #ifdef KNNBERT_WITH_LZMA
 #include "knnbert/io/xz.hpp"
@@ -17,7 +17,7 @@ namespace {
 
 struct PretrainSettings {
   CommonOptions common;
-  std::string encoder, vocabulary, output, unit = "piece";
+  std::string encoder, vocabulary, tokenizer, output, unit = "piece";
   std::vector<std::string> train;
   index_t layers = 4, hidden = 256, heads = 4, max_length = 128, held_out = 50;
   double probability = 0.15;
@@ -33,8 +33,8 @@ Model model_of(const PretrainSettings& o) {
   if (options.precision == Precision::int8)
     raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions");
   if (!o.encoder.empty()) return Model::load(o.encoder, options);
-  const std::vector<std::string> tokens = read_lines(o.vocabulary);
-  const AnyTokenizer tokenizer = WordPiece(Vocabulary(tokens));
+  const AnyTokenizer tokenizer = o.tokenizer.empty() ? AnyTokenizer(WordPiece(Vocabulary(read_lines(o.vocabulary))))
+                                                     : AnyTokenizer::load(o.tokenizer);
   const BertConfig config{.vocab_size = tokenizer.vocabulary_size(),
                           .hidden_size = o.hidden,
                           .num_hidden_layers = o.layers,
@@ -102,12 +102,6 @@ class PretrainLog {
   Clock::time_point start_ = Clock::now(), last_ = start_;
 };
 
-/// The first signal asks for an end after the step, the second one ends at once.
-void stop_pretraining(int signal) {
-  stop_signal = signal;
-  std::signal(SIGINT, SIG_DFL), std::signal(SIGTERM, SIG_DFL);
-}
-
 OrderedJson json_of(const MaskedScores& s) {
   return {{"loss", s.loss},
           {"perplexity", std::exp(s.loss)},
@@ -117,8 +111,9 @@ OrderedJson json_of(const MaskedScores& s) {
 }
 
 void pretrain_model(const PretrainSettings& o) {
-  if (o.encoder.empty() == o.vocabulary.empty())
-    raise<OptionError>("--encoder, --vocabulary: {} given, one of them expected", o.encoder.empty() ? "none" : "both");
+  if (const int given = !o.encoder.empty() + !o.vocabulary.empty() + !o.tokenizer.empty(); given != 1)
+    raise<OptionError>("--encoder, --vocabulary, --tokenizer: {} given, one of them expected",
+                       given == 0 ? "none" : "several");
   if (o.common.backend != "native") raise<OptionError>("--backend: native expected, pretraining has no other");
   Model model = model_of(o);
   const Masker masker(model.tokenizer(),
@@ -135,12 +130,11 @@ void pretrain_model(const PretrainSettings& o) {
     print(format("{} documents: {} sequences, {} pieces; held out: {} documents, {} sequences\n", corpus.documents,
                  corpus.train.size(), corpus.train.tokens(), corpus.held_out_documents, corpus.held_out.size()));
   flush_output();
-  stop_signal = 0;
-  std::signal(SIGINT, stop_pretraining), std::signal(SIGTERM, stop_pretraining);
+  std::optional<StopBySignals> signals(std::in_place);
   PretrainLog log(o.common.json);
   const PretrainReport report = pretrain(model, corpus.train, masker, o.training, log);
   const double seconds = log.seconds();
-  std::signal(SIGINT, SIG_DFL), std::signal(SIGTERM, SIG_DFL);
+  signals.reset();
   OrderedJson summary{{"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
                       {"corpus", seen},
                       {"steps", report.steps},
@@ -209,6 +203,8 @@ void add_pretrain(CLI::App& app) {
   auto& verb = *app.add_subcommand("pretrain", "train a masked language model on plain text");
   verb.add_option("--encoder", o->encoder, "directory of a BERT encoder, with or without a masked-language-model head");
   verb.add_option("--vocabulary", o->vocabulary, "vocab.txt of WordPiece, for an encoder of random weights");
+  verb.add_option("--tokenizer", o->tokenizer,
+                  "directory with tokenizer.json, such as a unigram model's, for an encoder of random weights");
   verb.add_option("--layers", o->layers, "of an encoder of random weights")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));

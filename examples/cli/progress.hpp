@@ -1,17 +1,14 @@
 #pragma once
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/report.hpp"
 #include "options.hpp"
 #include "profile.hpp"
+#include "signals.hpp"
 
 namespace knnbert::cli {
-
-/// The signal that asked to finish the step, save and leave; 0: none did.
-inline volatile std::sig_atomic_t stop_signal = 0;
 
 namespace detail_of_progress {
 

@@ -16,6 +16,7 @@ struct CalibrateOptions;
 struct PoisonOptions;
 struct AuditVerbOptions;
 struct ScanOptions;
+struct AttackVerbOptions;
 
 /// What the program computes on one backend: a verb each.
 class Session {
@@ -35,6 +36,7 @@ class Session {
   virtual void poison(const PoisonOptions& o) const = 0;
   virtual void audit(const AuditVerbOptions& o) const = 0;
   virtual void scan(const ScanOptions& o) const = 0;
+  virtual void attack(const AttackVerbOptions& o) const = 0;
   /// Calls work(team) with processes that meet by NCCL.  Errors: OptionError for a backend without it.
   virtual void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                          const std::function<void(const Team&)>& work) const = 0;
@@ -73,6 +75,8 @@ template <class S>
 void audit(const AuditVerbOptions& o);
 template <class S>
 void scan(const ScanOptions& o);
+template <class S>
+void attack(const AttackVerbOptions& o);
 
 /// The verbs on a stack; a backend adds what it alone knows.
 template <class S>
@@ -90,6 +94,7 @@ class SessionOn : public Session {
   void poison(const PoisonOptions& o) const override { cli::poison<S>(o); }
   void audit(const AuditVerbOptions& o) const override { cli::audit<S>(o); }
   void scan(const ScanOptions& o) const override { cli::scan<S>(o); }
+  void attack(const AttackVerbOptions& o) const override { cli::attack<S>(o); }
 };
 
 }  // namespace knnbert::cli

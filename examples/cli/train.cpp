@@ -212,26 +212,6 @@ OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const Fit
   return json;
 }
 
-/// The first signal asks for an end after the step, the second one ends at once.
-void stop(int signal) {
-  stop_signal = signal;
-  std::signal(SIGINT, SIG_DFL), std::signal(signal, SIG_DFL);
-}
-
-/// While it lives, signals stop the training. In a team SIGTERM comes from a launcher that ends the job; it passes
-/// SIGUSR1 on to all processes.
-class StopBySignals {
- public:
-  explicit StopBySignals(const Team& team)
-      : second_(team.size() > 1 ? SIGUSR1 : SIGTERM), old_{std::signal(SIGINT, stop), std::signal(second_, stop)} {}
-  StopBySignals(const StopBySignals&) = delete;
-  ~StopBySignals() { std::signal(SIGINT, old_[0]), std::signal(second_, old_[1]); }
-
- private:
-  int second_;
-  void (*old_[2])(int);
-};
-
 /// A signal that any process has had.
 int signal_of_all(const Team& team) {
   const int own = stop_signal;
@@ -283,7 +263,8 @@ void train(const TrainOptions& typed, const Team& team) {
   if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
   // before anything is done in vain
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;
-  std::optional<StopBySignals> signals(team);
+  // in a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to all processes
+  std::optional<StopBySignals> signals(team.size() > 1 ? SIGUSR1 : SIGTERM);
   auto reading = dataset_options(given.data);
   reading.label_kind = label_kind(given.method.task);
   reading.label_separator = given.separator;

@@ -223,3 +223,36 @@ TEST_CASE("pairs: the second text is changed, the first one stays") {
   CHECK(refused.counts.status == AttackStatus::error);
   CHECK(refused.reason.find("pair") != refused.reason.npos);
 }
+
+TEST_CASE("importance search: TextAttack's weighted saliency chooses again on the current text") {
+  const SynonymTable two = table({{"great", {"fine"}}, {"fun", {"joy", "pain"}}});
+  ToyVictim toy{{{"great", 0.25f}, {"fun", 0.125f}, {"fine", -0.03125f}, {"joy", 0.0625f}, {"pain", -0.125f}}};
+  std::vector<std::string> asked;
+  toy.asked = &asked;
+  Attack attack{Untargeted{}, Constraints{ChangeWordsOnce{}}, FromSynonyms{&two},
+                ImportanceSearch{.placeholder = "[UNK]",
+                                 .label_bonus = false,
+                                 .weighted_saliency = true,
+                                 .must_improve = true,
+                                 .query_only_allowed = true}};
+  // 1 - p: great -> fine 0.40625, fun -> pain 0.375; times exp(0.25) and exp(0.125): great first.
+  const AttackResult r = attack(toy, example);
+  CHECK(asked ==
+        trace(with_each_as("[UNK]"), {"the movie was fine fun", "the movie was great joy", "the movie was great pain",
+                                      "the movie was fine joy", "the movie was fine pain"}));
+  CHECK(r.perturbed == "the movie was fine pain");
+  CHECK(r.counts.queries == 12);  // the first replacement was asked before and counts again
+}
+
+TEST_CASE("importance without what a new label gains") {
+  // Without "bad" p_0 falls from 0.875 to 0.25, and the label turns.
+  const ToyVictim victim{{{"bad", -0.625f}, {"good", 0.25f}}};
+  const std::vector<std::string> words{"bad", "good"};
+  const Attack attack{Untargeted{}, Constraints<>{}, FromSynonyms{&synonyms}, ImportanceSearch{}};
+  detail::Queries<ToyVictim> queries(victim, {}, "");
+  Attempt<decltype(attack), ToyVictim> attempt(
+      attack, victim, queries, words, 0, attack.judged(queries(1, [](index_t) { return "bad good"; }).front(), 0));
+  const auto ranked = rank_words(attempt, "", false);
+  CHECK(ranked[0].index == 0);
+  CHECK(ranked[0].score == 0.625f);
+}

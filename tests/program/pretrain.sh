@@ -47,7 +47,7 @@ score stopped/pretraining.json "p['interrupted'] and p['steps'] > 0"
 [ -f stopped/model.safetensors ] || wrong "a model expected"
 
 expect_code 2 pretrain --train a.txt --output never
-expect_text err "--encoder, --vocabulary: none given"
+expect_text err "--encoder, --vocabulary, --tokenizer: none given"
 expect_code 2 pretrain $fresh --mask-probability 0 --train a.txt --output never
 expect_code 1 pretrain $fresh --train missing.txt --output never
 expect_text err "missing.txt"

@@ -80,14 +80,20 @@ def sentence_piece_model(texts, path):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts), model_writer=out, vocab_size=3000, model_type="unigram",
             character_coverage=0.999, num_threads=1, minloglevel=2, hard_vocab_limit=False)
+    own, charsmap = pieces_of(path.read_bytes())
+    return SPECIAL_PIECES + [piece for piece in own if piece[0] not in SPECIAL], charsmap
+
+
+def pieces_of(model):
+    """Pieces with their scores and the precompiled map of characters of a SentencePiece model."""
     pieces, charsmap = [], None
-    for number, value in fields(path.read_bytes()):
+    for number, value in fields(model):
         content = dict(fields(value)) if isinstance(value, bytes) else {}
         if number == 1:
             pieces.append((content[1].decode(), struct.unpack("<f", content[2])[0]))
         elif number == 3:
             charsmap = content[2]
-    return SPECIAL_PIECES + [piece for piece in pieces if piece[0] not in SPECIAL], charsmap
+    return pieces, charsmap
 
 
 def framed(model, normalizer, pre_tokenizer, segments=False):

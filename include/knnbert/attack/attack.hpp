@@ -120,13 +120,26 @@ struct Attack {
     return answer;
   }
 
+  /// What stands between the words of a text.
+  std::string_view separator() const {
+    if constexpr (has_units) return transformation.separator();
+    else return " ";
+  }
+
  private:
+  static constexpr bool has_units = requires(const Transformation& t, std::string_view text) { t.units(text); };
+
+  std::vector<std::string> units_of(std::string_view text) const {
+    if constexpr (has_units) return transformation.units(text);
+    else return attack_words(text, options.words);
+  }
+
   template <Victim V>
   void run(const V& victim, const Example& example, AttackResult& result) const {
     const bool pair = !example.pair.empty();
-    const auto words = attack_words(pair ? example.pair : example.text, options.words);
+    const auto words = units_of(pair ? example.pair : example.text);
     result.fixed = pair ? example.text : std::string();
-    result.original = result.perturbed = join_words(words);
+    result.original = result.perturbed = join_words(words, separator());
     result.counts.words = std::ssize(words);
     detail::Queries<V> queries(victim, options.queries, result.fixed);
     const auto count = [&] { result.counts.queries = queries.count(); };
@@ -176,7 +189,7 @@ struct Attack {
   template <class A>
   void tell_result(const A& attempt, AttackResult& result) const {
     const AttackAnswer& answer = attempt.answer();
-    result.perturbed = join_words(attempt.current());
+    result.perturbed = join_words(attempt.current(), separator());
     result.after = answer.probabilities;
     result.label_after = answer.label;
     result.score = 1 - answer.distance;

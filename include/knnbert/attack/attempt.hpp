@@ -25,9 +25,9 @@ class Attempt {
   /// first: what the victim said of the words as they are.
   Attempt(const Attack& attack, const V& victim, detail::Queries<V>& queries, std::span<const std::string> words,
           label_t label, AttackAnswer first)
-      : attack_(attack), queries_(queries), original_(words), current_(words.begin(), words.end()), label_(label),
-        first_(first), answer_(std::move(first)), most_(attack.constraints.most_changes(std::ssize(words))),
-        source_(attack.transformation.of(original_)) {
+      : attack_(attack), queries_(queries), separator_(attack.separator()), original_(words),
+        current_(words.begin(), words.end()), label_(label), first_(first), answer_(std::move(first)),
+        most_(attack.constraints.most_changes(std::ssize(words))), source_(attack.transformation.of(original_)) {
     readable_ = std::ssize(words);
     if constexpr (requires { victim.readable(original_); })
       readable_ = std::clamp<index_t>(victim.readable(original_), 0, readable_);
@@ -35,6 +35,10 @@ class Attempt {
   Attempt(const Attempt&) = delete;
 
   std::span<const std::string> original() const { return original_; }
+  /// The original text with something else at a position; "" takes the word away.
+  std::string original_with(index_t position, std::string_view replacement) const {
+    return join_words_with(original_, position, replacement, separator_);
+  }
   const std::vector<std::string>& current() const { return current_; }
   /// Words that the victim reads; no others are asked for or replaced.
   index_t readable() const { return readable_; }
@@ -80,7 +84,7 @@ class Attempt {
   /// Queries: the current text with each of the candidates at a position.
   std::vector<AttackAnswer> ask_replacements(index_t position, std::span<const std::string> candidates) {
     return ask(std::ssize(candidates),
-               [&](index_t c) { return join_words_with(current_, position, candidates[as_size(c)]); });
+               [&](index_t c) { return join_words_with(current_, position, candidates[as_size(c)], separator_); });
   }
 
   /// Replaces a word of the current text, of which the victim has said `answer`.
@@ -93,10 +97,11 @@ class Attempt {
   }
 
  private:
-  WordPlace place(index_t position) const { return {original_, current_, position}; }
+  WordPlace place(index_t position) const { return {original_, current_, position, separator_}; }
 
   const Attack& attack_;
   detail::Queries<V>& queries_;
+  std::string_view separator_;
   std::span<const std::string> original_;
   std::vector<std::string> current_;
   label_t label_;
@@ -106,19 +111,19 @@ class Attempt {
 };
 
 /// Words by importance, the largest first, of equals the earlier: how far the original text moves to the goal without
-/// the word, or with a placeholder for it; where its label changes, what the new one gains is added.  TextFooler's
+/// the word, or with a placeholder for it; with label_bonus what a new label gains is added.  TextFooler's
 /// equation 2.  Queries: one for every word that the victim reads.
 template <class A>
-std::vector<Scored> rank_words(A& attempt, const std::string& placeholder) {
+std::vector<Scored> rank_words(A& attempt, const std::string& placeholder, bool label_bonus = true) {
   const auto& first = attempt.first();
   const auto answers =
-      attempt.ask(attempt.readable(), [&](index_t i) { return join_words_with(attempt.original(), i, placeholder); });
+      attempt.ask(attempt.readable(), [&](index_t i) { return attempt.original_with(i, placeholder); });
   std::vector<Scored> ranked;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const auto& a = answers[i];
     const auto to = static_cast<std::size_t>(a.label);
     float importance = first.distance - a.distance;
-    if (a.label != attempt.label()) importance += a.probabilities[to] - first.probabilities[to];
+    if (label_bonus && a.label != attempt.label()) importance += a.probabilities[to] - first.probabilities[to];
     ranked.push_back({importance, static_cast<index_t>(i)});
   }
   std::sort(ranked.begin(), ranked.end(), ranks_before);

@@ -14,6 +14,7 @@ namespace knnbert::inline v0_1 {
 struct WordPlace {
   std::span<const std::string> original, current;
   index_t position;
+  std::string_view separator = " ";  ///< between words of a text
 
   const std::string& word() const { return original[as_size(position)]; }
 };

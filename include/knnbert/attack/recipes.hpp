@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/attack/attack.hpp"
 #include "knnbert/attack/masked_candidates.hpp"
+#include "knnbert/attack/piece_candidates.hpp"
 #include "knnbert/attack/similarity.hpp"
 
 /// Attacks of the literature, put together from their parts. What they are given must outlive them. Constants are
@@ -32,6 +33,16 @@ auto bert_attack(const M& model, const StopWords& stop_words, const Antonyms& an
       Untargeted{},
       Constraints{KeepStopWords{&stop_words, true}, ChangeWordsOnce{}, AvoidAntonyms{&antonyms}, ChangeFewWords{}},
       FromLanguageModel<M>{&model}, GreedySearch{}, options};
+}
+
+/// The Chinese attack with sentence pieces (Li et al. 2020, arXiv 2012.14769), a reconstruction: guesses of a masked
+/// language model over pieces take the place of pieces; stop words are neither replaced nor put in, at most 0.4 of the
+/// pieces are replaced, the length changes by at most a half.
+template <PieceModel M>
+auto sentence_piece(const M& model, const StopWords& stop_words, const AttackOptions& options = {}) {
+  return Attack{Untargeted{},
+                Constraints{KeepStopWords{&stop_words, true}, ChangeWordsOnce{}, ChangeFewWords{}, KeepLength{}},
+                FromPieceModel<M>{&model}, GreedySearch{.placeholder = ""}, options};
 }
 
 }  // namespace knnbert::inline v0_1

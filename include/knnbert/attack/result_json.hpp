@@ -54,9 +54,14 @@ inline AttackCounts attack_counts(const Json& json, std::string_view where) {
   return counts;
 }
 
-/// TextAttack's summary, shares from 0 to 1; null for a mean of nothing.
+/// TextAttack's summary, shares from 0 to 1, those of examples with their 95 % intervals; null for a mean of nothing.
 inline OrderedJson to_json(const AttackSummary& s) {
   const auto value = [](const Ratio& r) { return r.defined ? OrderedJson(r.value) : OrderedJson(nullptr); };
+  const auto within = [](index_t count, index_t all) {
+    const Interval i = wilson_interval(static_cast<double>(count), static_cast<double>(all));
+    return all > 0 ? OrderedJson{i.lower, i.upper} : OrderedJson(nullptr);
+  };
+  const index_t attacked = s.successful + s.failed, all = attacked + s.skipped;
   return {{"number_of_successful_attacks", s.successful},
           {"number_of_failed_attacks", s.failed},
           {"number_of_skipped_attacks", s.skipped},
@@ -67,7 +72,11 @@ inline OrderedJson to_json(const AttackSummary& s) {
           {"average_perturbed_word_share", value(s.perturbed_words)},
           {"average_words_per_input", value(s.words)},
           {"average_number_of_queries", value(s.queries)},
-          {"average_similarity_of_successes", value(s.similarity)}};
+          {"average_similarity_of_successes", value(s.similarity)},
+          {"intervals",
+           {{"original_accuracy", within(attacked, all)},
+            {"accuracy_under_attack", within(s.failed, all)},
+            {"attack_success_rate", within(s.successful, attacked)}}}};
 }
 
 }  // namespace knnbert::inline v0_1

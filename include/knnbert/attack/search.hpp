@@ -5,19 +5,36 @@
 /// answer().reached or until it has no more to try.
 namespace knnbert::inline v0_1 {
 
+namespace detail {
+
+/// Softmax of what a text gains for each of its n words, in [-1, 1]; words behind the last gain have none.
+inline std::vector<double> softmax_of(std::span<const float> gains, std::size_t n) {
+  std::vector<double> weights(n);
+  double total = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    total += weights[i] = std::exp(i < gains.size() ? static_cast<double>(gains[i]) : 0);
+  for (double& w : weights) w /= total;
+  return weights;
+}
+
+}  // namespace detail
+
 /// TextFooler's: words by importance; of the current text all single replacements of a word; the most similar of those
 /// that reach the goal and break no constraint ends it, else the one that comes closest is kept.
 /// arXiv 1907.11932, algorithm 1. Replacements that break a constraint are queries too, as in its code.
 struct ImportanceSearch {
   std::string placeholder = {};     ///< for a word when its importance is measured; empty: it is left out
   float least_importance = -1;      ///< words at or below it stay
+  bool label_bonus = true;          ///< where a word turns the label, what the new one gains is added
+  bool weighted_saliency = false;   ///< the order is softmax(importance) times the best gain of a replacement, as in
+                                    ///< TextAttack's PWWS, which chooses the replacements again on the current text
   bool must_improve = false;        ///< kept is what is closer than the current text, as in TextAttack; else than the
                                     ///< original one
   bool query_only_allowed = false;  ///< what breaks a constraint is no query, as in TextAttack; the result is the same
 
   template <class A>
   void operator()(A& attempt) const {
-    for (const auto& [importance, position] : rank_words(attempt, placeholder)) {
+    for (const auto& [importance, position] : ranking(attempt)) {
       if (!(importance > least_importance) || !attempt.may_change_more()) return;
       if (!attempt.may_change(position)) continue;
       replace(attempt, position);
@@ -25,12 +42,36 @@ struct ImportanceSearch {
     }
   }
   std::string description() const {
-    return format("words by importance ({}), all replacements of a word, kept if closer than the {} text",
+    return format("words by importance ({}{}{}), all replacements of a word, kept if closer than the {} text",
                   placeholder.empty() ? "word left out" : "word as " + placeholder,
-                  must_improve ? "current" : "original");
+                  label_bonus ? "" : ", without what a new label gains",
+                  weighted_saliency ? ", times the best gain" : "", must_improve ? "current" : "original");
   }
 
  private:
+  template <class A>
+  std::vector<Scored> ranking(A& attempt) const {
+    auto ranked = rank_words(attempt, placeholder, label_bonus);
+    if (!weighted_saliency) return ranked;
+    std::vector<float> importance(as_size(attempt.readable()));
+    for (const Scored& word : ranked) importance[as_size(word.index)] = word.score;
+    const auto weights = detail::softmax_of(importance, attempt.original().size());
+    for (Scored& word : ranked)
+      word.score = static_cast<float>(weights[as_size(word.index)]) * best_gain(attempt, word);
+    std::sort(ranked.begin(), ranked.end(), ranks_before);
+    return ranked;
+  }
+
+  /// 1 - the least distance to the goal of any replacement in the original text, 0 without one.
+  template <class A>
+  static float best_gain(A& attempt, const Scored& word) {
+    if (!attempt.may_change(word.index)) return 0;
+    float best = 0;
+    for (const auto& answer : attempt.ask_replacements(word.index, attempt.allowed_candidates(word.index)))
+      best = std::max(best, 1 - answer.distance);
+    return best;
+  }
+
   template <class A>
   void replace(A& attempt, index_t position) const {
     const auto words = query_only_allowed ? attempt.allowed_candidates(position) : attempt.candidates(position);
@@ -121,25 +162,13 @@ struct SaliencySearch {
   }
 
  private:
-  /// Softmax of what the text gains with a placeholder for each word. Those that the victim does not read gain nothing.
-  template <class A>
-  static std::vector<double> softmax_of(const A& attempt, const std::vector<AttackAnswer>& answers) {
-    std::vector<double> weights(attempt.original().size());
-    double total = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i) {  // gains lie in [-1, 1]
-      const double gain = i < answers.size()
-                              ? static_cast<double>(attempt.first().distance) - static_cast<double>(answers[i].distance)
-                              : 0;
-      total += weights[i] = std::exp(gain);
-    }
-    for (double& w : weights) w /= total;
-    return weights;
-  }
   template <class A>
   std::vector<double> saliencies(A& attempt) const {
-    return softmax_of(attempt, attempt.ask(attempt.readable(), [&](index_t i) {
-      return join_words_with(attempt.original(), i, placeholder);
-    }));
+    std::vector<float> gains;
+    for (const auto& answer :
+         attempt.ask(attempt.readable(), [&](index_t i) { return attempt.original_with(i, placeholder); }))
+      gains.push_back(attempt.first().distance - answer.distance);
+    return detail::softmax_of(gains, attempt.original().size());
   }
 };
 

@@ -50,9 +50,10 @@ struct KeepMeaning {
     const auto around = [&](std::span<const std::string> words) {
       return words.subspan(as_size(first), as_size(width));
     };
-    std::vector<std::string> texts{join_words(around(o.against_previous ? place.current : place.original))};
+    std::vector<std::string> texts{
+        join_words(around(o.against_previous ? place.current : place.original), place.separator)};
     for (const auto& candidate : candidates)
-      texts.push_back(join_words_with(around(place.current), place.position - first, candidate));
+      texts.push_back(join_words_with(around(place.current), place.position - first, candidate, place.separator));
     const Matrix rows = embeddings(texts);
     for (std::size_t c = 0; c < candidates.size(); ++c) {
       verdicts.similarity[c] = angular(cosine_of(rows.row(0), rows.row(static_cast<index_t>(c) + 1)));

@@ -5,7 +5,8 @@
 namespace knnbert::inline v0_1 {
 
 /// Where substitutes come from: of(words) looks at a text once, and what it gives tells, called with a position, the
-/// candidates for the word there, best first. description() names the source.
+/// candidates for the word there, best first. description() names the source. Where they exist, units(text) cuts
+/// the text into what is replaced, in place of words, and separator() is what stands between them.
 template <class T>
 concept AttackTransformation = requires(const T& transformation, std::span<const std::string> words, index_t position) {
   { transformation.of(words)(position) } -> std::convertible_to<std::vector<std::string>>;

@@ -21,11 +21,12 @@ std::vector<std::string> attack_words(std::string_view text, const AttackWords& 
 /// A word as tables hold it: in lower case, without white space at its ends.
 std::string table_word(std::string_view word);
 
-/// Words with one blank between them.
-std::string join_words(std::span<const std::string> words);
+/// Words with a blank between them, or with something else.
+std::string join_words(std::span<const std::string> words, std::string_view separator = " ");
 
 /// The same with another word at a position; an empty one takes the word away with its blank.
-std::string join_words_with(std::span<const std::string> words, index_t position, std::string_view replacement);
+std::string join_words_with(std::span<const std::string> words, index_t position, std::string_view replacement,
+                            std::string_view separator = " ");
 
 }  // namespace knnbert::inline v0_1
 

@@ -32,19 +32,22 @@ KNNBERT_INLINE std::vector<std::string> attack_words(std::string_view text, cons
 
 KNNBERT_INLINE std::string table_word(std::string_view word) { return join_words(attack_words(word)); }
 
-KNNBERT_INLINE std::string join_words(std::span<const std::string> words) {
+KNNBERT_INLINE std::string join_words(std::span<const std::string> words, std::string_view separator) {
   std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  for (const auto& word : words) {
+    if (!text.empty()) text += separator;
+    text += word;
+  }
   return text;
 }
 
 KNNBERT_INLINE std::string join_words_with(std::span<const std::string> words, index_t position,
-                                           std::string_view replacement) {
+                                           std::string_view replacement, std::string_view separator) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = i == as_size(position) ? replacement : std::string_view(words[i]);
     if (word.empty()) continue;
-    if (!text.empty()) text += ' ';
+    if (!text.empty()) text += separator;
     text += word;
   }
   return text;

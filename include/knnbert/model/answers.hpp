@@ -4,6 +4,10 @@
 
 namespace knnbert::inline v0_1 {
 
+/// Which of the three predictors a number is about.
+enum class Predictor { knn, head, combined };
+inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
+
 /// Distributions over all classes of several texts, [N, C] each; of a multi-label model probabilities of each class by
 /// itself, of a regression one number each.
 struct Distributions {

@@ -10,15 +10,12 @@
 #include "knnbert/core/types.hpp"
 #include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/io/directory_lock.hpp"
+#include "knnbert/model/answers.hpp"
 #include "knnbert/optimizer/concept.hpp"
 
 namespace knnbert::inline v0_1 {
 
 inline constexpr const char* schedule_names[] = {"constant", "linear", "cosine"};
-
-/// Which of the three predictors a number is about.
-enum class Predictor { knn, head, combined };
-inline constexpr const char* predictor_names[] = {"knn", "head", "combined"};
 
 /// Which examples an epoch has: each one once, or as many draws, of which each class that has examples gets the same
 /// number.

@@ -1,0 +1,243 @@
+#pragma once
+#include <functional>
+#include <variant>
+
+#include "knnbert/attack.hpp"
+#include "knnbert/io/gzip.hpp"
+#include "language_model.hpp"
+#include "options.hpp"
+#include "stack.hpp"
+
+/// The parts of an attack as the options of `attack` choose them.
+namespace knnbert::cli {
+
+struct AttackVerbOptions {
+  CommonOptions common;
+  DataOptions data;
+  std::string recipe, preset = "paper", model, file, predictor = "combined", output, page, target, added = "copies",
+                      pool;
+  std::string synonyms, vectors, wordnet, stop_words, antonyms, language_model, similarity_encoder;
+  index_t examples = 0, most_added = 50, most_synonyms = 50, guesses = 48;
+  std::uint64_t seed = 42;
+  double most_changes = 0, length_change = 0.5;
+  float soft_vote = 0;
+  std::optional<float> similarity, short_similarity;
+  std::optional<index_t> window;
+  AttackOptions attack;
+};
+
+using WordSource = std::function<std::vector<std::string>(index_t)>;
+
+/// A source of words, or of pieces, that is chosen at run time.
+struct AnySource {
+  std::function<WordSource(std::span<const std::string>)> make;
+  std::string text, between = " ";
+  std::function<std::vector<std::string>(std::string_view)> cut = [](std::string_view t) { return attack_words(t); };
+
+  WordSource of(std::span<const std::string> words) const { return make(words); }
+  std::vector<std::string> units(std::string_view t) const { return cut(t); }
+  std::string_view separator() const { return between; }
+  std::string description() const { return text; }
+};
+
+template <AttackTransformation T>
+AnySource any_source(T source) {
+  const auto held = std::make_shared<const T>(std::move(source));
+  AnySource any{[held](std::span<const std::string> words) -> WordSource {
+                  return [held, one = held->of(words)](index_t position) { return one(position); };
+                },
+                held->description()};
+  if constexpr (requires(std::string_view t) { held->units(t); })
+    any.cut = [held](std::string_view t) { return held->units(t); }, any.between = held->separator();
+  return any;
+}
+
+struct AnySearch {
+  std::variant<ImportanceSearch, GreedySearch, SaliencySearch> held;
+
+  template <class A>
+  void operator()(A& attempt) const {
+    std::visit([&](const auto& search) { search(attempt); }, held);
+  }
+  std::string description() const {
+    return std::visit([](const auto& search) { return search.description(); }, held);
+  }
+};
+
+struct AnyGoal {
+  std::variant<Untargeted, Targeted> held;
+
+  bool reached(std::span<const float> probabilities, label_t label) const {
+    return std::visit([&](const auto& goal) { return goal.reached(probabilities, label); }, held);
+  }
+  float distance(std::span<const float> probabilities, label_t label) const {
+    return std::visit([&](const auto& goal) { return goal.distance(probabilities, label); }, held);
+  }
+  std::string description() const {
+    return std::visit([](const auto& goal) { return goal.description(); }, held);
+  }
+};
+
+/// Sentences as an encoder directory embeds them.
+template <class S>
+struct Sentences {
+  std::shared_ptr<const Classifier<S>> encoder;
+
+  Matrix operator()(std::span<const std::string> texts) const { return encoder->embed(encoder->tokenize(texts)); }
+};
+
+template <class S>
+using AttackConstraintsOf =
+    Constraints<std::optional<KeepStopWords>, std::optional<ChangeWordsOnce>, std::optional<AvoidAntonyms>,
+                std::optional<ChangeFewWords>, std::optional<KeepLength>, std::optional<KeepPartOfSpeech<>>,
+                std::optional<KeepMeaning<Sentences<S>>>>;
+template <class S>
+using AttackOf = Attack<AnyGoal, AttackConstraintsOf<S>, AnySource, AnySearch>;
+
+/// An option whose resource a recipe needs, unless the user goes without it.
+enum class ResourceWanted { no, yes };
+
+/// Whether a resource was given; "none" leaves a constraint out.  Errors: OptionError for one that is wanted and was
+/// not given.
+inline bool is_resource_given(const AttackVerbOptions& o, const char* option, const std::string& value,
+                              const char* what, ResourceWanted wanted) {
+  if (value == "none") return false;
+  if (value.empty() && wanted == ResourceWanted::yes)
+    raise<OptionError>("{}: nothing given, {} expected for --recipe {}, or none to attack without", option, what,
+                       o.recipe);
+  return !value.empty();
+}
+
+/// What policies refer to.
+struct AttackResources {
+  SynonymTable synonyms;
+  StopWords stop_words;
+  WordNet wordnet;
+  Antonyms antonyms;
+  std::optional<SubstituteModel> language_model;
+  std::optional<PieceSubstitutes> pieces;
+};
+
+inline const ReadOptions attack_reading{.decompress = decompress};
+
+inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
+  if (o.synonyms.empty() == o.vectors.empty())
+    raise<OptionError>("--synonyms, --vectors: {} given, one of them expected for --recipe textfooler",
+                       o.synonyms.empty() ? "none" : "both");
+  if (!o.synonyms.empty()) {
+    r.synonyms = SynonymTable::read(o.synonyms, attack_reading);
+  } else {
+    std::vector<std::string> words;
+    for (index_t i = 0; i < data.size(); ++i)
+      for (auto& word : attack_words(data.has_pairs() ? data.pair(i) : data.text(i), o.attack.words))
+        words.push_back(std::move(word));
+    std::sort(words.begin(), words.end());
+    words.erase(std::unique(words.begin(), words.end()), words.end());
+    r.synonyms = nearest_words(WordVectors::read(o.vectors, attack_reading), words, {.most = o.most_synonyms},
+                               Workers(threads_of(o.common)));
+  }
+  return any_source(FromSynonyms{&r.synonyms, o.most_synonyms});
+}
+
+inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
+  if (o.recipe == "textfooler") return synonym_source(o, data, r);
+  if (o.recipe == "pwws") {
+    if (r.wordnet.synsets() == 0) raise<OptionError>("--wordnet: a file expected for --recipe pwws");
+    return any_source(FromWordNet<>{&r.wordnet});
+  }
+  if (o.language_model.empty())
+    raise<OptionError>("--language-model: nothing given, a directory of BertForMaskedLM expected for --recipe {}",
+                       o.recipe);
+  const std::string name = repair_utf8(std::filesystem::path(o.language_model).filename().string());
+  r.language_model.emplace(o.language_model);
+  if (o.recipe == "sentence-piece") {
+    r.pieces.emplace(*r.language_model);
+    return any_source(FromPieceModel<PieceSubstitutes>{.model = &*r.pieces, .best = o.guesses, .name = name});
+  }
+  return any_source(FromLanguageModel<SubstituteModel>{.model = &*r.language_model, .best = o.guesses, .name = name});
+}
+
+/// TextAttack's GreedyWordSwapWIR.
+inline ImportanceSearch greedy_word_swap(std::string placeholder, bool weighted) {
+  return {.placeholder = std::move(placeholder),
+          .least_importance = -std::numeric_limits<float>::infinity(),
+          .label_bonus = false,
+          .weighted_saliency = weighted,
+          .must_improve = true,
+          .query_only_allowed = true};
+}
+
+inline AnySearch attack_search(const AttackVerbOptions& o) {
+  const bool paper = o.preset == "paper";
+  if (o.recipe == "textfooler") return {paper ? ImportanceSearch{} : greedy_word_swap("", false)};
+  if (o.recipe == "pwws") {
+    if (paper) return {SaliencySearch{}};
+    return {greedy_word_swap("[UNK]", true)};
+  }
+  if (o.recipe == "sentence-piece") return {GreedySearch{.placeholder = ""}};
+  if (paper) return {GreedySearch{}};
+  return {greedy_word_swap("[UNK]", false)};
+}
+
+/// The paper's thresholds, or those of TextAttack's recipe, unless the user gave some.
+inline SimilarityOptions attack_similarity(const AttackVerbOptions& o) {
+  SimilarityOptions s;
+  if (o.preset == "textattack" && o.recipe == "textfooler") {
+    s.short_threshold = std::numeric_limits<float>::lowest();  // shorter texts are not compared
+    s.against_previous = true;
+  } else if (o.preset == "textattack") {
+    constexpr float least_cosine = 0.2f;
+    s.threshold = s.short_threshold = 1 - std::acos(least_cosine);
+    s.window = 1 << 20;
+  }
+  s.threshold = o.similarity.value_or(s.threshold);
+  s.short_threshold = o.short_similarity.value_or(s.short_threshold);
+  s.window = o.window.value_or(s.window);
+  s.encoder = repair_utf8(std::filesystem::path(o.similarity_encoder).filename().string());
+  return s;
+}
+
+template <class S>
+AttackConstraintsOf<S> attack_constraints(const AttackVerbOptions& o, AttackResources& r) {
+  const bool textfooler = o.recipe == "textfooler", bert = o.recipe == "bert-attack", paper = o.preset == "paper";
+  const bool pieces = o.recipe == "sentence-piece";
+  const auto if_recipe = [](bool wanted) { return wanted ? ResourceWanted::yes : ResourceWanted::no; };
+  std::optional<KeepStopWords> stop_words;
+  if (is_resource_given(o, "--stop-words", o.stop_words, "a file with a word a line",
+                        if_recipe(textfooler || bert || !paper))) {
+    r.stop_words = StopWords::read(o.stop_words, attack_reading);
+    stop_words = KeepStopWords{&r.stop_words, (bert && paper) || pieces};
+  }
+  std::optional<AvoidAntonyms> antonyms;
+  if (is_resource_given(o, "--antonyms", o.antonyms, "a file with two words a line", if_recipe(bert && paper))) {
+    r.antonyms = Antonyms::read(o.antonyms, attack_reading);
+    antonyms = AvoidAntonyms{&r.antonyms};
+  }
+  std::optional<KeepPartOfSpeech<>> speech;
+  if (is_resource_given(o, "--wordnet", o.wordnet, "a table of synsets", if_recipe(textfooler || o.recipe == "pwws"))) {
+    r.wordnet = WordNet::read(o.wordnet, attack_reading);
+    if (textfooler) speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
+  }
+  std::optional<KeepMeaning<Sentences<S>>> meaning;
+  if (is_resource_given(o, "--similarity-encoder", o.similarity_encoder, "a directory of a sentence encoder",
+                        if_recipe(textfooler || (bert && !paper)))) {
+    auto encoder = std::make_shared<const Classifier<S>>(o.similarity_encoder, std::vector<std::string>{"0", "1"},
+                                                         ClassifierOptions{.device = o.common.device});
+    meaning.emplace(KeepMeaning<Sentences<S>>{{std::move(encoder)}, attack_similarity(o)});
+  }
+  std::optional<ChangeFewWords> few;
+  if (const double share = o.most_changes > 0 ? o.most_changes : bert || pieces ? 0.4 : 1; share < 1)
+    few = ChangeFewWords{share};
+  std::optional<KeepLength> length;
+  if (pieces) length = KeepLength{o.length_change};
+  return AttackConstraintsOf<S>(stop_words, ChangeWordsOnce{}, antonyms, few, length, std::move(speech),
+                                std::move(meaning));
+}
+
+template <class S>
+AnyGoal attack_goal(const AttackVerbOptions& o, const Classifier<S>& model) {
+  if (o.target.empty()) return {Untargeted{}};
+  return {Targeted{class_named(*model.outputs(), o.target, "--target")}};
+}
+
+}  // namespace knnbert::cli

@@ -1,0 +1,37 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "knnbert/attack/piece_candidates.hpp"
+
+namespace knnbert::cli {
+
+/// A masked language model that substitutes come from, whatever backend the victim has.
+class SubstituteModel {
+ public:
+  /// Errors: IoError, FormatError.
+  explicit SubstituteModel(const std::string& directory);
+
+  PieceGuesses guesses(std::span<const std::string> words, index_t k) const;
+  std::vector<float> losses(std::span<const std::vector<token_t>> sequences) const;
+
+ private:
+  friend class PieceSubstitutes;
+  struct Held;
+  std::shared_ptr<const Held> held_;
+};
+
+/// The same over the pieces of a unigram tokenizer.
+class PieceSubstitutes {
+ public:
+  /// Errors: OptionError for another tokenizer.
+  explicit PieceSubstitutes(const SubstituteModel& model);
+
+  std::vector<std::string> units(std::string_view text) const;
+  PieceGuesses guesses(std::span<const std::string> units, index_t k) const;
+
+ private:
+  std::shared_ptr<const SubstituteModel::Held> held_;
+};
+
+}  // namespace knnbert::cli

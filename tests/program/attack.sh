@@ -1,0 +1,129 @@
+# attack: recipes against a tiny model, resuming, interruption, several threads; what is missing or wrong is refused.
+. "$(dirname "$0")/common.sh"
+tiny_model model --neighbors 3
+data=$(cd "$(dirname "$0")/../../examples/data" && pwd)
+grep -E "	(lost_key|water_leak)$" "$data/test.tsv" | head -n 12 >texts.tsv
+[ "$(wc -l <texts.tsv)" -gt 3 ] || wrong "texts of two classes expected in examples/data/test.tsv"
+printf '\tlost_key\nthe\twater_leak\n' >>texts.tsv
+"$PYTHON" - <<'PYTHON'
+import json
+words = sorted({w for line in open("texts.tsv") for w in line.split("\t")[0].lower().split()})
+json.dump({w: ["water", "key", "door", "house"] for w in words}, open("synonyms.json", "w"))
+tail = "|".join(w for w in words if w.isalpha())
+open("wordnet.tsv", "w").write("1-n\tn\tnoun\t" + tail + "|water|key|door|house\n")
+open("stop.txt", "w").write("the\na\nis\n")
+open("antonyms.txt", "w").write("hot cold\n")
+open("vocab.txt", "w").write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "key", "water", "door", "the", "##s", "leak"]
+                                        + [w for w in words if w.isalpha()]) + "\n")
+open("corpus.txt", "w").write("\n\n".join("water leak key door the" for _ in range(60)) + "\n")
+PYTHON
+
+attack() { "$KNNBERT" attack --model model --data texts.tsv --predictor knn "$@"; }
+fooler="--recipe textfooler --synonyms synonyms.json --stop-words stop.txt --wordnet wordnet.tsv --similarity-encoder $ENCODER --similarity -2 --short-similarity -2"
+expect_code 0 attack $fooler --threads 1 --output one.jsonl --page page.html --json
+cp out summary.json
+expect_code 0 attack $fooler --threads 3 --output three.jsonl
+expect_text out "accuracy under attack"
+expect_text out "similarity of 15 words"
+cmp one.jsonl three.jsonl || wrong "the same results for any number of threads expected"
+"$PYTHON" - <<'PYTHON' || wrong "summary and results disagree"
+import json
+lines = [json.loads(line) for line in open("one.jsonl")]
+run, results = lines[0]["run"], lines[1:]
+texts = [line.rstrip("\n").split("\t") for line in open("texts.tsv")]
+assert len(results) == len(texts) == run["examples"]
+summary = json.load(open("summary.json"))
+by = {s: [r for r in results if r["status"] == s] for s in ("successful", "failed", "skipped", "error")}
+assert not by["error"], by["error"]
+assert by["successful"], summary
+for r, (text, label) in zip(results, texts):
+    assert r["label"] == label and r["original"].split() == text.lower().split(), r
+    words = r["original"].split()
+    for change in r["changed_words"]:
+        assert words[change["position"]] == change["from"] and change["from"] not in ("the", "a", "is")
+        words[change["position"]] = change["to"]
+    assert " ".join(words) == r["perturbed"]
+for r in by["successful"]:
+    assert r["original_label"] == r["label"] != r["perturbed_label"] and r["changed_words"] and r["similarity"] <= 1.0001, r
+assert summary["number_of_successful_attacks"] == len(by["successful"])
+assert summary["number_of_failed_attacks"] == len(by["failed"]) and summary["number_of_skipped_attacks"] == len(by["skipped"])
+n = len(results)
+assert abs(summary["accuracy_under_attack"] - len(by["failed"]) / n) < 1e-9
+low, high = summary["intervals"]["accuracy_under_attack"]
+assert 0 <= low <= len(by["failed"]) / n <= high <= 1
+page = open("page.html").read()
+assert "<del>" in page and "<ins>" in page and "<script" not in page
+PYTHON
+
+# A file that was cut off is gone on with; one of another run, or of something else, is not touched.
+head -c "$(($(wc -c <one.jsonl) / 2))" one.jsonl >cut.jsonl
+expect_code 0 attack $fooler --threads 1 --output cut.jsonl
+cmp one.jsonl cut.jsonl || wrong "a run that goes on gives the same results"
+cp one.jsonl other.jsonl
+expect_code 2 attack $fooler --most-synonyms 2 --output other.jsonl
+expect_text err "other.jsonl: results of another run are there (\"up to 50 synonyms"
+cmp one.jsonl other.jsonl || wrong "results of another run were changed"
+cp texts.tsv not.jsonl
+expect_code 1 attack $fooler --output not.jsonl
+cmp texts.tsv not.jsonl || wrong "a file of something else was changed"
+
+expect_code 0 attack --recipe pwws --wordnet wordnet.tsv --json
+expect_text out '"number_of_successful_attacks"'
+expect_code 0 "$KNNBERT" pretrain --threads 1 --vocabulary vocab.txt --layers 1 --hidden 32 --heads 2 --max-length 20 --held-out 0 \
+  --train corpus.txt --steps 2 --output lm
+expect_code 0 attack --recipe bert-attack --language-model lm --stop-words stop.txt --antonyms antonyms.txt
+expect_text out "guesses of lm"
+expect_text out "at most 0.4 of the words"
+expect_code 0 attack --recipe bert-attack --preset textattack --language-model lm --stop-words none --similarity-encoder none --most-queries 40
+expect_code 0 attack --recipe pwws --preset textattack --wordnet wordnet.tsv --stop-words stop.txt --target water_leak --examples 5 --json
+expect_text out '"number_of_errors":0'
+
+# The datastore itself: k = 3 votes turn with two copies at the latest, and the model's directory stays as it was.
+cp model/datastore.safetensors store.before
+expect_code 0 attack --recipe datastore --json
+"$PYTHON" - <<'PYTHON' || wrong "two copies turn a count of three votes: $(cat out)"
+import json
+r = json.load(open("out"))
+assert r["examples"] == 14 and r["attacked"] > 0 and r["median"] >= 1 and r["turned"]["5"] == 1, r
+PYTHON
+expect_code 0 attack --recipe datastore --added nearest --pool texts.tsv --most-added 4
+expect_text out "half of them turned by"
+expect_code 2 attack --recipe datastore --added random
+expect_text err "--pool"
+expect_code 2 "$KNNBERT" attack --model model --data texts.tsv --predictor head --recipe datastore
+expect_text err "--predictor"
+cmp model/datastore.safetensors store.before || wrong "an attack changed the model"
+# A search that sees similarities where the model counts votes.
+tiny_model counting --neighbors 3 --voting count
+expect_code 0 "$KNNBERT" attack --model counting --data texts.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv --soft-vote 0.1 --json
+expect_text out '"number_of_errors":0'
+
+# What a recipe needs is asked for.
+expect_code 2 attack --recipe textfooler --synonyms synonyms.json --wordnet wordnet.tsv --stop-words stop.txt
+expect_text err "--similarity-encoder"
+expect_code 2 attack --recipe textfooler --wordnet wordnet.tsv --stop-words stop.txt --similarity-encoder none
+expect_text err "--synonyms, --vectors"
+expect_code 2 attack --recipe pwws
+expect_text err "--wordnet"
+expect_code 2 attack --recipe bert-attack --stop-words none --antonyms none
+expect_text err "--language-model"
+expect_code 1 attack --recipe bert-attack --stop-words none --antonyms none --language-model "$ENCODER"
+expect_text err "without masked-language-model head"
+expect_code 1 attack --recipe pwws --wordnet stop.txt
+expect_text err "stop.txt:1"
+expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --target nothing
+expect_text err "--target"
+expect_code 1 attack --recipe pwws --wordnet wordnet.tsv --output missing/x.jsonl
+
+# A signal keeps what is done.
+for _ in $(seq 400); do cat texts.tsv; done >many.tsv
+"$KNNBERT" attack --model model --data many.tsv --recipe pwws --wordnet wordnet.tsv --threads 2 --output stopped.jsonl >out 2>err &
+run=$!
+until [ -f stopped.jsonl ] && [ "$(wc -l <stopped.jsonl)" -gt 3 ]; do kill -0 $run || wrong "$(cat err)"; sleep 0.1; done
+kill -INT $run
+code=0
+wait $run || code=$?
+[ $code -eq 130 ] || wrong "exit code $code after SIGINT, 130 expected: $(cat err)"
+expect_text err "the same command goes on"
+expect_text out "accuracy under attack"
+"$PYTHON" -c "import json; [json.loads(line) for line in open('stopped.jsonl')]" || wrong "whole lines expected"
