@@ -6,8 +6,8 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 3 ] || { sed -n 2,4p "$0"; exit 2; }
 encoder=$1 corpus=$2 output=$3
-head_steps=${4:-200} steps=${5:-900}
+head_steps=${4:-150} steps=${5:-2900}
 if [ $# -ge 5 ]; then shift 5; else shift $#; fi
 exec "${KNNBERT:-$root/build/knnbert}" pretrain --encoder "$encoder" --train "$corpus" --output "$output" \
-  --threads "${THREADS:-2}" --max-length 128 --batch-size 32 --head-only-steps "$head_steps" --head-learning-rate 5e-4 \
-  --steps "$steps" --learning-rate 3e-4 --warmup 0.06 "$@"
+  --threads "${THREADS:-2}" --max-length 128 --batch-size 16 --head-only-steps "$head_steps" --head-learning-rate 1e-3 \
+  --steps "$steps" --learning-rate 3e-4 --warmup 0.06 --no-dropout "$@"

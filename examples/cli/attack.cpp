@@ -155,7 +155,8 @@ void attack(const AttackVerbOptions& o) {
   auto source = attack_source(o, data, resources);
   const AttackOf<S> attack{attack_goal(o, model), std::move(constraints), std::move(source), attack_search(o),
                            o.attack};
-  const ClassifierVictim victim{&model, predictor_of(o), data.has_pairs(), o.soft_vote};
+  const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
+  const ClassifierVictim victim{&model, predictor_of(o), data.has_pairs(), o.soft_vote, &tokenizer};
   const auto parts = attack.descriptions();
   std::optional<AttackFile> file;
   if (!o.output.empty()) file.emplace(o.output, run_of(o, parts, data));

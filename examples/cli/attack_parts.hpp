@@ -154,13 +154,15 @@ inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, 
     r.pieces.emplace(*r.language_model);
     return any_source(FromPieceModel<PieceSubstitutes>{.model = &*r.pieces, .best = o.guesses, .name = name});
   }
-  return any_source(FromLanguageModel<SubstituteModel>{.model = &*r.language_model, .best = o.guesses, .name = name});
+  return any_source(FromLanguageModel<SubstituteModel>{
+      .model = &*r.language_model, .best = o.guesses, .one_word = o.preset == "textattack", .name = name});
 }
 
 /// TextAttack's GreedyWordSwapWIR.
 inline ImportanceSearch greedy_word_swap(std::string placeholder, bool weighted) {
   return {.placeholder = std::move(placeholder),
           .least_importance = -std::numeric_limits<float>::infinity(),
+          .rank_all = false,
           .label_bonus = false,
           .weighted_saliency = weighted,
           .must_improve = true,
@@ -183,7 +185,7 @@ inline AnySearch attack_search(const AttackVerbOptions& o) {
 inline SimilarityOptions attack_similarity(const AttackVerbOptions& o) {
   SimilarityOptions s;
   if (o.preset == "textattack" && o.recipe == "textfooler") {
-    s.short_threshold = std::numeric_limits<float>::lowest();  // shorter texts are not compared
+    s.compare_short = false;
     s.against_previous = true;
   } else if (o.preset == "textattack") {
     constexpr float least_cosine = 0.2f;
@@ -227,7 +229,7 @@ AttackConstraintsOf<S> attack_constraints(const AttackVerbOptions& o, AttackReso
   }
   std::optional<ChangeFewWords> few;
   if (const double share = o.most_changes > 0 ? o.most_changes : bert || pieces ? 0.4 : 1; share < 1)
-    few = ChangeFewWords{share};
+    few = ChangeFewWords{share, !paper};
   std::optional<KeepLength> length;
   if (pieces) length = KeepLength{o.length_change};
   return AttackConstraintsOf<S>(stop_words, ChangeWordsOnce{}, antonyms, few, length, std::move(speech),

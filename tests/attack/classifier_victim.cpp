@@ -31,6 +31,27 @@ TEST_CASE("a classifier is a victim by each of its predictors") {
   static_assert(Victim<ClassifierVictim<Classifier<>>>);
 }
 
+TEST_CASE("a classifier as a victim may read special tokens in texts") {
+  const TemporaryFolder place;
+  auto model = tiny_classifier(place.path());
+  model.index(tiny_data());
+  const auto all = AnyTokenizer::load(place.path() / "encoder", AddedTokenMatching::all);
+  const std::vector<std::string> texts{"my [UNK] card", "send [MASK] abroad", "card"}, second{"", "[UNK]", "money"};
+  Batch batch;
+  for (const auto& text : texts) all.append(text, batch, 12);
+  CHECK(std::count(batch.ids.begin(), batch.ids.end(), all.special().unknown) >= 1);
+  CHECK(std::count(batch.ids.begin(), batch.ids.end(), all.special().mask) == 1);
+  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, false, 0, &all}(texts),
+                       model.distributions(batch).head));
+  CHECK(!are_equal_rows(ClassifierVictim{&model, Predictor::head, false, 0, &all}(texts),
+                        ClassifierVictim{&model, Predictor::head}(texts)));
+  Batch pairs;
+  all.append(texts[0], pairs, 12), all.append(texts[1], second[1], pairs, 12),
+      all.append(texts[2], second[2], pairs, 12);
+  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, true, 0, &all}(texts, second),
+                       model.distributions(pairs).head));
+}
+
 TEST_CASE("words that a classifier as a victim reads") {
   const TemporaryFolder place;
   const auto model = tiny_classifier(place.path());  // 12 tokens, 2 of them special

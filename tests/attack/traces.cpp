@@ -244,6 +244,23 @@ TEST_CASE("importance search: TextAttack's weighted saliency chooses again on th
   CHECK(r.counts.queries == 12);  // the first replacement was asked before and counts again
 }
 
+TEST_CASE("importance of words that may be replaced alone, and of equally similar successes the farthest") {
+  const SynonymTable two = table({{"great", {"bad", "awful"}}, {"the", {"a"}}});
+  ToyVictim toy = weights;
+  toy.weights["awful"] = -0.625f;
+  std::vector<std::string> asked;
+  toy.asked = &asked;
+  const Attack attack{Untargeted{}, Constraints{KeepStopWords{&stop_words}}, FromSynonyms{&two},
+                      ImportanceSearch{.rank_all = false}};
+  const AttackResult r = attack(toy, example);
+  CHECK(asked == std::vector<std::string>{original, "the was great fun", "the movie was fun", "the movie was great",
+                                          "the movie was bad fun", "the movie was awful fun"});
+  CHECK(r.perturbed == "the movie was awful fun");
+  CHECK(ChangeFewWords{0.4, true}.most_changes(4) == 2);
+  CHECK(ChangeFewWords{0.4}.most_changes(4) == 1);
+  CHECK(ChangeFewWords{0.4, true}.most_changes(5) == 2);
+}
+
 TEST_CASE("importance without what a new label gains") {
   // Without "bad" p_0 falls from 0.875 to 0.25, and the label turns.
   const ToyVictim victim{{{"bad", -0.625f}, {"good", 0.25f}}};

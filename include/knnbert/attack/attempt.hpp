@@ -111,20 +111,24 @@ class Attempt {
 };
 
 /// Words by importance, the largest first, of equals the earlier: how far the original text moves to the goal without
-/// the word, or with a placeholder for it; with label_bonus what a new label gains is added.  TextFooler's
+/// the word, or with a placeholder for it; with label_bonus what a new label gains is added. Unless all
+/// are wanted, only words that may be replaced.  TextFooler's
 /// equation 2.  Queries: one for every word that the victim reads.
 template <class A>
-std::vector<Scored> rank_words(A& attempt, const std::string& placeholder, bool label_bonus = true) {
+std::vector<Scored> rank_words(A& attempt, const std::string& placeholder, bool label_bonus = true, bool all = true) {
   const auto& first = attempt.first();
-  const auto answers =
-      attempt.ask(attempt.readable(), [&](index_t i) { return attempt.original_with(i, placeholder); });
+  std::vector<index_t> positions;
+  for (index_t i = 0; i < attempt.readable(); ++i)
+    if (all || attempt.may_change(i)) positions.push_back(i);
+  const auto answers = attempt.ask(
+      std::ssize(positions), [&](index_t i) { return attempt.original_with(positions[as_size(i)], placeholder); });
   std::vector<Scored> ranked;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const auto& a = answers[i];
     const auto to = static_cast<std::size_t>(a.label);
     float importance = first.distance - a.distance;
     if (label_bonus && a.label != attempt.label()) importance += a.probabilities[to] - first.probabilities[to];
-    ranked.push_back({importance, static_cast<index_t>(i)});
+    ranked.push_back({importance, positions[i]});
   }
   std::sort(ranked.begin(), ranked.end(), ranks_before);
   return ranked;

@@ -17,10 +17,13 @@ struct ClassifierVictim {
   /// half what it would be if the neighbors voted by softmax(similarity / soft_vote). A count of votes is flat and
   /// tells a search nothing, which is no robustness; the most likely class is the real one. 0: as the model votes.
   float soft_vote = 0;
+  /// What reads the texts in place of the model's own tokenizer: one that finds special tokens in texts
+  /// (AddedTokenMatching::all) takes an attack's [MASK] and [UNK] for what they are. Null: the model's own.
+  const typename Model::tokenizer_type* tokenizer = nullptr;
 
   Matrix operator()(std::span<const std::string> texts) const { return (*this)(texts, {}); }
   Matrix operator()(std::span<const std::string> first, std::span<const std::string> second) const {
-    auto all = model->answers(model->tokenize(first, second));
+    auto all = model->answers(tokens(first, second));
     auto& chosen = of(all.distributions);
     if (soft_vote > 0 && predictor != Predictor::head) {
       const Matrix real = chosen;
@@ -47,11 +50,20 @@ struct ClassifierVictim {
   }
 
  private:
+  Batch tokens(std::span<const std::string> first, std::span<const std::string> second) const {
+    if (!tokenizer) return model->tokenize(first, second);
+    Batch batch;
+    for (std::size_t i = 0; i < first.size(); ++i)
+      if (second.empty() || second[i].empty()) tokenizer->append(first[i], batch, model->options().max_length);
+      else tokenizer->append(first[i], second[i], batch, model->options().max_length);
+    return batch;
+  }
   Matrix& of(Distributions& all) const {
     return predictor == Predictor::knn ? all.knn : predictor == Predictor::head ? all.head : all.combined;
   }
 };
 template <class Model>
-ClassifierVictim(const Model*, Predictor = Predictor::combined, bool = false, float = 0) -> ClassifierVictim<Model>;
+ClassifierVictim(const Model*, Predictor = Predictor::combined, bool = false, float = 0,
+                 const typename Model::tokenizer_type* = nullptr) -> ClassifierVictim<Model>;
 
 }  // namespace knnbert::inline v0_1

@@ -160,15 +160,20 @@ struct AvoidAntonyms {
   std::string description() const { return format("antonyms: listed for {} words, not put in", antonyms->size()); }
 };
 
-/// At most a share of the words is replaced: max(1, floor(share * words)).
+/// At most a share of the words is replaced: max(1, floor(share * words)), or ceil as in TextAttack.
 struct ChangeFewWords {
   double share = 0.4;
+  bool rounded_up = false;
 
   index_t most_changes(index_t words) const {
     constexpr double rounding = 1e-9;  // 0.29 * 100 is a little less than 29
-    return std::max<index_t>(1, static_cast<index_t>(std::floor(share * static_cast<double>(words) + rounding)));
+    const double most = share * static_cast<double>(words);
+    return std::max<index_t>(
+        1, static_cast<index_t>(rounded_up ? std::ceil(most - rounding) : std::floor(most + rounding)));
   }
-  std::string description() const { return format("at most {} of the words replaced", share); }
+  std::string description() const {
+    return format("at most {} of the words replaced{}", share, rounded_up ? ", rounded up" : "");
+  }
 };
 
 }  // namespace knnbert::inline v0_1

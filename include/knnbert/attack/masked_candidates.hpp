@@ -5,6 +5,8 @@
 
 #include "knnbert/attack/words.hpp"
 #include "knnbert/core/error.hpp"
+#include "knnbert/io/utf8.hpp"
+#include "knnbert/text/unicode.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -41,6 +43,7 @@ struct FromLanguageModel {
   index_t most_pieces = 12;   ///< of a word of several
   index_t best_of_piece = 4;  ///< guesses for each of these
   index_t combinations = 24;
+  bool one_word = false;  ///< only candidates of letters, digits, hyphens and apostrophes, as in TextAttack
   std::string name = "a language model";
 
   auto of(std::span<const std::string> words) const {
@@ -56,8 +59,19 @@ struct FromLanguageModel {
   std::string description() const { return format("up to {} guesses of {}", best, name); }
 
  private:
-  static void add(std::string word, std::vector<std::string>& to) {
-    if (!word.empty() && word.find("##") == word.npos) to.push_back(std::move(word));
+  void add(std::string word, std::vector<std::string>& to) const {
+    if (!word.empty() && word.find("##") == word.npos && (!one_word || is_word(word))) to.push_back(std::move(word));
+  }
+  static bool is_word(std::string_view text) {
+    bool letters = false;
+    const char* const end = text.data() + text.size();
+    for (const char* at = text.data(); at != end;) {
+      const char32_t code = unicode::decode(at, end);
+      if (code == '-' || code == '\'') continue;
+      if (unicode::properties(code) & (unicode::space | unicode::punctuation)) return false;
+      letters = true;
+    }
+    return letters;
   }
 
   std::vector<std::string> single(std::span<const PieceGuess> guesses) const {

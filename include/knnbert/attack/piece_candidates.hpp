@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/attack/constraint.hpp"
 #include "knnbert/attack/masked_candidates.hpp"
+#include "knnbert/io/utf8.hpp"
 #include "knnbert/text/unicode.hpp"
 
 namespace knnbert::inline v0_1 {

@@ -20,11 +20,13 @@ inline std::vector<double> softmax_of(std::span<const float> gains, std::size_t 
 }  // namespace detail
 
 /// TextFooler's: words by importance; of the current text all single replacements of a word; the most similar of those
-/// that reach the goal and break no constraint ends it, else the one that comes closest is kept.
+/// that reach the goal and break no constraint ends it (of equals the one that goes farthest), else the one that comes
+/// closest is kept.
 /// arXiv 1907.11932, algorithm 1. Replacements that break a constraint are queries too, as in its code.
 struct ImportanceSearch {
   std::string placeholder = {};     ///< for a word when its importance is measured; empty: it is left out
   float least_importance = -1;      ///< words at or below it stay
+  bool rank_all = true;             ///< the importance of words that may not be replaced is asked for too
   bool label_bonus = true;          ///< where a word turns the label, what the new one gains is added
   bool weighted_saliency = false;   ///< the order is softmax(importance) times the best gain of a replacement, as in
                                     ///< TextAttack's PWWS, which chooses the replacements again on the current text
@@ -51,13 +53,13 @@ struct ImportanceSearch {
  private:
   template <class A>
   std::vector<Scored> ranking(A& attempt) const {
-    auto ranked = rank_words(attempt, placeholder, label_bonus);
+    auto ranked = rank_words(attempt, placeholder, label_bonus, rank_all);
     if (!weighted_saliency) return ranked;
-    std::vector<float> importance(as_size(attempt.readable()));
-    for (const Scored& word : ranked) importance[as_size(word.index)] = word.score;
-    const auto weights = detail::softmax_of(importance, attempt.original().size());
-    for (Scored& word : ranked)
-      word.score = static_cast<float>(weights[as_size(word.index)]) * best_gain(attempt, word);
+    std::vector<float> importance;
+    for (const Scored& word : ranked) importance.push_back(word.score);
+    const auto weights = detail::softmax_of(importance, importance.size());
+    for (std::size_t i = 0; i < ranked.size(); ++i)
+      ranked[i].score = static_cast<float>(weights[i]) * best_gain(attempt, ranked[i]);
     std::sort(ranked.begin(), ranked.end(), ranks_before);
     return ranked;
   }
@@ -86,7 +88,9 @@ struct ImportanceSearch {
     const auto better = [&](std::size_t a, std::size_t b) {
       const auto &x = answers[places[a]], &y = answers[places[b]];
       if (x.reached != y.reached) return x.reached;
-      return x.reached ? verdicts.similarity[a] > verdicts.similarity[b] : x.distance < y.distance;
+      if (x.reached && verdicts.similarity[a] != verdicts.similarity[b])
+        return verdicts.similarity[a] > verdicts.similarity[b];
+      return x.distance < y.distance;
     };
     for (std::size_t h = 0; h < hopeful.size(); ++h)
       if (verdicts.violations[h] == 0 && (!chosen || better(h, *chosen))) chosen = h;

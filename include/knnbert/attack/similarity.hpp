@@ -14,6 +14,7 @@ concept SentenceEncoder = requires(const E& encoder, std::span<const std::string
 struct SimilarityOptions {
   float threshold = 0.5f;         ///< least 1 - arccos(cosine), the angle in radians: 0.5 is a cosine of 0.8776
   float short_threshold = 0.1f;   ///< the same for texts of fewer words than the window: a cosine of 0.6216
+  bool compare_short = true;      ///< false: those are not compared, all are alike, as in TextAttack
   index_t window = 15;            ///< words around the replaced one that are compared
   bool against_previous = false;  ///< compare with the text before this replacement, as the released code does
   std::string encoder = "an encoder of the caller's";  ///< its name in descriptions
@@ -45,6 +46,8 @@ struct KeepMeaning {
   void judge(const WordPlace& place, std::span<const std::string> candidates, Verdicts& verdicts) const {
     const auto& o = options;
     const index_t n = std::ssize(place.original), width = std::min(o.window, n);
+    if (n < o.window && !o.compare_short)
+      return std::fill(verdicts.similarity.begin(), verdicts.similarity.end(), 1.0f);
     const index_t first = std::clamp<index_t>(place.position - (o.window - 1) / 2, 0, n - width);
     const float threshold = n < o.window ? o.short_threshold : o.threshold;
     const auto around = [&](std::span<const std::string> words) {

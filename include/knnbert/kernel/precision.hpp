@@ -17,19 +17,19 @@ namespace knnbert::inline v0_1::kernel {
 /// registers, or with matrix registers where a product's shape allows.
 enum class Instructions { plain, dot, matrix };
 
-/// Those of this translation unit. The dot products are written as assembly below, because GCC 12 copies the register
-/// of the sum around the intrinsics (a third of the speed). They are part of the policies' names: units with other
-/// flags instantiate other functions.
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__)
+/// Those of this translation unit; with knnbert::dispatch any unit names plain ones, whatever its flags, as the library
+/// does. Dot products are assembly below, because GCC 12 copies the register of the sum around the intrinsics (a third
+/// of the speed). They are part of the policies' names: units with other flags instantiate other functions.
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && !defined(KNNBERT_DISPATCH)
 inline constexpr Instructions bf16_instructions = Instructions::matrix;
-#elif defined(__AVX512BF16__)
+#elif defined(__AVX512BF16__) && !defined(KNNBERT_DISPATCH)
 inline constexpr Instructions bf16_instructions = Instructions::dot;
 #else
 inline constexpr Instructions bf16_instructions = Instructions::plain;
 #endif
-#if defined(__AMX_INT8__) && defined(__AVX512VNNI__)
+#if defined(__AMX_INT8__) && defined(__AVX512VNNI__) && !defined(KNNBERT_DISPATCH)
 inline constexpr Instructions int8_instructions = Instructions::matrix;
-#elif defined(__AVX512VNNI__)
+#elif defined(__AVX512VNNI__) && !defined(KNNBERT_DISPATCH)
 inline constexpr Instructions int8_instructions = Instructions::dot;
 #else
 inline constexpr Instructions int8_instructions = Instructions::plain;

@@ -14,7 +14,7 @@ namespace knnbert::inline v0_1::detail {
 
 /// What a table of pairs calls a value.
 template <class Names, class Value>
-std::string_view name_in(const Names& names, Value value) {
+std::string_view name_of_step(const Names& names, Value value) {
   return std::find_if(std::begin(names), std::end(names), [&](const auto& entry) { return entry.second == value; })
       ->first;
 }
@@ -22,7 +22,7 @@ std::string_view name_in(const Names& names, Value value) {
 inline OrderedJson pattern_json(const std::string& text, bool regex) { return {{regex ? "Regex" : "String", text}}; }
 
 inline OrderedJson step_json(const NormalizationStep& step) {
-  OrderedJson json{{"type", name_in(normalization_names, step.kind)}};
+  OrderedJson json{{"type", name_of_step(normalization_names, step.kind)}};
   if (step.kind == NormalizationStep::strip) {
     json["strip_left"] = step.left;
     json["strip_right"] = step.right;
@@ -52,7 +52,7 @@ inline OrderedJson step_json(const SplittingStep& step) {
     case SplittingStep::pattern:
       return {{"type", "Split"},
               {"pattern", pattern_json(step.text, step.regex)},
-              {"behavior", name_in(behavior_names, step.behavior)},
+              {"behavior", name_of_step(behavior_names, step.behavior)},
               {"invert", false}};
   }
   return metaspace_json(step);
