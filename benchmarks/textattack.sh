@@ -5,7 +5,7 @@
 # outcomes, texts and queries that agree, attacked examples a minute of processor time (ours with its start, TextAttack without).
 # PYTHON names an interpreter with torch, transformers and textattack (benchmarks/peers/textattack_requirements.txt), DATA the folder of
 # the data sets, LANGUAGE_MODEL a directory of BertForMaskedLM. EXAMPLES (200), PARTS (2) they are attacked in, GUESSES (8) of the
-# language model. A part that is in WORK already is not repeated.
+# language model, WORDS (textattack; white-space: TextAttack takes what we do for words). A part that is in WORK already is not repeated.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 language_model=$4 work=$5
@@ -55,7 +55,7 @@ for recipe in $recipes; do
     if [ ! -f "$name.theirs.jsonl" ]; then
       # shellcheck disable=SC2046
       "$python" "$here/peers/textattack_attack.py" --recipe "$recipe" --model "$work/victim" --data "$texts" \
-        --output "$name.theirs.part" $(resources_of "$recipe") 2>"$name.theirs.log"
+        --words "${WORDS:-textattack}" --output "$name.theirs.part" $(resources_of "$recipe") 2>"$name.theirs.log"
       mv "$name.theirs.part" "$name.theirs.jsonl"
     fi
   done

@@ -93,8 +93,12 @@ def distinct(words, but=()):
 
 
 def read_synonyms(path):
-    return {table_word(word): distinct(map(table_word, others), (table_word(word),))
-            for word, others in json.loads(read_text(path)).items()}
+    """Keys that are one word in lower case are one list."""
+    table = {}
+    for word, others in json.loads(read_text(path)).items():
+        word = table_word(word)
+        table[word] = distinct([*table.get(word, ()), *map(table_word, others)], (word,))
+    return table
 
 
 class WordNet:
@@ -310,7 +314,11 @@ def main():
     parser.add_argument("--guesses", type=int, default=8, help="of the language model for a piece")
     parser.add_argument("--padding", choices=("longest", "most"), default="longest",
                         help="of the victim's texts: to the longest of a batch, or as TextAttack's wrapper has it")
+    parser.add_argument("--words", choices=("textattack", "white-space"), default="textattack",
+                        help="what words are: TextAttack's, which have no punctuation, or what stands between white space, as ours")
     options = parser.parse_args()
+    if options.words == "white-space":
+        textattack.shared.attacked_text.words_from_text = str.split
     torch.set_num_threads(1)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(options.model).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
