@@ -1,5 +1,5 @@
 """Attacks a classifier by word substitution with TextAttack 0.3.11, from the files that `knnbert attack` reads. One JSON line an
-example: {"example", "status", "original", "perturbed", "queries", "seconds"}; seconds are those of the processor, without loading.
+example: {"example", "status", "original", "perturbed", "score", "queries", "seconds"}; seconds are those of the processor, without loading.
 
 Goal, search, and the constraints on words are TextAttack's own, put together as its recipes of the same names. Synonyms, parts of
 speech, guesses of the language model and sentence embeddings come from our files, by the rules of include/knnbert/attack.
@@ -333,6 +333,7 @@ def main():
                                     "status": type(result).__name__.replace("AttackResult", "").lower(),
                                     "original": result.original_result.attacked_text.text,
                                     "perturbed": result.perturbed_result.attacked_text.text,
+                                    "score": round(float(result.perturbed_result.score), 6),
                                     "queries": attack.goal_function.num_queries,
                                     "seconds": round(seconds, 4)}, ensure_ascii=False) + "\n")
             lines.flush()
