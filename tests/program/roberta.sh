@@ -45,6 +45,9 @@ yes 'key water' | head -n 40 | tr '\n' ' ' >long
 expect_code 0 "$KNNBERT" embed --model r --input long --feature mean --output x.npy
 
 cp -r r u
+printf '{"model": {"type": "WordLevel", "vocab": []}}' >u/tokenizer.json
+expect_code 1 "$KNNBERT" tokenize --model u texts
+expect_text err "type 'WordLevel' given, WordPiece, BPE or Unigram expected"
 printf '{"model": {"type": "Unigram", "vocab": []}}' >u/tokenizer.json
 expect_code 1 "$KNNBERT" tokenize --model u texts
-expect_text err "type 'Unigram' given, WordPiece or BPE expected"
+expect_text err "key 'unk_id' is missing"
