@@ -78,7 +78,7 @@ TEST_CASE("smoothness is that of the term that is compared with PyTorch") {
   const auto other = run(knnbert_test::Smoothness<SameNoise>{2, 1e-2f, 5e-3f, {1e-2f}});
   CHECK(own.value > 0);
   CHECK(own.value == approx(other.value).epsilon(1e-6));
-  CHECK(testing::detail::relative_difference(own.gradients, other.gradients) < 2e-5);  // AVX-512 rounds otherwise
+  CHECK(testing::detail::relative_difference(own.gradients, other.gradients) < 1e-5);  // 6e-6 was seen with AVX-512
 }
 
 TEST_CASE("smoothness keeps the laws of terms") {
