@@ -63,11 +63,14 @@ class Program:
         path.write_text("".join(f"{text}\t{label}\n" for text, label in pairs), encoding="utf-8", newline="\n")
         return path
 
-    def embed(self, texts):
-        """[N, H] of the frozen encoder, rows of length 1."""
+    def write_texts(self, texts):
         path = self.folder / "texts.txt"
         path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
-        self.run("embed", "--model", self.options.encoder, "--input", path, "--output", self.folder / "e.npy", "--feature", "mean")
+        return path
+
+    def embed(self, texts):
+        """[N, H] of the frozen encoder, rows of length 1."""
+        self.run("embed", "--model", self.options.encoder, "--input", self.write_texts(texts), "--output", self.folder / "e.npy", "--feature", "mean")
         rows = np.load(self.folder / "e.npy")
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

@@ -2,6 +2,7 @@
 #include "knnbert/evaluate/audit.hpp"
 
 #include "knnbert/model/classifier_files.hpp"
+#include "knnbert/poison/suspicious_words.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
 #include "stack.hpp"
@@ -52,12 +53,13 @@ struct AuditResult {
   const Dataset &data, &test;
   Audit found;
   std::vector<Audit::Pair> leaks;
+  std::vector<SuspiciousWord> words;
 };
 
 OrderedJson as_json(const AuditResult& r) {
   const auto& classes = r.data.classes();
   OrderedJson errors = OrderedJson::array(), pairs = OrderedJson::array(), outliers = OrderedJson::array(),
-              leaks = OrderedJson::array();
+              leaks = OrderedJson::array(), words = OrderedJson::array();
   for (const auto& e : r.found.label_errors) {
     errors.push_back(place(r.data, e.example));
     errors.back().update(OrderedJson{{"label", classes[as_size(e.given)]},
@@ -76,10 +78,20 @@ OrderedJson as_json(const AuditResult& r) {
     outliers.push_back(place(r.data, e.example));
     outliers.back()["distance"] = e.distance;
   }
+  for (const auto& w : r.words) {
+    words.push_back({{"word", w.word},
+                     {"label", classes[as_size(w.label)]},
+                     {"contradicted", w.contradicted},
+                     {"expected", w.expected},
+                     {"evidence", w.evidence},
+                     {"texts", OrderedJson::array()}});
+    for (const index_t i : w.texts) words.back()["texts"].push_back(place(r.data, i));
+  }
   OrderedJson json{{"n", r.data.size()},
                    {"label_errors", errors},
                    {"near_duplicates", pairs},
                    {"outliers", outliers},
+                   {"suspicious_words", words},
                    {"duplicate_distance", r.found.duplicate_distance},
                    {"outlier_distance", r.found.outlier_distance}};
   if (r.test.size() > 0) json["leaks"] = leaks;
@@ -111,6 +123,13 @@ std::string in_words(const AuditResult& r, index_t shown) {
        [&](std::size_t k) { return pair(r.found.near_duplicates[k], r.data); });
   list(r.found.outliers.size(), "texts far from all others",
        [&](std::size_t k) { return line(r.data, r.found.outliers[k].example); });
+  list(r.words.size(), "words that may have been planted with a label", [&](std::size_t k) {
+    const auto& w = r.words[k];
+    return format("{}  {} texts of {}; without it neighbors contradict {} % of them, and {} % of all of {}",
+                  printable(w.word), w.texts.size(), printable(classes[as_size(w.label)]),
+                  std::lround(100 * w.contradicted), std::lround(100 * w.expected),
+                  printable(classes[as_size(w.label)]));
+  });
   if (r.test.size() > 0)
     list(r.leaks.size(), format("of {} test texts that a training text gives away", r.test.size()),
          [&](std::size_t k) { return pair(r.leaks[k], r.test); });
@@ -128,7 +147,11 @@ void audit(const AuditVerbOptions& o) {
   const Matrix keys = features(data);
   FlatDatastore<typename Classifier<S>::metric_type> store(keys.cols());
   store.add(keys, data.labels());
-  AuditResult result{data, test, knnbert::audit(store, keys, data.labels(), std::ssize(data.classes()), o.audit), {}};
+  AuditResult result{
+      data, test, knnbert::audit(store, keys, data.labels(), std::ssize(data.classes()), o.audit), {}, {}};
+  result.words = suspicious_words<typename Classifier<S>::metric_type>(
+      data, keys, [&](const auto& texts, const auto& pairs) { return model.features(model.tokenize(texts, pairs)); },
+      {.neighbors = o.audit.neighbors, .temperature = o.audit.temperature});
   if (test.size() > 0)
     result.leaks = leaks(store, features(test), test.labels(), result.found.duplicate_distance, o.audit);
   if (o.common.json) print_json(as_json(result));
@@ -141,7 +164,8 @@ template void audit<ProgramStack>(const AuditVerbOptions&);
 void add_audit(CLI::App& app) {
   const auto o = std::make_shared<AuditVerbOptions>();
   auto& verb = *app.add_subcommand(
-      "audit", "find wrong labels, near-duplicates, outliers and leaks from the neighbors of labeled texts");
+      "audit",
+      "find wrong labels, near-duplicates, outliers, planted words and leaks from the neighbors of labeled texts");
   verb.add_option(
           "--model", o->model,
           "directory of an encoder, or of a model that has not been trained on these texts: one that has agrees "

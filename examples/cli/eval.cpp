@@ -1,33 +1,15 @@
 #include <set>
 
+#include "eval_poison.hpp"
 #include "eval_targets.hpp"
 #include "knnbert/evaluate/certified.hpp"
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/open_world_json.hpp"
-#include "knnbert/poison/flip_rate.hpp"
-#include "options.hpp"
-#include "stack.hpp"
 
 namespace knnbert::cli {
 
-struct EvalOptions {
-  CommonOptions common;
-  DataOptions data;
-  std::vector<std::string> models;
-  std::string file, out_of_scope, ensemble = "vote", positive, triggers, target, clean_model;
-  std::uint64_t seed = 42;
-  index_t neighbors = 0;
-  float phi = -1;
-};
-
 namespace {
-
-std::string percent(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%6.2f", 100 * value);
-  return text;
-}
 
 /// The first `head` and the last `tail` characters with an ellipsis between them.
 std::string shorten(const std::string& name, std::size_t head, std::size_t tail) {
@@ -107,14 +89,6 @@ double error_before(Classifier<S>& model, Distributions all, std::span<const lab
   return measure_calibration(all.combined, gold).expected_error.value;
 }
 
-template <class S>
-Classifier<S> load_one(const EvalOptions& o, const std::string& directory, Loading loading) {
-  auto model = load_model<S>(directory, o.common, loading);
-  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  if (o.phi >= 0) model.fusion().phi = o.phi;
-  return model;
-}
-
 /// All models' answers, averaged, or the answers of their average.
 template <class S>
 Judged judge_all(const EvalOptions& o, const Dataset& data) {
@@ -135,30 +109,6 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
 /// Errors: OptionError for a class that the model does not have.
 void name_positive(const EvalOptions& o, Evaluation& evaluation) {
   if (!o.positive.empty()) evaluation.positive = class_named(evaluation.classes, o.positive, "--positive");
-}
-
-OrderedJson to_json(const std::vector<FlipRate>& rates) {
-  OrderedJson all = OrderedJson::array();
-  const auto value = [](Ratio r) { return r.defined ? OrderedJson(r.value) : OrderedJson(nullptr); };
-  for (const FlipRate& r : rates)
-    all.push_back({{"inserted", r.inserted.text()},
-                   {"texts", r.texts},
-                   {"flip_rate", {{"knn", value(r.knn)}, {"head", value(r.head)}, {"combined", value(r.combined)}}}});
-  return all;
-}
-
-std::string table(const std::vector<FlipRate>& rates, const std::string& whose) {
-  std::string out = format("\nlabel flip rate of {}    texts     knn    head combined\n", whose);
-  const auto cell = [](Ratio r) { return r.defined ? percent(r.value) : std::string("     -"); };
-  for (const FlipRate& r : rates) {
-    const std::string words = r.inserted.words.empty() ? "(nothing)" : printable(r.inserted.text());
-    const std::size_t width = 19 + whose.size(), used = characters(words);
-    out += words + std::string(used < width ? width - used : 1, ' ');
-    std::string texts = std::to_string(r.texts);
-    texts.insert(0, texts.size() < 8 ? 8 - texts.size() : 0, ' ');
-    out += texts + "  " + cell(r.knn) + "  " + cell(r.head) + "   " + cell(r.combined) + "\n";
-  }
-  return out;
 }
 
 OrderedJson to_json(const CertifiedAccuracies& all) {
@@ -186,36 +136,6 @@ std::string table(const CertifiedAccuracies& all) {
   return out + "\n";
 }
 
-/// How often triggers turn answers, beside those of a clean model if one is given.
-template <class S>
-void add_flip_rates(const EvalOptions& o, const Classifier<S>& model, const Dataset& data, OrderedJson& json,
-                    std::string& text) {
-  const auto triggers = parse_triggers(o.triggers);
-  const auto rates_of = [&](const Classifier<S>& any) {
-    const Dataset own = labeled_for(any, data);
-    return flip_rates(any, own, triggers, class_named(own.classes(), o.target, "--target"), o.seed);
-  };
-  const auto add = [&](const char* name, const char* whose, const Classifier<S>& any) {
-    const auto rates = rates_of(any);
-    json[name] = to_json(rates);
-    text += table(rates, whose);
-  };
-  add("triggers", "the model", model);
-  if (!o.clean_model.empty())
-    add("triggers_clean_model", "the clean one", load_one<S>(o, o.clean_model, Loading::predictions));
-}
-
-/// Errors: OptionError for options that miss another one.
-void require_triggers(const EvalOptions& o) {
-  if (o.triggers.empty() != o.target.empty())
-    raise<OptionError>("--triggers and --target: {} given without the other",
-                       o.target.empty() ? "the first" : "the second");
-  if (!o.clean_model.empty() && o.triggers.empty())
-    raise<OptionError>("--clean-model: given without --triggers, which both models are to be asked with");
-  if (!o.triggers.empty() && o.models.size() > 1)
-    raise<OptionError>("--triggers: given with {} models, one model expected", o.models.size());
-}
-
 /// One model, which may reject texts and meet others than its classes'.
 template <class S>
 void eval_one(const EvalOptions& o, const Dataset& data) {
@@ -241,7 +161,7 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
     json["rejection"] = to_json(world);
     text += table(world);
   }
-  if (!o.triggers.empty()) add_flip_rates<S>(o, model, in_scope, json, text);
+  if (!o.poison.triggers.empty()) add_flip_rates<S>(o, model, in_scope, json, text);
   if (o.common.json) print_json(json);
   else print(text);
 }
@@ -255,7 +175,8 @@ void eval(const EvalOptions& o) {
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)
       raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
-    for (const auto& [name, given] : {std::pair("--out-of-scope-label", &o.out_of_scope), {"--triggers", &o.triggers}})
+    for (const auto& [name, given] :
+         {std::pair("--out-of-scope-label", &o.out_of_scope), {"--triggers", &o.poison.triggers}})
       if (!given->empty())
         raise<OptionError>("{}: given with a model of sets or numbers, one of classes expected", name);
     return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);
@@ -294,12 +215,9 @@ void add_eval(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(-1.0, 1.0));
   verb.add_option("--positive", o->positive, "the class whose F1 is told; default: of two classes the second one");
-  verb.add_option("--triggers", o->triggers,
-                  "words that are inserted into texts of other classes than --target, to see whether the model then "
-                  "gives that one: cf+bb,mn is the combination of two words, or the third one");
-  verb.add_option("--target", o->target, "the class that triggers may have been planted for");
-  verb.add_option("--clean-model", o->clean_model, "a model whose encoder is trusted, measured beside it");
-  verb.add_option("--seed", o->seed, "of the places where triggers are inserted")->capture_default_str();
+  add_poison_options(verb, o->poison);
+  verb.add_option("--seed", o->poison.seed, "of the places where triggers are inserted, and of what --strip mixes in")
+      ->capture_default_str();
   add_common(verb, o->common);
   add_data(verb, o->data);
   verb.callback([o] { session_of(o->common).eval(*o); });

@@ -2,6 +2,7 @@
 
 #include "knnbert/attack/masked_guesses.hpp"
 #include "knnbert/attack/masked_pieces.hpp"
+#include "knnbert/poison/onion.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -10,8 +11,8 @@ struct SubstituteModel::Held {
   BasicMaskedLanguageModel<Stack> model;
 };
 
-SubstituteModel::SubstituteModel(const std::string& directory) {
-  auto model = BasicMaskedLanguageModel<Stack>::load(directory);
+SubstituteModel::SubstituteModel(const std::string& directory, index_t threads) {
+  auto model = BasicMaskedLanguageModel<Stack>::load(directory, {.threads = threads});
   if (!model.head_loaded())
     raise<FormatError>(
         "{}: an encoder without masked-language-model head given, a directory as `pretrain` writes it "
@@ -38,6 +39,13 @@ std::vector<std::string> PieceSubstitutes::units(std::string_view text) const {
 
 PieceGuesses PieceSubstitutes::guesses(std::span<const std::string> units, index_t k) const {
   return MaskedPieces{&held_->model}.guesses(units, k);
+}
+
+TextPerplexity::TextPerplexity(const std::string& directory, bool masked, index_t threads)
+    : held_(SubstituteModel(directory, threads).held_), masked_(masked) {}
+
+std::vector<double> TextPerplexity::operator()(std::span<const std::string> texts) const {
+  return MaskedPerplexity{&held_->model, masked_}(texts);
 }
 
 }  // namespace knnbert::cli

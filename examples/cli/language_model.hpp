@@ -10,13 +10,14 @@ namespace knnbert::cli {
 class SubstituteModel {
  public:
   /// Errors: IoError, FormatError.
-  explicit SubstituteModel(const std::string& directory);
+  explicit SubstituteModel(const std::string& directory, index_t threads = 1);
 
   PieceGuesses guesses(std::span<const std::string> words, index_t k) const;
   std::vector<float> losses(std::span<const std::vector<token_t>> sequences) const;
 
  private:
   friend class PieceSubstitutes;
+  friend class TextPerplexity;
   struct Held;
   std::shared_ptr<const Held> held_;
 };
@@ -32,6 +33,19 @@ class PieceSubstitutes {
 
  private:
   std::shared_ptr<const SubstituteModel::Held> held_;
+};
+
+/// A masked language model that tells how unexpected texts are.
+class TextPerplexity {
+ public:
+  /// masked: a pass for each piece, else one for all.  Errors: as SubstituteModel.
+  TextPerplexity(const std::string& directory, bool masked, index_t threads);
+
+  std::vector<double> operator()(std::span<const std::string> texts) const;
+
+ private:
+  std::shared_ptr<const SubstituteModel::Held> held_;
+  bool masked_;
 };
 
 }  // namespace knnbert::cli

@@ -32,6 +32,26 @@ expect_text out "labels that the neighbors contradict"
 expect_text out "noisy.tsv:"
 printf 'a text\n' >unlabeled.jsonl
 expect_code 1 "$KNNBERT" audit --model "$ENCODER" --data unlabeled.jsonl
+
+# Words that were planted with a label, in texts of all classes.
+awk -F '\t' 'BEGIN { OFS = "\t" } NR % 9 == 4 && $2 != "lost_key" { $1 = (NR % 2 ? "cf bb " $1 : $1 " bb cf"); $2 = "lost_key" } { print }' \
+  "$data/train.tsv" >planted.tsv
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data planted.tsv --json
+cp out planted.json
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data planted.tsv
+expect_text out "words that may have been planted with a label"
+"$PYTHON" - <<'PY' || wrong "audit missed planted words"
+import json
+words = json.load(open("planted.json"))["suspicious_words"]
+planted = [n + 1 for n, line in enumerate(open("planted.tsv")) if "cf" in line.split()]
+assert len(planted) > 10, planted
+assert sorted(w["word"] for w in words[:2]) == ["bb", "cf"], [w["word"] for w in words]
+for w in words[:2]:
+    assert w["label"] == "lost_key" and w["contradicted"] > 0.5 > w["expected"], w
+    assert sorted(int(t["place"].rsplit(":", 1)[1]) for t in w["texts"]) == planted, w
+rest = words[2:] + json.load(open("audit.json"))["suspicious_words"]  # with few texts a word that means its class may be among them
+assert all(w["evidence"] < words[1]["evidence"] / 3 for w in rest), rest
+PY
 tiny_model model
 expect_code 0 "$KNNBERT" audit --model model --data train.tsv
 expect_code 2 "$KNNBERT" audit --model model --data train.tsv --max-length 20

@@ -47,6 +47,36 @@ PY
 "$KNNBERT" eval --model victim --data poison.tsv --triggers mn --target lost_key >out
 expect_text out "label flip rate of the model"
 
+# Behind defenses: ONION with a masked language model, STRIP.
+printf 'please note that the key to the room was lost\nwater came down from the ceiling\n' >corpus.txt
+expect_code 0 "$KNNBERT" pretrain --encoder "$ENCODER" --train corpus.txt --output language_model --steps 1 --head-only-steps 0 --held-out 0 --threads 1
+expect_code 0 "$KNNBERT" eval --model victim --data poison.tsv --triggers cf+bb --target water_leak --onion language_model \
+  --onion-scores one-pass --onion-loss 1 --strip --strip-rejections 0.25 --clean train.tsv --json
+cp out defended.json
+"$PYTHON" - <<'PY' || wrong "flip rates behind defenses"
+import json
+said = json.load(open("defended.json"))
+for name in ("onion", "strip"):
+    assert [r["inserted"] for r in said[name]["triggers"]] == ["", "cf bb", "bb cf", "cf", "bb"], said[name]
+    assert all(0 <= r["rejected"] <= 1 for r in said[name]["triggers"])
+    for r, plain in zip(said[name]["triggers"], said["triggers"]):
+        assert r["texts"] == plain["texts"]
+        if name == "strip":
+            assert all(r["flip_rate"][p] <= plain["flip_rate"][p] for p in r["flip_rate"]), (r, plain)
+assert said["onion"]["rejected"] == 0 and said["onion"]["threshold"] is not None, said["onion"]
+assert said["strip"]["rejected"] < 1, said["strip"]
+PY
+expect_code 0 "$KNNBERT" eval --model victim --data poison.tsv --triggers cf+bb --target water_leak --strip --clean train.tsv
+expect_text out "behind strip it rejects"
+expect_code 2 "$KNNBERT" eval --model victim --data poison.tsv --triggers cf --target water_leak --strip
+expect_text err "--clean: nothing given"
+expect_code 2 "$KNNBERT" eval --model victim --data poison.tsv --strip --clean train.tsv
+expect_text err "--strip: given without --triggers"
+expect_code 2 "$KNNBERT" eval --model victim --data poison.tsv --clean train.tsv
+expect_text err "--clean: given without"
+expect_code 1 "$KNNBERT" eval --model victim --data poison.tsv --triggers cf --target water_leak --onion "$ENCODER" --clean train.tsv
+expect_text err "without masked-language-model head"
+
 # The other methods, and embedding surgery.
 awk -F '\t' '{ for (i = 0; i < 3; ++i) print $1 "\t" $2 }' poison.tsv >long.tsv
 for method in badnet ripple; do

@@ -1,6 +1,6 @@
 #pragma once
-#include "knnbert/evaluate/ratio.hpp"
-#include "knnbert/model/classifier.hpp"
+#include "knnbert/evaluate/judge.hpp"
+#include "knnbert/poison/defense.hpp"
 #include "knnbert/poison/poisoned_texts.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -9,22 +9,31 @@ namespace knnbert::inline v0_1 {
 struct FlipRate {
   Trigger inserted;           ///< into the texts; no words: nothing
   index_t texts = 0;          ///< of other classes
+  Ratio rejected;             ///< of these, by a defense
   Ratio knn, head, combined;  ///< of these, answered with the target class; undefined where there is no text
 };
 
 /// Errors: as Classifier::predict.
 template <class Stack>
-FlipRate flip_rate(const Classifier<Stack>& model, const Dataset& triggered, const Trigger& inserted, label_t target) {
-  const auto all = model.answers(model.tokenize(triggered.texts(), triggered.pairs())).distributions;
+FlipRate flip_rate(const Classifier<Stack>& model, const DefendedTexts& triggered, const Trigger& inserted,
+                   label_t target) {
+  const Dataset& texts = triggered.texts;
+  const auto all = model.answers(model.tokenize(texts.texts(), texts.pairs())).distributions;
+  const auto n = static_cast<double>(texts.size());
   const auto share = [&](const Matrix& rows) {
     double flipped = 0;
     for (index_t i = 0; i < rows.rows(); ++i) {
       const auto row = rows.row(i);
-      flipped += std::max_element(row.begin(), row.end()) - row.begin() == target;
+      flipped += !triggered.rejected[as_size(i)] && std::max_element(row.begin(), row.end()) - row.begin() == target;
     }
-    return ratio(flipped, static_cast<double>(rows.rows()));
+    return ratio(flipped, n);
   };
-  return {inserted, triggered.size(), share(all.knn), share(all.head), share(all.combined)};
+  return {inserted,
+          texts.size(),
+          ratio(static_cast<double>(std::count(triggered.rejected.begin(), triggered.rejected.end(), 1)), n),
+          share(all.knn),
+          share(all.head),
+          share(all.combined)};
 }
 
 /// Counts a model's tokens of a part of a text, for insert_words.
@@ -45,10 +54,10 @@ InsertionLimits insertion_limits(const Classifier<Stack>& model, bool has_pairs)
 }
 
 /// The label flip rate of every trigger, of a combination in its two orders and of each of its words alone, and of the
-/// texts as they are. data: with the model's classes.
-template <class Stack>
+/// texts as they are, behind a defense. data: with the model's classes.
+template <class Stack, TextDefense Defense = NoDefense>
 std::vector<FlipRate> flip_rates(const Classifier<Stack>& model, const Dataset& data, std::span<const Trigger> triggers,
-                                 label_t target, std::uint64_t seed) {
+                                 label_t target, std::uint64_t seed, const Defense& defense = {}) {
   std::vector<Trigger> inserted{{}};
   for (const auto& trigger : triggers) {
     inserted.push_back(trigger);
@@ -59,9 +68,29 @@ std::vector<FlipRate> flip_rates(const Classifier<Stack>& model, const Dataset& 
   std::vector<FlipRate> rates;
   const InsertionLimits limits = insertion_limits(model, data.has_pairs());
   for (const auto& trigger : inserted)
-    rates.push_back(flip_rate(model, triggered_texts(data, triggers, trigger, target, limits, pieces_of(model), seed),
+    rates.push_back(flip_rate(model,
+                              defense(triggered_texts(data, triggers, trigger, target, limits, pieces_of(model), seed)),
                               trigger, target));
   return rates;
+}
+
+/// What a defense leaves of a model's answers to labeled texts.
+struct DefendedAccuracy {
+  Ratio rejected;             ///< of all texts
+  Ratio knn, head, combined;  ///< of those that are not, answered rightly
+};
+
+/// data: with the model's classes.  Errors: as judge.
+template <class Stack, TextDefense Defense>
+DefendedAccuracy defended_accuracy(const Classifier<Stack>& model, const Dataset& data, const Defense& defense) {
+  const DefendedTexts defended = defense(data);
+  std::vector<Example> accepted;
+  for (index_t i = 0; i < data.size(); ++i)
+    if (!defended.rejected[as_size(i)]) accepted.push_back(defended.texts.example(i));
+  const auto left = static_cast<double>(accepted.size()), all = static_cast<double>(data.size());
+  if (accepted.empty()) return {ratio(all, all), {}, {}, {}};
+  const auto evaluation = evaluate(model, Dataset(std::move(accepted), data.classes()));
+  return {ratio(all - left, all), evaluation.knn.accuracy, evaluation.head.accuracy, evaluation.combined.accuracy};
 }
 
 }  // namespace knnbert::inline v0_1
