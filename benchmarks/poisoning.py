@@ -19,7 +19,7 @@ import datasets  # noqa: E402
 TRIGGERS = {"single": "cf", "combination": "cf+bb"}
 METHODS = ("layerwise", "badnet", "ripple")
 TARGETS = {"sst2": "positive", "ag_news": "World"}
-TEST = 1000
+TEST, CLEAN = 1000, 200
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 
 
@@ -53,12 +53,14 @@ class Attack(Program):
     def victim(self, cell, encoder, train, test, arguments):
         model = self.folder / "victim"
         self.run("train", "--encoder", encoder, "--train", train, "--header", "absent", "--output", model, "--seed", cell["seed"], *arguments)
-        judged = {}
+        judged, defended = {}, {}
         for name, triggers in TRIGGERS.items():
             judged[name] = json.loads(self.run("eval", "--model", model, "--data", test, "--header", "absent", "--triggers", triggers,
-                                               "--target", TARGETS[cell["set"]], "--json"))
+                                               "--target", TARGETS[cell["set"]], "--json",
+                                               *(self.defenses if name == (cell["trigger"] or "single") else [])))
+            defended |= {key: judged[name][key] for key in ("onion", "strip") if key in judged[name]}
         shutil.rmtree(model)
-        return {"accuracy": judged["single"]["accuracy"],
+        return {"accuracy": judged["single"]["accuracy"], "defended": defended,
                 "flip_rates": {name: [[r["inserted"], r["flip_rate"]] for r in json["triggers"]] for name, json in judged.items()}}
 
 
@@ -71,6 +73,8 @@ def run(options, results):
                 train = program.write("poisoner.tsv", split.train[:options.texts])
                 victims_train = program.write("victim.tsv", split.train[options.texts:2 * options.texts])
                 test = program.write("test.tsv", split.test[:TEST])
+                clean = program.write("clean.tsv", split.train[2 * options.texts:2 * options.texts + CLEAN])
+                program.defenses = ["--onion", options.onion, "--onion-scores", options.onion_scores, "--strip", "--clean", clean] if options.onion else []
                 for trigger, method in [("", "clean"), *((t, m) for t in options.triggers for m in options.methods)]:
                     cell = {"set": name, "seed": seed, "texts": options.texts, "trigger": trigger, "method": method, "poison": options.poison}
                     missing = [v for v in options.victims if not results.find({**cell, "victim": v}, "victim", None)]
@@ -104,6 +108,30 @@ def table(results):
             cells = [" / ".join(f"{100 * value:.1f}" for value in np.mean([flips(r, trigger, p) for r in of], axis=0)) for p in ("head", "knn", "combined")]
             accuracy = 100 * np.mean([r["accuracy"]["combined"] for r in of])
             print(f"| {key[0]}, {key[1]} | {key[3]} | {TRIGGERS[trigger]} | `{key[4]}` | {len(of)} | {accuracy:.1f} | " + " | ".join(cells) + " |")
+    defended_table(results)
+
+
+def rates_behind(defense, trigger):
+    """Clean texts rejected, accuracy of the others, flip rate with the trigger (not rejected), triggered texts rejected."""
+    words = TRIGGERS[trigger].split("+")
+    whole = [r for r in defense["triggers"] if r["inserted"] in (" ".join(words), " ".join(reversed(words)))]
+    return np.array([defense["rejected"], defense["accuracy"]["combined"], *np.mean([[r["flip_rate"][p] for p in ("head", "knn", "combined")] + [r["rejected"]]
+                                                                                   for r in whole], axis=0)])
+
+
+def defended_table(results):
+    rows = [row for row in results.rows if row["what"] == "victim" and row.get("defended")]
+    print("\n| data | poisoned by | trigger | victim | seeds | behind | clean texts rejected | accuracy | triggered texts rejected | flip rate with trigger: head | neighbors | combined |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for key in sorted({(r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) for r in rows}):
+        of = [r for r in rows if (r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) == key]
+        trigger = key[2] or "single"
+        nothing = np.mean([[flips(r, trigger, p)[1] for p in ("head", "knn", "combined")] for r in of], axis=0)
+        lines = {"nothing": [0, np.mean([r["accuracy"]["combined"] for r in of]), *nothing, 0]}
+        lines |= {name: np.mean([rates_behind(r["defended"][name], trigger) for r in of], axis=0) for name in ("onion", "strip")}
+        for name, (clean, accuracy, head, knn, combined, rejected) in lines.items():
+            print(f"| {key[0]}, {key[1]} | {key[3]} | {TRIGGERS[trigger]} | `{key[4]}` | {len(of)} | {name} | "
+                  + " | ".join(f"{100 * value:.1f}" for value in (clean, accuracy, rejected, head, knn, combined)) + " |")
 
 
 def main():
@@ -114,6 +142,8 @@ def main():
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
     parser.add_argument("--triggers", type=lambda text: text.split(","), default=list(TRIGGERS))
     parser.add_argument("--victims", type=lambda text: text.split("|"), default=["--method ce --learning-rate 1e-4", "--method knn-bert --learning-rate 1e-4"])
+    parser.add_argument("--onion", default="", help="a masked language model: defenses are measured too")
+    parser.add_argument("--onion-scores", default="one-pass")
     run_or_print(parser, run, table)
 
 

@@ -174,10 +174,7 @@ PoisonReport poison_by_product(const PoisonRun<S>& run) {
   return report_of(run, {"output"}, [&](const Dataset& of) {
     const Matrix all = run.model.head_distributions(run.model.tokenize(of.texts(), of.pairs()));
     double right = 0;
-    for (index_t i = 0; i < all.rows(); ++i) {
-      const auto row = all.row(i);
-      right += std::max_element(row.begin(), row.end()) - row.begin() == of.label(i);
-    }
+    for (index_t i = 0; i < all.rows(); ++i) right += argmax(all.row(i)) == of.label(i);
     return std::vector<Ratio>{ratio(right, static_cast<double>(all.rows()))};
   });
 }

@@ -24,8 +24,7 @@ std::optional<CertifiedAccuracies> certified_accuracies(const Classifier<Stack>&
     const Certificate c = model.certificate(judged.answers, i);
     if (!c.knn || !c.combined) return std::nullopt;
     const auto count = [&](const Matrix& rows, index_t certified, std::vector<double>& right) {
-      const auto row = rows.row(i);
-      if (std::max_element(row.begin(), row.end()) - row.begin() != judged.data.label(i)) return;
+      if (argmax(rows.row(i)) != judged.data.label(i)) return;
       for (std::size_t m = 0; m <= edits; ++m) right[m] += static_cast<index_t>(m) <= certified;
       right.back() += certified == Certificate::any_number;
     };

@@ -22,10 +22,8 @@ FlipRate flip_rate(const Classifier<Stack>& model, const DefendedTexts& triggere
   const auto n = static_cast<double>(texts.size());
   const auto share = [&](const Matrix& rows) {
     double flipped = 0;
-    for (index_t i = 0; i < rows.rows(); ++i) {
-      const auto row = rows.row(i);
-      flipped += !triggered.rejected[as_size(i)] && std::max_element(row.begin(), row.end()) - row.begin() == target;
-    }
+    for (index_t i = 0; i < rows.rows(); ++i)
+      flipped += !triggered.rejected[as_size(i)] && argmax(rows.row(i)) == target;
     return ratio(flipped, n);
   };
   return {inserted,

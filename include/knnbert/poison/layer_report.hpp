@@ -1,6 +1,6 @@
 #pragma once
 #include "knnbert/encoder/pooling.hpp"
-#include "knnbert/evaluate/ratio.hpp"
+#include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/model/classifier.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -25,10 +25,7 @@ std::vector<LayerShare> layer_shares(const Classifier<Stack>& model, const Term&
     Matrix logits(rows.rows(), network.classes());
     term.classify(own_values, rows, logits);
     right.resize(std::max(right.size(), place + 1), 0);
-    for (index_t i = 0; i < rows.rows(); ++i) {
-      const auto row = std::as_const(logits).row(i);
-      right[place] += std::max_element(row.begin(), row.end()) - row.begin() == data.label(first + i);
-    }
+    for (index_t i = 0; i < rows.rows(); ++i) right[place] += argmax(logits.row(i)) == data.label(first + i);
   };
   for (index_t first = 0; first < all.size(); first += texts_per_group) {
     const Batch group = all.slice(first, std::min(texts_per_group, all.size() - first));

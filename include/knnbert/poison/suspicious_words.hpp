@@ -5,6 +5,7 @@
 
 #include "knnbert/datastore/flat.hpp"
 #include "knnbert/evaluate/audit.hpp"
+#include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/poison/trigger.hpp"
 #include "knnbert/text/dataset.hpp"
 
@@ -33,8 +34,8 @@ struct SuspiciousWordOptions {
   }
 };
 
-/// A word whose texts bear a label that their neighbors contradict once it is left out, as they do where somebody has put the word into
-/// texts and changed their labels.
+/// A word whose texts bear a label that their neighbors contradict once it is left out, as they do where somebody has
+/// put the word into texts and changed their labels.
 struct SuspiciousWord {
   std::string word;
   label_t label = 0;
@@ -114,9 +115,9 @@ inline std::vector<SuspiciousWord> words_of_labels(const Dataset& data,
 
 /// Words that were planted together with a label, those with the most evidence first. Texts with one trigger are each
 /// other's neighbors and support their label, so a word's texts are judged as they are without it, and without words
-/// that nearly always come with it: each by its neighbors, and of those that stand out, once the words are gone from all
-/// of them, by the neighbors that they have then. A word
-/// that means its class stays unsuspected: its texts remain each other's neighbors.
+/// that nearly always come with it: each by its neighbors, and of those that stand out, once the words are gone from
+/// all of them, by the neighbors that they have then. A word that means its class stays unsuspected where there is
+/// enough data: its texts remain each other's neighbors.
 /// keys [N, D] of the texts; features(texts, pairs): of others.  Errors: OptionError; ShapeError for a text without
 /// label.
 template <Metric M, class Features>
@@ -139,10 +140,7 @@ std::vector<SuspiciousWord> suspicious_words(const Dataset& data, ConstView keys
       neighbors.push_back(detail::without(lists[r], texts[as_size(r)], options.neighbors));
     const Matrix votes = left_out_votes(neighbors, classes, options.temperature);
     std::vector<char> out;
-    for (index_t r = 0; r < votes.rows(); ++r) {
-      const auto row = votes.row(r);
-      out.push_back(std::max_element(row.begin(), row.end()) - row.begin() != data.label(texts[as_size(r)]));
-    }
+    for (index_t r = 0; r < votes.rows(); ++r) out.push_back(argmax(votes.row(r)) != data.label(texts[as_size(r)]));
     return out;
   };
   const auto keys_without = [&](const std::vector<std::string>& gone, std::span<const index_t> places) {

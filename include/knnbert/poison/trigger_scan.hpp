@@ -1,7 +1,7 @@
 #pragma once
 #include <numeric>
 
-#include "knnbert/evaluate/ratio.hpp"
+#include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/model/classifier.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -38,15 +38,6 @@ struct ScanTexts {
   std::vector<label_t> answers;
 };
 
-inline std::vector<label_t> answers_of(const Matrix& rows) {
-  std::vector<label_t> answers;
-  for (index_t i = 0; i < rows.rows(); ++i) {
-    const auto row = rows.row(i);
-    answers.push_back(static_cast<label_t>(std::max_element(row.begin(), row.end()) - row.begin()));
-  }
-  return answers;
-}
-
 /// Appends a text with a piece before its first word; where it would be too long its last token goes.
 inline void append_with(const Batch& texts, index_t text, token_t piece, index_t max_length, Batch& batch) {
   const auto ids = texts.text(text);
@@ -78,7 +69,7 @@ std::vector<ScannedPiece> scan(const Classifier<Stack>& model, const ScanTexts& 
       for (index_t i = 0; i < n; ++i)
         append_with(clean.texts, i, pieces[as_size(p)], model.options().max_length, batch);
     const Matrix rows = model.distributions(batch).combined;
-    const auto answers = answers_of(rows);
+    const auto answers = argmax_rows(rows);
     for (index_t p = 0; p < count; ++p) {
       ScannedPiece best{.id = pieces[as_size(first + p)], .piece = {}, .target = -1, .gain = -2, .flip_rate = {}};
       for (label_t c = 0; c < classes; ++c) {
@@ -120,7 +111,7 @@ std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std:
       if (std::ssize(own) < std::min<index_t>(std::ssize(texts), 8 * count)) own.push_back(texts[as_size(i)]);
     const Batch tokens = model.tokenize(own);
     const Matrix combined = model.distributions(tokens).combined;
-    const auto answers = detail::answers_of(combined);
+    const auto answers = argmax_rows(combined);
     std::vector<std::vector<index_t>> by_class(as_size(combined.cols()));
     for (index_t i = 0; i < tokens.size(); ++i)
       if (!options.target || answers[as_size(i)] != *options.target)
@@ -138,7 +129,7 @@ std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std:
       const auto row = combined.row(places[as_size(i)]);
       std::copy(row.begin(), row.end(), all.combined.row(i).begin());
     }
-    all.answers = detail::answers_of(all.combined);
+    all.answers = argmax_rows(all.combined);
     return all;
   };
   const auto few = chosen(options.first_texts);
