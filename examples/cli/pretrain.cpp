@@ -5,6 +5,7 @@
 #include "knnbert/pretrain/corpus.hpp"
 #include "knnbert/pretrain/pretrain.hpp"
 #include "options.hpp"
+#include "resume.hpp"
 #include "signals.hpp"
 #include "stack.hpp"
 #ifdef KNNBERT_WITH_LZMA
@@ -21,7 +22,7 @@ struct PretrainSettings {
   std::vector<std::string> train;
   index_t layers = 4, hidden = 256, heads = 4, max_length = 128, held_out = 50;
   double probability = 0.15;
-  PretrainOptions training;
+  PretrainOptions training{.checkpoint_every = 500};
 };
 
 using Model = BasicMaskedLanguageModel<Stack>;
@@ -118,7 +119,7 @@ void pretrain_model(const PretrainSettings& o) {
   Model model = model_of(o);
   const Masker masker(model.tokenizer(),
                       {.probability = o.probability, .unit = o.unit == "word" ? MaskUnit::word : MaskUnit::piece});
-  const DirectoryLock lock(o.output);  // before anything is done in vain
+  const auto lock = std::make_shared<const DirectoryLock>(o.output);  // before anything is done in vain
   const Corpus corpus = corpus_of(o, model);
   const OrderedJson seen{{"documents", corpus.documents},
                          {"sequences", corpus.train.size()},
@@ -130,9 +131,16 @@ void pretrain_model(const PretrainSettings& o) {
     print(format("{} documents: {} sequences, {} pieces; held out: {} documents, {} sequences\n", corpus.documents,
                  corpus.train.size(), corpus.train.tokens(), corpus.held_out_documents, corpus.held_out.size()));
   flush_output();
+  PretrainOptions options = o.training;
+  options.checkpoints = o.output, options.lock = lock;
+  if (options.resume || !checkpoints_in(options.checkpoints).empty())
+    if (start_of(*lock, options.resume, identity_of_pretraining(std::as_const(model), corpus.train, masker, options),
+                 detail_of_resume::completed_pretraining)
+            .first == Start::complete)
+      return;
   std::optional<StopBySignals> signals(std::in_place);
   PretrainLog log(o.common.json);
-  const PretrainReport report = pretrain(model, corpus.train, masker, o.training, log);
+  const PretrainReport report = pretrain(model, corpus.train, masker, options, log);
   const double seconds = log.seconds();
   signals.reset();
   OrderedJson summary{{"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
@@ -142,7 +150,8 @@ void pretrain_model(const PretrainSettings& o) {
                       {"seconds", seconds},
                       {"pieces_per_second", std::round(static_cast<double>(report.tokens) / seconds)},
                       {"interrupted", report.interrupted},
-                      {"seed", o.training.seed}};
+                      {"seed", o.training.seed},
+                      {"run", OrderedJson::parse(report.identity.json_text())}};
   if (!report.interrupted && corpus.held_out.size() > 0) {
     const MaskedScores scores = masked_scores(model, corpus.held_out, masker);
     summary["held_out"] = json_of(scores);
@@ -150,12 +159,15 @@ void pretrain_model(const PretrainSettings& o) {
       print(format("held out: loss {}, accuracy {}, at 5 {}, of {} masked pieces\n", four_digits(scores.loss),
                    four_digits(scores.accuracy), four_digits(scores.accuracy_at_5), scores.tokens));
   }
-  model.save(lock, [&](const std::filesystem::path& folder) { write_json(folder / "pretraining.json", summary); });
+  model.save(*lock, [&](const std::filesystem::path& folder) { write_json(folder / "pretraining.json", summary); });
   if (o.common.json) print_json(summary);
   if (report.interrupted) {
-    std::fprintf(stderr, "knnbert: stopped after step %td; the model so far is saved\n", report.steps);
+    std::fprintf(stderr,
+                 "knnbert: stopped after step %td; the model so far is saved, the same command with --resume goes on\n",
+                 report.steps);
     throw Stopped{stop_signal};
   }
+  remove_old_checkpoints(*lock, report.identity, -1, 0);
 }
 
 void add_training(CLI::App& verb, PretrainSettings& o) {
@@ -194,6 +206,11 @@ void add_training(CLI::App& verb, PretrainSettings& o) {
   verb.add_flag_callback(
       "--no-dropout", [&dropout] { dropout = false; }, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
+  verb.add_option("--checkpoint-every", t.checkpoint_every,
+                  "steps between checkpoints; 0: one where a signal stops the run")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 28));
+  verb.add_flag("--resume", t.resume, "continue from the newest checkpoint in the output directory");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "knnbert/evaluate/certified.hpp"
+#include "knnbert/evaluate/open_world.hpp"
 #include "knnbert/evaluate/projection.hpp"
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
@@ -91,6 +92,37 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
   }
 }
 
+/// What the model's threshold rejects, with the texts that lie farthest behind it.
+template <class S>
+void add_rejections(const Classifier<S>& model, const Judged& judged, index_t count, ReportData& report) {
+  const auto& rule = model.decision().rejection;
+  if (!rule) return;
+  const RejectionQuality q =
+      open_world(model, judged, model.answers(model.tokenize(std::vector<std::string>()))).quality;
+  const auto share = [](Ratio r) { return r.defined ? two_digits(100 * r.value) + " %" : std::string("none"); };
+  ReportTable table{
+      "Rejected texts",
+      format("Of texts whose score {} is above {} the model gives no answer. It answers {} of these texts, {} of them "
+             "rightly; with that threshold {} % was promised, on {} held-out texts.",
+             name_of(rule->score), two_digits(rule->threshold), share(q.coverage), share(q.accepted_accuracy),
+             two_digits(100 * rule->coverage), rule->held_out),
+      {"text", "class", "would be", "score"},
+      {}};
+  const auto scores = model.scope_scores(rule->score, judged.answers);
+  const auto predicted = argmax_rows(judged.answers.distributions.combined);
+  std::vector<index_t> order;
+  for (index_t i = 0; i < judged.data.size(); ++i)
+    if (rule->rejects(scores[as_size(i)])) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](index_t a, index_t b) { return scores[as_size(a)] > scores[as_size(b)]; });
+  if (std::ssize(order) > count) order.resize(as_size(count));
+  const auto& classes = judged.data.classes();
+  for (const index_t i : order)
+    table.rows.push_back({both_texts(judged.data.text(i), judged.data.pair(i)), classes[as_size(judged.data.label(i))],
+                          classes[as_size(predicted[as_size(i)])], two_digits(scores[as_size(i)])});
+  report.tables.push_back(std::move(table));
+}
+
 }  // namespace
 
 template <class S>
@@ -114,6 +146,7 @@ void report(const ReportOptions& o) {
     add_certificates(model, judged, data);
     add_map(judged, data);
     add_examples(model, judged, o.examples, data);
+    add_rejections(model, judged, o.examples, data);
   }
   write_file_atomically(output, report_page(data));
   print(output.string() + "\n");

@@ -42,7 +42,9 @@ inline std::string option_of(const std::string& setting) {
       {"term.contrastive", "--method"},
       {"term.supervised_contrast", "--method"},
       {"term.smoothness", "--smart"},
-      {"term.distillation", "--distill"}};
+      {"term.distillation", "--distill"},
+      {"head_only_learning_rate", "--head-learning-rate"},
+      {"start", "--encoder"}};
   for (const auto& [name, option] : special)
     if (name == setting) return option;
   std::string option = "--";
@@ -78,6 +80,15 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
   return text;
 }
 
+/// The run that pretrained the model of a directory to its end.
+inline std::optional<RunIdentity> completed_pretraining(const std::filesystem::path& directory) {
+  const auto place = directory / "pretraining.json";
+  if (!committed_exists(place)) return std::nullopt;
+  const Json run = read_json(place);
+  if (!run.is_object() || !run.contains("run") || run.value("interrupted", true)) return std::nullopt;
+  return RunIdentity::parse(run["run"].dump(), place.string());
+}
+
 /// The run that made the model of a directory, unless something else changed that since.
 inline std::optional<RunIdentity> completed_run(const std::filesystem::path& directory) {
   const auto training = directory / "training.json", model = directory / "knnbert.json";
@@ -92,9 +103,11 @@ inline std::optional<RunIdentity> completed_run(const std::filesystem::path& dir
 
 }  // namespace detail_of_resume
 
-/// Decides how the run begins, and behind which step.  Errors: IoError, FormatError, if it is to be resumed and cannot
-/// be.
-inline std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const RunIdentity& run) {
+/// Decides how the run begins, and behind which step. completed(directory): the run that has made what is there.
+/// Errors: IoError, FormatError, if it is to be resumed and cannot be.
+template <class Completed>
+std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const RunIdentity& run,
+                                   Completed&& completed) {
   using namespace detail_of_resume;
   const auto& directory = lock.directory();
   const auto all = checkpoints_in(directory), own = checkpoints_in(directory, run);
@@ -104,7 +117,7 @@ inline std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume
                    directory.string().c_str());
     return {Start::afresh, 0};
   }
-  const auto done = completed_run(directory);
+  const auto done = completed(directory);
   if (done && *done == run) {
     remove_old_checkpoints(lock, run, -1, 0);  // it may have died just before
     std::fprintf(stderr, "knnbert: %s: nothing to do: the run is complete\n", directory.string().c_str());

@@ -14,17 +14,6 @@ struct StoreOptions {
   PairOptions pairs;
 };
 
-template <class S>
-void index(const StoreOptions& o) {
-  const Dataset data =
-      read_data(o.file, dataset_options(o.data, o.model));  // may take long: before others have to wait
-  const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
-  auto model = load_model<S>(o.model, o.common);
-  model.index(data);
-  model.save(lock);
-  print(format("{} examples\n", model.datastore().size()));
-}
-
 namespace {
 
 /// Blank lines are no examples and no ids, as in labeled files.
@@ -34,7 +23,27 @@ std::vector<std::string> read_lines_of(const std::string& path, const DataOption
   return lines;
 }
 
+/// What `calibrate` has chosen speaks of the datastore as it was.
+template <class S>
+void warn_of_calibration(const Classifier<S>& model) {
+  const Decision& d = model.decision();
+  if (d.rejection || d.temperature != 1)
+    print_warning("calibration: it was measured with the datastore as it was before; `calibrate` measures it again");
+}
+
 }  // namespace
+
+template <class S>
+void index(const StoreOptions& o) {
+  const Dataset data =
+      read_data(o.file, dataset_options(o.data, o.model));  // may take long: before others have to wait
+  const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
+  auto model = load_model<S>(o.model, o.common);
+  model.index(data);
+  model.save(lock);
+  warn_of_calibration(model);
+  print(format("{} examples\n", model.datastore().size()));
+}
 
 template <class S>
 void add(const StoreOptions& o) {
@@ -53,6 +62,7 @@ void add(const StoreOptions& o) {
     ids = model.add(data);
   }
   model.save(lock);
+  warn_of_calibration(model);
   std::string out;
   for (const example_id id : ids) out += std::to_string(id) + "\n";
   print(out);
@@ -74,6 +84,7 @@ void remove(const StoreOptions& o) {
   auto model = load_model<S>(o.model, o.common);
   const index_t removed = model.remove(ids);
   model.save(lock);
+  warn_of_calibration(model);
   print(format("{} removed, {} left\n", removed, model.datastore().size()));
 }
 

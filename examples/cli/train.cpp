@@ -290,7 +290,8 @@ void train(const TrainOptions& typed, const Team& team) {
   const FitReport report = with_trainer(o, options, model, [&](auto& trainer) {
     index_t done_steps = 0;
     if (team.first() && (o.trainer.resume || !checkpoints_in(output).empty()))
-      std::tie(start, done_steps) = start_of(*lock, o.trainer.resume, trainer.identity(data, dev));
+      std::tie(start, done_steps) =
+          start_of(*lock, o.trainer.resume, trainer.identity(data, dev), detail_of_resume::completed_run);
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
     TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json,

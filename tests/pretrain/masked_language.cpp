@@ -161,6 +161,41 @@ TEST_CASE("pretraining gives the same bits for any number of threads, in parts n
   CHECK(trained(1, 0, 4) != one);
 }
 
+TEST_CASE("a pretraining that is stopped and resumed gives the same bits, whatever step it stops behind") {
+  const Batch all = tiny_sequences({9, 3, 12, 1, 7, 20, 4});
+  const TemporaryFolder place;
+  PretrainOptions options{.steps = 4, .head_only_steps = 3, .batch_size = 3};
+  const auto run = [&](index_t stop) {
+    auto model = tiny_model();
+    const Masker masker(model.tokenizer(), {});
+    Quiet log{stop};
+    const auto report = pretrain(model, all, masker, options, log);
+    return std::pair(report, bits(model));
+  };
+  const auto [whole, expected] = run(-1);
+  CHECK(checkpoints_in(place.path()).empty());
+  options.checkpoints = place.path(), options.resume = true;
+  for (index_t stop = 1; stop < 7; ++stop) {
+    const auto stopped = run(stop).first;
+    CHECK(stopped.interrupted);
+    REQUIRE(checkpoints_in(place.path(), stopped.identity).size() == 1);
+    CHECK(checkpoints_in(place.path()).front().step == stop);
+    const auto [rest, values] = run(-1);
+    CHECK(rest.steps == 7);
+    CHECK(rest.tokens == whole.tokens);
+    CHECK(values == expected);
+    std::filesystem::remove_all(checkpoints_in(place.path()).front().place);
+  }
+  options.checkpoint_every = 2;
+  CHECK(run(-1).second == expected);
+  CHECK(checkpoints_in(place.path()).front().step == 6);
+  options.learning_rate *= 2;
+  CHECK_THROWS_AS(run(-1), OtherRunError);
+  options.resume = false;
+  CHECK(run(-1).second != expected);
+  CHECK(checkpoints_in(place.path()).size() == 2);
+}
+
 TEST_CASE("masked language models are saved and loaded with the same logits") {
   const TemporaryFolder place;
   auto model = tiny_model();

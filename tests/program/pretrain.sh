@@ -46,6 +46,27 @@ expect_text err "stopped after step"
 score stopped/pretraining.json "p['interrupted'] and p['steps'] > 0"
 [ -f stopped/model.safetensors ] || wrong "a model expected"
 
+# Stopped and resumed it is the same model; a run that is complete, another one and none at all are told.
+run="$fresh --train a.txt --epochs 3 --batch-size 4 --head-only-steps 5"
+expect_code 0 pretrain $run --output whole
+"$KNNBERT" pretrain --threads 1 $run --output parted --checkpoint-every 3 >out 2>err &
+run_id=$!
+until [ -d parted/checkpoint-6 ] || [ -d parted/checkpoint-9 ] || ! kill -0 $run_id 2>err2; do sleep 0.01; done
+kill -TERM $run_id 2>err2 || true
+code=0
+wait $run_id || code=$?
+if [ $code -eq 143 ]; then
+  expect_code 1 pretrain $run --output parted --resume --learning-rate 3e-3
+  expect_text err "--learning-rate"
+  expect_code 0 pretrain $run --output parted --resume
+fi
+cmp whole/model.safetensors parted/model.safetensors || wrong "the same bits expected after a resume"
+[ -z "$(find parted -name 'checkpoint-*')" ] || wrong "a checkpoint of a complete run is left"
+expect_code 0 pretrain $run --output parted --resume
+expect_text err "nothing to do: the run is complete"
+expect_code 1 pretrain $run --output nothing --resume
+expect_text err "no checkpoint in nothing"
+
 expect_code 2 pretrain --train a.txt --output never
 expect_text err "--encoder, --vocabulary, --tokenizer: none given"
 expect_code 2 pretrain $fresh --mask-probability 0 --train a.txt --output never

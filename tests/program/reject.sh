@@ -80,13 +80,18 @@ for part in "rejected are texts with neighbors > " "for a coverage of 0.9" "out 
 expect_text out "rejected: neighbors -0."
 expect_text out "; would be "
 
+expect_code 0 "$KNNBERT" report --model model --data held_out.tsv --output page.html
+expect_text page.html "Rejected texts"
+expect_text page.html "held-out texts"
+
 # Texts of a class that is added later are accepted without another calibration.
 "$KNNBERT" calibrate --model model --data held_out.tsv --coverage 0.5 >out
 expect_text out "105 held-out texts"
 cut -f 1 "$data/new_class_test.tsv" >new.txt
 rejected() { "$KNNBERT" predict --model model new.txt | grep -c '"label":null,"rejected"' || true; }
 before=$(rejected)
-"$KNNBERT" add --model model --data "$data/new_class.tsv" >ids
+"$KNNBERT" add --model model --data "$data/new_class.tsv" >ids 2>err
+expect_text err "calibration: it was measured with the datastore as it was before"
 after=$(rejected)
 [ "$after" -lt "$before" ] || wrong "$after of 12 texts of a new class are rejected with its examples, $before without"
 cut -f 1 "$data/new_class.tsv" | "$KNNBERT" predict --model model >answers

@@ -1,8 +1,9 @@
 #pragma once
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/pretrain/masked_language.hpp"
-#include "knnbert/pretrain/masked_language_model.hpp"
+#include "knnbert/pretrain/masked_scores.hpp"
 #include "knnbert/pretrain/masking.hpp"
+#include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
 
@@ -21,11 +22,16 @@ struct PretrainOptions {
   float clip_norm = 1;
   bool dropout = true;
   std::uint64_t seed = 42;
+  std::filesystem::path checkpoints{};          ///< folder for checkpoint-N; none are written without it
+  index_t checkpoint_every = 0;                 ///< steps between checkpoints; 0: one where training is stopped
+  std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else pretrain() does
+  bool resume = false;                          ///< continue from the run's newest checkpoint, if the folder has any
 
   /// Errors: OptionError.
   void validate() const {
     trainer().validate();
-    for (const auto& [name, value] : {std::pair("steps", steps), {"head_only_steps", head_only_steps}})
+    for (const auto& [name, value] :
+         {std::pair("steps", steps), {"head_only_steps", head_only_steps}, {"checkpoint_every", checkpoint_every}})
       if (value < 0) raise<OptionError>("PretrainOptions::{}: {} given, at least 0 expected", name, value);
     if (!(head_learning_rate > 0))
       raise<OptionError>("PretrainOptions::head_learning_rate: {} given, a positive number expected",
@@ -47,44 +53,28 @@ struct PretrainOptions {
 struct PretrainReport {
   index_t steps = 0, tokens = 0;  ///< done; special tokens count
   bool interrupted = false;
+  RunIdentity identity = {};  ///< what its checkpoints belong to; empty if there are none
 };
 
-/// How well hidden tokens are found.
-struct MaskedScores {
-  double loss = 0, accuracy = 0, accuracy_at_5 = 0;  ///< mean cross entropy; shares
-  index_t tokens = 0;                                ///< hidden ones
-};
-
-/// Scores on sequences whose masks are drawn from a seed: the same ones whenever it is the same.
+/// All that the bits of a run depend on: of the model as it is before the run.
 template <class Stack>
-MaskedScores masked_scores(const BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
-                           std::uint64_t seed = 1) {
-  constexpr index_t sequences_at_once = 32;
-  const MaskedSequences data(sequences, masker);
-  MaskedScores scores;
-  for (index_t first = 0; first < data.size(); first += sequences_at_once) {
-    std::vector<index_t> examples;
-    for (index_t e = first; e < std::min(first + sequences_at_once, data.size()); ++e) examples.push_back(e);
-    Batch batch;
-    Targets targets;
-    data.assign(examples, {.seed = seed}, batch, targets);
-    std::vector<index_t> places;
-    for (index_t t = 0; t < batch.tokens(); ++t)
-      if (targets.classes[as_size(t)] >= 0) places.push_back(t);
-    model.each_logits(batch, places, [&](index_t row, View logits) {
-      for (index_t r = 0; r < logits.rows(); ++r) {
-        const auto all = logits.row(r);
-        const float right = all[as_size(targets.classes[as_size(places[as_size(row + r)])])];
-        const auto better = std::count_if(all.begin(), all.end(), [right](float x) { return x > right; });
-        scores.loss += log_sum_exp(all) - static_cast<double>(right);
-        scores.accuracy += better < 1, scores.accuracy_at_5 += better < 5;
-      }
-    });
-    scores.tokens += std::ssize(places);
-  }
-  const double count = std::max(1.0, static_cast<double>(scores.tokens));
-  scores.loss /= count, scores.accuracy /= count, scores.accuracy_at_5 /= count;
-  return scores;
+RunIdentity identity_of_pretraining(const BasicMaskedLanguageModel<Stack>& model, const Batch& sequences,
+                                    const Masker& masker, const PretrainOptions& options) {
+  RunIdentity run = identity_of(options.trainer());
+  run.add("steps", options.steps);
+  run.add("head_only_steps", options.head_only_steps);
+  run.add("head_only_learning_rate", options.head_learning_rate);
+  run.add("mask_probability", masker.options().probability);
+  run.add("mask_unit", masker.options().unit == MaskUnit::word ? "word" : "piece");
+  run.add("mask_shares", format("{} {}", masker.options().masked, masker.options().random));
+  const auto& network = model.network();
+  run.add("precision", name_of(network.options().precision));
+  if constexpr (requires { network.encoder().instruction_set(); })
+    run.add("instruction_set", network.encoder().instruction_set());
+  run.add("parameters", identity_of(network.values().table()));
+  run.add("start", fingerprint(network.values()) + " " + fingerprint(model.head_values()));
+  run.add("train_data", identity_of(sequences, {}));
+  return run;
 }
 
 namespace detail {
@@ -134,6 +124,14 @@ class HeadOnlyStepper {
     return report;
   }
 
+  template <class Archive>
+  void archive(Archive& ar) {
+    ar("values", archived_floats<Archive>(model_.head_values()));
+    gradients_.archive_rows(ar);
+    auto optimizer = ar.scope("optimizer");
+    if constexpr (requires { optimizer_.archive(optimizer); }) optimizer_.archive(optimizer);
+  }
+
  private:
   ConstView table() const {
     const auto& network = model_.network();
@@ -157,8 +155,8 @@ class HeadOnlyStepper {
 
 /// Trains a masked language model on sequences: first the head alone, if options say so, then all; each with a linear
 /// warm-up and a linear decay to 0. The observer hears of steps, numbered through both, and may ask to stop.
-/// The same sequences, options and seed give the same bits for any number of threads.  Errors: OptionError; ShapeError
-/// without sequences.
+/// The same sequences, options and seed give the same bits for any number of threads, also if the run was stopped and
+/// resumed.  Errors: OptionError; ShapeError without sequences; as write_checkpoint and newest_checkpoint.
 template <class Stack, class Observer>
 PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
                         const PretrainOptions& options, Observer&& observer) {
@@ -169,15 +167,32 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
   const index_t own_steps = options.steps ? options.steps : options.epochs * an_epoch;
   const index_t all_steps = options.head_only_steps + own_steps;
   PretrainReport report;
+  std::shared_ptr<const DirectoryLock> lock;
+  std::optional<Checkpoint> from;
+  if (!options.checkpoints.empty()) {
+    report.identity = identity_of_pretraining(model, sequences, masker, options);
+    lock = options.lock ? options.lock : std::make_shared<const DirectoryLock>(options.checkpoints);
+    if (options.resume) from = newest_checkpoint(options.checkpoints, report.identity);
+    if (from) report.steps = from->step;
+  }
   std::optional<ShuffledBatches> batches;
-  const auto run = [&](auto& stepper, index_t count, float highest) {
+  const auto run = [&](auto& stepper, index_t before, index_t count, float highest) {
+    const auto archive = [&](auto& ar) {
+      std::vector<std::int64_t> place{report.steps, report.tokens};
+      ar("place", place);
+      if (place.size() != 2 || place[0] != report.steps) raise<FormatError>("pretrain: damaged progress");
+      report.tokens = place[1];
+      stepper.archive(ar);
+    };
+    if (from) read_checkpoint(*std::exchange(from, std::nullopt), report.identity, archive);
     const SelectedSchedule schedule(ScheduleOptions{
         .kind = ScheduleKind::linear,
         .warmup = static_cast<index_t>(static_cast<double>(options.warmup) * static_cast<double>(count)),
         .total = count});
-    for (index_t i = 0; i < count && !report.interrupted; ++i) {
+    for (index_t i = report.steps - before; i < count && !report.interrupted; ++i) {
       const index_t epoch = report.steps / an_epoch, batch = report.steps % an_epoch;
-      if (batch == 0) batches.emplace(data.size(), options.batch_size, options.seed, static_cast<std::uint64_t>(epoch));
+      if (batch == 0 || !batches)
+        batches.emplace(data.size(), options.batch_size, options.seed, static_cast<std::uint64_t>(epoch));
       const StepClock clock{options.seed, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(report.steps),
                             static_cast<std::uint64_t>(all_steps)};
       StepReport step =
@@ -187,19 +202,23 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
       step.step = report.steps, step.steps = all_steps, step.epoch = epoch + 1;
       observer.step(step);
       report.interrupted = observer.stop_requested();
+      const bool due = options.checkpoint_every > 0 && report.steps % options.checkpoint_every == 0;
+      if (!lock || !(due || report.interrupted)) continue;
+      write_checkpoint(*lock, report.steps, report.identity, archive);
+      remove_old_checkpoints(*lock, report.identity, report.steps, 1);
     }
   };
-  if (options.head_only_steps > 0) {
+  if (options.head_only_steps > 0 && report.steps <= options.head_only_steps) {
     detail::HeadOnlyStepper<Stack> stepper(model, data, options);
-    run(stepper, options.head_only_steps, options.head_learning_rate);
+    run(stepper, 0, options.head_only_steps, options.head_learning_rate);
   }
   if (!report.interrupted && own_steps > 0) {
     const ParameterBlock start = model.head_values();
     Stepper stepper(model.network(), data, options.trainer(), MaskedLanguage(start));
-    run(stepper, own_steps, options.learning_rate);
+    run(stepper, options.head_only_steps, own_steps, options.learning_rate);
     ParameterBlock& to = model.head_values();
-    const ParameterBlock& from = std::as_const(stepper).own_values();
-    std::copy_n(from.data(), from.size(), to.data());
+    const ParameterBlock& trained = std::as_const(stepper).own_values();
+    std::copy_n(trained.data(), trained.size(), to.data());
   }
   model.refresh();
   return report;
