@@ -1,6 +1,6 @@
 #pragma once
 #include "knnbert/attack/result_json.hpp"
-#include "knnbert/attack/words.hpp"
+#include "knnbert/text/edit_distance.hpp"
 #include "output.hpp"
 #include "page.hpp"
 
@@ -50,15 +50,24 @@ class AttackPage {
 
   static std::string shown_text(const OrderedJson& value) { return html_escape(printable(value.get<std::string>())); }
 
-  /// The words of the text, with what was replaced struck out before what replaced it.
+  /// The text, with what was replaced struck out before what replaced it.
   static std::string differences(const OrderedJson& result) {
+    const std::u32string text = characters_of(result.at("original").get<std::string>());
+    const auto shown = [&](std::size_t begin, std::size_t end) {
+      std::string part;
+      for (; begin < end; ++begin) unicode::encode(text[begin], part);
+      return html_escape(printable(part));
+    };
     std::string out;
-    auto words = attack_words(result.at("original").get<std::string>(), {.lower_case = false});
-    for (auto& word : words) word = html_escape(printable(word));
-    for (const auto& change : result.at("changed_words"))
-      if (const auto at = change.at("position").get<std::size_t>(); at < words.size())
-        words[at] = "<del>" + words[at] + "</del> <ins>" + shown_text(change.at("to")) + "</ins>";
-    return join_words(words);
+    std::size_t done = 0;
+    for (const auto& change : result.at("changed_words")) {
+      const auto begin = change.at("begin").get<std::size_t>();
+      const auto end = begin + characters_of(change.at("from").get<std::string>()).size();
+      if (begin < done || end > text.size()) continue;
+      out += shown(done, begin) + "<del>" + shown(begin, end) + "</del> <ins>" + shown_text(change.at("to")) + "</ins>";
+      done = end;
+    }
+    return out + shown(done, text.size());
   }
 
   static std::string label(const OrderedJson& result, const char* of) {

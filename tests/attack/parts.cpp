@@ -294,11 +294,11 @@ TEST_CASE("a language model's guesses: single pieces, combinations by their loss
 }
 
 TEST_CASE("a summary, and results as JSON and back") {
-  std::vector<AttackCounts> all{{AttackStatus::successful, 10, 2, 30, 0.5f},
-                                {AttackStatus::successful, 4, 2, 10, 1.0f},
-                                {AttackStatus::failed, 6, 1, 50, {}},
-                                {AttackStatus::skipped, 8, 0, 1, {}},
-                                {AttackStatus::error, 99, 0, 7, {}}};
+  std::vector<AttackCounts> all{{AttackStatus::successful, 10, 2, 30, 0.5f, 40, 8},
+                                {AttackStatus::successful, 4, 2, 10, 1.0f, 20, 8},
+                                {AttackStatus::failed, 6, 1, 50, {}, 30, 3},
+                                {AttackStatus::skipped, 8, 0, 1, {}, 25, 0},
+                                {AttackStatus::error, 99, 0, 7, {}, 400, 0}};
   const AttackSummary s = summarize(all);
   CHECK(s.successful == 2);
   CHECK(s.failed == 1);
@@ -309,6 +309,7 @@ TEST_CASE("a summary, and results as JSON and back") {
   CHECK(s.success_rate.value == approx(2.0 / 3));
   CHECK(s.success_rate.value == approx(1 - s.accuracy_under_attack.value / s.original_accuracy.value));
   CHECK(s.perturbed_words.value == approx(0.35));
+  CHECK(s.edits.value == approx(0.3));
   CHECK(s.words.value == 7);
   CHECK(s.queries.value == 30);
   CHECK(s.similarity.value == 0.75);
@@ -316,20 +317,23 @@ TEST_CASE("a summary, and results as JSON and back") {
   CHECK(to_json(summarize({}))["attack_success_rate"].is_null());
 
   AttackResult r;
-  r.counts = {AttackStatus::successful, 3, 1, 12, 0.25f};
+  r.counts = {AttackStatus::successful, 3, 1, 12, 0.25f, 5, 1};
   r.label = 1, r.original = "a b c", r.perturbed = "a x c";
   r.before = {0.25f, 0.75f}, r.after = {0.75f, 0.25f}, r.label_before = 1, r.label_after = 0, r.score = 0.75f;
-  r.changes = {{1, "b", "x"}};
+  r.changes = {{1, 2, "b", "x"}};
   const std::vector<std::string> classes{"no", "yes"};
   CHECK(json_line(to_json(r, classes)) ==
         R"({"status":"successful","label":"yes","original":"a b c","perturbed":"a x c","original_label":"yes",)"
         R"("perturbed_label":"no","original_probabilities":{"no":0.25,"yes":0.75},)"
-        R"("perturbed_probabilities":{"no":0.75,"yes":0.25},"changed_words":[{"position":1,"from":"b","to":"x"}],)"
-        R"("words":3,"queries":12,"score":0.75,"similarity":0.25})");
+        R"("perturbed_probabilities":{"no":0.75,"yes":0.25},)"
+        R"("changed_words":[{"position":1,"begin":2,"from":"b","to":"x"}],)"
+        R"("words":3,"characters":5,"character_edits":1,"queries":12,"score":0.75,"similarity":0.25})");
   const AttackCounts read = attack_counts(parse_json(json_line(to_json(r, classes)), "x"), "x");
   CHECK(read.status == AttackStatus::successful);
   CHECK(read.words == 3);
   CHECK(read.changed == 1);
+  CHECK(read.characters == 5);
+  CHECK(read.edits == 1);
   CHECK(read.queries == 12);
   CHECK(*read.similarity == 0.25f);
   CHECK_THROWS_AS(attack_counts(parse_json(R"({"status": "odd"})", "x"), "x"), FormatError);

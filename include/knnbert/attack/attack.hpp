@@ -7,6 +7,7 @@
 #include "knnbert/core/parallel.hpp"
 #include "knnbert/core/progress.hpp"
 #include "knnbert/text/dataset.hpp"
+#include "knnbert/text/edit_distance.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -141,6 +142,7 @@ struct Attack {
     result.fixed = pair ? example.text : std::string();
     result.original = result.perturbed = join_words(words, separator());
     result.counts.words = std::ssize(words);
+    result.counts.characters = std::ssize(characters_of(result.original));
     detail::Queries<V> queries(victim, options.queries, result.fixed);
     const auto count = [&] { result.counts.queries = queries.count(); };
     try {
@@ -193,9 +195,13 @@ struct Attack {
     result.after = answer.probabilities;
     result.label_after = answer.label;
     result.score = 1 - answer.distance;
-    for (std::size_t i = 0; i < attempt.current().size(); ++i)
-      if (const auto& from = attempt.original()[i], &to = attempt.current()[i]; from != to)
-        result.changes.push_back({static_cast<index_t>(i), from, to});
+    index_t begin = 0;
+    for (std::size_t i = 0; i < attempt.current().size(); ++i) {
+      const auto &from = attempt.original()[i], &to = attempt.current()[i];
+      if (from != to) result.changes.push_back({static_cast<index_t>(i), begin, from, to});
+      begin += std::ssize(characters_of(from)) + std::ssize(separator());
+    }
+    result.counts.edits = edit_distance(result.original, result.perturbed);
     result.counts.changed = std::ssize(result.changes);
     result.counts.status = answer.reached ? AttackStatus::successful : AttackStatus::failed;
     if (answer.reached) result.counts.similarity = constraints.similarity(result.original, result.perturbed);

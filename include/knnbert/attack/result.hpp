@@ -27,6 +27,8 @@ struct AttackCounts {
   index_t changed = 0;                   ///< words that differ
   index_t queries = 0;                   ///< texts that the victim was asked for, repeated ones included
   std::optional<float> similarity = {};  ///< cosine of both texts, if a constraint measures it
+  index_t characters = 0;                ///< of the text
+  index_t edits = 0;                     ///< edit distance of both texts in characters
 };
 
 /// An attack on one text.
@@ -40,6 +42,7 @@ struct AttackResult {
   float score = 0;                             ///< 1 - distance to the goal; untargeted: 1 - p_y
   struct Change {
     index_t position;  ///< of the word, from 0
+    index_t begin;     ///< characters of the original before it
     std::string from, to;
   };
   std::vector<Change> changes = {};
@@ -53,6 +56,7 @@ struct AttackSummary {
   Ratio accuracy_under_attack;  ///< failed / (all but errors)
   Ratio success_rate;           ///< successful / (failed + successful)
   Ratio perturbed_words;        ///< mean over successes of changed / words
+  Ratio edits;                  ///< mean over successes of edits / characters
   Ratio words;                  ///< mean over all but errors
   Ratio queries;                ///< mean over failed and successful
   Ratio similarity;             ///< mean over successes
@@ -60,7 +64,7 @@ struct AttackSummary {
 
 inline AttackSummary summarize(const std::vector<AttackCounts>& attacks) {
   AttackSummary s;
-  double perturbed = 0, words = 0, queries = 0, similarity = 0, measured = 0;
+  double perturbed = 0, edits = 0, words = 0, queries = 0, similarity = 0, measured = 0;
   for (const AttackCounts& a : attacks) {
     const bool successful = a.status == AttackStatus::successful, failed = a.status == AttackStatus::failed;
     s.successful += successful, s.failed += failed;
@@ -69,6 +73,7 @@ inline AttackSummary summarize(const std::vector<AttackCounts>& attacks) {
     if (successful || failed) queries += static_cast<double>(a.queries);
     if (!successful) continue;
     perturbed += ratio(static_cast<double>(a.changed), static_cast<double>(a.words)).value;
+    edits += ratio(static_cast<double>(a.edits), static_cast<double>(a.characters)).value;
     if (a.similarity) similarity += static_cast<double>(*a.similarity), ++measured;
   }
   const auto attacked = static_cast<double>(s.successful + s.failed), all = attacked + static_cast<double>(s.skipped);
@@ -76,6 +81,7 @@ inline AttackSummary summarize(const std::vector<AttackCounts>& attacks) {
   s.accuracy_under_attack = ratio(static_cast<double>(s.failed), all);
   s.success_rate = ratio(static_cast<double>(s.successful), attacked);
   s.perturbed_words = ratio(perturbed, static_cast<double>(s.successful));
+  s.edits = ratio(edits, static_cast<double>(s.successful));
   s.words = ratio(words, all);
   s.queries = ratio(queries, attacked);
   s.similarity = ratio(similarity, measured);

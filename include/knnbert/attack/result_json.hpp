@@ -15,8 +15,9 @@ inline OrderedJson class_probabilities(const std::vector<float>& row, const std:
 }  // namespace detail
 
 /// {"status", "label", "original", "perturbed", "original_label", "perturbed_label", "original_probabilities",
-/// "perturbed_probabilities", "changed_words": [{"position", "from", "to"}], "words", "queries", "score"}, and where
-/// they are there "pair" (the first text of a pair, which stays), "similarity" and "reason". classes: of the columns.
+/// "perturbed_probabilities", "changed_words": [{"position", "begin", "from", "to"}], "words", "characters",
+/// "character_edits", "queries", "score"}, and where they are there "pair" (the first text of a pair, which stays),
+/// "similarity" and "reason". begin: characters of the original before it. classes: of the columns.
 inline OrderedJson to_json(const AttackResult& r, const std::vector<std::string>& classes) {
   const auto name = [&](label_t label) {
     return label >= 0 && as_size(label) < classes.size() ? OrderedJson(classes[as_size(label)]) : OrderedJson(nullptr);
@@ -31,8 +32,9 @@ inline OrderedJson to_json(const AttackResult& r, const std::vector<std::string>
   }
   json["changed_words"] = OrderedJson::array();
   for (const auto& c : r.changes)
-    json["changed_words"].push_back({{"position", c.position}, {"from", c.from}, {"to", c.to}});
-  json["words"] = r.counts.words, json["queries"] = r.counts.queries;
+    json["changed_words"].push_back({{"position", c.position}, {"begin", c.begin}, {"from", c.from}, {"to", c.to}});
+  json["words"] = r.counts.words, json["characters"] = r.counts.characters;
+  json["character_edits"] = r.counts.edits, json["queries"] = r.counts.queries;
   if (!r.before.empty()) json["score"] = detail::shortest_decimal(r.score);
   if (r.counts.similarity) json["similarity"] = detail::shortest_decimal(*r.counts.similarity);
   if (!r.reason.empty()) json["reason"] = r.reason;
@@ -48,13 +50,16 @@ inline AttackCounts attack_counts(const Json& json, std::string_view where) {
     if (status == name_of(s)) counts.status = s, known = true;
   if (!known) raise<FormatError>("{}: status '{}' given, successful, failed, skipped or error expected", where, status);
   counts.words = require<index_t>(json, "words", where);
+  counts.characters = require<index_t>(json, "characters", where);
+  counts.edits = require<index_t>(json, "character_edits", where);
   counts.queries = require<index_t>(json, "queries", where);
   counts.changed = std::ssize(require<std::vector<Json>>(json, "changed_words", where));
   if (json.contains("similarity")) counts.similarity = require<float>(json, "similarity", where);
   return counts;
 }
 
-/// TextAttack's summary, shares from 0 to 1, those of examples with their 95 % intervals; null for a mean of nothing.
+/// TextAttack's summary, shares from 0 to 1, those of examples with their 95 % intervals, and the share of characters
+/// that were edited; null for a mean of nothing.
 inline OrderedJson to_json(const AttackSummary& s) {
   const auto value = [](const Ratio& r) { return r.defined ? OrderedJson(r.value) : OrderedJson(nullptr); };
   const auto within = [](index_t count, index_t all) {
@@ -70,6 +75,7 @@ inline OrderedJson to_json(const AttackSummary& s) {
           {"accuracy_under_attack", value(s.accuracy_under_attack)},
           {"attack_success_rate", value(s.success_rate)},
           {"average_perturbed_word_share", value(s.perturbed_words)},
+          {"average_character_edit_share", value(s.edits)},
           {"average_words_per_input", value(s.words)},
           {"average_number_of_queries", value(s.queries)},
           {"average_similarity_of_successes", value(s.similarity)},
