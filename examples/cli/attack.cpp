@@ -102,6 +102,7 @@ void print_summary(const AttackVerbOptions& o, const AttackSummary& s, const std
   row("accuracy under attack", share(s.accuracy_under_attack, s.failed, all));
   row("attack success rate", share(s.success_rate, s.successful, attacked));
   row("average perturbed words", mean(s.perturbed_words, 100, " %"));
+  row("average edited characters", mean(s.edits, 100, " %"));
   row("average words per input", mean(s.words, 1, ""));
   row("average number of queries", mean(s.queries, 1, ""));
   if (s.similarity.defined) row("average similarity of successes", mean(s.similarity, 1, ""));
@@ -197,10 +198,13 @@ void add_resources(CLI::App& verb, AttackVerbOptions& o) {
   verb.add_option("--stop-words", o.stop_words, "words that stay, one a line, or none");
   verb.add_option("--antonyms", o.antonyms, "pairs of words that are not put in for each other, or none");
   verb.add_option("--language-model", o.language_model,
-                  "directory of a masked language model (bert-attack; sentence-piece: one over unigram pieces)");
+                  "directory of a masked language model (bert-attack; sentence-piece: one over unigram pieces, or over "
+                  "Chinese characters if its tokenizer is WordPiece)");
   verb.add_option("--guesses", o.guesses, "its guesses for a piece that are tried")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 16));
+  verb.add_flag("--random-guesses", o.random_guesses,
+                "random pieces of its vocabulary in their place, drawn by --seed: a baseline (sentence-piece)");
   verb.add_option("--similarity-encoder", o.similarity_encoder, "directory of a sentence encoder, or none");
   verb.add_option("--similarity", o.similarity,
                   "least 1 - arccos(cosine) of the words around a replaced one; default: 0.5, or TextAttack's")
@@ -236,7 +240,7 @@ void add_attack(CLI::App& app) {
   verb.add_option("--examples", o->examples, "how many of them, chosen at random; 0: all")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 28));
-  verb.add_option("--seed", o->seed, "of that choice")->capture_default_str();
+  verb.add_option("--seed", o->seed, "of that choice, and of --random-guesses")->capture_default_str();
   verb.add_option("--predictor", o->predictor, "whose answer is attacked")
       ->capture_default_str()
       ->check(CLI::IsMember({"combined", "head", "knn"}));

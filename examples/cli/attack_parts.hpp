@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "knnbert/attack.hpp"
+#include "knnbert/attack/random_pieces.hpp"
 #include "knnbert/io/gzip.hpp"
 #include "language_model.hpp"
 #include "options.hpp"
@@ -17,6 +18,7 @@ struct AttackVerbOptions {
   std::string recipe, preset = "paper", model, file, predictor = "combined", output, page, target, added = "copies",
                       pool;
   std::string synonyms, vectors, wordnet, stop_words, antonyms, language_model, similarity_encoder;
+  bool random_guesses = false;
   index_t examples = 0, most_added = 50, most_synonyms = 50, guesses = 48;
   std::uint64_t seed = 42;
   double most_changes = 0, length_change = 0.5;
@@ -116,6 +118,7 @@ struct AttackResources {
   Antonyms antonyms;
   std::optional<SubstituteModel> language_model;
   std::optional<PieceSubstitutes> pieces;
+  std::optional<RandomPieces<PieceSubstitutes>> random;
 };
 
 inline const ReadOptions attack_reading{.decompress = decompress};
@@ -152,7 +155,10 @@ inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, 
   r.language_model.emplace(o.language_model);
   if (o.recipe == "sentence-piece") {
     r.pieces.emplace(*r.language_model);
-    return any_source(FromPieceModel<PieceSubstitutes>{.model = &*r.pieces, .best = o.guesses, .name = name});
+    if (!o.random_guesses) return any_source(FromPieceModel<PieceSubstitutes>{&*r.pieces, o.guesses, 0, name});
+    r.random.emplace(*r.pieces, r.pieces->vocabulary(), o.seed);
+    using Random = RandomPieces<PieceSubstitutes>;
+    return any_source(FromPieceModel<Random>{&*r.random, o.guesses, 0, format("chance, not {},", name)});
   }
   return any_source(FromLanguageModel<SubstituteModel>{
       .model = &*r.language_model, .best = o.guesses, .one_word = o.preset == "textattack", .name = name});

@@ -1,6 +1,6 @@
 #include "language_model.hpp"
 
-#include "knnbert/attack/masked_guesses.hpp"
+#include "knnbert/attack/masked_characters.hpp"
 #include "knnbert/attack/masked_pieces.hpp"
 #include "knnbert/poison/onion.hpp"
 #include "stack.hpp"
@@ -29,15 +29,17 @@ std::vector<float> SubstituteModel::losses(std::span<const std::vector<token_t>>
   return MaskedGuesses{&held_->model}.losses(sequences);
 }
 
-PieceSubstitutes::PieceSubstitutes(const SubstituteModel& model) : held_(model.held_) {
-  MaskedPieces{&held_->model}.unigram();  // refuses another tokenizer
+PieceSubstitutes::PieceSubstitutes(const SubstituteModel& model)
+    : held_(model.held_), characters_(std::holds_alternative<WordPiece>(held_->model.tokenizer().held())) {
+  if (!characters_) MaskedPieces{&held_->model}.unigram();  // refuses another tokenizer
 }
 
 std::vector<std::string> PieceSubstitutes::units(std::string_view text) const {
-  return MaskedPieces{&held_->model}.units(text);
+  return characters_ ? MaskedCharacters{&held_->model}.units(text) : MaskedPieces{&held_->model}.units(text);
 }
 
 PieceGuesses PieceSubstitutes::guesses(std::span<const std::string> units, index_t k) const {
+  if (characters_) return MaskedCharacters{&held_->model}.guesses(units, k);
   return MaskedPieces{&held_->model}.guesses(units, k);
 }
 
@@ -46,6 +48,10 @@ TextPerplexity::TextPerplexity(const std::string& directory, bool masked, index_
 
 std::vector<double> TextPerplexity::operator()(std::span<const std::string> texts) const {
   return MaskedPerplexity{&held_->model, masked_}(texts);
+}
+
+std::vector<std::string> PieceSubstitutes::vocabulary() const {
+  return characters_ ? MaskedCharacters{&held_->model}.vocabulary() : MaskedPieces{&held_->model}.vocabulary();
 }
 
 }  // namespace knnbert::cli

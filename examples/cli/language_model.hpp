@@ -22,7 +22,7 @@ class SubstituteModel {
   std::shared_ptr<const Held> held_;
 };
 
-/// The same over the pieces of a unigram tokenizer.
+/// The same over the pieces of a unigram tokenizer, or over Chinese characters if the tokenizer is WordPiece.
 class PieceSubstitutes {
  public:
   /// Errors: OptionError for another tokenizer.
@@ -30,9 +30,12 @@ class PieceSubstitutes {
 
   std::vector<std::string> units(std::string_view text) const;
   PieceGuesses guesses(std::span<const std::string> units, index_t k) const;
+  /// All that it can guess.
+  std::vector<std::string> vocabulary() const;
 
  private:
   std::shared_ptr<const SubstituteModel::Held> held_;
+  bool characters_;
 };
 
 /// A masked language model that tells how unexpected texts are.

@@ -74,6 +74,36 @@ expect_code 0 "$KNNBERT" pretrain --threads 1 --vocabulary vocab.txt --layers 1 
 expect_code 0 attack --recipe bert-attack --language-model lm --stop-words stop.txt --antonyms antonyms.txt
 expect_text out "guesses of lm"
 expect_text out "at most 0.4 of the words"
+# A WordPiece model is one over Chinese characters for sentence-piece, and chance is a baseline that its seed decides.
+printf '山水 key 大人\tlost_key\nthe key 中本。\tlost_key\n水 leak 小天\twater_leak\n山 leak 大\twater_leak\n' >chinese.tsv
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' 水 大 小 人 中 日 山 天 本 木 田 王 key >characters.txt
+expect_code 0 "$KNNBERT" pretrain --threads 1 --vocabulary characters.txt --layers 1 --hidden 32 --heads 2 --max-length 20 --held-out 0 \
+  --train corpus.txt --steps 2 --output characters
+for seed in 1 2; do
+  expect_code 0 "$KNNBERT" attack --model model --data chinese.tsv --predictor head --recipe sentence-piece --language-model characters \
+    --random-guesses --seed $seed --output random$seed.jsonl --page random.html
+  expect_text out "pieces that chance, not characters, guesses"
+done
+tail -n +2 random1.jsonl >first
+tail -n +2 random2.jsonl >second
+cmp -s first second && wrong "other guesses for another seed expected"
+expect_code 0 "$KNNBERT" attack --model model --data chinese.tsv --predictor head --recipe sentence-piece --language-model characters --output characters.jsonl
+expect_text out "pieces that characters guesses"
+expect_text out "average edited characters"
+"$PYTHON" - <<'PYTHON' || wrong "changes are not where they are said to be"
+import json, re
+for name in ("random1", "characters"):
+    lines = [json.loads(line) for line in open(name + ".jsonl", encoding="utf-8")]
+    for r in lines[1:]:
+        text = r["perturbed"]
+        for change in reversed(r["changed_words"]):
+            at = change["begin"]
+            assert r["original"][at:][:len(change["from"])] == change["from"], r
+            assert len(change["from"]) == 1 and "\u4e00" <= change["from"] <= "\u9fff" and "\u4e00" <= change["to"][0] <= "\u9fff", r
+        assert r["characters"] == len(r["original"]) and r["character_edits"] <= len(r["changed_words"]), r
+page = re.sub(" <ins>[^<]*</ins>|</?del>", "", open("random.html", encoding="utf-8").read())
+assert all(json.loads(line)["original"] in page for line in open("second", encoding="utf-8"))
+PYTHON
 expect_code 0 attack --recipe bert-attack --preset textattack --language-model lm --stop-words none --similarity-encoder none --most-queries 40
 expect_code 0 attack --recipe pwws --preset textattack --wordnet wordnet.tsv --stop-words stop.txt --target water_leak --examples 5 --json
 expect_text out '"number_of_errors":0'

@@ -46,6 +46,14 @@ struct MaskedPieces {
     return all;
   }
 
+  /// What its pieces stand for, special tokens included.
+  std::vector<std::string> vocabulary() const {
+    std::vector<std::string> all;
+    for (token_t id = 0; id < model->tokenizer().vocabulary_size(); ++id)
+      all.push_back(without_marks(model->tokenizer().token(id)));
+    return all;
+  }
+
   /// Errors: OptionError.
   const Unigram& unigram() const {
     const auto* const held = std::get_if<Unigram>(&model->tokenizer().held());
