@@ -16,12 +16,13 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from defaults import parser_of, run_or_print
+from defaults import hash_of, parser_of, run_or_print
 
 SETS = {"tnews": "dev.tsv.gz", "chnsenticorp": "dev.tsv"}
 ATTACKS = ("pieces", "characters", "random")
-STEPS = {"characters": 3000, "generator": 2000, "judge": 1200}
+STEPS = {"characters": 3000, "generator": 1600, "judge": 1000}
 TRAINING = ["--head-only-steps", 60, "--batch-size", 8, "--learning-rate", "5e-4", "--warmup", "0.06", "--no-dropout", "--precision", "bf16"]
+VICTIM = "--epochs 3 --learning-rate 2e-4 --batch-size 16 --label-smoothing 0.1 --precision bf16"
 DRAWS = 2000  # of a bootstrap interval
 
 
@@ -46,7 +47,7 @@ def prepare(options):
     for name, dev in SETS.items():
         train, test = rows_of(data / name / "train.tsv.gz"), rows_of(data / name / dev)
         seen = {text for text, _ in train}
-        write(work / f"{name}.train.tsv", ["\t".join(row) + "\n" for row in train[:options.texts]])
+        write(work / f"{name}.train.tsv", ["\t".join(row) + "\n" for row in train])
         write(work / f"{name}.test.tsv", ["\t".join(row) + "\n" for row in test if row[0] not in seen])
         texts += [text for text, _ in train]
         known |= {letters(text) for text, _ in train + test}
@@ -98,8 +99,9 @@ class Benchmark:
         return json.loads(said.splitlines()[-1]), round(after.ru_utime - before.ru_utime, 1)
 
     def pretrained(self, name):
-        """The masked language model in OUTPUT/NAME, which is made if it is not there; how that went is a row."""
-        folder, start, steps = self.work / name, self.work / f"start.{name}", self.options.steps[name]
+        """The masked language model of that name, which is made if it is not there; how that went is a row."""
+        steps = self.options.steps[name]
+        folder, start = self.work / f"{name}.{steps}", self.work / f"{name}.start"
         if not (folder / "model.safetensors").exists():
             corpus = self.work / ("other.txt" if name == "judge" else "texts.txt")
             tokenizer = self.work / "pieces" if name == "generator" else self.options.data / "vocab" / "bert-base-chinese-vocab.txt"
@@ -115,7 +117,10 @@ class Benchmark:
     def attack_set(self, name):
         o = self.options
         cell = {"set": name, "texts": o.texts, "attacked": o.attacked, "seed": o.draws[0], "victim": o.victim, "steps": o.steps}
-        train, test, victim = (self.work / f"{name}.{what}" for what in ("train.tsv", "test.tsv", "victim"))
+        self.folder = self.work / f"{name}.{hash_of(json.dumps(cell))[:8]}"
+        self.folder.mkdir(exist_ok=True)
+        train, test, victim = self.folder / "train.tsv", self.work / f"{name}.test.tsv", self.folder / "victim"
+        write(train, ["\t".join(row) + "\n" for row in rows_of(self.work / f"{name}.train.tsv")[:o.texts]])
         if not self.results.find(cell, "ngrams"):
             self.results.add(cell, "ngrams", ngrams(rows_of(train), rows_of(test)))
         if not (victim / "knnbert.json").exists():
@@ -129,21 +134,21 @@ class Benchmark:
                 row = self.results.add(cell, attack, self.attack(name, attack, cell["seed"]))
                 print(name, attack, row["summary"]["accuracy_under_attack"], row["seconds"], file=sys.stderr, flush=True)
         if not self.results.find(cell, "judged"):
-            self.results.add(cell, "judged", self.judge(name))
+            self.results.add(cell, "judged", self.judge())
 
     def attack(self, name, attack, seed):
         guesser = "characters" if attack == "characters" else "generator"
         extra = ["--random-guesses"] if attack == "random" else []
         summary, seconds = self.knnbert(
-            "attack", "--recipe", "sentence-piece", "--model", self.work / f"{name}.victim", "--data", self.work / f"{name}.test.tsv", "--header",
+            "attack", "--recipe", "sentence-piece", "--model", self.folder / "victim", "--data", self.work / f"{name}.test.tsv", "--header",
             "absent", "--predictor", "head", "--examples", self.options.attacked, "--seed", seed, "--language-model", self.pretrained(guesser),
-            "--stop-words", self.options.data / "stopwords" / "cn_stopwords.txt", "--output", self.work / f"{name}.{attack}.jsonl", *extra)
+            "--stop-words", self.options.data / "stopwords" / "cn_stopwords.txt", "--output", self.folder / f"{attack}.jsonl", *extra)
         return {"seconds": seconds, "summary": summary}
 
-    def judge(self, name):
+    def judge(self):
         """Fluency and meaning of the texts that every attack turned."""
-        lines = {attack: lines_of(self.work / f"{name}.{attack}.jsonl")[1:] for attack in ATTACKS}
-        turned = [i for i in range(self.options.attacked) if all(lines[a][i]["status"] == "successful" for a in ATTACKS)]
+        lines = {attack: lines_of(self.folder / f"{attack}.jsonl")[1:] for attack in ATTACKS}
+        turned = [i for i in range(len(lines["pieces"])) if all(lines[a][i]["status"] == "successful" for a in ATTACKS)]
         judged = {"n": len(turned)}
         for attack in ATTACKS:
             pairs = [{key: lines[attack][i][key] for key in ("original", "perturbed")} for i in turned]
@@ -211,7 +216,7 @@ def main():
     parser.add_argument("--texts", type=int, default=5000, help="to train victims on")
     parser.add_argument("--attacked", type=int, default=500)
     parser.add_argument("--steps", type=json.loads, default=STEPS, help="of pretraining, such as " + json.dumps(STEPS))
-    parser.add_argument("--victim", default="", help="options of `knnbert train`")
+    parser.add_argument("--victim", default=VICTIM, help="options of `knnbert train`")
     run_or_print(parser, run, table)
 
 
