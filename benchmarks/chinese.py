@@ -146,16 +146,14 @@ class Benchmark:
         return {"seconds": seconds, "summary": summary}
 
     def judge(self):
-        """Fluency and meaning of the texts that every attack turned."""
+        """Fluency and meaning of texts that every attack turned."""
         lines = {attack: lines_of(self.folder / f"{attack}.jsonl")[1:] for attack in ATTACKS}
         turned = [i for i in range(len(lines["pieces"])) if all(lines[a][i]["status"] == "successful" for a in ATTACKS)]
-        judged = {"n": len(turned)}
-        for attack in ATTACKS:
-            pairs = [{key: lines[attack][i][key] for key in ("original", "perturbed")} for i in turned]
-            said = self.python("chinese_judge.py", self.pretrained("judge"), input="".join(json.dumps(pair) + "\n" for pair in pairs),
-                               stdout=subprocess.PIPE, text=True, encoding="utf-8")
-            judged[attack] = qualities([json.loads(line) for line in said.stdout.splitlines()])
-        return judged
+        turned = turned[:self.options.judged]
+        texts = [{"original": lines["pieces"][i]["original"], **{a: lines[a][i]["perturbed"] for a in ATTACKS}} for i in turned]
+        said = self.python("chinese_judge.py", self.pretrained("judge"), input="".join(json.dumps(row) + "\n" for row in texts),
+                           stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        return {"n": len(turned), **qualities([json.loads(line) for line in said.stdout.splitlines()])}
 
 
 def lines_of(path):
@@ -171,19 +169,28 @@ def ngrams(train, test):
     return {"accuracy": max(model.score(unknown, [label for _, label in test]) for model in fitted), "n": len(test)}
 
 
-def qualities(pairs):
-    """Pseudo-perplexity of all originals and of all perturbed texts, and the mean cosine, with 95 % bootstrap intervals over the texts."""
-    loss = {side: np.array([pair["loss"][side] for pair in pairs], dtype=float) for side in ("original", "perturbed")}
-    cosines = np.array([pair["cosine"] for pair in pairs])
-    drawn = np.random.default_rng(1).integers(len(pairs), size=(DRAWS, len(pairs)))
-    perplexity = lambda rows: np.exp(rows[..., 0].sum(-1) / rows[..., 1].sum(-1))  # noqa: E731
-    within = lambda values: [round(float(v), 4) for v in np.percentile(values, (2.5, 97.5))]  # noqa: E731
-    return {"perplexity": {side: round(float(perplexity(rows)), 2) for side, rows in loss.items()},
-            "perplexity_interval": {side: within(perplexity(rows[drawn])) for side, rows in loss.items()},
-            "ratio": round(float(perplexity(loss["perturbed"]) / perplexity(loss["original"])), 3),
-            "ratio_interval": within(perplexity(loss["perturbed"][drawn]) / perplexity(loss["original"][drawn])),
-            "cosine": round(float(cosines.mean()), 4), "cosine_interval": within(cosines[drawn].mean(1)),
-            "unrelated": round(float(np.mean([pair["unrelated"] for pair in pairs])), 4)}
+def qualities(judged):
+    """Pseudo-perplexity of the originals and of the texts of every attack together, that as a multiple of the originals', and the mean
+    cosine, with 95 % bootstrap intervals over the texts."""
+    drawn = np.random.default_rng(1).integers(len(judged), size=(DRAWS, len(judged)))
+
+    def perplexity(name, chosen):
+        loss = np.array([row["loss"][name] for row in judged], dtype=float)[chosen]
+        return np.exp(loss[..., 0].sum(-1) / loss[..., 1].sum(-1))
+
+    def within(values):
+        return [round(float(value), 4) for value in np.percentile(values, (2.5, 97.5))]
+
+    whole = np.arange(len(judged))
+    measured = {"original": {"perplexity": round(float(perplexity("original", whole)), 2)},
+                "unrelated": round(float(np.mean([row["unrelated"] for row in judged])), 4)}
+    for attack in ATTACKS:
+        cosines = np.array([row["cosine"][attack] for row in judged])
+        measured[attack] = {"perplexity": round(float(perplexity(attack, whole)), 2),
+                            "ratio": round(float(perplexity(attack, whole) / perplexity("original", whole)), 3),
+                            "ratio_interval": within(perplexity(attack, drawn) / perplexity("original", drawn)),
+                            "cosine": round(float(cosines.mean()), 4), "cosine_interval": within(cosines[drawn].mean(1))}
+    return measured
 
 
 def table(results):
@@ -202,10 +209,10 @@ def table(results):
             print(f"| {judged['set']}, {judged['texts']} | {100 * victim:.1f} / {100 * known:.1f} | {attack} | "
                   f"{share(s, 'accuracy_under_attack')} | {share(s, 'attack_success_rate')} | {100 * s['average_perturbed_word_share']:.1f} % | "
                   f"{100 * s['average_character_edit_share']:.1f} % | {s['average_number_of_queries']:.0f} | "
-                  f"{q['perplexity']['perturbed']:.0f}, {q['ratio']:.2f} ({q['ratio_interval'][0]:.2f} to {q['ratio_interval'][1]:.2f}) | "
+                  f"{q['perplexity']:.0f}, {q['ratio']:.2f} ({q['ratio_interval'][0]:.2f} to {q['ratio_interval'][1]:.2f}) | "
                   f"{q['cosine']:.3f} ({q['cosine_interval'][0]:.3f} to {q['cosine_interval'][1]:.3f}) |")
-        print(f"\n{judged['set']}: judged are the {judged['n']} texts that every attack turned; their originals have pseudo-perplexity "
-              f"{judged['pieces']['perplexity']['original']:.0f}, unrelated ones cosine {judged['pieces']['unrelated']:.3f}\n")
+        print(f"\n{judged['set']}: judged are {judged['n']} texts that every attack turned; their originals have pseudo-perplexity "
+              f"{judged['original']['perplexity']:.0f}, unrelated ones cosine {judged['unrelated']:.3f}\n")
 
 
 def main():
@@ -215,6 +222,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--texts", type=int, default=5000, help="to train victims on")
     parser.add_argument("--attacked", type=int, default=500)
+    parser.add_argument("--judged", type=int, default=200, help="of the texts that every attack turned, for fluency and meaning")
     parser.add_argument("--steps", type=json.loads, default=STEPS, help="of pretraining, such as " + json.dumps(STEPS))
     parser.add_argument("--victim", default=VICTIM, help="options of `knnbert train`")
     run_or_print(parser, run, table)

@@ -1,11 +1,11 @@
-"""usage: chinese_judge.py JUDGE < PAIRS > JUDGED
+"""usage: chinese_judge.py JUDGE < TEXTS > JUDGED
 
 Fluency and meaning of texts beside the texts they come from, by a masked language model over characters that
-transformers' BertForMaskedLM reads. PAIRS: JSON lines {"original", "perturbed"}. JUDGED: the same with
-"loss": {"original": [sum, characters], ...}, the cross entropy of every token of the first 126, masked with every seventh
-other one as in training, which makes seven passes over a text; exp(sum / characters) is its pseudo-perplexity (Salazar
-et al. 2020 mask one at a time); "cosine" of the mean hidden states less the mean of all originals', and "unrelated":
-the same of an original and the next one. Needs the packages torch and transformers.
+transformers' BertForMaskedLM reads. TEXTS: JSON lines {"original": text, name: text, ...} with the same names. JUDGED:
+for each {"loss": {"original": [sum, tokens], name: ...}, "cosine": {name: ...}, "unrelated"}. loss: the cross entropy of every token of
+the first 126, masked with every seventh other one about as in training, which makes seven passes over a text; exp(sum / tokens) is its
+pseudo-perplexity (Salazar et al. 2020 mask one at a time). cosine: of the mean hidden states less the mean of all originals'; unrelated: that
+of an original and the next one. Needs the packages torch and transformers.
 """
 
 import json
@@ -16,7 +16,6 @@ from transformers import AutoTokenizer, BertForMaskedLM
 from transformers.utils import logging
 
 TOKENS, STRIDE, BATCH = 126, 7, 32
-SIDES = ("original", "perturbed")
 
 
 class Judge:
@@ -67,17 +66,16 @@ def main():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     judge = Judge(sys.argv[1])
-    pairs = [json.loads(line) for line in sys.stdin]
-    ids = {side: [judge.ids(pair[side]) for pair in pairs] for side in SIDES}
-    means = {side: judge.means(ids[side]) for side in SIDES}
+    rows = [json.loads(line) for line in sys.stdin]
+    ids = {name: [judge.ids(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    means = {name: judge.means(texts) for name, texts in ids.items()}
     center = means["original"].mean(0)
-    centered = {side: means[side] - center for side in SIDES}
-    cosines = torch.nn.functional.cosine_similarity(centered["original"], centered["perturbed"])
-    unrelated = torch.nn.functional.cosine_similarity(centered["original"], centered["original"].roll(1, 0))
-    for i, pair in enumerate(pairs):
-        pair["loss"] = {side: judge.loss(ids[side][i]) for side in SIDES}
-        pair["cosine"], pair["unrelated"] = round(float(cosines[i]), 4), round(float(unrelated[i]), 4)
-        print(json.dumps(pair, ensure_ascii=False))
+    cosine = lambda a, b: torch.nn.functional.cosine_similarity(a - center, b - center).tolist()  # noqa: E731
+    cosines = {name: cosine(means["original"], mean) for name, mean in means.items() if name != "original"}
+    unrelated = cosine(means["original"], means["original"].roll(1, 0))
+    for i in range(len(rows)):
+        print(json.dumps({"loss": {name: judge.loss(texts[i]) for name, texts in ids.items()},
+                          "cosine": {name: values[i] for name, values in cosines.items()}, "unrelated": unrelated[i]}))
 
 
 if __name__ == "__main__":
