@@ -198,21 +198,23 @@ def table(results):
         low, high = summary["intervals"][key]
         return f"{100 * summary[key]:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
-    print("| data | victim / n-grams | attack | accuracy under attack (95 %) | success rate (95 %) | pieces or characters replaced | "
+    print("| data, attacked | victim / n-grams | attack | accuracy under attack (95 %) | success rate (95 %) | pieces or characters replaced | "
           "characters edited | queries | pseudo-perplexity, times the original's (95 %) | cosine (95 %) |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for judged in [row for row in results.rows if row["what"] == "judged"]:
+    all_judged = [row for row in results.rows if row["what"] == "judged"]
+    for judged in all_judged:
         cell = {key: judged[key] for key in ("set", "texts", "attacked", "seed", "victim", "steps")}
         victim, known = (results.find(cell, what)["accuracy"] for what in ("victim", "ngrams"))
         for attack in ATTACKS:
             s, q = results.find(cell, attack)["summary"], judged[attack]
-            print(f"| {judged['set']}, {judged['texts']} | {100 * victim:.1f} / {100 * known:.1f} | {attack} | "
+            print(f"| {judged['set']}, {judged['attacked']} | {100 * victim:.1f} / {100 * known:.1f} | {attack} | "
                   f"{share(s, 'accuracy_under_attack')} | {share(s, 'attack_success_rate')} | {100 * s['average_perturbed_word_share']:.1f} % | "
                   f"{100 * s['average_character_edit_share']:.1f} % | {s['average_number_of_queries']:.0f} | "
                   f"{q['perplexity']:.0f}, {q['ratio']:.2f} ({q['ratio_interval'][0]:.2f} to {q['ratio_interval'][1]:.2f}) | "
                   f"{q['cosine']:.3f} ({q['cosine_interval'][0]:.3f} to {q['cosine_interval'][1]:.3f}) |")
+    for judged in all_judged:
         print(f"\n{judged['set']}: judged are {judged['n']} texts that every attack turned; their originals have pseudo-perplexity "
-              f"{judged['original']['perplexity']:.0f}, unrelated ones cosine {judged['unrelated']:.3f}\n")
+              f"{judged['original']['perplexity']:.0f}, unrelated ones cosine {judged['unrelated']:.3f}")
 
 
 def main():
