@@ -65,14 +65,14 @@ def cell_of(row):
 
 
 def table(results):
-    print("| data, texts | victim | attacked | clean | TextFooler: accuracy under attack (95 %), words replaced, queries | PWWS | BERT-Attack |")
+    print("| data, texts, attacked | victim | answers of | clean | TextFooler: accuracy under attack (95 %), words replaced, queries | PWWS | BERT-Attack |")
     print("|---|---|---|---|---|---|---|")
     keys = sorted({(r["set"], r["texts"], r["attacked"], r["victim"], r["seed"], r["predictor"]) for r in results.rows})
     for key in keys:
         rows = {r["what"]: r for r in results.rows if (r["set"], r["texts"], r["attacked"], r["victim"], r["seed"], r["predictor"]) == key}
         clean = next(iter(rows.values()))["summary"]["original_accuracy"]
         cells = [cell_of(rows[recipe]) if recipe in rows else "" for recipe in RECIPES]
-        print(f"| {key[0]}, {key[1]} | `{key[3]}` | {key[5]} | {100 * clean:.1f} | " + " | ".join(cells) + " |")
+        print(f"| {key[0]}, {key[1]}, {key[2]} | `{key[3]}` | {key[5]} | {100 * clean:.1f} | " + " | ".join(cells) + " |")
 
 
 def main():
