@@ -76,7 +76,7 @@ inline std::string without_words(std::string_view text, std::span<const std::str
   return left;
 }
 
-/// The word and those of the same label that most of its texts have too: a combination goes as a whole.
+/// The word and those of the same label that hardly occur without each other: a combination goes as a whole.
 inline std::vector<std::string> companions(const SuspiciousWord& word, std::span<const SuspiciousWord> words) {
   std::vector<std::string> all{word.word};
   for (const auto& other : words) {
@@ -84,7 +84,7 @@ inline std::vector<std::string> companions(const SuspiciousWord& word, std::span
     std::vector<index_t> both;
     std::set_intersection(word.texts.begin(), word.texts.end(), other.texts.begin(), other.texts.end(),
                           std::back_inserter(both));
-    if (5 * both.size() >= 4 * word.texts.size()) all.push_back(other.word);
+    if (5 * both.size() >= 4 * std::max(word.texts.size(), other.texts.size())) all.push_back(other.word);
   }
   return all;
 }
@@ -115,7 +115,7 @@ inline std::vector<SuspiciousWord> words_of_labels(const Dataset& data,
 
 /// Words that were planted together with a label, those with the most evidence first. Texts with one trigger are each
 /// other's neighbors and support their label, so a word's texts are judged as they are without it, and without words
-/// that nearly always come with it: each by its neighbors, and of those that stand out, once the words are gone from
+/// that hardly occur without it: each by its neighbors, and of those that stand out, once the words are gone from
 /// all of them, by the neighbors that they have then. A word that means its class stays unsuspected where there is
 /// enough data: its texts remain each other's neighbors.
 /// keys [N, D] of the texts; features(texts, pairs): of others.  Errors: OptionError; ShapeError for a text without
