@@ -44,3 +44,12 @@ TEST_CASE("edit distance is what its recursion defines") {
     CHECK(edit_distance(a, b) == defined_distance(a, b));
   }
 }
+
+TEST_CASE("edit distance of long texts costs what differs, and is right when nearly everything does") {
+  CHECK(edit_distance(std::u32string(50, U'a'), std::u32string(40, U'b')) == 50);
+  CHECK(edit_distance(std::u32string(33, U'a') + U"xyz", U"xyz" + std::u32string(33, U'a')) == 6);
+  CHECK(edit_distance(std::u32string(100, U'a'), std::u32string(3, U'a')) == 97);
+  std::u32string text(60'000, U'a'), other = text;
+  for (std::size_t i = 0; i < 40; ++i) other[1'500 * i] = U'b';
+  CHECK(edit_distance(text, other) == 40);
+}

@@ -1,8 +1,9 @@
 #pragma once
 #include <algorithm>
-#include <numeric>
+#include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "knnbert/core/types.hpp"
@@ -18,26 +19,35 @@ inline std::u32string characters_of(std::string_view text) {
   return characters;
 }
 
-/// Levenshtein's distance: how few characters have to be put in, taken away or replaced to make one text the other.
-/// Cost: the product of the lengths of what differs, from the first difference to the last; memory: the longer text.
-inline index_t edit_distance(std::u32string_view a, std::u32string_view b) {
-  const auto first = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  const auto same = static_cast<std::size_t>(first.first - a.begin());
-  a.remove_prefix(same), b.remove_prefix(same);
-  const auto last = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
-  const auto tail = static_cast<std::size_t>(last.first - a.rbegin());
-  a.remove_suffix(tail), b.remove_suffix(tail);
-  std::vector<index_t> row(b.size() + 1);  // distances of what was read of a to each beginning of b
-  std::iota(row.begin(), row.end(), index_t{0});
-  for (const char32_t character : a) {
-    index_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const index_t replaced = diagonal + index_t{character != b[j]};
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+namespace detail {
+
+/// The distance where it is at most `most`, which is at least the difference of the lengths; else any larger number.
+inline index_t edit_distance_up_to(std::u32string_view a, std::u32string_view b, index_t most) {
+  const index_t n = std::ssize(a), m = std::ssize(b);
+  std::vector<index_t> row(as_size(m + 1), most + 1);  // distances of what was read of a to each beginning of b
+  for (index_t j = 0; j <= std::min(m, most); ++j) row[as_size(j)] = j;
+  for (index_t i = 1; i <= n; ++i) {
+    const index_t first = std::max<index_t>(1, i - most), last = std::min(m, i + most);
+    index_t diagonal = std::exchange(row[as_size(first - 1)], first == 1 ? i : most + 1);
+    for (index_t j = first; j <= last; ++j) {
+      const index_t replaced = diagonal + index_t{a[as_size(i - 1)] != b[as_size(j - 1)]};
+      diagonal = row[as_size(j)];
+      row[as_size(j)] = std::min({replaced, diagonal + 1, row[as_size(j - 1)] + 1});
     }
   }
   return row.back();
+}
+
+}  // namespace detail
+
+/// Levenshtein's distance: how few characters have to be put in, taken away or replaced to make one text the other.
+/// Cost: the longer text times the distance (Ukkonen 1985); memory: the longer text.
+inline index_t edit_distance(std::u32string_view a, std::u32string_view b) {
+  constexpr index_t first_band = 16;
+  const index_t longer = std::max(std::ssize(a), std::ssize(b));
+  for (index_t most = std::max(first_band, std::abs(std::ssize(a) - std::ssize(b)));; most *= 2)
+    if (const index_t distance = detail::edit_distance_up_to(a, b, most); distance <= most || most >= longer)
+      return distance;
 }
 inline index_t edit_distance(std::string_view a, std::string_view b) {
   return edit_distance(characters_of(a), characters_of(b));
