@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -22,16 +23,40 @@ void hold_closed_streams() {
     if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+struct Verb {
+  std::string_view name;
+  void (*add)(CLI::App&);
+};
+
+constexpr Verb verbs[] = {
+    {"train", cli::add_train},         {"eval", cli::add_eval},     {"predict", cli::add_predict},
+    {"calibrate", cli::add_calibrate}, {"embed", cli::add_embed},   {"tokenize", cli::add_tokenize},
+    {"index", cli::add_index},         {"add", cli::add_add},       {"remove", cli::add_remove},
+    {"report", cli::add_report},       {"poison", cli::add_poison}, {"audit", cli::add_audit},
+    {"scan", cli::add_scan},           {"attack", cli::add_attack}, {"pretrain", cli::add_pretrain}};
+
+/// Declares the verb that is asked for and its options; those of all others would be most of what a short run does before it
+/// reads a file. All verbs where none is asked for, or where a configuration file may have sections of others.
+void add_verbs(CLI::App& app, const std::vector<std::string>& arguments) {
+  const bool configured = std::any_of(arguments.begin(), arguments.end(),
+                                      [](const std::string& word) { return word.starts_with("--config"); });
+  const Verb* const asked = std::find_if(std::begin(verbs), std::end(verbs), [&](const Verb& verb) {
+    return !arguments.empty() && verb.name == arguments.front();
+  });
+  for (const Verb& verb : verbs)
+    if (configured || asked == std::end(verbs) || asked == &verb) verb.add(app);
+}
+
 /// Whether the first word is none of the verbs, which are then named on standard error.
 bool unknown_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front().starts_with('-')) return false;
-  std::string verbs;
+  std::string names;
   for (const CLI::App* verb : app.get_subcommands(nullptr)) {
     if (verb->get_name() == arguments.front()) return false;
-    verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+    names += (names.empty() ? "" : ", ") + verb->get_name();
   }
   std::fprintf(stderr, "knnbert: '%s' given, one of %s expected\n", cli::printable(arguments.front()).c_str(),
-               verbs.c_str());
+               names.c_str());
   return true;
 }
 
@@ -47,14 +72,11 @@ int run(int argc, char** argv) {
   });
   app.require_subcommand(1);
   app.fallthrough(false);
-  for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_calibrate, cli::add_embed,
-                         cli::add_tokenize, cli::add_index, cli::add_add, cli::add_remove, cli::add_report,
-                         cli::add_poison, cli::add_audit, cli::add_scan, cli::add_attack, cli::add_pretrain})
-    add(app);
+  const std::vector<std::string> given(argv + 1, argv + argc);
+  add_verbs(app, given);
   cli::refuse_teams(app);
   cli::set_program(app);
   try {
-    const std::vector<std::string> given(argv + 1, argv + argc);
     if (unknown_verb(app, given)) return 2;
     auto arguments = cli::with_config(app, given);
     std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
