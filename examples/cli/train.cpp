@@ -1,6 +1,7 @@
 #include <atomic>
 #include <set>
 
+#include "augment.hpp"
 #include "config.hpp"
 #include "distributed.hpp"
 #include "knnbert/train/recipe.hpp"
@@ -20,6 +21,7 @@ struct TrainOptions {
   ClassifierOptions classifier;
   TrainerOptions trainer;
   MethodOptions method;
+  AugmentOptions augment;
   std::string encoder, train, dev, output, head = "mlp", pooling, feature = "automatic", schedule = "linear";
   std::string voting = "count", selection = "combined", store = "rebuilt", metric = "accuracy", positive,
               sampling = "shuffled", task = "single-label", separator = "|";
@@ -143,7 +145,8 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
 void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   const OrderedJson seen{{"examples", facts.examples}, {"classes", facts.classes}, {"encoder_width", facts.width}};
   if (o.common.json) return print_json({{"recipe", o.recipe}, {"seen", seen}, {"chosen", o.chosen}});
-  const index_t steps = o.trainer.epochs * ShuffledBatches::count(facts.examples, o.trainer.batch_size);
+  const index_t steps =
+      o.trainer.epochs * ShuffledBatches::count(facts.examples * (facts.copies + 1), o.trainer.batch_size);
   print(format("recipe {}: {} examples of {} classes, {} a class, encoder of width {}: {} steps of {} examples\n ",
                o.recipe, facts.examples, facts.classes, facts.per_class(), facts.width, steps, o.trainer.batch_size));
   for (const auto& [option, value] : o.chosen.items())
@@ -242,6 +245,9 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
       {"voting_temperature", format("{}", o.voting_temperature)},
       {"phi", format("{}", o.phi)},
       {"store", o.store}};
+  if (o.augment.copies > 0)
+    settings.insert(settings.end(), {{"augment", format("{}", o.augment.copies)},
+                                     {"augment_words", format("{}", o.augment.most_words)}});
   if (o.method.task != Task::single_label)
     settings.insert(settings.end(), {{"task", o.task}, {"label_separator", o.separator}});
   return settings;
@@ -271,8 +277,10 @@ void train(const TrainOptions& typed, const Team& team) {
   const Dataset data = read_data(given.train, reading, !team.first());
   Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first());
   if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
+  const Dataset examples = with_copies(data, given.augment, given.trainer.seed);
   Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
   TrainingFacts facts = training_facts(data, model.network().width());
+  facts.copies = given.augment.copies;
   if (given.method.task != Task::single_label) facts.classes = model.network().classes();
   TrainOptions o = with_recipe(given, facts);
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
@@ -291,12 +299,12 @@ void train(const TrainOptions& typed, const Team& team) {
     index_t done_steps = 0;
     if (team.first() && (o.trainer.resume || !checkpoints_in(output).empty()))
       std::tie(start, done_steps) =
-          start_of(*lock, o.trainer.resume, trainer.identity(data, dev), detail_of_resume::completed_run);
+          start_of(*lock, o.trainer.resume, trainer.identity(examples, dev), detail_of_resume::completed_run);
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
     TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json,
                     metric_name(o));
-    const FitReport done = trainer.fit(data, dev, log, team);
+    const FitReport done = trainer.fit(examples, dev, log, team);
     log.close();
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
     return done;
@@ -446,6 +454,7 @@ void add_train(CLI::App& app) {
   add_method_options(verb, o->method);
   add_model_options(verb, *o);
   add_trainer_options(verb, *o);
+  add_augment_options(verb, o->augment);
   add_common(verb, o->common);
   add_distributed(verb, o->distributed);
   add_data(verb, o->data);

@@ -43,3 +43,18 @@ kept ce "'lambda' not in c and c['head-learning-rate'] == 1e-3 and c['neighbors'
 
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --recipe best
 [ ! -e never ] || wrong "bad usage left a folder"
+
+# Copies with other words: as many steps in fewer epochs, the texts themselves in the datastore.
+printf '{"key": ["latch"], "water": ["liquid"], "kitchen": ["scullery"]}' >synonyms.json
+printf '1-n\tn\tnoun.x\tpipe|tube\n' >wordnet.tsv
+printf 'kitchen\n' >stop.txt
+train --output augmented --augment 3 --synonyms synonyms.json --wordnet wordnet.tsv --stop-words stop.txt --epochs 1 --batch-size 4
+expect_text out "8 steps of 4 examples"
+[ "$(wc -l <augmented/metrics.jsonl)" -ge 1 ] || wrong "metrics expected"
+"$KNNBERT" predict --model augmented --neighbors 8 train.tsv >predicted 2>err || { cat err; wrong "predict failed"; }
+! grep -qE "latch|liquid|scullery|tube" predicted || wrong "copies in the datastore: $(cat predicted)"
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --augment 2
+expect_text err "--synonyms or --wordnet expected"
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --synonyms synonyms.json
+expect_text err "without --augment"
+[ ! -e never ] || wrong "bad usage left a folder"

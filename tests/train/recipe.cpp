@@ -68,6 +68,22 @@ TEST_CASE("more examples a class: the contrast weighs less and more neighbors vo
   CHECK(before.neighbors == 30);
 }
 
+TEST_CASE("copies of the examples are trained on in as many steps", "[recipe]") {
+  for (const index_t examples : {8, 48, 640, 10000, 30000}) {
+    CAPTURE(examples);
+    TrainingFacts with = facts(examples, 2);
+    const Recipe plain = recommended(with);
+    with.copies = 3;
+    const Recipe r = recommended(with);
+    CHECK(std::abs(static_cast<double>(r.steps - plain.steps)) <= 0.35 * static_cast<double>(plain.steps));
+    CHECK(r.neighbors == plain.neighbors);
+    CHECK(r.contrastive.weight == plain.contrastive.weight);
+  }
+  TrainingFacts negative = facts(48, 6);
+  negative.copies = -1;
+  CHECK_THROWS_AS(recommended(negative), OptionError);
+}
+
 TEST_CASE("what follows from epochs and batch size follows from those given", "[recipe]") {
   const Recipe r = recommended(facts(640, 64), 2, 8);
   CHECK(r.trainer.epochs == 2);

@@ -24,6 +24,7 @@ enum class Stream : std::uint32_t {
   attack,
   poison,
   clusters,
+  augment,
 };
 
 /// Finalizer of splitmix64 (Steele, Lea, Flood 2014): a bijection that looks random.

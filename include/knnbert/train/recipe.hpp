@@ -14,6 +14,7 @@ struct TrainingFacts {
   index_t examples = 1;
   index_t classes = 1;  ///< that have examples
   index_t width = 384;  ///< of the encoder
+  index_t copies = 0;   ///< that training has of each example beside it: see augmented() in attack/augmentation.hpp
 
   index_t per_class() const { return std::max<index_t>(1, examples / classes); }
 };
@@ -69,7 +70,7 @@ inline float recommended_head_rate(double learning_rate) {
 /// Errors: OptionError for counts below 1 or for a batch below 1.
 inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epochs = {},
                           std::optional<index_t> batch_size = {}) {
-  for (const index_t count : {facts.examples, facts.classes, facts.width, batch_size.value_or(1)})
+  for (const index_t count : {facts.examples, facts.classes, facts.width, facts.copies + 1, batch_size.value_or(1)})
     if (count < 1) raise<OptionError>("recommended: a count of {} given, at least 1 expected", count);
   Recipe r;
   const index_t each = facts.per_class();
@@ -77,8 +78,10 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   auto& c = r.contrastive;
   const double few = std::min(1.0, 8 / static_cast<double>(each));  // 1: the neighbors know as much as a head can learn
   t.batch_size = batch_size.value_or(detail::recipe_batch(facts.examples));
-  t.epochs = epochs.value_or(detail::recipe_epochs(facts.examples, t.batch_size));
-  const index_t steps_an_epoch = (facts.examples + t.batch_size - 1) / t.batch_size;
+  const auto steps_of = [&](index_t examples) { return (examples + t.batch_size - 1) / t.batch_size; };
+  const index_t steps_an_epoch = steps_of(facts.examples * (facts.copies + 1));
+  const index_t steps = detail::recipe_epochs(facts.examples, t.batch_size) * steps_of(facts.examples);
+  t.epochs = epochs.value_or(std::max<index_t>(1, (steps + steps_an_epoch / 2) / steps_an_epoch));  // copies: as many
   r.steps = t.epochs * steps_an_epoch;
   const double rate = 1e-4 * std::min(1.0, 384 / static_cast<double>(facts.width));  // wide encoders move further
   t.learning_rate = static_cast<float>(rate), t.head_learning_rate = recommended_head_rate(rate);
