@@ -30,16 +30,15 @@ inline void add_augment_options(CLI::App& verb, AugmentOptions& o) {
   verb.add_option("--stop-words", o.stop_words, "words that --augment leaves, one a line");
 }
 
-/// The examples with their copies.  Errors: OptionError for resources without copies and copies without resources;
-/// those of reading the resources.
-inline Dataset with_copies(Dataset data, const AugmentOptions& o, std::uint64_t seed) {
+/// The examples with their copies; none without --augment.  Errors: OptionError for resources without copies and copies
+/// without resources; those of reading the resources.
+inline std::optional<Dataset> with_copies(const Dataset& data, const AugmentOptions& o, std::uint64_t seed) {
   const bool resources = !o.synonyms.empty() || !o.wordnet.empty();
   if (o.copies == 0) {
-    if (resources || !o.stop_words.empty())
-      raise<OptionError>("{}: not given expected without --augment", !o.synonyms.empty()  ? "--synonyms"
-                                                                     : !o.wordnet.empty() ? "--wordnet"
-                                                                                          : "--stop-words");
-    return data;
+    for (const auto& [option, path] : {std::pair("--synonyms", &o.synonyms), std::pair("--wordnet", &o.wordnet),
+                                       std::pair("--stop-words", &o.stop_words)})
+      if (!path->empty()) raise<OptionError>("{}: not given expected without --augment", option);
+    return {};
   }
   if (!resources) raise<OptionError>("--augment {}: --synonyms or --wordnet expected with it", o.copies);
   const ReadOptions reading{.decompress = decompress};

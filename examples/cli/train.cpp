@@ -277,7 +277,8 @@ void train(const TrainOptions& typed, const Team& team) {
   const Dataset data = read_data(given.train, reading, !team.first());
   Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first());
   if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
-  const Dataset examples = with_copies(data, given.augment, given.trainer.seed);
+  const std::optional<Dataset> copies = with_copies(data, given.augment, given.trainer.seed);
+  const Dataset& examples = copies ? *copies : data;
   Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
   TrainingFacts facts = training_facts(data, model.network().width());
   facts.copies = given.augment.copies;
