@@ -35,6 +35,22 @@ struct AugmentationOptions {
   std::uint64_t seed = 0;
 };
 
+/// The text with each word, between white space, replaced with probability `rate` by one of what substitutes(word) gives,
+/// a list of others; as it is where none is. The same for the same generator.
+template <class Substitutes>
+std::string with_substitutes(const std::string& text, Substitutes&& substitutes, double rate, const Rng& rng) {
+  auto words = attack_words(text, {.lower_case = false});
+  bool changed = false;
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    if (rng.uniform(2 * w) >= rate) continue;
+    const auto& others = substitutes(words[w]);
+    if (others.empty()) continue;
+    words[w] = others[as_size(rng.below(2 * w + 1, std::ssize(others)))];
+    changed = true;
+  }
+  return changed ? join_words(words) : text;
+}
+
 /// The examples, each followed by copies with the same label in which words, between white space, are replaced at random
 /// by what substitutes(word) gives, a list of others: random data augmentation by synonyms, so that a model learns not
 /// to rest on single words. Both texts of a pair change. Copies of a text without such words are like it.
@@ -45,19 +61,14 @@ Dataset augmented(const Dataset& data, const Substitutes& substitutes, const Aug
   if (!(options.most_words >= 0 && options.most_words <= 1))
     raise<OptionError>("augmented: {} of the words given, 0 to 1 expected", options.most_words);
   std::unordered_map<std::string, std::vector<std::string>> known;
+  const auto remembered = [&](const std::string& word) -> const std::vector<std::string>& {
+    const auto [entry, fresh] = known.try_emplace(word);
+    if (fresh) entry->second = substitutes(word);
+    return entry->second;
+  };
   const auto copy_of = [&](const std::string& text, const Rng& rng) {
-    auto words = attack_words(text, {.lower_case = false});
     const double rate = rng.uniform(0) * static_cast<double>(options.most_words);
-    bool changed = false;
-    for (std::size_t w = 0; w < words.size(); ++w) {
-      if (rng.uniform(2 * w + 1) >= rate) continue;
-      const auto [entry, fresh] = known.try_emplace(words[w]);
-      if (fresh) entry->second = substitutes(words[w]);
-      if (entry->second.empty()) continue;
-      words[w] = entry->second[as_size(rng.below(2 * w + 2, std::ssize(entry->second)))];
-      changed = true;
-    }
-    return changed ? join_words(words) : text;
+    return with_substitutes(text, remembered, rate, rng.fork(0));
   };
   const Rng rng(options.seed, Stream::augment);
   std::vector<Example> examples;

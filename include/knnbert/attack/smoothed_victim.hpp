@@ -1,0 +1,48 @@
+#pragma once
+#include "knnbert/attack/augmentation.hpp"
+#include "knnbert/attack/victim.hpp"
+#include "knnbert/train/run_identity.hpp"
+
+namespace knnbert::inline v0_1 {
+
+struct SmoothingOptions {
+  index_t copies = 8;  ///< that answer for a text, at least 1
+  double words = 0.5;  ///< fraction of a copy's words that are replaced
+  std::uint64_t seed = 0;
+};
+
+/// A victim that answers for a text by the mean of another's answers for copies of it, in which words are replaced at
+/// random: single words, which an attack replaces, then decide less (randomized smoothing over synonyms; Ye, Gong, Liu
+/// 2020; Wang, Yang, He 2021). The copies are functions of seed and text. As safe to call concurrently as its parts are.
+template <TextVictim V, class Substitutes>
+struct SmoothedVictim {
+  const V* victim;  ///< must outlive it
+  Substitutes substitutes;
+  SmoothingOptions options = {};
+
+  /// [N, C] of N texts, by N * copies of the other's answers.  Errors: OptionError; what the other throws.
+  Matrix operator()(std::span<const std::string> texts) const {
+    if (options.copies < 1)
+      raise<OptionError>("SmoothingOptions::copies: {} given, at least 1 expected", options.copies);
+    if (!(options.words >= 0 && options.words <= 1))
+      raise<OptionError>("SmoothingOptions::words: {} given, 0 to 1 expected", options.words);
+    std::vector<std::string> copies;
+    for (const std::string& text : texts) {
+      const Rng rng = Rng(options.seed, Stream::augment).fork(detail::mix_bytes(0, std::as_bytes(std::span(text))));
+      for (index_t c = 0; c < options.copies; ++c)
+        copies.push_back(with_substitutes(text, substitutes, options.words, rng.fork(as_size(c))));
+    }
+    const Matrix answers = (*victim)(std::span<const std::string>(copies));
+    Matrix means(std::ssize(texts), answers.cols());
+    means.fill(0);
+    for (index_t i = 0; i < answers.rows(); ++i)
+      for (index_t c = 0; c < answers.cols(); ++c)
+        means(i / options.copies, c) += answers(i, c) / static_cast<float>(options.copies);
+    return means;
+  }
+
+  index_t readable(std::span<const std::string> words) const requires requires { victim->readable(words); }
+  { return victim->readable(words); }
+};
+
+}  // namespace knnbert::inline v0_1
