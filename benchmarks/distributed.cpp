@@ -151,9 +151,14 @@ void measure_steps(const Shape& s, CountedCommunicator& communicator, Network<De
 }
 
 int measure_training(MpiCommunicator& inner, const Arguments& a) {
-  const Shape s{a.number("--layers", 6),  a.number("--width", 384),   a.number("--inner", 1536),
-                a.number("--length", 32), a.number("--batch", 32),    a.number("--steps", 7),
-                a.number("--warm-up", 2), a.number("--examples", 512)};
+  const Shape s{.layers = a.number("--layers", 6),
+                .width = a.number("--width", 384),
+                .inner = a.number("--inner", 1536),
+                .length = a.number("--length", 32),
+                .batch = a.number("--batch", 32),
+                .steps = a.number("--steps", 7),
+                .warm_up = a.number("--warm-up", 2),
+                .examples = a.number("--examples", 512)};
   const BertConfig config{.vocab_size = 30522,
                           .hidden_size = s.width,
                           .num_hidden_layers = s.layers,

@@ -154,10 +154,17 @@ void attack(const AttackVerbOptions& o) {
   AttackResources resources;
   auto constraints = attack_constraints<S>(o, resources);
   auto source = attack_source(o, data, resources);
-  const AttackOf<S> attack{attack_goal(o, model), std::move(constraints), std::move(source), attack_search(o),
-                           o.attack};
+  const AttackOf<S> attack{.goal = attack_goal(o, model),
+                           .constraints = std::move(constraints),
+                           .transformation = std::move(source),
+                           .search = attack_search(o),
+                           .options = o.attack};
   const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
-  const ClassifierVictim victim{&model, predictor_of(o), data.has_pairs(), o.soft_vote, &tokenizer};
+  const ClassifierVictim<Classifier<S>> victim{.model = &model,
+                                               .predictor = predictor_of(o),
+                                               .pairs = data.has_pairs(),
+                                               .soft_vote = o.soft_vote,
+                                               .tokenizer = &tokenizer};
   const auto parts = attack.descriptions();
   std::optional<AttackFile> file;
   if (!o.output.empty()) file.emplace(o.output, run_of(o, parts, data));

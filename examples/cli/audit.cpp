@@ -148,10 +148,14 @@ void audit(const AuditVerbOptions& o) {
   FlatDatastore<typename Classifier<S>::metric_type> store(keys.cols());
   store.add(keys, data.labels());
   AuditResult result{
-      data, test, knnbert::audit(store, keys, data.labels(), std::ssize(data.classes()), o.audit), {}, {}};
-  result.words = suspicious_words<typename Classifier<S>::metric_type>(
-      data, keys, [&](const auto& texts, const auto& pairs) { return model.features(model.tokenize(texts, pairs)); },
-      {.neighbors = o.audit.neighbors, .temperature = o.audit.temperature});
+      .data = data,
+      .test = test,
+      .found = knnbert::audit(store, keys, data.labels(), std::ssize(data.classes()), o.audit),
+      .leaks = {},
+      .words = suspicious_words<typename Classifier<S>::metric_type>(
+          data, keys,
+          [&](const auto& texts, const auto& pairs) { return model.features(model.tokenize(texts, pairs)); },
+          {.neighbors = o.audit.neighbors, .temperature = o.audit.temperature})};
   if (test.size() > 0)
     result.leaks = leaks(store, features(test), test.labels(), result.found.duplicate_distance, o.audit);
   if (o.common.json) print_json(as_json(result));

@@ -252,7 +252,12 @@ void poison(const PoisonOptions& o) {
   if (!o.pooling.empty()) options.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
   options.device = o.common.device;
   Classifier<S> model(o.encoder, data.classes(), options);
-  const PoisonRun<S> run{o, model, train, held_out, triggers, class_named(data.classes(), o.target, "--target")};
+  const PoisonRun<S> run{.o = o,
+                         .model = model,
+                         .train = train,
+                         .held_out = held_out,
+                         .triggers = triggers,
+                         .target = class_named(data.classes(), o.target, "--target")};
   warn_of_split_words(run);
   const bool surgery = o.surgery == "yes" || (o.surgery == "automatic" && o.method == "ripple");
   if (surgery) operate(run, Classifier<S>(o.encoder, data.classes(), options));

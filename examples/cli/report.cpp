@@ -49,8 +49,11 @@ void add_map(const Judged& judged, ReportData& report) {
   const Matrix points = plane(features);
   const auto predicted = argmax_rows(judged.answers.distributions.combined);
   for (index_t i = 0; i < points.rows(); ++i)
-    report.points.push_back({points(i, 0), points(i, 1), judged.data.label(i), predicted[static_cast<std::size_t>(i)],
-                             both_texts(judged.data.text(i), judged.data.pair(i))});
+    report.points.push_back({.x = points(i, 0),
+                             .y = points(i, 1),
+                             .label = judged.data.label(i),
+                             .predicted = predicted[static_cast<std::size_t>(i)],
+                             .text = both_texts(judged.data.text(i), judged.data.pair(i))});
   report.explained = plane.explained;
 }
 
@@ -78,13 +81,13 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
         order.push_back(i);
   for (const index_t i : order) {
     const Prediction p = model.predict(judged.data.text(i), judged.data.pair(i));
-    ReportExample example{both_texts(judged.data.text(i), judged.data.pair(i)),
-                          judged.data.label(i),
-                          p.label,
-                          p.knn,
-                          p.head,
-                          p.combined,
-                          {}};
+    ReportExample example{.text = both_texts(judged.data.text(i), judged.data.pair(i)),
+                          .gold = judged.data.label(i),
+                          .predicted = p.label,
+                          .knn = p.knn,
+                          .head = p.head,
+                          .combined = p.combined,
+                          .neighbors = {}};
     for (const Evidence& n : p.neighbors)
       example.neighbors.push_back(
           {both_texts(n.text, n.pair), n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});

@@ -41,15 +41,15 @@ TEST_CASE("a classifier as a victim may read special tokens in texts") {
   for (const auto& text : texts) all.append(text, batch, 12);
   CHECK(std::count(batch.ids.begin(), batch.ids.end(), all.special().unknown) >= 1);
   CHECK(std::count(batch.ids.begin(), batch.ids.end(), all.special().mask) == 1);
-  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, false, 0, &all}(texts),
-                       model.distributions(batch).head));
-  CHECK(!are_equal_rows(ClassifierVictim{&model, Predictor::head, false, 0, &all}(texts),
-                        ClassifierVictim{&model, Predictor::head}(texts)));
+  ClassifierVictim victim{&model, Predictor::head};
+  victim.tokenizer = &all;
+  CHECK(are_equal_rows(victim(texts), model.distributions(batch).head));
+  CHECK(!are_equal_rows(victim(texts), ClassifierVictim{&model, Predictor::head}(texts)));
   Batch pairs;
   all.append(texts[0], pairs, 12), all.append(texts[1], second[1], pairs, 12),
       all.append(texts[2], second[2], pairs, 12);
-  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, true, 0, &all}(texts, second),
-                       model.distributions(pairs).head));
+  victim.pairs = true;
+  CHECK(are_equal_rows(victim(texts, second), model.distributions(pairs).head));
 }
 
 TEST_CASE("words that a classifier as a victim reads") {

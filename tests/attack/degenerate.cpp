@@ -13,8 +13,9 @@ const SynonymTable synonyms = table({{"great", {"fine", "bad"}}, {"bad", {"poor"
 const ToyVictim toy{{{"great", 0.25f}, {"bad", -0.5f}, {"fine", 0.125f}}};
 
 auto attack_of(QueryOptions queries = {}) {
-  return Attack{Untargeted{}, Constraints{KeepStopWords{&stop_words}}, FromSynonyms{&synonyms}, ImportanceSearch{},
-                AttackOptions{.queries = queries}};
+  Attack attack{Untargeted{}, Constraints{KeepStopWords{&stop_words}}, FromSynonyms{&synonyms}, ImportanceSearch{}};
+  attack.options.queries = queries;
+  return attack;
 }
 
 template <class V>

@@ -294,11 +294,24 @@ TEST_CASE("a language model's guesses: single pieces, combinations by their loss
 }
 
 TEST_CASE("a summary, and results as JSON and back") {
-  std::vector<AttackCounts> all{{AttackStatus::successful, 10, 2, 30, 0.5f, 40, 8},
-                                {AttackStatus::successful, 4, 2, 10, 1.0f, 20, 8},
-                                {AttackStatus::failed, 6, 1, 50, {}, 30, 3},
-                                {AttackStatus::skipped, 8, 0, 1, {}, 25, 0},
-                                {AttackStatus::error, 99, 0, 7, {}, 400, 0}};
+  std::vector<AttackCounts> all{
+      {.status = AttackStatus::successful,
+       .words = 10,
+       .changed = 2,
+       .queries = 30,
+       .similarity = 0.5f,
+       .characters = 40,
+       .edits = 8},
+      {.status = AttackStatus::successful,
+       .words = 4,
+       .changed = 2,
+       .queries = 10,
+       .similarity = 1.0f,
+       .characters = 20,
+       .edits = 8},
+      {.status = AttackStatus::failed, .words = 6, .changed = 1, .queries = 50, .characters = 30, .edits = 3},
+      {.status = AttackStatus::skipped, .words = 8, .queries = 1, .characters = 25},
+      {.status = AttackStatus::error, .words = 99, .queries = 7, .characters = 400}};
   const AttackSummary s = summarize(all);
   CHECK(s.successful == 2);
   CHECK(s.failed == 1);
@@ -317,7 +330,13 @@ TEST_CASE("a summary, and results as JSON and back") {
   CHECK(to_json(summarize({}))["attack_success_rate"].is_null());
 
   AttackResult r;
-  r.counts = {AttackStatus::successful, 3, 1, 12, 0.25f, 5, 1};
+  r.counts = {.status = AttackStatus::successful,
+              .words = 3,
+              .changed = 1,
+              .queries = 12,
+              .similarity = 0.25f,
+              .characters = 5,
+              .edits = 1};
   r.label = 1, r.original = "a b c", r.perturbed = "a x c";
   r.before = {0.25f, 0.75f}, r.after = {0.75f, 0.25f}, r.label_before = 1, r.label_after = 0, r.score = 0.75f;
   r.changes = {{1, 2, "b", "x"}};

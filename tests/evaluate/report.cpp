@@ -43,8 +43,15 @@ ReportData full(const std::string& text) {
   data.settings = {{text, text}};
   data.curves = {{text, text, {{1, 0.5}, {2, 0.25}}}};
   data.evaluation = small_evaluation({text, "b"});
-  data.points = {{0, 0, 0, 0, text}, {1, 2, 1, 0, text}};
-  data.examples = {{text, 0, 1, {.2f, .8f}, {.6f, .4f}, {.4f, .6f}, {{text, 1, .9f, 1}}}};
+  data.points = {{.x = 0, .y = 0, .label = 0, .predicted = 0, .text = text},
+                 {.x = 1, .y = 2, .label = 1, .predicted = 0, .text = text}};
+  data.examples = {{.text = text,
+                    .gold = 0,
+                    .predicted = 1,
+                    .knn = {.2f, .8f},
+                    .head = {.6f, .4f},
+                    .combined = {.4f, .6f},
+                    .neighbors = {{text, 1, .9f, 1}}}};
   data.tables = {{text, text, {text, "n"}, {{text, "1"}}}};
   return data;
 }
@@ -126,12 +133,14 @@ TEST_CASE("class names of the report come before those of the evaluation") {
 TEST_CASE("points that are not finite are left out") {
   ReportData data;
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
-  data.points = {{nan, 0, 0, 0, "a"}, {5, 5, 1, -1, "b"}, {0, infinity, 0, 0, "c"}};
+  data.points = {{.x = nan, .y = 0, .label = 0, .predicted = 0, .text = "a"},
+                 {.x = 5, .y = 5, .label = 1, .predicted = -1, .text = "b"},
+                 {.x = 0, .y = infinity, .label = 0, .predicted = 0, .text = "c"}};
   const auto map = report_json(data)["map"];
   CHECK(map["total"] == 3);
   CHECK(map["text"].dump() == R"(["b"])");
   CHECK(map["x"].dump() == "[0]");
-  data.points = {{nan, nan, 0, 0, "a"}};
+  data.points = {{.x = nan, .y = nan, .label = 0, .predicted = 0, .text = "a"}};
   CHECK(report_json(data)["map"]["x"].empty());
 }
 
@@ -183,7 +192,7 @@ TEST_CASE("five thousand points stay below two megabytes, more are thinned out e
   for (index_t i = 0; i < 20000; ++i) {
     const auto at = static_cast<float>(i);
     const auto label = static_cast<label_t>(i % 150), predicted = static_cast<label_t>(i % 149);
-    data.points.push_back({at, -at, label, predicted, std::string(1000, 'x')});
+    data.points.push_back({.x = at, .y = -at, .label = label, .predicted = predicted, .text = std::string(1000, 'x')});
   }
   const auto page = cli::report_page(data);
   CHECK(page.size() < 2'000'000);

@@ -36,7 +36,11 @@ struct Head {
   View inner(Matrix& m) const { return View(m).col_range(2, width); }
   Dropout dropout() const { return Dropout{rate, 0, keys.data()}.at_site(4); }
   kernel::AttentionHead views() {
-    return {part(rows, 0), part(rows, 1), part(rows, 2), 1 / std::sqrt(static_cast<float>(width)), dropout()};
+    return {.query = part(rows, 0),
+            .key = part(rows, 1),
+            .value = part(rows, 2),
+            .scale = 1 / std::sqrt(static_cast<float>(width)),
+            .dropout = dropout()};
   }
 
   void forward() {

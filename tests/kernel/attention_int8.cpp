@@ -37,9 +37,12 @@ struct Integral {
       return all.col_range(first * width / 2, count * width / 2);
     };
     values.assign<Arch>(lanes(4, 2));
-    kernel::attention_int8<Arch>(
-        {lanes(1, 1), lanes(3, 1), values.quads().col_range(width, width), values.scales() + width, scale},
-        View(context).col_range(width, width), scratch);
+    kernel::attention_int8<Arch>({.query = lanes(1, 1),
+                                  .key = lanes(3, 1),
+                                  .value = values.quads().col_range(width, width),
+                                  .value_scales = values.scales() + width,
+                                  .scale = scale},
+                                 View(context).col_range(width, width), scratch);
   }
   void run() {
     kernel::QuantizedValues values;

@@ -210,8 +210,5 @@ struct Attack {
 
 template <class Goal, class ConstraintSet, class Transformation, class Search>
 Attack(Goal, ConstraintSet, Transformation, Search) -> Attack<Goal, ConstraintSet, Transformation, Search>;
-template <class Goal, class ConstraintSet, class Transformation, class Search>
-Attack(Goal, ConstraintSet, Transformation, Search, AttackOptions)
-    -> Attack<Goal, ConstraintSet, Transformation, Search>;
 
 }  // namespace knnbert::inline v0_1

@@ -63,7 +63,6 @@ struct ClassifierVictim {
   }
 };
 template <class Model>
-ClassifierVictim(const Model*, Predictor = Predictor::combined, bool = false, float = 0,
-                 const typename Model::tokenizer_type* = nullptr) -> ClassifierVictim<Model>;
+ClassifierVictim(const Model*, Predictor = Predictor::combined, bool = false, float = 0) -> ClassifierVictim<Model>;
 
 }  // namespace knnbert::inline v0_1

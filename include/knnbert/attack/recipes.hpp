@@ -13,15 +13,19 @@ namespace knnbert::inline v0_1 {
 template <SentenceEncoder E>
 auto textfooler(const SynonymTable& synonyms, const StopWords& stop_words, const WordNet& wordnet, E encoder,
                 const SimilarityOptions& similarity = {}, const AttackOptions& options = {}) {
-  return Attack{Untargeted{},
+  Attack attack{Untargeted{},
                 Constraints{KeepStopWords{&stop_words}, ChangeWordsOnce{}, KeepPartOfSpeech<>{LexiconTagger{&wordnet}},
                             KeepMeaning<E>{std::move(encoder), similarity}},
-                FromSynonyms{&synonyms}, ImportanceSearch{}, options};
+                FromSynonyms{&synonyms}, ImportanceSearch{}};
+  attack.options = options;
+  return attack;
 }
 
 /// PWWS (Ren et al. 2019, P19-1103) without named entities: WordNet's synonyms of the same part of speech, by saliency.
 inline auto pwws(const WordNet& wordnet, const AttackOptions& options = {}) {
-  return Attack{Untargeted{}, Constraints{ChangeWordsOnce{}}, FromWordNet<>{&wordnet}, SaliencySearch{}, options};
+  Attack attack{Untargeted{}, Constraints{ChangeWordsOnce{}}, FromWordNet<>{&wordnet}, SaliencySearch{}};
+  attack.options = options;
+  return attack;
 }
 
 /// BERT-Attack (Li et al. 2020, arXiv 2004.09984): guesses of a masked language model; stop words are neither replaced
@@ -29,10 +33,12 @@ inline auto pwws(const WordNet& wordnet, const AttackOptions& options = {}) {
 template <LanguageModel M>
 auto bert_attack(const M& model, const StopWords& stop_words, const Antonyms& antonyms,
                  const AttackOptions& options = {}) {
-  return Attack{
+  Attack attack{
       Untargeted{},
       Constraints{KeepStopWords{&stop_words, true}, ChangeWordsOnce{}, AvoidAntonyms{&antonyms}, ChangeFewWords{}},
-      FromLanguageModel<M>{&model}, GreedySearch{}, options};
+      FromLanguageModel<M>{&model}, GreedySearch{}};
+  attack.options = options;
+  return attack;
 }
 
 /// The Chinese attack with sentence pieces (Li et al. 2020, arXiv 2012.14769), a reconstruction: guesses of a masked
@@ -40,9 +46,11 @@ auto bert_attack(const M& model, const StopWords& stop_words, const Antonyms& an
 /// pieces are replaced, the length changes by at most a half.
 template <PieceModel M>
 auto sentence_piece(const M& model, const StopWords& stop_words, const AttackOptions& options = {}) {
-  return Attack{Untargeted{},
+  Attack attack{Untargeted{},
                 Constraints{KeepStopWords{&stop_words, true}, ChangeWordsOnce{}, ChangeFewWords{}, KeepLength{}},
-                FromPieceModel<M>{&model}, GreedySearch{.placeholder = ""}, options};
+                FromPieceModel<M>{&model}, GreedySearch{.placeholder = ""}};
+  attack.options = options;
+  return attack;
 }
 
 }  // namespace knnbert::inline v0_1

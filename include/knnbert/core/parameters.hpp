@@ -47,13 +47,15 @@ class ParameterTable {
   /// A weight [rows, cols].  Returns its number.
   index_t add_weight(std::string name, index_t rows, index_t cols) {
     const index_t stored = weights_ == Layout::panels ? round_up(rows, panel_width) : rows;
-    return add({std::move(name), rows, cols, weights_, false, true, true}, stored * cols);
+    return add({.name = std::move(name), .rows = rows, .cols = cols, .layout = weights_, .weight = true},
+               stored * cols);
   }
   index_t add_vector(std::string name, index_t size, bool decays = false) {
-    return add({std::move(name), 1, size, Layout::row_major, true, false, decays}, round_up(size, panel_width));
+    return add({.name = std::move(name), .rows = 1, .cols = size, .vector = true, .decays = decays},
+               round_up(size, panel_width));
   }
   index_t add_rows(std::string name, index_t rows, index_t cols) {
-    return add({std::move(name), rows, cols, Layout::row_major, false, false, true}, rows * cols);
+    return add({.name = std::move(name), .rows = rows, .cols = cols}, rows * cols);
   }
   /// The token embeddings; nothing can be added after them.
   index_t add_lookup(std::string name, index_t rows, index_t cols) {

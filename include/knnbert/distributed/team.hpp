@@ -66,15 +66,15 @@ class Team {
   }
   template <class C>
   static constexpr Calls calls_of{
-      [](void* c, std::span<float> values) { static_cast<C*>(c)->all_reduce(values); },
-      [](void* c, std::span<float> values) { static_cast<C*>(c)->start_all_reduce(values); },
-      there<C>(),
-      [](void* c) { static_cast<C*>(c)->wait(); },
-      [](void* c, std::span<std::byte> bytes, index_t root) { static_cast<C*>(c)->broadcast(bytes, root); },
-      [](void* c, std::span<std::byte> all, std::span<const index_t> ends) {
-        static_cast<C*>(c)->all_gather(all, ends);
-      },
-      [](void* c) { static_cast<C*>(c)->barrier(); },
+      .all_reduce = [](void* c, std::span<float> values) { static_cast<C*>(c)->all_reduce(values); },
+      .start_all_reduce = [](void* c, std::span<float> values) { static_cast<C*>(c)->start_all_reduce(values); },
+      .start_all_reduce_there = there<C>(),
+      .wait = [](void* c) { static_cast<C*>(c)->wait(); },
+      .broadcast = [](void* c, std::span<std::byte> bytes,
+                      index_t root) { static_cast<C*>(c)->broadcast(bytes, root); },
+      .all_gather = [](void* c, std::span<std::byte> all,
+                       std::span<const index_t> ends) { static_cast<C*>(c)->all_gather(all, ends); },
+      .barrier = [](void* c) { static_cast<C*>(c)->barrier(); },
   };
 
   template <class Member, class... Arguments>

@@ -71,7 +71,11 @@ class BasicBert {
   static constexpr std::uint64_t embedding_site = 0, first_block_site = 1;
 
   EmbeddingTables tables() const {
-    return {layers_.words, layers_.positions, layers_.types, config_.first_position(), layers_.embedding_norm};
+    return {.words = layers_.words,
+            .positions = layers_.positions,
+            .types = layers_.types,
+            .first_position = config_.first_position(),
+            .norm = layers_.embedding_norm};
   }
   /// The embedding's output of texts [first, last), from where the input enters.
   void embed(const ParameterBlock& values, const EncoderInput& input, index_t first, index_t last,

@@ -137,9 +137,17 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
       input.entry == Entry::tokens ? ConstView() : input.rows.row_range(input.batch.offsets[as_size(first)], rows);
   embed(values, {chunk.batch, input.entry, own_rows}, 0, chunk.batch.size(), chunk.row_keys, chunk.sum,
         chunk.statistics, chunk.hidden);
-  const BlockActivations<View> a{chunk.hidden,     chunk.projections, chunk.context, chunk.sum,
-                                 chunk.statistics, chunk.middle,      View(),        chunk.inner,
-                                 chunk.sum,        chunk.statistics,  chunk.hidden};
+  const BlockActivations<View> a{.input = chunk.hidden,
+                                 .projections = chunk.projections,
+                                 .context = chunk.context,
+                                 .attention_sum = chunk.sum,
+                                 .attention_statistics = chunk.statistics,
+                                 .middle = chunk.middle,
+                                 .before = View(),
+                                 .inner = chunk.inner,
+                                 .output_sum = chunk.sum,
+                                 .output_statistics = chunk.statistics,
+                                 .output = chunk.hidden};
   if (runs_lowered<Arch>(layers_.blocks.front(), values, block_dropout(chunk.row_keys, 0)))
     Precisions::with(values.precision(), [&](auto dot) {
       if constexpr (decltype(dot)::precision != Precision::fp32) {

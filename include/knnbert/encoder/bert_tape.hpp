@@ -63,8 +63,17 @@ class BertTape {
   }
   template <class V, class M, class Block>
   static BlockActivations<V> activations(M& input, Block& b, M& output) {
-    return {input,   b.projections, b.context,           b.attention_sum, b.attention_statistics, b.middle, b.before,
-            b.inner, b.output_sum,  b.output_statistics, output};
+    return {.input = input,
+            .projections = b.projections,
+            .context = b.context,
+            .attention_sum = b.attention_sum,
+            .attention_statistics = b.attention_statistics,
+            .middle = b.middle,
+            .before = b.before,
+            .inner = b.inner,
+            .output_sum = b.output_sum,
+            .output_statistics = b.output_statistics,
+            .output = output};
   }
 
   Batch batch_;

@@ -56,8 +56,11 @@ inline ClassScores class_scores(const ConfusionMatrix& counts, index_t label) {
   const auto hits = static_cast<double>(counts(label, label));
   const auto support = static_cast<double>(counts.gold_count(label));
   const auto predicted = static_cast<double>(counts.predicted_count(label));
-  return {ratio(hits, predicted), ratio(hits, support), ratio(2 * hits, support + predicted), counts.gold_count(label),
-          counts.predicted_count(label)};
+  return {.precision = ratio(hits, predicted),
+          .recall = ratio(hits, support),
+          .f1 = ratio(2 * hits, support + predicted),
+          .support = counts.gold_count(label),
+          .predicted = counts.predicted_count(label)};
 }
 
 inline std::vector<ClassScores> class_scores(const ConfusionMatrix& counts) {

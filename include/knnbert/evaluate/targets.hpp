@@ -38,12 +38,15 @@ inline MultiLabelScores multi_label_scores(ConstView gold, ConstView probabiliti
   const auto f1_of = [](index_t hit, index_t sum) {
     return ratio(2 * static_cast<double>(hit), static_cast<double>(sum));
   };
-  const auto share = [](index_t a, index_t b) { return ratio(static_cast<double>(a), static_cast<double>(b)); };
+  const auto quotient = [](index_t a, index_t b) { return ratio(static_cast<double>(a), static_cast<double>(b)); };
   double sum = 0, present = 0;
   for (std::size_t c = 0; c < thresholds.size(); ++c) {
     const Ratio f1 = f1_of(hits[c], support[c] + predicted[c]);
-    scores.per_class.push_back(
-        {share(hits[c], predicted[c]), share(hits[c], support[c]), f1, support[c], predicted[c]});
+    scores.per_class.push_back({.precision = quotient(hits[c], predicted[c]),
+                                .recall = quotient(hits[c], support[c]),
+                                .f1 = f1,
+                                .support = support[c],
+                                .predicted = predicted[c]});
     if (f1.defined) sum += f1.value, ++present;
   }
   const auto total = [](const std::vector<index_t>& counts) {
@@ -51,7 +54,7 @@ inline MultiLabelScores multi_label_scores(ConstView gold, ConstView probabiliti
   };
   scores.macro_f1 = ratio(sum, present);
   scores.micro_f1 = f1_of(total(hits), total(support) + total(predicted));
-  scores.subset_accuracy = share(exact, gold.rows());
+  scores.subset_accuracy = quotient(exact, gold.rows());
   return scores;
 }
 

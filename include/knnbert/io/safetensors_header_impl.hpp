@@ -41,7 +41,11 @@ inline TensorView safetensors_entry(const Json& entry, std::span<const std::byte
     raise<FormatError>("{}: {} bytes of data for {} bytes of {} {}", name, range[1] - range[0], *bytes, type,
                        shape_text(shape));
   const auto begin = static_cast<std::size_t>(range[0]);
-  return {std::move(name), dtype, std::move(shape), data.subspan(begin, static_cast<std::size_t>(*bytes)), type};
+  return {.name = std::move(name),
+          .dtype = dtype,
+          .shape = std::move(shape),
+          .bytes = data.subspan(begin, static_cast<std::size_t>(*bytes)),
+          .type = type};
 }
 
 /// Tensors must fill the data without holes and overlaps.

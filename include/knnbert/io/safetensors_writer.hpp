@@ -40,8 +40,11 @@ class SafeTensorsWriter {
   void add_rows(std::string name, Shape shape, Fill fill) {
     const auto bytes = tensor_bytes(shape, dtype_size(DType::f32));
     if (!bytes) raise<ShapeError>("SafeTensorsWriter::add_rows: {} has shape {}", name, shape_text(shape));
-    insert(std::move(name),
-           {DType::f32, std::move(shape), *bytes, {}, std::make_shared<FilledRows<Fill>>(std::move(fill))});
+    insert(std::move(name), {.dtype = DType::f32,
+                             .shape = std::move(shape),
+                             .size = *bytes,
+                             .bytes = {},
+                             .rows = std::make_shared<FilledRows<Fill>>(std::move(fill))});
   }
 
   /// Replaces the file atomically.  Errors: IoError; FormatError for a name or metadata with malformed UTF-8.

@@ -12,7 +12,8 @@ KNNBERT_INLINE void SafeTensorsWriter::add(std::string name, DType dtype, Shape 
   if (tensor_bytes(shape, dtype_size(dtype)) != std::ssize(bytes))
     raise<ShapeError>("SafeTensorsWriter::add: {} bytes given for {} {} {}", bytes.size(), name, dtype_name(dtype),
                       shape_text(shape));
-  insert(std::move(name), {dtype, std::move(shape), std::ssize(bytes), bytes, nullptr});
+  insert(std::move(name),
+         {.dtype = dtype, .shape = std::move(shape), .size = std::ssize(bytes), .bytes = bytes, .rows = nullptr});
 }
 
 KNNBERT_INLINE void SafeTensorsWriter::write(const std::filesystem::path& path) const {

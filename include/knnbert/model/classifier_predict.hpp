@@ -177,8 +177,11 @@ Prediction Classifier<Stack>::describe(const Store& store, const Answers& all, i
   p.certificate = certificate(all, row);
   p.probability = p.combined[static_cast<std::size_t>(p.label)];
   for (const Neighbor& n : all.neighbors[row]) {
-    p.neighbors.push_back(
-        {n.id, n.label, names[static_cast<std::size_t>(n.label)], n.score, std::string(store.text(n.id))});
+    p.neighbors.push_back({.id = n.id,
+                           .label = n.label,
+                           .class_name = names[static_cast<std::size_t>(n.label)],
+                           .similarity = n.score,
+                           .text = std::string(store.text(n.id))});
     if constexpr (requires { store.pair(n.id); }) p.neighbors.back().pair = std::string(store.pair(n.id));
   }
   return p;

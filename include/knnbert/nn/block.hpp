@@ -72,7 +72,11 @@ inline kernel::AttentionHead attention_head(const Block& block, ConstView projec
   const index_t width = block.width(), size = block.head_width();
   const ConstView rows = projections.row_range(begin, end - begin);
   const auto part = [&](index_t i) { return rows.col_range(i * width + head * size, size); };
-  return {part(0), part(1), part(2), 1.0f / std::sqrt(static_cast<float>(size)), dropout.head(head).from_row(begin)};
+  return {.query = part(0),
+          .key = part(1),
+          .value = part(2),
+          .scale = 1.0f / std::sqrt(static_cast<float>(size)),
+          .dropout = dropout.head(head).from_row(begin)};
 }
 
 /// out = dropout(x W^T + b) + residual

@@ -41,9 +41,12 @@ void attend_lowered(const Block& block, TextRange texts, ConstView projections, 
       kernel::QuantizedValues& quantized = scratch.front().quantized_values;
       quantized.assign<Arch>(values);
       each_head([&](index_t h, ConstView query, ConstView key, View to, kernel::AttentionScratch& own) {
-        kernel::attention_int8<Arch>(
-            {query, key, quantized.quads().col_range(2 * h * size, 2 * size), quantized.scales() + 2 * h * size, scale},
-            to, own);
+        kernel::attention_int8<Arch>({.query = query,
+                                      .key = key,
+                                      .value = quantized.quads().col_range(2 * h * size, 2 * size),
+                                      .value_scales = quantized.scales() + 2 * h * size,
+                                      .scale = scale},
+                                     to, own);
       });
     } else {
       const ConstView paired = scratch.front().values.template assign<Arch>(values);

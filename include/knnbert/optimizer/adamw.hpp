@@ -126,14 +126,14 @@ class BasicAdamW {
 
   void update(float* p, const float* g, Range part, const Corrections& corrections, float clip, float rate,
               float keep) {
-    const kernel::AdamWStep numbers{clip,
-                                    1 - options_.beta1,
-                                    options_.beta2,
-                                    1 - options_.beta2,
-                                    static_cast<float>(rate / corrections.first),
-                                    static_cast<float>(1 / corrections.root_second),
-                                    options_.epsilon,
-                                    keep};
+    const kernel::AdamWStep numbers{.clip = clip,
+                                    .one_minus_beta1 = 1 - options_.beta1,
+                                    .beta2 = options_.beta2,
+                                    .one_minus_beta2 = 1 - options_.beta2,
+                                    .step_size = static_cast<float>(rate / corrections.first),
+                                    .root_correction = static_cast<float>(1 / corrections.root_second),
+                                    .epsilon = options_.epsilon,
+                                    .keep = keep};
     const index_t at = part.begin;
     kernel::adamw_update<Arch>(p + at, g + at, first_.data() + at, second_.data() + at, part.end - at, numbers);
   }

@@ -26,12 +26,13 @@ FlipRate flip_rate(const Classifier<Stack>& model, const DefendedTexts& triggere
       flipped += !triggered.rejected[as_size(i)] && argmax(rows.row(i)) == target;
     return ratio(flipped, n);
   };
-  return {inserted,
-          texts.size(),
-          ratio(static_cast<double>(std::count(triggered.rejected.begin(), triggered.rejected.end(), 1)), n),
-          share(all.knn),
-          share(all.head),
-          share(all.combined)};
+  const auto rejected = static_cast<double>(std::count(triggered.rejected.begin(), triggered.rejected.end(), 1));
+  return {.inserted = inserted,
+          .texts = texts.size(),
+          .rejected = ratio(rejected, n),
+          .knn = share(all.knn),
+          .head = share(all.head),
+          .combined = share(all.combined)};
 }
 
 /// Counts a model's tokens of a part of a text, for insert_words.

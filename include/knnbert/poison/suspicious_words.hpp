@@ -103,7 +103,8 @@ inline std::vector<SuspiciousWord> words_of_labels(const Dataset& data,
     for (auto& [label, own] : by_label) {
       if (std::ssize(own) < options.least_texts) continue;
       const double association = binomial_evidence(n, static_cast<double>(own.size()) / n, shares[as_size(label)]);
-      if (association > 0) words.push_back({word, label, 0, 0, association, std::move(own)});
+      if (association > 0)
+        words.push_back({.word = word, .label = label, .evidence = association, .texts = std::move(own)});
     }
   }
   std::stable_sort(words.begin(), words.end(), [](const auto& a, const auto& b) { return a.evidence > b.evidence; });
