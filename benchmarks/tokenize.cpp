@@ -18,7 +18,7 @@ namespace {
 using namespace knnbert;
 
 struct Options {
-  std::vector<std::string> places;  // directory, then files
+  std::vector<std::string> paths;  // directory, then files
   std::string dump;
   index_t rounds = 20, max_length = 0;
   AddedTokenMatching matching = AddedTokenMatching::ordinary;
@@ -44,10 +44,10 @@ Options parse(int count, char** arguments) {
     else if (name == "--max-length") options.max_length = number(value());
     else if (name == "--match-special") options.matching = AddedTokenMatching::all;
     else if (name == "--dump") options.dump = value();
-    else options.places.emplace_back(name);
+    else options.paths.emplace_back(name);
   }
-  if (options.places.size() < 2)
-    raise<OptionError>("tokenize: {} places given, ENCODER_DIR FILE... expected", options.places.size());
+  if (options.paths.size() < 2)
+    raise<OptionError>("tokenize: {} paths given, ENCODER_DIR FILE... expected", options.paths.size());
   return options;
 }
 
@@ -75,9 +75,9 @@ void write_ids(const std::string& path, const Batch& batch) {
 }
 
 void run(const Options& options) {
-  const auto tokenizer = AnyTokenizer::load(options.places.front(), options.matching);
+  const auto tokenizer = AnyTokenizer::load(options.paths.front(), options.matching);
   std::vector<std::string> contents;
-  for (std::size_t i = 1; i < options.places.size(); ++i) contents.push_back(read_text(options.places[i]));
+  for (std::size_t i = 1; i < options.paths.size(); ++i) contents.push_back(read_text(options.paths[i]));
   std::vector<std::string_view> texts;
   std::size_t bytes = 0;
   for (const auto& content : contents)

@@ -147,7 +147,7 @@ void attack(const AttackVerbOptions& o) {
     const Dataset data = chosen(read_data(o.file, dataset_options(o.data)).with_classes(*attacked.outputs()), o);
     return attack_datastore<S>(o, data, std::move(attacked));
   }
-  CommonOptions one_thread = o.common;  // examples are shared out instead
+  CommonOptions one_thread = o.common;  // threads divide the examples instead
   one_thread.threads = 1;
   const auto model = load_model<S>(o.model, one_thread, Loading::predictions);
   const Dataset data = chosen(read_data(o.file, dataset_options(o.data)).with_classes(*model.outputs()), o);

@@ -195,9 +195,9 @@ std::string in_words_of_the_program(std::string_view message) {
       continue;
     }
     const std::string option = option_of(message.substr(at, end - at), verb);
-    const bool place = message.substr(end).starts_with(": ");  // Type::function: what happened there
+    const bool is_function = message.substr(end).starts_with(": ");  // Type::function: what happened there
     if (!option.empty()) out += option, at = end;
-    else if (place) at = end + 2;
+    else if (is_function) at = end + 2;
     else out += message.substr(at, end - at), at = end;
   }
   return out;

@@ -123,7 +123,7 @@ void refuse_teams(CLI::App& app) {
     verb->parse_complete_callback([name = verb->get_name()] {
       if (launched() > 1)
         raise<OptionError>(
-            "{}: {} processes given by an MPI launcher, one expected: only train and embed share their work", name,
+            "{}: {} processes given by an MPI launcher, one expected: only train and embed divide their work", name,
             launched());
     });
   }

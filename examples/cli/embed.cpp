@@ -128,7 +128,7 @@ void embed(const EmbedOptions& o, const Team& team) {
     raise<OptionError>("--input -: several processes given, a file that all can read expected");
   require_length(o.max_length, o.model);
   if (team.size() == 1 && o.part_texts == 0)
-    require_writable(o.output);  // parts outlive a place that cannot be
+    require_writable(o.output);  // parts outlive an output that cannot be
                                  // written
   const AnyTokenizer tokenizer = AnyTokenizer::load(o.model);
   if (o.feature == "contrastive") {

@@ -101,9 +101,9 @@ Judged judge_all(const EvalOptions& o, const Dataset& data) {
   }
   std::vector<Classifier<S>> models;
   for (const auto& directory : o.models) models.push_back(load_one<S>(o, directory, Loading::predictions));
-  std::vector<const Classifier<S>*> places;
-  for (const auto& model : models) places.push_back(&model);
-  return judge_together<S>(places, data);
+  std::vector<const Classifier<S>*> pointers;
+  for (const auto& model : models) pointers.push_back(&model);
+  return judge_together<S>(pointers, data);
 }
 
 /// Errors: OptionError for a class that the model does not have.

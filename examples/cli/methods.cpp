@@ -74,7 +74,7 @@ void add_queue_options(CLI::App& verb, MethodOptions& o) {
 void add_reference_options(CLI::App& verb, MethodOptions& o) {
   auto& c = o.contrastive;
   const char* group = "Contrast, as released";
-  verb.add_option("--reduction", o.reduction, "how anchors share the contrastive loss")
+  verb.add_option("--reduction", o.reduction, "how the contrastive loss is averaged over anchors")
       ->capture_default_str()
       ->check(CLI::IsMember({"anchor_mean", "pair_mean"}))
       ->group(group);

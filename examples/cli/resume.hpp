@@ -82,11 +82,11 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
 
 /// The run that pretrained the model of a directory to its end.
 inline std::optional<RunIdentity> completed_pretraining(const std::filesystem::path& directory) {
-  const auto place = directory / "pretraining.json";
-  if (!committed_exists(place)) return std::nullopt;
-  const Json run = read_json(place);
+  const auto path = directory / "pretraining.json";
+  if (!committed_exists(path)) return std::nullopt;
+  const Json run = read_json(path);
   if (!run.is_object() || !run.contains("run") || run.value("interrupted", true)) return std::nullopt;
-  return RunIdentity::parse(run["run"].dump(), place.string());
+  return RunIdentity::parse(run["run"].dump(), path.string());
 }
 
 /// The run that made the model of a directory, unless something else changed that since.
@@ -125,7 +125,7 @@ std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const
   }
   if (!own.empty()) return {Start::at_a_checkpoint, own.back().step};
   if (!all.empty())
-    raise<FormatError>("{}: of another run: {}", all.back().place.string(),
+    raise<FormatError>("{}: of another run: {}", all.back().folder.string(),
                        in_options(run.differences(all.back().run())));
   if (done)
     raise<FormatError>("{}: the run that is complete there is another one: {}", directory.string(),

@@ -28,11 +28,11 @@ TEST_CASE("communicator: shares are contiguous, in order and of nearly one size"
   for (const index_t count : {0, 1, 4, 5, 6, 31, 1000}) {
     index_t next = 0;
     for (index_t r = 0; r < 5; ++r) {
-      const Range share = team.share(count, r);
-      CHECK(share.begin == next);
-      CHECK(share.end - share.begin >= count / 5);
-      CHECK(share.end - share.begin <= count / 5 + 1);
-      next = share.end;
+      const Range range = team.range_of(r, count);
+      CHECK(range.begin == next);
+      CHECK(range.end - range.begin >= count / 5);
+      CHECK(range.end - range.begin <= count / 5 + 1);
+      next = range.end;
     }
     CHECK(next == count);
   }

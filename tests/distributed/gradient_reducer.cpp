@@ -76,10 +76,10 @@ TEST_CASE("reducer: gradients of shares sum to those of the whole, pieces leave 
         gradients.clear();
         reducer.start();
         gradients.set_listener(&reducer);
-        const Range share = Team(c).share(10);
+        const Range range = Team(c).own_range(10);
         run_backward(own, data,
-                     std::span(all).subspan(static_cast<std::size_t>(share.begin),
-                                            static_cast<std::size_t>(share.end - share.begin)),
+                     std::span(all).subspan(static_cast<std::size_t>(range.begin),
+                                            static_cast<std::size_t>(range.end - range.begin)),
                      gradients);
         gradients.set_listener(nullptr);
         early[rank] = c.started();

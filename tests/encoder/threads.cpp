@@ -40,7 +40,7 @@ TEST_CASE("threads: embedding, hidden states and every gradient have the same bi
     }
 }
 
-TEST_CASE("a single text or a small batch is shared by all threads: the same bits") {
+TEST_CASE("a single text or a small batch is divided among all threads: the same bits") {
   const RandomBert bert(wide_config());
   constexpr index_t few[] = {24, 3, 17};
   for (const auto count : {std::size_t{1}, std::size_t{3}}) {

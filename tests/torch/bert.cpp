@@ -280,7 +280,7 @@ TEST_CASE("torch bert: errors are typed and leave the encoder usable") {
   CHECK_THROWS_AS(encoded(t, twin_batch(t.torch.config(), {25})), ShapeError);
   CHECK_THROWS_AS(encoded(t, Batch()), ShapeError);
   CHECK_THROWS_AS(t.torch.lower(t.torch_values, Precision::int8), OptionError);
-  CHECK_THROWS_AS(t.torch.place(t.native_values), OptionError);
+  CHECK_THROWS_AS(t.torch.to_device(t.native_values), OptionError);
   CHECK_THROWS_AS(knnbert::detail::guarded("test", [] { return at::empty({index_t{1} << 50}); }), DeviceMemoryError);
   CHECK_THROWS_AS(
       knnbert::detail::guarded("test",

@@ -22,13 +22,13 @@ struct TorchSession final : SessionOn<TorchStack> {
 #ifdef KNNBERT_WITH_NCCL
   void with_nccl(const DistributedOptions& o, const Launch& launch, const std::string& device,
                  const std::function<void(const Team&)>& work) const override {
-    const at::Device place = torch_device(device);
+    const at::Device target = torch_device(device);
     TorchCommunicator communicator(nccl({.rank = launch.rank,
                                          .size = launch.size,
                                          .address = launch.address,
                                          .port = launch.port,
                                          .patience = o.patience}),
-                                   place);
+                                   target);
     work(Team(communicator));
     communicator.barrier();
   }

@@ -20,7 +20,7 @@ class PartFiles {
   index_t count() const { return (rows_ + rows_a_part_ - 1) / rows_a_part_; }
   Range rows_of(index_t part) const { return {part * rows_a_part_, std::min(rows_, (part + 1) * rows_a_part_)}; }
 
-  /// Computes what is missing, the parts shared out in turn: compute(rows) returns a matrix of them. Then joins the
+  /// Computes what is missing, the parts handed out in turn: compute(rows) returns a matrix of them. Then joins the
   /// parts to the file and removes them. Returns how many parts were missing.  Errors: IoError, FormatError.
   template <class Compute>
   index_t run(Compute&& compute) {

@@ -23,7 +23,7 @@ KNNBERT_INLINE void PartFiles::open(const std::string& identity) const {
   if (require<std::string>(read_json(note), "identity", note.string()) != identity)
     raise<FormatError>(
         "{}: the parts in this folder belong to another run; the same input, model and options expected, or an empty "
-        "place",
+        "folder",
         note.string());
 }
 

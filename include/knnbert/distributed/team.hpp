@@ -38,8 +38,8 @@ class Team {
   void barrier() const { call(&Calls::barrier); }
 
   /// Which of `count` items a process works on: contiguous, sizes differ by at most one.
-  Range share(index_t count, index_t rank) const { return {count * rank / size_, count * (rank + 1) / size_}; }
-  Range share(index_t count) const { return share(count, rank_); }
+  Range range_of(index_t rank, index_t count) const { return {count * rank / size_, count * (rank + 1) / size_}; }
+  Range own_range(index_t count) const { return range_of(rank_, count); }
 
   /// Whether any process says so.
   bool any(bool mine) const {
@@ -113,16 +113,16 @@ std::vector<T> gather_values(const Team& team, std::span<const T> own) {
   return all;
 }
 
-/// Completes a matrix of which every process has filled its share() of the rows.
+/// Completes a matrix of which every process has filled its own_range() of the rows.
 inline void gather_rows(const Team& team, View rows) {
   if (team.size() == 1) return;
   std::vector<float> dense(static_cast<std::size_t>(rows.rows() * rows.cols()));
   const View all(dense.data(), rows.rows(), rows.cols());
-  const Range own = team.share(rows.rows());
+  const Range own = team.own_range(rows.rows());
   copy(rows.row_range(own.begin, own.end - own.begin), all.row_range(own.begin, own.end - own.begin));
   std::vector<index_t> ends;
   for (index_t r = 0; r < team.size(); ++r)
-    ends.push_back(team.share(rows.rows(), r).end * rows.cols() * static_cast<index_t>(sizeof(float)));
+    ends.push_back(team.range_of(r, rows.rows()).end * rows.cols() * static_cast<index_t>(sizeof(float)));
   team.all_gather(std::as_writable_bytes(std::span(dense)), ends);
   copy(all, rows);
 }

@@ -71,7 +71,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   const index_t rows = tape.batch().tokens();
   for (const HiddenGradient& d : gradients.d_hidden)
     d.require("BasicBert::backward", tape.batch(), tape.layers(), width());
-  workspace.fit(workers.size());
+  workspace.reserve(workers.size());
   g.resize(rows, width(), config_.intermediate_size);
   pool_backward(values, tape, gradients, workspace, workers);
   const std::span<const index_t> offsets = tape.batch().offsets;

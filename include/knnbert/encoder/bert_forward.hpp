@@ -100,7 +100,7 @@ void BasicBert<Arch, Precisions>::forward(const ParameterBlock& values, const En
                                           const ForwardOptions& options, BertTape& tape, BertWorkspace& workspace,
                                           const Workers& workers) const {
   start(values, input, options, tape);
-  workspace.fit(workers.size());
+  workspace.reserve(workers.size());
   const std::span<const index_t> offsets = tape.batch_.offsets;
   const auto ends = chunk_ends(offsets, chunk_count(tape.batch_.tokens(), workers), workspace.chunk_ends);
   if (tape.recomputes()) workspace.recomputed.resize(tape.batch_.tokens(), width(), config_.intermediate_size);
@@ -151,7 +151,7 @@ void BasicBert<Arch, Precisions>::encode_chunk(const ParameterBlock& values, con
   if (runs_lowered<Arch>(layers_.blocks.front(), values, block_dropout(chunk.row_keys, 0)))
     Precisions::with(values.precision(), [&](auto dot) {
       if constexpr (decltype(dot)::precision != Precision::fp32) {
-        lower_shared<Arch, decltype(dot)>(chunk.hidden, scratch.front().rows, workers);
+        lower_factor<Arch, decltype(dot)>(chunk.hidden, scratch.front().rows, workers);
         for (const Block& block : layers_.blocks)
           block_forward_lowered<Arch, decltype(dot)>(block, values, {chunk.batch.offsets}, a, scratch, workers);
       }
@@ -173,7 +173,7 @@ void BasicBert<Arch, Precisions>::encode(const ParameterBlock& values, const Enc
   require_batch("BasicBert::encode", config_, batch, options.pooling_or_mean());
   input.require("BasicBert::encode: rows", width(), values.precision());
   require_shape("BasicBert::encode: embedding", embedding, batch.size(), width());
-  workspace.fit(workers.size());
+  workspace.reserve(workers.size());
   const auto ends = chunk_ends(batch.offsets, chunk_count(batch.tokens(), workers), workspace.chunk_ends);
   each_chunk(ends, workspace, workers,
              [&](index_t first, index_t last, index_t worker, std::span<BlockScratch> scratch, const Workers& team) {

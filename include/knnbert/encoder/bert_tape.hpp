@@ -103,7 +103,7 @@ struct BertWorkspace {
   TransposedWeight pooler;
   Matrix d_before_pooler, d_pooled;
 
-  void fit(index_t workers) {
+  void reserve(index_t workers) {
     const auto count = static_cast<std::size_t>(workers);
     if (chunks.size() >= count) return;
     chunks.resize(count);

@@ -31,7 +31,7 @@ struct RowsOf<Encoder> {
 /// least one of them. encode(values, input, options, embedding [B, H], workspace, workers) overwrites the embedding of
 /// each text. Row i depends on text i alone, not on its neighbors and not on threads. pools(p) says whether options may
 /// ask for pooling p; dropout() is the rate of the heads. Safe to call concurrently, with one workspace a call.
-/// Used where they exist: lower(values, precision, workers), operations(batch), place(values), instruction_set(), a
+/// Used where they exist: lower(values, precision, workers), operations(batch), to_device(values), instruction_set(), a
 /// constructor (config, device), and the members weight_layout and rows_type of a backend with memory of its own.
 /// Check yours with testing/encoder_laws.hpp.
 template <class E>
@@ -52,7 +52,7 @@ concept Encoder = std::constructible_from<E, const typename E::config_type&> && 
 
 /// An encoder that can be trained. forward(values, input, options, tape, workspace, workers) computes the same
 /// embeddings, as tape.embedding(), and keeps what backward(values, tape, gradients, workspace, workers) needs, which
-/// adds the gradients and leaves the tape as it was. A place that the encoder does not have (rows that enter, hidden
+/// adds the gradients and leaves the tape as it was. An entry or exit that the encoder lacks (rows that enter, hidden
 /// states) is an OptionError: see BasicEncoderInput::require_tokens and BasicEncoderGradients::require_embedding_only.
 /// Gradients agree with central differences.
 template <class E>

@@ -46,7 +46,7 @@ struct BasicEncoderInput {
   Rows rows{};
 
   BasicEncoderInput(const Batch& tokens) : batch(tokens) {}
-  BasicEncoderInput(const Batch& tokens, Entry place, Rows given) : batch(tokens), entry(place), rows(given) {}
+  BasicEncoderInput(const Batch& tokens, Entry at, Rows given) : batch(tokens), entry(at), rows(given) {}
 
   /// Errors: ShapeError unless the rows are there where they enter; OptionError for a precision in which small
   /// perturbations vanish.

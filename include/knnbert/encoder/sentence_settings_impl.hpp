@@ -48,13 +48,13 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
   bool pooled = false;
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const auto type = require<std::string>(modules[i], "type", where),
-               place = optional_value<std::string>(modules[i], "path", "", where);
+               subfolder = optional_value<std::string>(modules[i], "path", "", where);
     const auto kind = type.substr(type.rfind('.') + 1);
-    const auto own = folder / place / "config.json";
+    const auto own = folder / subfolder / "config.json";
     if (i == 0 && (kind == "Transformer" || kind == "BERT")) {
-      if (!place.empty() && place != ".")
+      if (!subfolder.empty() && subfolder != ".")
         settings.problem =
-            format("{}: the transformer lies in the folder {}, files beside modules.json expected", where, place);
+            format("{}: the transformer lies in the folder {}, files beside modules.json expected", where, subfolder);
     } else if (kind == "Pooling" && !pooled && !settings.pooling) {
       pooled = true;
       read_sentence_pooling(own, settings);

@@ -12,7 +12,7 @@ namespace knnbert::inline v0_1 {
 /// was packed from.
 class PackedWords {
  public:
-  /// words [V, H] row by row; workers share the panels.
+  /// words [V, H] row by row; workers divide the panels.
   void assign(ConstView words, const Workers& workers) {
     constexpr index_t group = 64;
     words_ = words.rows(), width_ = words.cols();
@@ -28,7 +28,7 @@ class PackedWords {
   /// logits [M, V] = rows E^T + bias; bias has room for whole panels.  rows [M, H]
   template <class Arch>
   void logits(ConstView rows, const float* bias, View logits, const Workers& workers) const {
-    share(words_, 2 * panel_width, workers, [&](index_t first, index_t count) {
+    each_slice(words_, 2 * panel_width, workers, [&](index_t first, index_t count) {
       kernel::product<Arch>(rows, panels_.data(), first + count, kernel::AddBias{logits, bias}, first);
     });
   }
@@ -62,7 +62,7 @@ class TiedDecoder {
     double loss = 0;
     each_chunk(rows, packed, bias, workers, [&](index_t first, View logits) {
       losses_.assign(as_size(logits.rows()), 0.0);
-      share(logits.rows(), 4, workers, [&](index_t begin, index_t count) {
+      each_slice(logits.rows(), 4, workers, [&](index_t begin, index_t count) {
         for (index_t r = begin; r < begin + count; ++r)
           losses_[as_size(r)] = softmax_gradient(logits, r, labels[as_size(first + r)], scale);
       });
@@ -100,7 +100,7 @@ class TiedDecoder {
 
   void add_gradients(ConstView rows, ConstView words, ConstView d, View d_rows, View d_words, float* d_bias,
                      const Workers& workers) {
-    share(d.rows(), 4, workers, [&](index_t first, index_t count) {
+    each_slice(d.rows(), 4, workers, [&](index_t first, index_t count) {
       kernel::accumulate<Arch>(d.row_range(first, count), words, d_rows.row_range(first, count));
     });
     constexpr index_t group = 8;  // panels of a task

@@ -8,7 +8,7 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-/// A change of several files is one renaming: to this folder, from where the files move to their places.
+/// A change of several files is one renaming: to this folder, from where the files move on.
 inline constexpr const char* commit_folder = ".knnbert-commit";
 /// Behind the name of a file that the change removes.
 inline constexpr const char* removed_ending = ".knnbert-removed";
@@ -20,7 +20,7 @@ inline bool is_there(const std::filesystem::path& path) {
 
 /// Where the newest content of a file lies; nothing, if the newest change removes it. The file may be one of a model
 /// directory or of a folder in it.
-inline std::optional<std::filesystem::path> newest_place(const std::filesystem::path& path) {
+inline std::optional<std::filesystem::path> newest_path(const std::filesystem::path& path) {
   auto folder = path.parent_path(), name = path.filename();
   for (int level = 0; level < 2 && !name.empty(); ++level) {
     if (const auto commit = folder / commit_folder; is_there(commit)) {
@@ -39,19 +39,19 @@ inline std::optional<std::filesystem::path> newest_place(const std::filesystem::
 
 /// Whether open_committed would find the file.
 inline bool committed_exists(const std::filesystem::path& path) {
-  const auto place = detail::newest_place(path);
-  return place && (detail::is_there(*place) || (*place != path && detail::is_there(path)));
+  const auto newest = detail::newest_path(path);
+  return newest && (detail::is_there(*newest) || (*newest != path && detail::is_there(path)));
 }
 
 /// Opens a file for reading: what was committed last under that name, wherever the writer stands or died.
 /// Errors: IoError.
 inline FileDescriptor open_committed(const std::filesystem::path& path) {
   for (int tries = 0;; ++tries) {
-    const auto place = detail::newest_place(path);
-    const int number = place ? ::open(place->c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    const auto newest = detail::newest_path(path);
+    const int number = newest ? ::open(newest->c_str(), O_RDONLY | O_CLOEXEC) : -1;
     if (number >= 0) return FileDescriptor(number);
-    if (place && *place != path && errno == ENOENT && tries < 10) continue;  // it has just moved to its place
-    raise_io("open", path, place ? errno : ENOENT);
+    if (newest && *newest != path && errno == ENOENT && tries < 10) continue;  // it has just moved there
+    raise_io("open", path, newest ? errno : ENOENT);
   }
 }
 

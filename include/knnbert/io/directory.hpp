@@ -64,11 +64,11 @@ class DirectoryChange {
  private:
   void prepare(const std::filesystem::path& marker) const {
     for (const auto& name : detail::files_below(folder_)) {
-      const auto staged = folder_ / name, place = directory_ / name;
-      if (std::filesystem::is_directory(place)) raise<IoError>("{}: a folder given, a file expected", place.string());
+      const auto staged = folder_ / name, target = directory_ / name;
+      if (std::filesystem::is_directory(target)) raise<IoError>("{}: a folder given, a file expected", target.string());
       struct stat old;
-      if (::stat(place.c_str(), &old) == 0) (void)!::chmod(staged.c_str(), old.st_mode & 07777);
-      if (name != marker && detail::same_content(staged, place)) detail::remove_path(staged);
+      if (::stat(target.c_str(), &old) == 0) (void)!::chmod(staged.c_str(), old.st_mode & 07777);
+      if (name != marker && detail::same_content(staged, target)) detail::remove_path(staged);
       else if (name.has_parent_path()) synchronize_folder(staged.parent_path());
     }
     synchronize_folder(folder_);
@@ -84,9 +84,9 @@ void write_folder(const DirectoryLock& lock, const std::string& name, Write&& wr
   DirectoryChange change(lock);
   write(change.folder());
   synchronize_folder(change.folder());
-  const auto place = lock.directory() / name, old = lock.directory() / detail::old_folder;
-  if (detail::is_there(place)) detail::rename_path(place, old);
-  detail::rename_path(change.folder(), place);
+  const auto target = lock.directory() / name, old = lock.directory() / detail::old_folder;
+  if (detail::is_there(target)) detail::rename_path(target, old);
+  detail::rename_path(change.folder(), target);
   synchronize_folder(lock.directory());
   detail::remove_path(old);
 }

@@ -65,15 +65,15 @@ inline void finish_commit(const std::filesystem::path& directory) {
 /// Puts back what versions left that replaced the directory itself and died in between.  Errors: IoError.
 inline void finish_old_style(const std::filesystem::path& directory) {
   std::error_code ignored;
-  auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, ignored), ignored);
-  if (!place.has_filename()) place = place.parent_path();
-  const std::filesystem::path fresh(place.string() + ".knnbert-new"), old(place.string() + ".knnbert-old");
-  if (place.empty() || !is_there(old)) return;
-  if (!is_there(place)) {
-    rename_path(old, place);
+  auto folder = std::filesystem::weakly_canonical(std::filesystem::absolute(directory, ignored), ignored);
+  if (!folder.has_filename()) folder = folder.parent_path();
+  const std::filesystem::path fresh(folder.string() + ".knnbert-new"), old(folder.string() + ".knnbert-old");
+  if (folder.empty() || !is_there(old)) return;
+  if (!is_there(folder)) {
+    rename_path(old, folder);
   } else {
     for (std::filesystem::directory_iterator entry(old, ignored), end; entry != end; entry.increment(ignored))
-      if (const auto kept = place / entry->path().filename(); !is_there(kept)) rename_path(entry->path(), kept);
+      if (const auto kept = folder / entry->path().filename(); !is_there(kept)) rename_path(entry->path(), kept);
     remove_path(old);
   }
   remove_path(fresh);

@@ -111,7 +111,7 @@ inline std::string unzip_only_file(std::string_view packed, index_t max_bytes, s
   return out;
 }
 
-/// Unpacks a gzip file or a zip archive of one file; fits ReadOptions::decompress.  Errors: FormatError.
+/// Unpacks a gzip file or a zip archive of one file; for ReadOptions::decompress.  Errors: FormatError.
 inline std::string decompress(std::string_view packed, index_t max_bytes, std::string_view name) {
   return packed.starts_with("PK") ? unzip_only_file(packed, max_bytes, name) : gunzip(packed, max_bytes, name);
 }

@@ -84,19 +84,19 @@ class JsonBuilder {
   }
 
   /// Stores a value in the slot of the last key, at the end of the open array, or as the root.
-  Value& place(Value&& value) {
+  Value& store(Value&& value) {
     if (open_.empty() || open_.back()->is_object()) return *slot_ = std::move(value);
     auto& elements = open_.back()->get_ref<Value::array_t&>();
     elements.push_back(std::move(value));
     return elements.back();
   }
   bool put(Value value) {
-    place(std::move(value));
+    store(std::move(value));
     return true;
   }
   bool open(Value container) {
     if (std::ssize(open_) >= deepest) return fail(format("nested deeper than {} levels", deepest));
-    open_.push_back(&place(std::move(container)));
+    open_.push_back(&store(std::move(container)));
     return true;
   }
   bool close() {

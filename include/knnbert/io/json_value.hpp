@@ -34,10 +34,10 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 
 template <class T>
 T json_integer(const Json& value, std::string_view what) {
-  bool fits = value.is_number_integer();
-  if (fits && value.is_number_unsigned()) fits = std::in_range<T>(value.get<std::uint64_t>());
-  else if (fits) fits = std::in_range<T>(value.get<std::int64_t>());
-  if (!fits) {
+  bool in_range = value.is_number_integer();
+  if (in_range && value.is_number_unsigned()) in_range = std::in_range<T>(value.get<std::uint64_t>());
+  else if (in_range) in_range = std::in_range<T>(value.get<std::int64_t>());
+  if (!in_range) {
     using Limits = std::numeric_limits<T>;
     raise_json_type(value, what, format("an integer from {} to {}", Limits::min(), Limits::max()));
   }

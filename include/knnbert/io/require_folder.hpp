@@ -7,7 +7,7 @@ namespace knnbert::inline v0_1 {
 inline void require_folder(const std::filesystem::path& path, std::string_view what) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT && detail::is_there(path.string() + ".knnbert-old")) return;  // see newest_place
+    if (errno == ENOENT && detail::is_there(path.string() + ".knnbert-old")) return;  // see newest_path
     if (errno == ENOENT) raise<IoError>("{}: no such folder, {} expected", path.string(), what);
     raise_io("open", path);
   }

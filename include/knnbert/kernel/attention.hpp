@@ -16,7 +16,7 @@ struct AttentionHead {
 /// Scratch of one thread; grows only.
 class AttentionScratch {
  public:
-  void fit(index_t length, index_t width, bool backward) {
+  void reserve(index_t length, index_t width, bool backward) {
     stride_ = round_up(length, tile_alignment);
     transposed_.reserve(width * stride_ + tile_alignment);
     rows_.reserve((backward ? length : most_rows) * stride_ + tile_alignment);
@@ -115,7 +115,7 @@ void attention_probabilities(const AttentionHead& head, AttentionScratch& scratc
 template <class Arch>
 void attention(const AttentionHead& head, View context, AttentionScratch& scratch) {
   const index_t length = head.query.rows(), width = head.query.cols();
-  scratch.fit(length, width, false);
+  scratch.reserve(length, width, false);
   const View keys = scratch.transposed(width, length);
   transpose<Arch>(head.key, keys);
   for_each_row_tile<Arch>(0, length, [&](index_t row, index_t height) {
@@ -135,7 +135,7 @@ template <class Arch>
 void attention_backward(const AttentionHead& head, ConstView d_context, View d_query, View d_key, View d_value,
                         AttentionScratch& scratch) {
   const index_t length = head.query.rows(), width = head.query.cols();
-  scratch.fit(length, width, true);
+  scratch.reserve(length, width, true);
   detail::attention_probabilities<Arch>(head, scratch);
   const View p = scratch.rows(length, length), kept = scratch.kept(length), d_scores = scratch.gradient(length);
   const View values = scratch.transposed(width, length);

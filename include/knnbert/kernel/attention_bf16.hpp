@@ -105,7 +105,7 @@ void attention_in_matrices(const AttentionHeadLanes& head, View context, View ke
 template <class Arch, bool Lowered>
 void attention_bf16(const AttentionHeadLanes& head, View context, AttentionScratch& scratch) {
   const index_t length = head.query.rows(), lanes_wide = head.query.cols();
-  scratch.fit(length, 2 * lanes_wide, false);
+  scratch.reserve(length, 2 * lanes_wide, false);
   const View keys = scratch.transposed(lanes_wide, length);
   transpose<Arch>(head.key, keys);
 #if defined(__AMX_TILE__)

@@ -180,7 +180,7 @@ void attention_int8(const AttentionHeadInt8& head, View context, AttentionScratc
   constexpr index_t most_lanes = 32, zero = 128;
   const index_t length = head.query.rows(), width = 2 * head.query.cols(), deep = width / 4;
   KNNBERT_ASSERT(AttentionHeadInt8::possible(width));
-  scratch.fit(length, width, false);
+  scratch.reserve(length, width, false);
   const View keys = scratch.transposed(deep, length),
              meanings = scratch.transposed(deep + 2, length).row_range(deep, 2);
   float *scales = meanings.row(0).data(), *shifts = meanings.row(1).data();

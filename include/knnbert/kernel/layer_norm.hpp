@@ -75,7 +75,7 @@ void layer_norm_backward(ConstView x, ConstView statistics, const float* gain, C
   }
 }
 
-/// Adds the gradients of gain and bias over all rows in order, columns [first, last): threads share columns, never
+/// Adds the gradients of gain and bias over all rows in order, columns [first, last): threads divide columns, never
 /// rows.
 template <class Arch>
 void add_layer_norm_gradient(ConstView x, ConstView statistics, ConstView d_y, float* d_gain, float* d_bias,

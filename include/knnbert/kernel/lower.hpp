@@ -47,7 +47,7 @@ class LoweredRows {
     resize<Dot>(x);
     assign_rows<Arch, Dot>(x, 0, x.rows());
   }
-  /// In two steps, so that threads can share the rows [first, first + count).
+  /// In two steps, so that threads can divide the rows [first, first + count).
   template <class Dot>
   void resize(ConstView x) {
     rows_.resize(x.rows(), lanes_of<Dot>(x.cols()));

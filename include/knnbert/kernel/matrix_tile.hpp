@@ -102,8 +102,8 @@ class LateEpilogue {
       block.store(rows.upper, epilogue_.whole(row, column));
     } else {
       fetch(rows, row, skipped, column, width);
-      const index_t share = (rows_ + steps - 1) / steps;
-      add(block, [&] { finish(std::min(share, rows_ - done_)); });
+      const index_t rows_a_step = (rows_ + steps - 1) / steps;
+      add(block, [&] { finish(std::min(rows_a_step, rows_ - done_)); });
       finish(rows_ - done_);
       now_ = 1 - now_;
       block.store(rows.upper, {sums_[now_], stride});

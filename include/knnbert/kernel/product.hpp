@@ -152,7 +152,7 @@ constexpr index_t weight_gradient_scratch(index_t rows) {
   return (padded_stride(rows) + panel_width) * 2 * panel_width;
 }
 
-/// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads can share the work;
+/// Adds y^T x to a weight gradient in panels, for output panels [first, last) only, so that threads divide the work;
 /// every element sums all rows of the batch in order.  x [M, K], y [M, N], d_panels [N / 16][K][16];
 /// copy: see weight_gradient_scratch(). With Bf16 both factors are lanes of two rows, see pair_rows.
 template <class Arch, class Dot = Fp32>

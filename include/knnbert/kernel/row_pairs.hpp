@@ -175,10 +175,10 @@ template <class Arch, class Step, int Keys, int Tallest, class Finish>
 void pair_strip(const PackedRows<Arch>& queries, ConstView keys, index_t first, const Finish& finish) {
   constexpr index_t head_start = 2048;  // bytes beyond the next keys
   const float* from = keys.data() + first * keys.stride();
-  const index_t bytes = Keys * keys.stride() * index_t{sizeof(float)}, share = bytes / queries.panels();
+  const index_t bytes = Keys * keys.stride() * index_t{sizeof(float)}, bytes_a_panel = bytes / queries.panels();
   for (index_t p = 0; p < queries.panels(); ++p) {
-    const Upcoming ahead{reinterpret_cast<const char*>(from) + bytes + head_start + share * p,
-                         share / std::max<index_t>(1, keys.cols() / quad)};
+    const Upcoming ahead{reinterpret_cast<const char*>(from) + bytes + head_start + bytes_a_panel * p,
+                         bytes_a_panel / std::max<index_t>(1, keys.cols() / quad)};
     const auto put = [&finish, first, query = queries.first_vector(p) * quads_a_vector<Arch> ](const auto& sums)
         __attribute__((always_inline)) {
       finish(query, first, sums);

@@ -112,7 +112,7 @@ void transpose(ConstView from, View to) {
 }
 
 /// Panels of w [N, K] -> panels of its transpose [K, N]: transposed[K / 16][N][16], by blocks of 16 x 16 that are
-/// contiguous on both sides. Output panels [first, last) only, so that threads can share the work.
+/// contiguous on both sides. Output panels [first, last) only, so that threads can divide the work.
 template <class Arch>
 void transpose_panels(const float* panels, index_t rows, index_t cols, float* transposed, index_t first, index_t last) {
   for (index_t panel = first; panel < last; ++panel) {

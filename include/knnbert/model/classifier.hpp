@@ -102,7 +102,7 @@ class Classifier {
   /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that
   /// diverged. A listener, if there is one, hears of each group; CancelledError if it asks to stop.
   Matrix embed(const Batch& texts, ProgressListener* listener = nullptr) const;
-  /// What the datastore compares, [N, D]. With a team, every process encodes its share and all get all; a listener
+  /// What the datastore compares, [N, D]. With a team, every process encodes a range and all get all; a listener
   /// hears of its own process' texts, and one that asks to stop stops all.
   Matrix features(const Batch& texts, const Team& team = {}, ProgressListener* listener = nullptr) const;
 
@@ -131,7 +131,7 @@ class Classifier {
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
 
-  /// Fills the datastore with labeled examples, replacing what it held. With a team, which shares the encoding, all
+  /// Fills the datastore with labeled examples, replacing what it held. With a team, which divides the encoding, all
   /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add()
   /// and save().
   /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
@@ -193,7 +193,7 @@ class Classifier {
   void require_labels(std::span<const label_t> labels) const;
   void require_current(std::string_view where) const;
   /// A datastore that can search on a device does so on the network's.
-  void place_datastore() {
+  void datastore_to_device() {
     if constexpr (requires { datastore_.set_device(options().device); }) datastore_.set_device(options().device);
   }
   /// Embeddings of the first texts, up to the group before which the listener asked to stop, if it did.

@@ -28,7 +28,7 @@ Classifier<Stack>::Classifier(tokenizer_type tokenizer, network_type network, st
                               TaskSettings task)
     : tokenizer_(std::move(tokenizer)), network_(std::move(network)), classes_(std::move(classes)),
       task_(std::move(task)), datastore_(network_.feature_width()), neighbors_(network_.options().neighbors) {
-  place_datastore();
+  datastore_to_device();
   set_neighbors(neighbors_);
   lower_datastore();
   const auto& encoder = network_.encoder();

@@ -178,7 +178,7 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
       datastore_type::load(directory / "datastore.safetensors",
                            complete ? fingerprint(std::as_const(model.network_).values()) : *named, file.classes);
   model.origin_.set(model.network_.values());
-  model.place_datastore();
+  model.datastore_to_device();
   model.lower_datastore();
   return model;
 }

@@ -53,7 +53,7 @@ Matrix Classifier<Stack>::embed(const Batch& texts, ProgressListener* listener) 
 
 template <class Stack>
 Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, ProgressListener* listener) const {
-  const Range own = team.share(texts.size());
+  const Range own = team.own_range(texts.size());
   const Batch own_texts = texts.slice(own.begin, own.end - own.begin);
   Matrix embedding(own_texts.size(), network_.width());
   const index_t done = embed_groups(own_texts, listener, embedding);

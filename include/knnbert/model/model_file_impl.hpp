@@ -42,12 +42,12 @@ inline Decision read_decision(const Json& json, const std::string& where) {
     decision.temperature = require_number(json, "temperature", smallest, largest, where);
   if (!json.contains("rejection")) return decision;
   const Json& rule = json.at("rejection");
-  const std::string place = where + ": rejection";
-  decision.rejection = {.score = named_value(rule, "score", scope_score_names, place),
-                        .threshold = require_number(rule, "threshold", -largest, largest, place),
-                        .coverage = require_number(rule, "coverage", 0, 1, place),
-                        .held_out = require_within(require<index_t>(rule, "held_out", place), "held_out", 0,
-                                                   std::numeric_limits<index_t>::max(), place)};
+  const std::string inside = where + ": rejection";
+  decision.rejection = {.score = named_value(rule, "score", scope_score_names, inside),
+                        .threshold = require_number(rule, "threshold", -largest, largest, inside),
+                        .coverage = require_number(rule, "coverage", 0, 1, inside),
+                        .held_out = require_within(require<index_t>(rule, "held_out", inside), "held_out", 0,
+                                                   std::numeric_limits<index_t>::max(), inside)};
   return decision;
 }
 

@@ -72,7 +72,7 @@ class Network {
     const Rng rng(options.seed, Stream::initialize);
     head_.initialize(values_, rng);
     projection_.initialize(values_, rng);
-    if constexpr (requires { encoder_.place(values_); }) encoder_.place(values_);
+    if constexpr (requires { encoder_.to_device(values_); }) encoder_.to_device(values_);
   }
 
   const ClassifierOptions& options() const { return options_; }
@@ -135,7 +135,7 @@ class Network {
   }
 
   /// Adds the gradients of a forward pass by the same values. The pass stays as it is.
-  /// Errors: ShapeError; OptionError for a pass that kept nothing and a gradient at a place that it does not have.
+  /// Errors: ShapeError; OptionError for a pass that kept nothing and a gradient where it has no rows.
   void backward(const ParameterBlock& values, const pass_type& pass,
                 const gradients_type& gradients) const requires TrainableEncoder<encoder_type> {
     if (pass.options_.keep == Keep::nothing)

@@ -108,11 +108,11 @@ void activate_linear(const Block& block, const ParameterBlock& values, ConstView
   kernel::activate<Arch, kernel::GeluTanh>(sum, inner);
 }
 
-/// y = normalized x; workers share the rows.
+/// y = normalized x; workers divide the rows.
 template <class Arch>
 void normalize(const Norm& norm, const ParameterBlock& values, View x, View y, View statistics,
                const Workers& workers) {
-  share(x.rows(), 8, workers, [&](index_t first, index_t count) {
+  each_slice(x.rows(), 8, workers, [&](index_t first, index_t count) {
     kernel::layer_norm<Arch>(x.row_range(first, count), values.slice(norm.gain), values.slice(norm.bias), norm.epsilon,
                              y.row_range(first, count), statistics.row_range(first, count));
   });
@@ -137,7 +137,7 @@ void feed_forward(const Block& block, const ParameterBlock& values, const BlockA
   }
 }
 
-/// context of all heads of all texts; workers share them
+/// context of all heads of all texts; workers divide them
 template <class Arch>
 void attend(const Block& block, TextRange texts, const BlockActivations<View>& a, const BlockDropout& dropout,
             std::span<BlockScratch> scratch, const Workers& workers) {
@@ -154,7 +154,7 @@ void attend(const Block& block, TextRange texts, const BlockActivations<View>& a
 }  // namespace detail
 
 /// Runs the block on some texts; a.input holds their rows, a.output receives the result. One scratch a worker. The bits
-/// do not depend on how many workers share the block.
+/// do not depend on how many workers there are.
 template <class Arch, class Precisions>
 void block_forward(const Block& block, const ParameterBlock& values, TextRange texts, const BlockActivations<View>& a,
                    const BlockDropout& dropout, std::span<BlockScratch> scratch, const Workers& workers) {

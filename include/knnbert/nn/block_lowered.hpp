@@ -61,7 +61,7 @@ void attend_lowered(const Block& block, TextRange texts, ConstView projections, 
 template <class Arch, class Products>
 void normalize_lowered(const Norm& norm, const ParameterBlock& values, ConstView x, View y, kernel::LoweredRows& rows,
                        index_t first, const Workers& workers) {
-  share(x.rows(), 8, workers, [&](index_t begin, index_t count) {
+  each_slice(x.rows(), 8, workers, [&](index_t begin, index_t count) {
     kernel::layer_norm_lowered<Arch, Products>(
         x.row_range(begin, count), values.slice(norm.gain), values.slice(norm.bias), norm.epsilon,
         y.row_range(begin, count), rows.lanes().row_range(first + begin, count),
@@ -89,7 +89,7 @@ kernel::LoweredFactor activate_lowered(const Block& block, const ParameterBlock&
                                    kernel::Activate<kernel::CoarseGelu<Products::precision>, false>{inner, {}, bias},
                                    workers);
   }
-  return lower_shared<Arch, Products>(inner, rows, workers);
+  return lower_factor<Arch, Products>(inner, rows, workers);
 }
 
 }  // namespace detail
@@ -116,7 +116,7 @@ void block_forward_lowered(const Block& block, const ParameterBlock& values, Tex
     const View sum = a.attention_sum.row_range(0, count), middle = a.middle.row_range(0, count),
                attended = context.row_range(first, count);
     kernel::LoweredFactor left{attended};
-    if constexpr (!bf16) left = lower_shared<Arch, Products>(attended, others, workers);
+    if constexpr (!bf16) left = lower_factor<Arch, Products>(attended, others, workers);
     lowered_linear<Arch, Products>(block.attention_output, values, left,
                                    residual(block.attention_output, sum, a.input.row_range(first, count)), workers);
     detail::normalize_lowered<Arch, Products>(block.attention_norm, values, sum, middle, rows, first, workers);

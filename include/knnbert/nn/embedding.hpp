@@ -50,7 +50,7 @@ void sums_backward(const EmbeddingTables& tables, const ParameterBlock& values, 
 }
 
 /// Adds the gradients of the normalization and, unless d_sums is empty, of the tables: every occurrence of a token in
-/// order. Columns are shared among the workers.  d_output [T, H] behind the dropout mask.
+/// order. Workers divide the columns.  d_output [T, H] behind the dropout mask.
 template <class Arch>
 void add_embedding_gradients(const EmbeddingTables& tables, const Batch& batch, ConstView sums, ConstView statistics,
                              ConstView d_output, ConstView d_sums, Gradients& gradients, const Workers& workers) {

@@ -32,11 +32,10 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, View
   linear<Arch>(layer, values, x, kernel::AddBias{y, values.slice(layer.bias)});
 }
 
-/// f(first, count) for nearly equal parts of [0, size), one for a single worker, else two a worker; a part is a
-/// multiple of
-/// `unit`, but for the last.
+/// f(first, count) for nearly equal slices of [0, size), one for a single worker, else two a worker; a slice is a
+/// multiple of `unit`, but for the last.
 template <class F>
-void share(index_t size, index_t unit, const Workers& workers, F&& f) {
+void each_slice(index_t size, index_t unit, const Workers& workers, F&& f) {
   if (workers.size() == 1) return f(index_t{0}, size);
   const index_t units = (size + unit - 1) / unit, parts = std::min(units, 2 * workers.size());
   workers.for_each(parts, [&](index_t part, index_t) {
@@ -47,36 +46,37 @@ void share(index_t size, index_t unit, const Workers& workers, F&& f) {
 
 namespace detail {
 
-/// The product of rows and a layer's panels by outputs, which workers share.
+/// The product of rows and a layer's panels by outputs, which workers divide.
 template <class Arch, class Products, class Epilogue>
-void share_product(const Linear& layer, ConstView left, const float* panels, const Epilogue& epilogue,
-                   const Workers& workers) {
-  share(layer.outputs, 2 * panel_width, workers, [&](index_t first, index_t count) {
+void product_by_workers(const Linear& layer, ConstView left, const float* panels, const Epilogue& epilogue,
+                        const Workers& workers) {
+  each_slice(layer.outputs, 2 * panel_width, workers, [&](index_t first, index_t count) {
     kernel::product<Arch, Products>(left, panels, first + count, epilogue, first);
   });
 }
 
 }  // namespace detail
 
-/// x in reduced precision, in `rows`; workers share its rows.
+/// x in reduced precision, in `rows`; workers divide its rows.
 template <class Arch, class Products>
-kernel::LoweredFactor lower_shared(ConstView x, kernel::LoweredRows& rows, const Workers& workers) {
+kernel::LoweredFactor lower_factor(ConstView x, kernel::LoweredRows& rows, const Workers& workers) {
   rows.resize<Products>(x);
-  share(x.rows(), 8, workers, [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
+  each_slice(x.rows(), 8, workers,
+             [&](index_t first, index_t count) { rows.assign_rows<Arch, Products>(x, first, count); });
   return rows.factor();
 }
 
-/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers share the outputs.
+/// epilogue(m, n, (x W^T)(m, n)) with the weight's lowered form; workers divide the outputs.
 template <class Arch, class Products, class Epilogue>
 void lowered_linear(const Linear& layer, const ParameterBlock& values, kernel::LoweredFactor x,
                     const Epilogue& epilogue, const Workers& workers) {
   KNNBERT_ASSERT(x.lanes.cols() == kernel::lanes_of<Products>(layer.inputs));
   const LoweredWeight& w = values.lowered(layer.weight);
   if constexpr (Products::precision == Precision::int8)
-    detail::share_product<Arch, Products>(
+    detail::product_by_workers<Arch, Products>(
         layer, x.lanes, w.panels.data(),
         kernel::Dequantize<Epilogue>{epilogue, x.meanings, w.scales.data(), w.sums.data()}, workers);
-  else detail::share_product<Arch, Products>(layer, x.lanes, w.panels.data(), epilogue, workers);
+  else detail::product_by_workers<Arch, Products>(layer, x.lanes, w.panels.data(), epilogue, workers);
 }
 
 /// The same in the precision that the block was lowered to, if it was.  x [M, inputs]; rows: scratch
@@ -86,14 +86,14 @@ void linear(const Linear& layer, const ParameterBlock& values, ConstView x, cons
   Precisions::with(values.precision(), [&](auto dot) {
     using Products = decltype(dot);
     if constexpr (Products::precision == Precision::fp32)
-      detail::share_product<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
+      detail::product_by_workers<Arch, Products>(layer, x, values.slice(layer.weight), epilogue, workers);
     else
-      lowered_linear<Arch, Products>(layer, values, lower_shared<Arch, Products>(x, rows, workers),
+      lowered_linear<Arch, Products>(layer, values, lower_factor<Arch, Products>(x, rows, workers),
                                      kernel::coarse<Products::precision>(epilogue), workers);
   });
 }
 
-/// Lowers a weight [outputs, inputs] given in panels; the work is shared by panels.
+/// Lowers a weight [outputs, inputs] given in panels; workers divide the panels.
 template <class Arch, class Dot>
 void lower_weight(const float* panels, index_t outputs, index_t inputs, LoweredWeight& to, const Workers& workers) {
   constexpr index_t group = 8;

@@ -113,13 +113,13 @@ std::string insert_words(std::string_view text, std::string_view inserted, const
   places.push_back(text.size());
   index_t last = std::min(std::ssize(places) - 1, limits.words);
   if (limits.pieces > 0) {
-    index_t used = pieces(inserted), fits = 0;
-    for (; fits < last; ++fits) {
-      const std::size_t begin = places[as_size(fits)], end = places[as_size(fits + 1)];
+    index_t used = pieces(inserted), kept = 0;
+    for (; kept < last; ++kept) {
+      const std::size_t begin = places[as_size(kept)], end = places[as_size(kept + 1)];
       used += pieces(text.substr(begin, end - begin));
       if (used > limits.pieces) break;
     }
-    last = fits;
+    last = kept;
   }
   const std::size_t place = places[as_size(rng.below(0, last + 1))];
   std::string out(text.substr(0, place));

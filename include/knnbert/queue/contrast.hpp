@@ -168,7 +168,7 @@ class QueueContrast {
                      ConstView(&d_score, 1, 1), d_queries.row_range(anchor, 1));
   }
 
-  /// Anchors are shared out in slices of several, so that the keys are read once per worker, not once per anchor.
+  /// Anchors are handed out in slices of several, so that the keys are read once per worker, not once per anchor.
   void propagate(ConstView queries, View d_queries, const Workers& workers) {
     const index_t slice = round_up((queries.rows() + workers.size() - 1) / workers.size(), 8);
     workers.for_each((queries.rows() + slice - 1) / slice, [&](index_t task, index_t) {

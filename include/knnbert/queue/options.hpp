@@ -6,7 +6,7 @@
 
 namespace knnbert::inline v0_1 {
 
-/// How the anchors of a batch share the loss; equal when every anchor has the same number of positives.
+/// How the loss is averaged over the anchors of a batch; equal when every anchor has the same number of positives.
 enum class Reduction {
   anchor_mean,  ///< mean over the positives of an anchor, then over valid anchors
   pair_mean,    ///< mean over all (anchor, positive) pairs

@@ -66,7 +66,7 @@ using TermValue = std::optional<Deferred<float>>;
 /// any of these members, called where they exist:
 ///   join(team)                    once, first: the processes that train together, distributed/team.hpp. add() is
 ///                                 called for the examples of this process; the other members see the whole step on
-///                                 every process and may share out what they encode
+///                                 every process and may divide what they encode
 ///   declare(model, table)         once: parameters of its own, such as a head, which the stepper clears, sums over
 ///                                 processes, clips with the model's by one norm, moves at the heads' rate and archives
 ///   initialize(own_values, rng)   once: their first values

@@ -18,7 +18,7 @@ class SampledQueueContrastive;
 /// Each step: the key encoder follows the model; R same-class examples of every query are encoded by it and enqueued;
 /// the projected query is pulled to its most and least similar same-class keys and pushed from all others.
 /// Cost of a step: R forward passes more. State: a second parameter block and the queue. Processes that train together
-/// share the encoding; each has the whole queue.
+/// divide the encoding; each has the whole queue.
 template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
 class BasicQueueContrastive : public QueueContrastiveOptions {
  public:
@@ -161,12 +161,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     if (enqueue) push(start.data, chosen_);
   }
 
-  /// Keys of examples by the key encoder; every process encodes its share and has all.
+  /// Keys of examples by the key encoder; every process encodes a range and has all.
   template <class Model, class Data>
   void encode(const Model& model, const Data& data, std::span<const index_t> examples,
               const std::optional<Rng>& dropout) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
-    const Range own = team_.share(std::ssize(examples));
+    const Range own = team_.own_range(std::ssize(examples));
     batch_.assign(data.tokens(),
                   examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
     if (batch_.size() > 0)

@@ -11,14 +11,14 @@ namespace knnbert::inline v0_1 {
 /// labels stay as they are.
 class TextClusters {
  public:
-  /// K-means of the embeddings that the model gives now, normalized; processes share the encoding.
+  /// K-means of the embeddings that the model gives now, normalized; processes divide the encoding.
   template <class Model, class Data>
   void find(const Model& model, const Data& data, index_t clusters, const Team& team) {
     constexpr index_t group = 256;
     const index_t most = std::numeric_limits<label_t>::max() / model.classes();
     if (clusters > most) raise<OptionError>("TextClusters: {} clusters given, at most {} expected", clusters, most);
     Matrix rows(data.size(), model.width());
-    const Range own = team.share(data.size());
+    const Range own = team.own_range(data.size());
     for (index_t first = own.begin; first < own.end; first += group) {
       const index_t count = std::min(group, own.end - first);
       model.embed(model.values(), data.tokens().slice(first, count), std::nullopt, View(rows).row_range(first, count));

@@ -78,10 +78,10 @@ BrokenLaws communicator_laws(C& communicator) {
   for (const index_t count : {index_t{0}, index_t{1}, size, 5 * size + 1}) {
     Matrix all = random_rows(count, 5, 62), rows = all;
     for (index_t i = 0; i < count; ++i)
-      if (const Range share = team.share(count); i < share.begin || i >= share.end)
+      if (const Range mine = team.own_range(count); i < mine.begin || i >= mine.end)
         std::fill(rows.row(i).begin(), rows.row(i).end(), -1.0f);
     gather_rows(team, rows);
-    expect(broken, same_bits(all, rows), "{} rows computed by shares come together", count);
+    expect(broken, same_bits(all, rows), "{} rows computed by several come together", count);
   }
   for (int i = 0; i < 3; ++i) communicator.barrier();
   expect(broken, !team.any(false) && team.any(rank == size - 1), "any() hears the last process");

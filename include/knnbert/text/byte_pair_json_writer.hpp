@@ -74,9 +74,12 @@ inline std::string merge_lines(const Vocabulary& vocabulary, const std::vector<B
 
 /// Whether merges.txt can hold the merges: a line each, its tokens without blanks.
 inline bool fits_merge_lines(const Vocabulary& vocabulary, const std::vector<BytePairMerges::Merge>& merges) {
-  const auto fits = [&](token_t id) { return vocabulary.token(id).find_first_of(" \r\n") == std::string_view::npos; };
+  const auto is_plain = [&](token_t id) {
+    return vocabulary.token(id).find_first_of(" \r\n") == std::string_view::npos;
+  };
   for (const auto& merge : merges)
-    if (!fits(merge.left) || !fits(merge.right) || vocabulary.token(merge.left).starts_with("#version")) return false;
+    if (!is_plain(merge.left) || !is_plain(merge.right) || vocabulary.token(merge.left).starts_with("#version"))
+      return false;
   return true;
 }
 

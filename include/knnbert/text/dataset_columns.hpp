@@ -39,9 +39,9 @@ inline bool is_known_header(const std::vector<std::string>& row, const DatasetOp
 /// columns without one.  Errors: FormatError with file and line.
 class ColumnFinder {
  public:
-  ColumnFinder(const std::vector<std::string>& names, index_t count, std::string_view place,
+  ColumnFinder(const std::vector<std::string>& names, index_t count, std::string_view where,
                const DatasetOptions& options)
-      : names_(names), count_(count), place_(place), options_(options) {}
+      : names_(names), count_(count), where_(where), options_(options) {}
 
   /// `known`: the columns where nothing is asked.
   Columns find(const Columns& known) const {
@@ -62,8 +62,8 @@ class ColumnFinder {
       raise<FormatError>(
           "{}: no {} column known among {}; name them (DatasetOptions::text_column, "
           "DatasetOptions::label_column), or say whether this row is a header (DatasetOptions::header)",
-          place_, role, listing());
-    raise<FormatError>("{}: no {} column known among {}; name it (DatasetOptions::{}_column)", place_, role, listing(),
+          where_, role, listing());
+    raise<FormatError>("{}: no {} column known among {}; name it (DatasetOptions::{}_column)", where_, role, listing(),
                        role);
   }
 
@@ -71,8 +71,8 @@ class ColumnFinder {
   index_t asked(const std::string& column) const {
     const auto position = find_asked(names_, count_, column);
     if (position == -2)
-      raise<FormatError>("{}: several columns '{}' among {}; give its number", place_, column, listing());
-    if (position < 0) raise<FormatError>("{}: no column '{}' among {}", place_, column, listing());
+      raise<FormatError>("{}: several columns '{}' among {}; give its number", where_, column, listing());
+    if (position < 0) raise<FormatError>("{}: no column '{}' among {}", where_, column, listing());
     return position;
   }
 
@@ -90,7 +90,7 @@ class ColumnFinder {
       if (column < 0 || names_.empty() || !asked.empty()) return;
       const auto& name = names_[static_cast<std::size_t>(column)];
       if (std::count(names_.begin(), names_.end(), name) > 1)
-        raise<FormatError>("{}: several columns '{}' among {}; give its number", place_, name, listing());
+        raise<FormatError>("{}: several columns '{}' among {}; give its number", where_, name, listing());
     };
     check(columns.text, options_.text_column), check(columns.label, options_.label_column);
   }
@@ -105,7 +105,7 @@ class ColumnFinder {
 
   const std::vector<std::string>& names_;
   index_t count_;
-  std::string_view place_;
+  std::string_view where_;
   const DatasetOptions& options_;
 };
 

@@ -165,9 +165,9 @@ KNNBERT_INLINE std::pair<Dataset, Dataset> Dataset::split(double fraction, std::
   std::vector<index_t> until(classes_.size() + 2);  // until[c]: examples in the buckets before c
   for (index_t i = 0; i < size(); ++i) ++until[detail::label_bucket(*this, i) + 1];
   std::partial_sum(until.begin(), until.end(), until.begin());
-  const auto share = [&](std::size_t c) { return std::llround(fraction * static_cast<double>(until[c])); };
+  const auto wanted = [&](std::size_t c) { return std::llround(fraction * static_cast<double>(until[c])); };
   const Rng rng(seed, Stream::split);
-  const auto first = detail::pick_examples(*this, rng, [&](std::size_t c) { return share(c + 1) - share(c); });
+  const auto first = detail::pick_examples(*this, rng, [&](std::size_t c) { return wanted(c + 1) - wanted(c); });
   return {detail::filtered(*this, [&](index_t i) { return first[static_cast<std::size_t>(i)]; }),
           detail::filtered(*this, [&](index_t i) { return !first[static_cast<std::size_t>(i)]; })};
 }

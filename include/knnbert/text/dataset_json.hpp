@@ -36,11 +36,11 @@ struct JsonKeys {
   std::string text, pair, label;
 };
 
-inline JsonKeys find_keys(const Json& object, std::string_view place, const DatasetOptions& options) {
+inline JsonKeys find_keys(const Json& object, std::string_view where, const DatasetOptions& options) {
   std::vector<std::string> keys;
   for (const auto& item : object.items()) keys.push_back(item.key());
-  if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", place);
-  const auto columns = ColumnFinder(keys, std::ssize(keys), place, options).find(named_columns(keys));
+  if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", where);
+  const auto columns = ColumnFinder(keys, std::ssize(keys), where, options).find(named_columns(keys));
   const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
   return {key(columns.text), key(columns.pair), key(columns.label)};
 }
@@ -49,15 +49,15 @@ inline void read_jsonl(std::string_view text, std::string_view name, const Datas
   JsonKeys keys;
   for_each_json_line(text, name, [&](const Json& object, index_t line) {
     if (out.full()) return false;
-    const auto place = format("{}{}", out.source(), line);
-    if (!object.is_object()) raise_json_type(object, place, "an object");
+    const auto where = format("{}{}", out.source(), line);
+    if (!object.is_object()) raise_json_type(object, where, "an object");
     if (keys.text.empty() || keys.label.empty()) {
-      keys = find_keys(object, place, options);
+      keys = find_keys(object, where, options);
       out.set_origin({format("key '{}'", keys.label)});
     }
     const auto label = object.find(keys.label);
-    out.add(require<std::string>(object, keys.text, place), optional_value<std::string>(object, keys.pair, "", place),
-            label == object.end() ? std::string() : json_label(*label, format("{}: {}", place, keys.label), options),
+    out.add(require<std::string>(object, keys.text, where), optional_value<std::string>(object, keys.pair, "", where),
+            label == object.end() ? std::string() : json_label(*label, format("{}: {}", where, keys.label), options),
             line);
     return true;
   });

@@ -22,9 +22,9 @@ class Table {
   void add_examples() {
     if (rows_.empty()) return;
     const bool named = has_header();
-    const auto place = format("{}{}", out_.source(), rows_.front().line);
+    const auto where = format("{}{}", out_.source(), rows_.front().line);
     const auto names = named ? rows_.front().fields : std::vector<std::string>();
-    const ColumnFinder finder(names, columns(), place, options_);
+    const ColumnFinder finder(names, columns(), where, options_);
     add_columns(finder.find(named ? columns_under(names) : columns_without_names()), named);
   }
 
@@ -75,7 +75,7 @@ class Table {
     if (columns() == 1) return false;
     const Columns likely = likely_columns();
     const bool usual = csv_ && !asks();  // CSV has a header unless the rows show that it has none
-    const auto place = format("{}{}", out_.source(), rows_.front().line);
+    const auto where = format("{}{}", out_.source(), rows_.front().line);
     switch (judge_first_row(rows_, likely.text, likely.label)) {
       case FirstRow::names: return true;
       case FirstRow::example: return false;
@@ -84,14 +84,14 @@ class Table {
         doubted_ = !usual;
         if (!usual)
           out_.warn(format(
-              "{}: read as names of columns, not as an example; DatasetOptions::header absent reads it as one", place));
+              "{}: read as names of columns, not as an example; DatasetOptions::header absent reads it as one", where));
         return true;
       case FirstRow::doubtful_example:
         if (!usual)
           out_.warn(
               format("{}: read as an example, though its label occurs only here; DatasetOptions::header present reads "
                      "it as names of columns",
-                     place));
+                     where));
         return usual;
     }
     return false;

@@ -54,14 +54,14 @@ inline std::pair<token_t, std::size_t> GreedyPieces::longest_piece(std::string_v
 KNNBERT_INLINE void GreedyPieces::cover(std::string_view word, index_t characters, Scratch& scratch,
                                         std::vector<token_t>& ids) const {
   const auto first_id = ids.size();
-  auto fits = characters <= max_characters_;
-  for (std::size_t at = 0; fits && at < word.size();) {
+  auto covered = characters <= max_characters_;
+  for (std::size_t at = 0; covered && at < word.size();) {
     const auto [id, end] = longest_piece(word, at, scratch);
-    fits = id >= 0;
+    covered = id >= 0;
     at = end;
     ids.push_back(id);
   }
-  if (fits) return;
+  if (covered) return;
   ids.resize(first_id);
   ids.push_back(unknown_);
 }

@@ -47,9 +47,9 @@ inline std::uint32_t PieceTrie::find_base(const std::vector<unsigned char>& byte
   const auto is_free = [&](std::size_t unit) { return unit >= units_.size() || units_[unit].parent == none; };
   while (!is_free(first_free_)) ++first_free_;
   auto place = std::max<std::size_t>(first_free_, bytes.front() + 1u);
-  const auto fits = [&](unsigned char byte) { return is_free(place - bytes.front() + byte); };
+  const auto is_open = [&](unsigned char byte) { return is_free(place - bytes.front() + byte); };
   const auto last = std::min(units_.size(), place + most_trials);
-  while (place < last && !std::all_of(bytes.begin(), bytes.end(), fits)) ++place;
+  while (place < last && !std::all_of(bytes.begin(), bytes.end(), is_open)) ++place;
   if (place == last) place = std::max(place, units_.size());
   const auto base = place - bytes.front();
   units_.resize(std::max(units_.size(), base + 257));

@@ -30,11 +30,12 @@ inline void read_model(const Json& json, UnigramDescription& description, const 
   require_type(json, "Unigram", where);
   const auto pieces = where + ": vocab";
   for (const auto& entry : require<std::vector<Json>>(json, "vocab", where)) {
-    const auto place = format("{}[{}]", pieces, description.tokens.size());
-    const auto pair = json_as<std::vector<Json>>(entry, place);
-    if (pair.size() != 2) raise<FormatError>("{}: {} values given, a piece and its score expected", place, pair.size());
-    description.tokens.push_back(json_as<std::string>(pair[0], place));
-    description.scores.push_back(json_as<double>(pair[1], place));
+    const auto entry_name = format("{}[{}]", pieces, description.tokens.size());
+    const auto pair = json_as<std::vector<Json>>(entry, entry_name);
+    if (pair.size() != 2)
+      raise<FormatError>("{}: {} values given, a piece and its score expected", entry_name, pair.size());
+    description.tokens.push_back(json_as<std::string>(pair[0], entry_name));
+    description.scores.push_back(json_as<double>(pair[1], entry_name));
   }
   const auto unknown = require<std::size_t>(json, "unk_id", where);
   const auto& tokens = description.tokens;

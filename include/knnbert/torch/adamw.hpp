@@ -45,7 +45,7 @@ class TorchAdamW {
   at::Tensor norm(const ParameterBlock& values, Gradients& gradients, const Workers& = Workers()) {
     return detail::guarded("TorchAdamW::norm", [&] {
       const c10::NoGradGuard no_graph;
-      place(values);
+      follow(values);
       return at::linalg_vector_norm(detail::on_device_to_write(gradients.block(), device_).floats(), 2, {}, false,
                                     at::kFloat);
     });
@@ -117,7 +117,7 @@ class TorchAdamW {
   };
 
   /// The blocks' device, on which the state follows them.
-  void place(const ParameterBlock& values) {
+  void follow(const ParameterBlock& values) {
     if (values.mirrored()) {
       const auto& floats = dynamic_cast<const TorchFloats&>(values.mirror());
       device_ = floats.device();
@@ -153,7 +153,7 @@ class TorchAdamW {
       raise<ShapeError>("{}: state for {} floats but {} parameters", where, first_.numel(), values.size());
     detail::guarded(where, [&] {
       const c10::NoGradGuard no_graph;
-      place(values);
+      follow(values);
       const at::Tensor g = detail::on_device_to_write(gradients.block(), device_).floats();
       if (!first_.defined()) {
         const auto first = at::zeros_like(g), second = at::zeros_like(g);

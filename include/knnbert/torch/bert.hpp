@@ -74,7 +74,7 @@ class TorchBert {
   void declare_lookup(ParameterTable& table) { layers_.declare_lookup(config_, table); }
 
   /// Brings a block to the device.  Errors: OptionError for weights in panels; DeviceMemoryError.
-  void place(const ParameterBlock& values) const {
+  void to_device(const ParameterBlock& values) const {
     if (values.table().weights() != Layout::row_major)
       raise<OptionError>("TorchBert: parameters in panels given, a ParameterTable(Layout::row_major) expected");
     detail::on_device(values, device_);

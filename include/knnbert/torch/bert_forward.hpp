@@ -7,14 +7,14 @@ namespace knnbert::inline v0_1 {
 
 inline void TorchBert::lower(ParameterBlock& values, Precision precision, const Workers&) const {
   if (precision == Precision::int8) raise<OptionError>("TorchBert::lower: precision int8 given, fp32 or bf16 expected");
-  place(values);
+  to_device(values);
   if (precision == Precision::bf16) detail::on_device_to_write(values, device_).lower();
   values.start_lowering(precision);
 }
 
 inline void TorchBert::start(const ParameterBlock& values, const TorchEncoderInput& input,
                              const ForwardOptions& options, TorchTape& tape) const {
-  place(values);
+  to_device(values);
   tape = TorchTape();
   tape.batch_ = input.batch, tape.options_ = options, tape.entry_ = input.entry;
   tape.lowered_ = values.precision() == Precision::bf16;
@@ -99,7 +99,7 @@ inline at::Tensor TorchBert::encode_all(const ParameterBlock& values, const Torc
   require_fresh(values);
   require_batch("TorchBert::encode", config_, batch, options.pooling_or_mean());
   input.require("TorchBert::encode: rows", width(), values.precision());
-  place(values);
+  to_device(values);
   const c10::NoGradGuard no_graph;
   const TorchFloats& floats = detail::on_device(values, device_);
   if (input.entry != Entry::tokens) return encode_pass(floats, values, input, options, 0);

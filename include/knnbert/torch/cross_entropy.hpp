@@ -17,7 +17,7 @@ inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRow
     // [B, 1]
     const at::Tensor columns = detail::to_device(std::span<const std::int64_t>(wide), logits.device()).unsqueeze(1);
     const at::Tensor log_p = at::log_softmax(logits.on(logits.device()), 1);
-    const double share = static_cast<double>(weight) / static_cast<double>(logits.rows());
+    const double scale = static_cast<double>(weight) / static_cast<double>(logits.rows());
     at::Tensor target =
         at::full_like(log_p, spread).scatter_add_(1, columns, at::full_like(columns, 1 - smoothing, log_p.options()));
     at::Tensor value, p = at::exp(log_p);
@@ -30,9 +30,9 @@ inline Deferred<float> add_weighted(const CrossEntropyLoss& loss, const TorchRow
       value = -(at::where(target > 0, log_p, 0) * target).sum();
       p = p * target.sum(1, true);
     }
-    d_logits.add((p - target) * share);
+    d_logits.add((p - target) * scale);
     return Deferred<float>(
-        [value = value * share] { return detail::guarded("CrossEntropyLoss", [&] { return value.item<float>(); }); });
+        [value = value * scale] { return detail::guarded("CrossEntropyLoss", [&] { return value.item<float>(); }); });
   });
 }
 

@@ -56,9 +56,10 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
 
  private:
   bool rectifies() const { return this->options_.activation == HeadActivation::relu; }
-  static const TorchFloats& placed(const ParameterBlock& values) {
+  static const TorchFloats& floats_of(const ParameterBlock& values) {
     if (!values.mirrored())
-      raise<OptionError>("TorchMlpHead: parameters in main memory given, on a device expected: see TorchBert::place");
+      raise<OptionError>(
+          "TorchMlpHead: parameters in main memory given, on a device expected: see TorchBert::to_device");
     return dynamic_cast<const TorchFloats&>(values.mirror());
   }
   static at::Tensor apply(const Linear& layer, const TorchFloats& floats, const ParameterTable& table,
@@ -81,7 +82,7 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
 
   at::Tensor run(const ParameterBlock& values, const TorchInput& x, const std::optional<Rng>& dropout,
                  index_t first_example, TorchHeadTape& tape) const {
-    const TorchFloats& floats = placed(values);
+    const TorchFloats& floats = floats_of(values);
     this->assign_keys(x.rows(), dropout, first_example, tape.row_keys);
     return detail::guarded("TorchMlpHead::forward", [&] {
       const c10::NoGradGuard no_graph;
@@ -97,7 +98,7 @@ class TorchMlpHead : public BasicMlpHead<Arch> {
   /// Adds the gradients of the parameters, unless there are none; returns the one at the input.
   at::Tensor pull(const ParameterBlock& values, const TorchHeadTape& tape, const TorchInput& d_out,
                   Gradients* gradients) const {
-    const TorchFloats& floats = placed(values);
+    const TorchFloats& floats = floats_of(values);
     const ParameterTable& table = values.table();
     return detail::guarded("TorchMlpHead::backward", [&] {
       const c10::NoGradGuard no_graph;

@@ -13,7 +13,7 @@ namespace knnbert::inline v0_1 {
 
 struct Checkpoint {
   index_t step;
-  std::filesystem::path place;
+  std::filesystem::path folder;
 
   /// Of the run that wrote it.  Errors: IoError, FormatError.
   RunIdentity run() const;

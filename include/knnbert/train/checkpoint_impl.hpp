@@ -36,7 +36,7 @@ KNNBERT_INLINE std::string detail::hash_of_file(const std::filesystem::path& pat
 }
 
 KNNBERT_INLINE RunIdentity Checkpoint::run() const {
-  const auto path = place / "manifest.json";
+  const auto path = folder / "manifest.json";
   const Json manifest = read_json(path);
   return RunIdentity::parse(require<Json>(manifest, "run", path.string()).dump(), path.string());
 }
@@ -55,7 +55,7 @@ KNNBERT_INLINE std::vector<Checkpoint> checkpoints_in(const std::filesystem::pat
     if (number >= 0 && detail::is_there(entry.path() / "manifest.json")) found.push_back({number, entry.path()});
   }
   std::sort(found.begin(), found.end(), [](const Checkpoint& a, const Checkpoint& b) {
-    return std::tie(a.step, a.place) < std::tie(b.step, b.place);
+    return std::tie(a.step, a.folder) < std::tie(b.step, b.folder);
   });
   return found;
 }
@@ -70,7 +70,7 @@ KNNBERT_INLINE std::optional<Checkpoint> newest_checkpoint(const std::filesystem
   if (const auto own = checkpoints_in(folder, run); !own.empty()) return own.back();
   const auto all = checkpoints_in(folder);
   if (all.empty()) return std::nullopt;
-  throw OtherRunError(all.back().place.string(), run.differences(all.back().run()));
+  throw OtherRunError(all.back().folder.string(), run.differences(all.back().run()));
 }
 
 KNNBERT_INLINE std::string detail::checkpoint_name(const DirectoryLock& lock, index_t step, const RunIdentity& run) {
@@ -97,8 +97,8 @@ KNNBERT_INLINE void detail::write_checkpoint(const DirectoryLock& lock, const st
 
 KNNBERT_INLINE StateReader detail::open_checkpoint(const Checkpoint& checkpoint, const RunIdentity& run) {
   if (auto differences = run.differences(checkpoint.run()); !differences.empty())
-    throw OtherRunError(checkpoint.place.string(), std::move(differences));
-  const auto path = checkpoint.place / "manifest.json", state = checkpoint.place / "state.safetensors";
+    throw OtherRunError(checkpoint.folder.string(), std::move(differences));
+  const auto path = checkpoint.folder / "manifest.json", state = checkpoint.folder / "state.safetensors";
   if (require<std::string>(read_json(path), "state", path.string()) != hash_of_file(state))
     raise<FormatError>("{}: state.safetensors does not match its manifest", path.string());
   return StateReader(state);
@@ -110,7 +110,7 @@ KNNBERT_INLINE void remove_old_checkpoints(const DirectoryLock& lock, const RunI
   const auto end = std::upper_bound(found.begin(), found.end(), newest,
                                     [](index_t step, const Checkpoint& c) { return step < c.step; });
   for (auto item = found.begin(); item != found.end(); ++item)
-    if (item < end - std::min(kept, end - found.begin()) || item >= end) remove_folder(lock, item->place.filename());
+    if (item < end - std::min(kept, end - found.begin()) || item >= end) remove_folder(lock, item->folder.filename());
 }
 
 }  // namespace knnbert::inline v0_1

@@ -32,17 +32,17 @@ class DevData {
   const Batch& tokens() const { return tokens_; }
   std::span<const label_t> labels() const { return data_.labels(); }
 
-  /// Each process answers its share of the texts.
+  /// Each process answers its range of the texts.
   Scores scores(const Classifier<Stack>& model, const Team& team) const {
-    const Range share = team.share(size());
-    const Batch own = tokens_.slice(share.begin, share.end - share.begin);
+    const Range range = team.own_range(size());
+    const Batch own = tokens_.slice(range.begin, range.end - range.begin);
     if (!options_.rebuild_store) return {.head = score(model.head_distributions(own), team)};
     const Distributions found = model.distributions(own);
     return {score(found.head, team), score(found.knn, team), score(found.combined, team)};
   }
 
  private:
-  /// Of all dev data, from the answers to this process' share.
+  /// Of all dev data, from the answers to this process' range.
   double score(const Matrix& own, const Team& team) const {
     if (task_ == Task::single_label) {
       const auto labels = argmax_rows(own);

@@ -57,8 +57,8 @@ struct OwnParameters {
     each([&](auto& term) {
       if constexpr (requires { term.initialize(values, rng); }) term.initialize(values, rng);
     });
-    if constexpr (requires { network.encoder().place(values); })
-      network.encoder().place(values), network.encoder().place(gradients.block());
+    if constexpr (requires { network.encoder().to_device(values); })
+      network.encoder().to_device(values), network.encoder().to_device(gradients.block());
   }
 
   bool any() const { return values.size() > 0; }

@@ -26,7 +26,7 @@ struct OtherRunError : FormatError {
 
   static std::string text_of(const std::vector<SettingDifference>& differences);
 
-  std::string place;
+  std::string run;  ///< where it is described
   std::vector<SettingDifference> differences;
 };
 

@@ -13,7 +13,7 @@ inline constexpr const char* no_setting = "nothing";  // the value of a name tha
 }  // namespace detail
 
 KNNBERT_INLINE OtherRunError::OtherRunError(const std::string& where, std::vector<SettingDifference> different)
-    : FormatError(where + text_of(different)), place(where), differences(std::move(different)) {}
+    : FormatError(where + text_of(different)), run(where), differences(std::move(different)) {}
 
 KNNBERT_INLINE std::string OtherRunError::text_of(const std::vector<SettingDifference>& differences) {
   std::string text = ": of another run: ";

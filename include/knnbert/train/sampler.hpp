@@ -10,7 +10,7 @@
 namespace knnbert::inline v0_1 {
 
 /// Arranges examples so that their halves, the halves of these and so on hold nearly as many tokens each: threads and
-/// processes that share a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).
+/// processes that divide a step get done together (of a batch of 32 short texts in random order, halves differ by 5 %).
 inline void spread_tokens(std::span<index_t> examples, const Batch& tokens) {
   const std::size_t half = examples.size() / 2;
   if (half == 0) return;

@@ -46,11 +46,11 @@ class Stepper {
 
   Stepper(const Stepper&) = delete;
 
-  /// From now on processes train together: each computes its share of the examples of every step, gradients and losses
+  /// From now on processes train together: each computes its range of the examples of every step, gradients and losses
   /// are summed. All must make the same calls with the same numbers.
   void join(Team team) {
     team_ = team;
-    place(gradients_.block());  // also where a step has no example for this process: all sum at one place
+    to_device(gradients_.block());  // also where a step has no example for this process: all sum on it
     if (team.size() > 1) reducer_.emplace(gradients_, team);
     else reducer_.reset();
     terms_.each([&](auto& term) {
@@ -71,7 +71,7 @@ class Stepper {
       own_.clear();
     });
     if (reducer_) reducer_->start();
-    const auto [begin_own, end_own] = team_.share(std::ssize(examples));
+    const auto [begin_own, end_own] = team_.own_range(std::ssize(examples));
     const index_t part = options_.part_size ? options_.part_size : end_own - begin_own;
     for (index_t first = begin_own; first < end_own; first += part) {
       const index_t count = std::min(part, end_own - first);
@@ -114,8 +114,8 @@ class Stepper {
   void archive(Archive& ar);
 
  private:
-  void place(const ParameterBlock& block) const {
-    if constexpr (requires { network_.encoder().place(block); }) network_.encoder().place(block);
+  void to_device(const ParameterBlock& block) const {
+    if constexpr (requires { network_.encoder().to_device(block); }) network_.encoder().to_device(block);
   }
 
   /// Where parameters may have left their pretrained values: weight decay reaches rows that never had a gradient.

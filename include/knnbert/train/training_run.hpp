@@ -28,7 +28,7 @@ class TrainingRun {
         dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    std::apply([&](const auto&... term) { (detail::if_present(term, [&](const auto& t) { require_fit(t); }), ...); },
+    std::apply([&](const auto&... term) { (detail::if_present(term, [&](const auto& t) { require_task(t); }), ...); },
                stepper_.terms());
     report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_.tokens(), dev_.labels());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
@@ -61,7 +61,7 @@ class TrainingRun {
   };
 
   /// A cross entropy would take the names of sets for as many classes.
-  void require_fit(const auto& term) const {
+  void require_task(const auto& term) const {
     if (std::string_view(term.name) == "cross_entropy" && model_.task().task != Task::single_label)
       raise<OptionError>(
           "Trainer: CrossEntropy given, BinaryCrossEntropy expected for sets of classes, SquaredError for numbers");
