@@ -1,4 +1,5 @@
 // Part of knnbert::dispatch, see cmake/compiled.cmake.
+#include "knnbert/core/format_impl.hpp"
 #include "knnbert/distributed/parts_impl.hpp"
 #include "knnbert/io/safetensors_directory_impl.hpp"
 #include "knnbert/io/safetensors_header_impl.hpp"

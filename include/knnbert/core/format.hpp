@@ -1,26 +1,44 @@
 #pragma once
-#include <charconv>
 #include <concepts>
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 namespace knnbert::inline v0_1 {
 
 namespace detail {
 
-inline void append(std::string& out, std::string_view text) { out += text; }
-inline void append(std::string& out, const char* text) { out += text; }
-inline void append(std::string& out, bool value) { out += value ? "true" : "false"; }
-inline void append(std::string& out, char value) { out += value; }
+/// A text or a number, so that one function puts together all messages. The text must outlive it.
+class FormatArgument {
+ public:
+  FormatArgument(std::string_view text) : kind_(Kind::text), text_(text) {}
+  FormatArgument(const char* text) : FormatArgument(std::string_view(text)) {}
+  FormatArgument(bool value) : FormatArgument(value ? "true" : "false") {}
+  FormatArgument(char value) : kind_(Kind::character), character_(value) {}
+  FormatArgument(float value) : kind_(Kind::single), single_(value) {}
+  FormatArgument(double value) : kind_(Kind::real), real_(value) {}
+  template <std::signed_integral Number>
+  FormatArgument(Number value) : kind_(Kind::integer), integer_(value) {}
+  template <std::unsigned_integral Number>
+  FormatArgument(Number value) : kind_(Kind::natural), natural_(value) {}
 
-template <class Number>
-  requires std::integral<Number> || std::floating_point<Number>
-void append(std::string& out, Number value) {
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value);
-  out.append(digits, end.ptr);
-}
+  void append_to(std::string& out) const;
+
+ private:
+  enum class Kind { text, character, integer, natural, single, real };
+  Kind kind_;
+  union {
+    std::string_view text_;
+    char character_;
+    std::int64_t integer_;
+    std::uint64_t natural_;
+    float single_;
+    double real_;
+  };
+};
+
+std::string format_all(std::string_view pattern, std::initializer_list<FormatArgument> arguments);
 
 }  // namespace detail
 
@@ -28,17 +46,11 @@ void append(std::string& out, Number value) {
 /// (absent from libstdc++ 12) that knows no format specifications.
 template <class... Arguments>
 std::string format(std::string_view pattern, const Arguments&... arguments) {
-  std::string out;
-  [[maybe_unused]] const auto next = [&](const auto& argument) {
-    const auto brace = pattern.find("{}");
-    if (brace == std::string_view::npos) return;
-    out += pattern.substr(0, brace);
-    detail::append(out, argument);
-    pattern.remove_prefix(brace + 2);
-  };
-  (next(arguments), ...);
-  out += pattern;
-  return out;
+  return detail::format_all(pattern, {detail::FormatArgument(arguments)...});
 }
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/core/format_impl.hpp"
+#endif

@@ -1,4 +1,6 @@
 #pragma once
+#include <charconv>
+
 #include "knnbert/io/atomic_file.hpp"
 #include "knnbert/io/json_builder.hpp"
 #include "knnbert/io/json_value.hpp"
