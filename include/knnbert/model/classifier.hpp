@@ -50,6 +50,8 @@ class Classifier {
   /// those of sentence-transformers' files in the directory.  Errors: IoError, FormatError, OptionError.
   Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
              const ClassifierOptions& options = {});
+  Classifier(Classifier&&) = default;
+  ~Classifier();
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
   static Classifier load(const std::filesystem::path& directory, index_t threads = 1);

@@ -5,6 +5,9 @@
 namespace knnbert::inline v0_1 {
 
 template <class Stack>
+Classifier<Stack>::~Classifier() = default;
+
+template <class Stack>
 Classifier<Stack>::Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
                               const ClassifierOptions& options)
     : Classifier(tokenizer_type::load(encoder), checkpoint_type(encoder), read_sentence_settings(encoder), classes,

@@ -18,6 +18,9 @@ class Trainer {
 
   /// Errors: OptionError.
   Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms);
+  Trainer(const Trainer&) = default;
+  Trainer(Trainer&&) = default;
+  ~Trainer();
 
   /// Trains on data and, with dev data, keeps the parameters of the best epoch.
   /// Errors: FormatError for a class the model does not have; IoError, FormatError for checkpoints; OtherRunError when
@@ -60,6 +63,9 @@ Trainer<Stack, Terms...>::Trainer(Classifier<Stack>& model, const TrainerOptions
     : model_(model), options_(options), terms_(bound_term<Terms, Network<Stack>>(std::move(terms))...) {
   options_.validate();
 }
+
+template <class Stack, class... Terms>
+Trainer<Stack, Terms...>::~Trainer() = default;
 
 template <class Stack, class... Terms>
 FitReport Trainer<Stack, Terms...>::fit(const Dataset& train) {
