@@ -2,6 +2,7 @@
 #include "knnbert/text/added_tokens_impl.hpp"
 #include "knnbert/text/added_vocabulary_impl.hpp"
 #include "knnbert/text/any_tokenizer_impl.hpp"
+#include "knnbert/text/batch_impl.hpp"
 #include "knnbert/text/byte_pair_encoder_impl.hpp"
 #include "knnbert/text/byte_pair_encoding_impl.hpp"
 #include "knnbert/text/byte_pair_merges_impl.hpp"

@@ -18,16 +18,7 @@ namespace knnbert::inline v0_1 {
 class Workers {
  public:
   /// threads >= 1 counts the calling thread. Errors: OptionError; std::system_error if the system gives fewer.
-  explicit Workers(index_t threads = 1) {
-    if (threads < 1) raise<OptionError>("Workers::Workers: {} threads given, at least 1 expected", threads);
-    spins_ = threads <= static_cast<index_t>(std::thread::hardware_concurrency());
-    try {
-      for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
-    } catch (...) {
-      stop();
-      throw;
-    }
-  }
+  explicit Workers(index_t threads = 1);
   ~Workers() { stop(); }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -59,41 +50,11 @@ class Workers {
     void (*call)(void*, index_t, index_t) = nullptr;
   };
 
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
+  void stop();
 
-  void run(Loop loop) const {
-    {
-      const std::lock_guard lock(mutex_);
-      current_ = loop;
-      next_ = 0;
-      running_ = std::ssize(threads_);
-      failure_ = nullptr;
-      ++generation_;
-    }
-    wake_.notify_all();
-    drain(loop, 0);
-    spin([&] { return running_.load(std::memory_order_acquire) == 0; });
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return running_ == 0; });
-    if (failure_) std::rethrow_exception(failure_);
-  }
+  void run(Loop loop) const;
 
-  void drain(const Loop& loop, index_t worker) const {
-    try {
-      for (index_t i; (i = next_.fetch_add(1)) < loop.count;) loop.call(loop.body, i, worker);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      next_ = loop.count;
-    }
-  }
+  void drain(const Loop& loop, index_t worker) const;
 
   /// Waits actively for a while: loops follow each other closely, and a sleeping thread takes longer to wake than a
   /// short loop to run. Where threads outnumber the cores it would keep a core from those who have work.
@@ -108,24 +69,7 @@ class Workers {
 #endif
   }
 
-  void serve(index_t id) const {
-    index_t seen = 0;
-    for (std::unique_lock lock(mutex_);;) {
-      lock.unlock();
-      spin([&] {
-        return stopping_.load(std::memory_order_acquire) || generation_.load(std::memory_order_acquire) != seen;
-      });
-      lock.lock();
-      wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-      if (stopping_) return;
-      seen = generation_;
-      const Loop loop = current_;
-      lock.unlock();
-      drain(loop, id);
-      lock.lock();
-      if (--running_ == 0) done_.notify_one();
-    }
-  }
+  void serve(index_t id) const;
 
   mutable std::atomic<bool> busy_{false};  // not a mutex: a loop inside a loop would try to lock what its thread holds
   mutable std::mutex mutex_;
@@ -140,3 +84,7 @@ class Workers {
 };
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/core/parallel_impl.hpp"
+#endif

@@ -1,5 +1,5 @@
 #pragma once
-#include <deque>
+#include <memory>
 #include <span>
 
 #include "knnbert/io/safetensors.hpp"
@@ -20,68 +20,42 @@ class StateWriter {
  public:
   using writes_only = void;
 
+  StateWriter();
+
   void operator()(const std::string& name, std::int64_t& value) { add(name, std::vector<std::int64_t>{value}); }
   void operator()(const std::string& name, std::vector<std::int64_t>& values) { add(name, values); }
-  void operator()(const std::string& name, std::vector<float>& values) {
-    floats_->push_back(values);
-    file_->add(prefix_ + name, {std::ssize(values)}, std::span<const float>(floats_->back()));
-  }
+  void operator()(const std::string& name, std::vector<float>& values);
   /// The values must live until write().
   void operator()(const std::string& name, std::span<const float> values) {
     file_->add(prefix_ + name, {std::ssize(values)}, values);
   }
 
   /// The same archive with every name behind "name.".
-  StateWriter scope(std::string_view name) const {
-    StateWriter inner(*this);
-    inner.prefix_ += std::string(name) + ".";
-    return inner;
-  }
+  StateWriter scope(std::string_view name) const;
 
-  void write(const std::filesystem::path& path) const { file_->write(path); }
+  void write(const std::filesystem::path& path) const;
 
  private:
-  void add(const std::string& name, std::vector<std::int64_t> values) {
-    integers_->push_back(std::move(values));
-    const auto& kept = integers_->back();
-    file_->add(prefix_ + name, {std::ssize(kept)}, std::span<const std::int64_t>(kept));
-  }
+  void add(const std::string& name, std::vector<std::int64_t> values);
 
-  std::shared_ptr<SafeTensorsWriter> file_ = std::make_shared<SafeTensorsWriter>();
-  std::shared_ptr<std::deque<std::vector<float>>> floats_ = std::make_shared<std::deque<std::vector<float>>>();
-  std::shared_ptr<std::deque<std::vector<std::int64_t>>> integers_ =
-      std::make_shared<std::deque<std::vector<std::int64_t>>>();
+  struct Kept;  // values that the file refers to
+
+  std::shared_ptr<SafeTensorsWriter> file_;
+  std::shared_ptr<Kept> kept_;
   std::string prefix_;
 };
 
 /// Errors: IoError, FormatError for a value that is missing or of another size than the state it goes to.
 class StateReader {
  public:
-  explicit StateReader(const std::filesystem::path& path) : file_(std::make_shared<const SafeTensors>(path)) {}
+  explicit StateReader(const std::filesystem::path& path);
 
-  void operator()(const std::string& name, std::int64_t& value) {
-    const auto values = file_->at(prefix_ + name).as_int64s();
-    if (values.size() != 1) raise<FormatError>("{}: {} numbers given, 1 expected", prefix_ + name, values.size());
-    value = values.front();
-  }
-  void operator()(const std::string& name, std::vector<std::int64_t>& values) {
-    values = file_->at(prefix_ + name).as_int64s();
-  }
-  void operator()(const std::string& name, std::vector<float>& values) {
-    values = file_->at(prefix_ + name).as_floats();
-  }
-  void operator()(const std::string& name, std::span<float> values) {
-    const auto tensor = file_->at(prefix_ + name);
-    if (tensor.size() != std::ssize(values))
-      raise<FormatError>("{}: {} numbers given, {} expected", prefix_ + name, tensor.size(), values.size());
-    tensor.copy_to(values);
-  }
+  void operator()(const std::string& name, std::int64_t& value);
+  void operator()(const std::string& name, std::vector<std::int64_t>& values);
+  void operator()(const std::string& name, std::vector<float>& values);
+  void operator()(const std::string& name, std::span<float> values);
 
-  StateReader scope(std::string_view name) const {
-    StateReader inner(*this);
-    inner.prefix_ += std::string(name) + ".";
-    return inner;
-  }
+  StateReader scope(std::string_view name) const;
 
  private:
   std::shared_ptr<const SafeTensors> file_;
@@ -98,3 +72,7 @@ auto archived_floats(Block& block) {
 }
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/io/archive_impl.hpp"
+#endif

@@ -8,35 +8,16 @@
 namespace knnbert::inline v0_1 {
 
 /// Adds a parameter to a file in preparation. `values` must outlive it.
-inline void add_parameter(const ParameterBlock& values, index_t number, const std::string& name,
-                          SafeTensorsWriter& file) {
-  const Parameter& p = values.table()[number];
-  const auto fill = [&values, &p](index_t row, std::span<float> out) {
-    for (index_t c = 0; c < p.cols; ++c) out[static_cast<std::size_t>(c)] = values.data()[p.at(row, c)];
-  };
-  if (p.vector)
-    file.add(name, {p.cols}, std::span<const float>(values.data() + p.offset, static_cast<std::size_t>(p.cols)));
-  else file.add_rows(name, {p.rows, p.cols}, fill);
-}
+void add_parameter(const ParameterBlock& values, index_t number, const std::string& name, SafeTensorsWriter& file);
 
 /// Fills a parameter with the tensor of its name.  Errors: FormatError.
-inline void read_parameter(const SafeTensors& file, index_t number, ParameterBlock& values) {
-  const Parameter& p = values.table()[number];
-  const TensorView tensor = file.at(p.name);
-  tensor.require_shape(p.vector ? Shape{p.cols} : Shape{p.rows, p.cols});
-  const auto floats = tensor.as_floats();
-  if (!all_finite(floats)) raise<FormatError>("{}: NaN or infinity given, finite numbers expected", tensor.name);
-  values.write(number, ConstView(floats.data(), p.rows, p.cols));
-}
+void read_parameter(const SafeTensors& file, index_t number, ParameterBlock& values);
 
 /// Whether a file says of itself what a writer of safetensors would say: then it need not be written again.
-inline bool has_metadata(const std::filesystem::path& path, const std::map<std::string, std::string>& expected) {
-  try {
-    const SafeTensors file(path);
-    return std::includes(file.metadata().begin(), file.metadata().end(), expected.begin(), expected.end());
-  } catch (const Error&) {  // none there, or none that could be kept
-    return false;
-  }
-}
+bool has_metadata(const std::filesystem::path& path, const std::map<std::string, std::string>& expected);
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/io/parameter_files_impl.hpp"
+#endif

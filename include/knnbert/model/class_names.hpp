@@ -1,7 +1,6 @@
 #pragma once
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,30 +16,13 @@ class ClassNames {
   using List = std::shared_ptr<const std::vector<std::string>>;
 
   /// Errors: OptionError for no names or repeated ones.
-  explicit ClassNames(std::vector<std::string> names) {
-    if (names.empty()) raise<OptionError>("ClassNames: 0 classes given, at least 1 expected");
-    std::set<std::string_view> seen;
-    for (const auto& name : names)
-      if (!seen.insert(name).second) raise<OptionError>("ClassNames: class '{}' given twice", name);
-    list_ = std::make_shared<const std::vector<std::string>>(std::move(names));
-  }
+  explicit ClassNames(std::vector<std::string> names);
   ClassNames(ClassNames&& other) noexcept : list_(std::move(other.list_)) {}
 
-  List list() const {
-    const std::lock_guard lock(mutex_);
-    return list_;
-  }
+  List list() const;
 
   /// The label of a name, which is added if it is new.
-  label_t require(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < list_->size(); ++i)
-      if ((*list_)[i] == name) return static_cast<label_t>(i);
-    auto longer = *list_;
-    longer.push_back(name);
-    list_ = std::make_shared<const std::vector<std::string>>(std::move(longer));
-    return static_cast<label_t>(list_->size() - 1);
-  }
+  label_t require(const std::string& name);
 
  private:
   mutable std::mutex mutex_;
@@ -48,3 +30,7 @@ class ClassNames {
 };
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/model/class_names_impl.hpp"
+#endif

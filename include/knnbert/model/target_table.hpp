@@ -1,7 +1,6 @@
 #pragma once
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/model/class_names.hpp"
@@ -24,50 +23,16 @@ class TargetTable {
   /// outputs: classes that come first, in this order; those that they lack follow. A regression has one output.
   /// Errors: FormatError for a target of a regression that is no finite number.
   TargetTable(Task task, std::string_view separator, std::vector<std::string> outputs,
-              std::span<const std::string> targets)
-      : outputs_(std::move(outputs)) {
-    std::vector<std::vector<std::size_t>> members;
-    if (task == Task::regression) {
-      outputs_ = {"value"};
-    } else {
-      std::unordered_map<std::string, std::size_t> places;
-      for (std::size_t c = 0; c < outputs_.size(); ++c) places.emplace(outputs_[c], c);
-      for (const auto& target : targets) {
-        members.emplace_back();
-        for (const auto& name : names_in_set(target, separator)) {
-          const auto [place, fresh] = places.emplace(name, outputs_.size());
-          if (fresh) outputs_.push_back(name);
-          members.back().push_back(place->second);
-        }
-      }
-    }
-    rows_.resize(std::ssize(targets), std::ssize(outputs_));
-    rows_.fill(0);
-    for (index_t t = 0; t < rows_.rows(); ++t) {
-      const auto& target = targets[static_cast<std::size_t>(t)];
-      if (task == Task::regression) rows_(t, 0) = static_cast<float>(value_of(target));
-      else
-        for (const std::size_t c : members[static_cast<std::size_t>(t)]) rows_(t, static_cast<index_t>(c)) = 1;
-    }
-  }
+              std::span<const std::string> targets);
 
   const std::vector<std::string>& outputs() const { return outputs_; }  // [C]
   const Matrix& rows() const { return rows_; }                          // [T, C]
 
   /// out [C] = sum over targets of vote_t row_t.  Shapes: vote [T].
-  void map(std::span<const float> vote, std::span<float> out) const {
-    std::fill(out.begin(), out.end(), 0.0f);
-    for (index_t t = 0; t < rows_.rows(); ++t)
-      if (const float share = vote[static_cast<std::size_t>(t)]; share > 0)
-        for (std::size_t c = 0; c < out.size(); ++c) out[c] += share * rows_(t, static_cast<index_t>(c));
-  }
+  void map(std::span<const float> vote, std::span<float> out) const;
 
  private:
-  static double value_of(const std::string& target) {
-    const auto value = number_in(target);
-    if (!value) raise<FormatError>("regression: label '{}' given, a finite number expected", target);
-    return *value;
-  }
+  static double value_of(const std::string& target);
 
   std::vector<std::string> outputs_;
   Matrix rows_;
@@ -75,21 +40,8 @@ class TargetTable {
 
 /// What a model's outputs should be for labeled examples, [N, C].
 /// Errors: FormatError for a class that is not among the outputs; ShapeError for an example without label.
-inline Matrix gold_outputs(const Dataset& data, Task task, std::string_view separator,
-                           const std::vector<std::string>& outputs) {
-  const TargetTable table(task, separator, outputs, data.classes());
-  if (table.outputs().size() > outputs.size())
-    raise<FormatError>("{}: class '{}' is not among the {} of the model",
-                       data.size() ? data.location(0) : std::string("data"), table.outputs()[outputs.size()],
-                       outputs.size());
-  Matrix gold(data.size(), std::ssize(outputs));
-  for (index_t i = 0; i < data.size(); ++i) {
-    if (data.label(i) == no_label) raise<ShapeError>("{} has no label", data.location(i));
-    const auto row = table.rows().row(data.label(i));
-    std::copy(row.begin(), row.end(), gold.row(i).begin());
-  }
-  return gold;
-}
+Matrix gold_outputs(const Dataset& data, Task task, std::string_view separator,
+                    const std::vector<std::string>& outputs);
 
 /// The task of a classifier, with what it learned about its outputs.
 struct TaskSettings {
@@ -108,14 +60,7 @@ class CurrentTable {
   CurrentTable() = default;
   CurrentTable(CurrentTable&& other) noexcept : names_(std::move(other.names_)), table_(std::move(other.table_)) {}
 
-  std::shared_ptr<const TargetTable> of(const ClassNames::List& names, const TaskSettings& settings) const {
-    const std::lock_guard lock(mutex_);
-    if (names_ != names) {
-      table_ = std::make_shared<const TargetTable>(settings.task, settings.separator, settings.outputs, *names);
-      names_ = names;
-    }
-    return table_;
-  }
+  std::shared_ptr<const TargetTable> of(const ClassNames::List& names, const TaskSettings& settings) const;
 
  private:
   mutable std::mutex mutex_;
@@ -124,3 +69,7 @@ class CurrentTable {
 };
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/model/target_table_impl.hpp"
+#endif

@@ -22,45 +22,26 @@ struct Batch {
                                   static_cast<std::size_t>(length(text)));
   }
 
-  void clear() {
-    ids.clear();
-    segments.clear();
-    offsets.assign(1, 0);
-  }
+  void clear();
 
   /// Closes the text whose ids were appended since the last call; missing segments are filled with 0.
-  void close_text() {
-    segments.resize(ids.size(), 0);
-    offsets.push_back(std::ssize(ids));
-  }
+  void close_text();
 
   /// Appends text `index` of another batch.
-  void append(const Batch& other, index_t index) {
-    const auto first = other.offsets[as_size(index)], last = other.offsets[as_size(index + 1)];
-    ids.insert(ids.end(), other.ids.begin() + first, other.ids.begin() + last);
-    segments.insert(segments.end(), other.segments.begin() + first, other.segments.begin() + last);
-    offsets.push_back(std::ssize(ids));
-  }
+  void append(const Batch& other, index_t index);
 
   /// Texts [first, first + count).
-  Batch slice(index_t first, index_t count) const {
-    Batch part;
-    for (index_t text = first; text < first + count; ++text) part.append(*this, text);
-    return part;
-  }
+  Batch slice(index_t first, index_t count) const;
 
   /// The chosen texts, in the given order.
-  Batch select(std::span<const index_t> texts) const {
-    Batch chosen;
-    chosen.assign(*this, texts);
-    return chosen;
-  }
+  Batch select(std::span<const index_t> texts) const;
 
   /// Becomes the chosen texts of another batch.
-  void assign(const Batch& other, std::span<const index_t> texts) {
-    clear();
-    for (const index_t text : texts) append(other, text);
-  }
+  void assign(const Batch& other, std::span<const index_t> texts);
 };
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/text/batch_impl.hpp"
+#endif

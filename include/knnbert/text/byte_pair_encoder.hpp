@@ -35,7 +35,7 @@ class BytePairEncoder {
 
   const BytePairMerges& merges() const { return merges_; }
 
-  Lease lend() const { return pool_->lend(); }
+  Lease lend() const;
 
   /// Appends the pieces of UTF-8; once `limit` ids are there, what follows may be missing.
   void operator()(std::string_view text, Scratch& scratch, std::vector<token_t>& ids, std::size_t limit) const;

@@ -52,4 +52,6 @@ inline void BytePairEncoder::merge_bytes(std::string_view word, Scratch& scratch
   merges_.apply(ids, first, scratch.merges);
 }
 
+KNNBERT_INLINE BytePairEncoder::Lease BytePairEncoder::lend() const { return pool_->lend(); }
+
 }  // namespace knnbert::inline v0_1

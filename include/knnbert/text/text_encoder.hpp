@@ -32,7 +32,7 @@ class TextEncoder {
   /// All calls have to give the same pieces.
   TextEncoder(const Normalizer& normalizer, const GreedyPieces& pieces);
 
-  Lease lend() const { return pool_->lend(); }
+  Lease lend() const;
 
   /// Appends the pieces of a text; once `limit` ids are there, what follows may be missing.
   void operator()(std::string_view text, const GreedyPieces& pieces, Scratch& scratch, std::vector<token_t>& ids,

@@ -181,4 +181,6 @@ KNNBERT_INLINE void TextEncoder::operator()(std::string_view text, const GreedyP
   encode_blocks(rest.data(), rest_end, rest_end, call);
 }
 
+KNNBERT_INLINE TextEncoder::Lease TextEncoder::lend() const { return pool_->lend(); }
+
 }  // namespace knnbert::inline v0_1

@@ -45,7 +45,7 @@ class UnigramEncoder {
   UnigramEncoder(const Vocabulary& vocabulary, std::vector<double> scores, token_t unknown, bool byte_fallback);
 
   const std::vector<double>& scores() const { return scores_; }  // [V]
-  Lease lend() const { return pool_->lend(); }
+  Lease lend() const;
 
   /// Appends the pieces of a word of UTF-8.
   void operator()(const Vocabulary& vocabulary, std::string_view word, Scratch& scratch,
@@ -66,7 +66,7 @@ class UnigramEncoder {
   token_t unknown_;
   double unknown_score_;
   std::array<token_t, 256> bytes_;  // -1 for a byte without a piece
-  std::shared_ptr<LeasePool<Scratch>> pool_ = std::make_shared<LeasePool<Scratch>>();
+  std::shared_ptr<LeasePool<Scratch>> pool_;
 };
 
 }  // namespace knnbert::inline v0_1

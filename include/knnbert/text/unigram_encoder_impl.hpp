@@ -11,7 +11,7 @@ namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE UnigramEncoder::UnigramEncoder(const Vocabulary& vocabulary, std::vector<double> scores, token_t unknown,
                                               bool byte_fallback)
-    : trie_(vocabulary), scores_(std::move(scores)), unknown_(unknown) {
+    : trie_(vocabulary), scores_(std::move(scores)), unknown_(unknown), pool_(std::make_shared<LeasePool<Scratch>>()) {
   constexpr double penalty = 10;
   constexpr std::string_view digits = "0123456789ABCDEF";
   unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - penalty;
@@ -89,5 +89,7 @@ KNNBERT_INLINE void UnigramEncoder::operator()(const Vocabulary& vocabulary, std
   for (const auto& piece : scratch.pieces) ids.push_back(piece.id);
   if (is_short) scratch.cache.add(key, {ids.begin() + first, ids.end()});
 }
+
+KNNBERT_INLINE UnigramEncoder::Lease UnigramEncoder::lend() const { return pool_->lend(); }
 
 }  // namespace knnbert::inline v0_1

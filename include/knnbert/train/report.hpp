@@ -39,18 +39,9 @@ struct StepReport {
   bool known() const { return loss.known() && gradient_norm.known(); }
 
   /// As it was at first, but for memory.
-  void clear() {
-    auto kept = std::tuple(std::move(terms), std::move(measures), std::move(phases));
-    *this = {};
-    std::tie(terms, measures, phases) = std::move(kept);
-    terms.clear(), measures.clear(), phases.clear();
-  }
+  void clear();
 
-  PhaseTime& phase(std::string_view name, std::string_view term = {}) {
-    for (PhaseTime& p : phases)
-      if (p.phase == name && p.term == term) return p;
-    return phases.emplace_back(PhaseTime{name, term});
-  }
+  PhaseTime& phase(std::string_view name, std::string_view term = {});
   /// Runs f and adds its time to a phase.
   template <class F>
   void time(std::string_view name, std::string_view term, F&& f) {
@@ -116,23 +107,13 @@ inline std::int64_t bits_of(double value) { return std::bit_cast<std::int64_t>(v
 inline double number_of(std::int64_t bits) { return std::bit_cast<double>(bits); }
 
 /// An epoch as five numbers.
-inline void append(const EpochReport& e, std::vector<std::int64_t>& to) {
-  constexpr double absent = std::numeric_limits<double>::quiet_NaN();  // scores may be negative
-  const auto score = [&](auto member) {
-    return bits_of(e.dev ? std::optional<double>((*e.dev).*member).value_or(absent) : absent);
-  };
-  to.insert(to.end(), {bits_of(static_cast<double>(e.mean_loss)), score(&Scores::head), score(&Scores::knn),
-                       score(&Scores::combined), e.best});
-}
-inline EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch) {
-  const auto score = [&](std::size_t i) {
-    return std::isnan(number_of(from[i])) ? std::nullopt : std::optional<double>(number_of(from[i]));
-  };
-  EpochReport e{.epoch = epoch, .mean_loss = static_cast<float>(number_of(from[0])), .best = from[4] != 0};
-  if (const auto head = score(1)) e.dev = Scores{*head, score(2), score(3)};
-  return e;
-}
+void append(const EpochReport& e, std::vector<std::int64_t>& to);
+EpochReport epoch_from(std::span<const std::int64_t> from, index_t epoch);
 
 }  // namespace detail
 
 }  // namespace knnbert::inline v0_1
+
+#if !defined(KNNBERT_COMPILED)
+#include "knnbert/train/report_impl.hpp"
+#endif
