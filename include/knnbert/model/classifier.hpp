@@ -182,11 +182,7 @@ class Classifier {
   /// The labels of data here, where its classes are added if they are new.
   std::vector<label_t> own_labels(const Dataset& data);
   bool single_label() const { return task_.task == Task::single_label; }
-  std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const {
-    if (single_label()) return names;
-    const auto table = table_.of(names, task_);
-    return {table, &table->outputs()};
-  }
+  std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const;
   /// What the head says, from its logits; the spans may be the same.
   void answer(std::span<const float> logits, std::span<float> out) const;
   static std::span<const std::string> pairs_of(const Dataset& data) {

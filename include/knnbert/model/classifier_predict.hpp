@@ -6,6 +6,13 @@
 namespace knnbert::inline v0_1 {
 
 template <class Stack>
+std::shared_ptr<const std::vector<std::string>> Classifier<Stack>::outputs(const ClassNames::List& names) const {
+  if (single_label()) return names;
+  const auto table = table_.of(names, task_);
+  return {table, &table->outputs()};
+}
+
+template <class Stack>
 Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<const std::string> pairs) const {
   if (!pairs.empty() && pairs.size() != texts.size())
     raise<ShapeError>("Classifier::tokenize: {} texts but {} second texts", texts.size(), pairs.size());
