@@ -88,9 +88,11 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
                           .head = p.head,
                           .combined = p.combined,
                           .neighbors = {}};
+    double votes = 0;
+    for (const Evidence& n : p.neighbors) votes += model.voting().weight(n.similarity);
     for (const Evidence& n : p.neighbors)
       example.neighbors.push_back(
-          {both_texts(n.text, n.pair), n.label, n.similarity, 1.0 / static_cast<double>(p.neighbors.size())});
+          {both_texts(n.text, n.pair), n.label, n.similarity, model.voting().weight(n.similarity) / votes});
     report.examples.push_back(std::move(example));
   }
 }
