@@ -1,6 +1,8 @@
 // A datastore of one's own: it keeps the newest examples of each class only, as many as three.
+#include <algorithm>
 #include <cstdio>
 #include <knnbert/knnbert.hpp>
+#include <map>
 
 template <class Metric>
 struct NewestThree : knnbert::FlatDatastore<Metric> {

@@ -1,4 +1,5 @@
 // Queues of the contrast: one that has room for every class, and one of one's own, which refuses keys of a class.
+#include <algorithm>
 #include <cstdio>
 #include <knnbert/knnbert.hpp>
 #include <knnbert/queue/class_balanced.hpp>

@@ -1,4 +1,5 @@
 // A voting rule of one's own: the closest neighbor has as much weight as all others together.
+#include <algorithm>
 #include <cstdio>
 #include <knnbert/knnbert.hpp>
 

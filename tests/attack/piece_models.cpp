@@ -1,5 +1,8 @@
 // Characters as the pieces of a WordPiece model, and random pieces in place of guesses.
 #include "knnbert/attack/masked_characters.hpp"
+
+#include <set>
+
 #include "knnbert/attack/random_pieces.hpp"
 #include "knnbert/attack/recipes.hpp"
 #include "pretrain/tiny_masked.hpp"

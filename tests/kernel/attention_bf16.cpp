@@ -1,5 +1,7 @@
 #include "knnbert/kernel/attention_bf16.hpp"
 
+#include <bit>
+
 #include "kernel/values.hpp"
 
 using namespace knnbert_test;

@@ -1,5 +1,6 @@
 #include "knnbert/kernel/elementary.hpp"
 
+#include <limits>
 #include <numbers>
 
 #include "kernel/values.hpp"

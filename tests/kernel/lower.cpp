@@ -1,5 +1,7 @@
 #include "knnbert/kernel/lower.hpp"
 
+#include <limits>
+
 #include "kernel/values.hpp"
 #include "knnbert/kernel/lower_panels.hpp"
 #include "knnbert/kernel/product.hpp"

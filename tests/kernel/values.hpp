@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "catch.hpp"
 #include "knnbert/core/matrix.hpp"

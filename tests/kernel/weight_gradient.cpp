@@ -1,4 +1,7 @@
 #include "kernel/values.hpp"
+
+#include <limits>
+
 #include "knnbert/kernel/product.hpp"
 
 using namespace knnbert_test;

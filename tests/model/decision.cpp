@@ -1,6 +1,8 @@
 // What a classifier makes of its distributions: temperature, scores of what is out of scope, and rejection.
 #include "model/tiny_model.hpp"
 
+#include <tuple>
+
 using namespace knnbert_test;
 
 namespace {

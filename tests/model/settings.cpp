@@ -1,6 +1,8 @@
 // Settings that come from files: of the encoder's directory as defaults, of a model directory as what it must be.
 #include "model/tiny_model.hpp"
 
+#include <tuple>
+
 using namespace knnbert_test;
 
 namespace {

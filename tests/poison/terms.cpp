@@ -1,5 +1,8 @@
 // The terms that poison weights.
 #include "knnbert/poison/embedding_surgery.hpp"
+
+#include <set>
+
 #include "knnbert/poison/layerwise.hpp"
 #include "knnbert/poison/restricted_product.hpp"
 #include "knnbert/testing/term_laws.hpp"

@@ -1,5 +1,8 @@
 // What certificates promise, against every possible edit of small datastores.
 #include "knnbert/voting/certificate.hpp"
+
+#include <bit>
+
 #include "catch.hpp"
 #include "knnbert/core/rng.hpp"
 #include "knnbert/voting/convex_fusion.hpp"

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "knnbert/io/safetensors.hpp"
 
 namespace knnbert::inline v0_1 {

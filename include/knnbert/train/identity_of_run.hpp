@@ -1,4 +1,6 @@
 #pragma once
+#include <tuple>
+
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/model_file.hpp"
 #include "knnbert/term/context.hpp"
