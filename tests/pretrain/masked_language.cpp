@@ -184,7 +184,7 @@ TEST_CASE("a pretraining that is stopped and resumed gives the same bits, whatev
     CHECK(rest.steps == 7);
     CHECK(rest.tokens == whole.tokens);
     CHECK(values == expected);
-    std::filesystem::remove_all(checkpoints_in(place.path()).front().place);
+    std::filesystem::remove_all(checkpoints_in(place.path()).front().folder);
   }
   options.checkpoint_every = 2;
   CHECK(run(-1).second == expected);
