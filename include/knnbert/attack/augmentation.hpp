@@ -35,8 +35,8 @@ struct AugmentationOptions {
   std::uint64_t seed = 0;
 };
 
-/// The text with each word, between white space, replaced with probability `rate` by one of what substitutes(word) gives,
-/// a list of others; as it is where none is. The same for the same generator.
+/// The text with each word, between white space, replaced with probability `rate` by one of what substitutes(word)
+/// gives, a list of others; as it is where none is. The same for the same generator.
 template <class Substitutes>
 std::string with_substitutes(const std::string& text, Substitutes&& substitutes, double rate, const Rng& rng) {
   auto words = attack_words(text, {.lower_case = false});
@@ -51,10 +51,10 @@ std::string with_substitutes(const std::string& text, Substitutes&& substitutes,
   return changed ? join_words(words) : text;
 }
 
-/// The examples, each followed by copies with the same label in which words, between white space, are replaced at random
-/// by what substitutes(word) gives, a list of others: random data augmentation by synonyms, so that a model learns not
-/// to rest on single words. Both texts of a pair change. Copies of a text without such words are like it.
-/// Errors: OptionError.  Cost: O(words) calls of substitutes, one for each different word.
+/// The examples, each followed by copies with the same label in which words are replaced at random by what
+/// substitutes(word) gives: a model that is trained on them rests less on single words. Both texts of a pair change.
+/// Copies of a text without such words are like it.
+/// Errors: OptionError.  Cost: a call of substitutes for each different word.
 template <class Substitutes>
 Dataset augmented(const Dataset& data, const Substitutes& substitutes, const AugmentationOptions& options = {}) {
   if (options.copies < 0) raise<OptionError>("augmented: {} copies given, at least 0 expected", options.copies);

@@ -12,8 +12,8 @@ struct SmoothingOptions {
 };
 
 /// A victim that answers for a text by the mean of another's answers for copies of it, in which words are replaced at
-/// random: single words, which an attack replaces, then decide less (randomized smoothing over synonyms; Ye, Gong, Liu
-/// 2020; Wang, Yang, He 2021). The copies are functions of seed and text. As safe to call concurrently as its parts are.
+/// random: single words, which an attack replaces, then decide less (randomized smoothing over synonyms, as in SAFER by
+/// Ye, Gong and Liu, 2020). The copies are functions of seed and text. As safe to call concurrently as its parts are.
 template <TextVictim V, class Substitutes>
 struct SmoothedVictim {
   const V* victim;  ///< must outlive it
