@@ -36,7 +36,7 @@ constexpr Verb verbs[] = {
     {"scan", cli::add_scan},           {"attack", cli::add_attack}, {"pretrain", cli::add_pretrain}};
 
 /// Declares the verb that is asked for and its options; those of all others would be most of what a short run does
-/// before it reads a file. All verbs where none is asked for, or where a configuration file may have sections of others.
+/// before it reads a file. All verbs where none is asked for, or where a configuration file may have sections for more.
 void add_verbs(CLI::App& app, const std::vector<std::string>& arguments) {
   const bool configured = std::any_of(arguments.begin(), arguments.end(),
                                       [](const std::string& word) { return word.starts_with("--config"); });

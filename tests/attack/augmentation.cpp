@@ -1,8 +1,10 @@
 #include "knnbert/attack/augmentation.hpp"
 
+#include <map>
 #include <set>
 
 #include "catch.hpp"
+#include "knnbert/attack/smoothed_victim.hpp"
 
 using namespace knnbert;
 
@@ -85,4 +87,38 @@ TEST_CASE("augmentation: words of both tables, each once", "[attack]") {
   CHECK(TableSubstitutes{}("film").empty());
   CHECK_THROWS_AS(augmented(two_texts(), TableSubstitutes{}, {.copies = -1}), OptionError);
   CHECK_THROWS_AS(augmented(two_texts(), TableSubstitutes{}, {.most_words = 1.5f}), OptionError);
+}
+
+TEST_CASE("smoothed victim: the mean over copies, a function of the text alone", "[attack]") {
+  const SynonymTable table = film_table();
+  std::map<std::string, int> asked;
+  // the first class is certain of texts with "film" and knows nothing of others
+  const auto counting = [&](std::span<const std::string> texts) {
+    Matrix rows(std::ssize(texts), 2);
+    for (index_t i = 0; i < rows.rows(); ++i) {
+      const auto& text = texts[as_size(i)];
+      ++asked[text];
+      rows(i, 0) = text.find("film") != std::string::npos ? 1.0f : 0.5f;
+      rows(i, 1) = 1 - rows(i, 0);
+    }
+    return rows;
+  };
+  const std::vector<std::string> texts{"old film", "xyz"}, reversed{"xyz", "old film"};
+  const SmoothedVictim<decltype(counting), TableSubstitutes> smoothed{
+      .victim = &counting, .substitutes = {.synonyms = &table}, .options = {.copies = 4000, .words = 0.25}};
+  const Matrix rows = smoothed(texts), others = smoothed(reversed);
+  CHECK(std::abs(rows(0, 0) - (0.75f + 0.25f * 0.5f)) < 0.02f);  // its deviation is 0.0034
+  CHECK(std::abs(rows(0, 0) + rows(0, 1) - 1) < 1e-3f);
+  CHECK(rows(1, 0) == 0.5f);
+  for (index_t c = 0; c < 2; ++c) {
+    CHECK(rows(0, c) == others(1, c));
+    CHECK(rows(1, c) == others(0, c));
+  }
+  CHECK(asked.at("xyz") == 8000);
+  CHECK(asked.at("old film") + asked.at("aged film") + asked.at("old movie") + asked.at("aged movie") +
+            asked.at("old picture") + asked.at("aged picture") ==
+        8000);
+  const SmoothedVictim<decltype(counting), TableSubstitutes> none{
+      .victim = &counting, .substitutes = {}, .options = {.copies = 0}};
+  CHECK_THROWS_AS(none(texts), OptionError);
 }
