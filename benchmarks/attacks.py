@@ -2,7 +2,6 @@
 
 import json
 import resource
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +10,7 @@ from defaults import Program, parser_of, run_or_print
 from poisoning import read
 
 RECIPES = ("textfooler", "pwws", "bert-attack")
-PREDICTORS = ("combined", "head", "knn")
+MARKS = {"successful": "t", "failed": "w", "skipped": "s", "error": "e"}  # of a text: turned, withstood, ...
 CONSTRAINED = {"pwws": ("--wordnet",), "textfooler": ("--wordnet", "--synonyms", "--stop-words", "--similarity-encoder"),
                "bert-attack": ("--language-model", "--stop-words", "--antonyms")}
 
@@ -24,36 +23,58 @@ def resources(options):
 
 
 def attack(program, options, model, test, recipe, predictor):
+    """predictor: who judges, and behind a colon, if it is another one, who leads the search."""
     files = resources(options)
     given = [part for name in CONSTRAINED[recipe] for part in (name, files[name])]
+    judge, _, guide = predictor.partition(":")
+    given += ["--guide", guide] if guide else []
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = program.run("attack", "--model", model, "--data", test, "--header", "absent", "--recipe", recipe, "--predictor", predictor, "--json",
-                       *given)
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        lines = Path(folder) / "results.jsonl"
+        said = program.run("attack", "--model", model, "--data", test, "--header", "absent", "--recipe", recipe, "--predictor", judge, "--json",
+                           "--output", lines, *given)
+        outcomes = "".join(MARKS[json.loads(line)["status"]] for line in lines.read_text(encoding="utf-8").splitlines()[1:])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     summary = json.loads(said)
-    del summary["recipe"], summary["predictor"]
-    return {"seconds": round(after.ru_utime - before.ru_utime, 1), "summary": summary}
+    del summary["recipe"], summary["predictor"], summary["guide"]
+    return {"seconds": round(after.ru_utime - before.ru_utime, 1), "summary": summary, "outcomes": outcomes}
 
 
 def run(options, results):
     for name in options.sets:
         split = read(name, options.data)
         for seed in options.draws:
-            for victim in options.victims:
+            for victim, _, given in (v.partition("@") for v in options.victims):
                 cell = {"set": name, "seed": seed, "texts": options.texts, "attacked": options.attacked, "victim": victim}
                 missing = [(r, p) for p in options.predictors for r in options.recipes if not results.find({**cell, "predictor": p}, r)]
                 if not missing:
                     continue
                 with tempfile.TemporaryDirectory(dir=options.work) as folder:
                     program = Program(options, Path(folder))
-                    train, model = program.write("train.tsv", split.train[:options.texts]), Path(folder) / "model"
-                    test = program.write("test.tsv", split.test[:options.attacked])
-                    program.run("train", "--encoder", options.encoder, "--train", train, "--header", "absent", "--output", model, "--seed", seed,
-                                *victim.split())
+                    train, model = program.write("train.tsv", split.train[:options.texts]), Path(given or Path(folder) / "model")
+                    names = dict(zip(split.classes, json.loads((model / "knnbert.json").read_text())["classes"] if given else split.classes))
+                    test = program.write("test.tsv", [(text, names[label]) for text, label in split.test[:options.attacked]])
+                    if not given:
+                        program.run("train", "--encoder", options.encoder, "--train", train, "--header", "absent", "--output", model, "--seed", seed,
+                                    *victim.split())
                     for recipe, predictor in missing:
                         row = results.add({**cell, "predictor": predictor}, recipe, attack(program, options, model, test, recipe, predictor))
                         print(name, victim, predictor, recipe, row["summary"]["accuracy_under_attack"], row["seconds"], file=sys.stderr, flush=True)
-                    shutil.rmtree(model)
+
+
+def interval(count, n):
+    """Wilson's, 95 %."""
+    z, p = 1.959964, count / n
+    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def worst_of(rows):
+    """A text withstands only what withstands all searches for the same judge."""
+    each = list(zip(*(row["outcomes"] for row in rows), strict=True))
+    left = sum(set(marks) == {"w"} for marks in each)
+    low, high = interval(left, len(each))
+    return f"{100 * left / len(each):.1f} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def cell_of(row):
@@ -68,11 +89,18 @@ def table(results):
     print("| data, texts, attacked | victim | answers of | clean | TextFooler: accuracy under attack (95 %), words replaced, queries | PWWS | BERT-Attack |")
     print("|---|---|---|---|---|---|---|")
     keys = sorted({(r["set"], r["texts"], r["attacked"], r["victim"], r["seed"], r["predictor"]) for r in results.rows})
-    for key in keys:
+    for key, following in zip(keys, [*keys[1:], None]):
         rows = {r["what"]: r for r in results.rows if (r["set"], r["texts"], r["attacked"], r["victim"], r["seed"], r["predictor"]) == key}
         clean = next(iter(rows.values()))["summary"]["original_accuracy"]
         cells = [cell_of(rows[recipe]) if recipe in rows else "" for recipe in RECIPES]
-        print(f"| {key[0]}, {key[1]}, {key[2]} | `{key[3]}` | {key[5]} | {100 * clean:.1f} | " + " | ".join(cells) + " |")
+        start = f"| {key[0]}, {key[1]}, {key[2]} | `{key[3]}` |"
+        judge, _, guide = key[5].partition(":")
+        print(f"{start} {f'{judge}, led by {guide}' if guide else judge} | {100 * clean:.1f} | " + " | ".join(cells) + " |")
+        if guide and (not following or (following[:5], following[5].partition(":")[0]) != (key[:5], judge)):
+            same = {recipe: [r for r in results.rows if (r["set"], r["texts"], r["attacked"], r["victim"], r["seed"]) == key[:5]
+                             and r["predictor"].partition(":")[0] == judge and r["what"] == recipe] for recipe in RECIPES}
+            cells = [worst_of(same[recipe]) if len(same[recipe]) > 1 else "" for recipe in RECIPES]
+            print(f"{start} {judge}, the worst of these for each text | {100 * clean:.1f} | " + " | ".join(cells) + " |")
 
 
 def main():

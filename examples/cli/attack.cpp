@@ -2,19 +2,13 @@
 #include "attack_datastore.hpp"
 #include "attack_file.hpp"
 #include "attack_page.hpp"
-#include "attack_parts.hpp"
-#include "knnbert/attack/classifier_victim.hpp"
+#include "attack_summary.hpp"
 #include "knnbert/model/classifier_files.hpp"
-#include "knnbert/train/checkpoint.hpp"
 #include "signals.hpp"
 
 namespace knnbert::cli {
 
 namespace {
-
-Predictor predictor_of(const AttackVerbOptions& o) {
-  return o.predictor == "knn" ? Predictor::knn : o.predictor == "head" ? Predictor::head : Predictor::combined;
-}
 
 /// A random choice of examples, in the order of the file.
 Dataset chosen(const Dataset& data, const AttackVerbOptions& o) {
@@ -30,36 +24,6 @@ Dataset chosen(const Dataset& data, const AttackVerbOptions& o) {
   return data.select(picked);
 }
 
-/// All that results depend on.
-template <class Parts>
-OrderedJson run_of(const AttackVerbOptions& o, const Parts& parts, const Dataset& data) {
-  OrderedJson run{{"recipe", o.recipe},
-                  {"preset", o.preset},
-                  {"predictor", o.predictor},
-                  {"soft_vote", detail::shortest_decimal(o.soft_vote)},
-                  {"parts", parts},
-                  {"examples", data.size()},
-                  {"seed", o.seed},
-                  {"most_queries", o.attack.queries.most},
-                  {"precision", o.common.precision}};
-  std::uint64_t hash = 0;
-  for (index_t i = 0; i < data.size(); ++i)
-    for (const std::string& text : {data.text(i), data.pair(i), data.classes()[as_size(data.label(i))]})
-      hash = detail::mix_bytes(hash, std::as_bytes(std::span(text.data(), text.size() + 1)));
-  run["data"] = detail::hex_digits(hash);
-  const auto add_files = [&](const std::string& directory, const char* key) {
-    if (directory.empty() || directory == "none") return;
-    std::string hashes;
-    for (const char* name : {"model.safetensors", "knnbert.safetensors", "datastore.safetensors", "knnbert.json"})
-      if (const auto file = std::filesystem::path(directory) / name; committed_exists(file))
-        hashes += detail::hash_of_file(file);
-    run[key] = hashes;
-  };
-  add_files(o.model, "model"), add_files(o.language_model, "language_model");
-  add_files(o.similarity_encoder, "similarity_encoder");
-  return run;
-}
-
 /// A line on standard error, on a terminal only.
 struct AttackProgress final : ProgressListener {
   explicit AttackProgress(index_t before) : before_(before) {}
@@ -73,45 +37,9 @@ struct AttackProgress final : ProgressListener {
   index_t before_;
 };
 
-void print_summary(const AttackVerbOptions& o, const AttackSummary& s, const std::vector<std::string>& parts) {
-  if (o.common.json) {
-    OrderedJson json = to_json(s);
-    json["recipe"] = o.recipe, json["predictor"] = o.predictor, json["parts"] = parts;
-    return print_json(json);
-  }
-  std::string out;
-  for (const auto& part : parts) out += format("{}{}\n", out.empty() ? "parts: " : "       ", part);
-  const auto row = [&](std::string name, const std::string& value) {
-    name.resize(36, ' ');
-    out += name + value + "\n";
-  };
-  const index_t attacked = s.successful + s.failed, all = attacked + s.skipped;
-  const auto share = [](const Ratio& r, index_t count, index_t of) {
-    if (!r.defined) return std::string("-");
-    const Interval i = wilson_interval(static_cast<double>(count), static_cast<double>(of));
-    return format("{} % ({} to {})", two_digits(100 * r.value), two_digits(100 * i.lower), two_digits(100 * i.upper));
-  };
-  const auto mean = [](const Ratio& r, double scale, const char* unit) {
-    return r.defined ? two_digits(scale * r.value) + unit : std::string("-");
-  };
-  row("successful attacks", format("{}", s.successful));
-  row("failed attacks", format("{}", s.failed));
-  row("skipped attacks", format("{}", s.skipped));
-  if (s.errors > 0) row("errors", format("{}", s.errors));
-  row("original accuracy", share(s.original_accuracy, attacked, all));
-  row("accuracy under attack", share(s.accuracy_under_attack, s.failed, all));
-  row("attack success rate", share(s.success_rate, s.successful, attacked));
-  row("average perturbed words", mean(s.perturbed_words, 100, " %"));
-  row("average edited characters", mean(s.edits, 100, " %"));
-  row("average words per input", mean(s.words, 1, ""));
-  row("average number of queries", mean(s.queries, 1, ""));
-  if (s.similarity.defined) row("average similarity of successes", mean(s.similarity, 1, ""));
-  print(out);
-}
-
 /// Attacks the examples behind those of a run before; each(result) hears of all, those of before first.
 template <class A, class V, class Each>
-void attack_rest(const A& attack, const V& victim, const Dataset& data, const Workers& workers, AttackFile* file,
+void attack_rest(const AttackVerbOptions& o, const A& attack, const V& victim, const Dataset& data, AttackFile* file,
                  Each&& each) {
   std::vector<OrderedJson> before;
   if (file) before = file->found();
@@ -121,10 +49,11 @@ void attack_rest(const A& attack, const V& victim, const Dataset& data, const Wo
   std::vector<index_t> rest;
   for (index_t i = std::ssize(before); i < data.size(); ++i) rest.push_back(i);
   AttackProgress progress(std::ssize(before));
+  const Workers workers(o.common.device == "cpu" ? threads_of(o.common) : 1);
   attack.each(
       victim, data.select(rest),
       [&](index_t i, const AttackResult& result) {
-        OrderedJson json{{"example", std::ssize(before) + i}};
+        OrderedJson json{{"example", std::ssize(before) + i}, {"predictor", o.predictor}, {"guide", guide_name(o)}};
         json.update(to_json(result, data.classes()));
         if (file) file->add(json);
         each(json);
@@ -141,6 +70,7 @@ void attack(const AttackVerbOptions& o) {
     if (!path.empty()) require_writable(path);
   if (o.recipe == "datastore") {
     if (o.predictor == "head") raise<OptionError>("--predictor: combined or knn expected for --recipe datastore");
+    if (!o.guide.empty()) raise<OptionError>("--guide: not given expected for --recipe datastore, which has no search");
     if (!o.output.empty() || !o.page.empty())
       raise<OptionError>("--output, --page: not given expected for --recipe datastore, which prints all it finds");
     auto attacked = load_model<S>(o.model, o.common);
@@ -161,21 +91,21 @@ void attack(const AttackVerbOptions& o) {
                            .options = o.attack};
   const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
   const ClassifierVictim<Classifier<S>> victim{.model = &model,
-                                               .predictor = predictor_of(o),
+                                               .predictor = predictor_named(o.predictor),
                                                .pairs = data.has_pairs(),
-                                               .soft_vote = o.soft_vote,
+                                               .guide = guide_of(o),
                                                .tokenizer = &tokenizer};
-  const auto parts = attack.descriptions();
+  auto parts = attack.descriptions();
+  for (auto& part : guide_descriptions(o)) parts.insert(parts.begin(), std::move(part));
   std::optional<AttackFile> file;
   if (!o.output.empty()) file.emplace(o.output, run_of(o, parts, data));
   std::vector<AttackCounts> counts;
   AttackPage page;
   std::optional<StopBySignals> signals(std::in_place);
-  attack_rest(attack, victim, data, Workers(o.common.device == "cpu" ? threads_of(o.common) : 1),
-              file ? &*file : nullptr, [&](const OrderedJson& result) {
-                counts.push_back(attack_counts(Json::parse(json_line(result)), o.output));
-                if (!o.page.empty()) page.add(result);
-              });
+  attack_rest(o, attack, victim, data, file ? &*file : nullptr, [&](const OrderedJson& result) {
+    counts.push_back(attack_counts(Json::parse(json_line(result)), o.output));
+    if (!o.page.empty()) page.add(result);
+  });
   signals.reset();
   if (file) file->close();
   const AttackSummary summary = summarize(counts);
@@ -251,12 +181,17 @@ void add_attack(CLI::App& app) {
   verb.add_option("--predictor", o->predictor, "whose answer is attacked")
       ->capture_default_str()
       ->check(CLI::IsMember({"combined", "head", "knn"}));
-  verb.add_option(
-          "--soft-vote", o->soft_vote,
-          "temperature at which the search sees the neighbors' vote as a softmax of their similarities, while the "
-          "model's own vote is what counts; 0: it sees that one")
+  verb.add_option("--guide", o->guide,
+                  "whose probabilities lead the search, while the predictor's answer is what counts; soft-knn: a vote "
+                  "of examples by similarity; default: the predictor's own")
+      ->check(CLI::IsMember({"combined", "head", "knn", "soft-knn"}));
+  verb.add_option("--guide-neighbors", o->soft_vote.neighbors, "examples that vote (soft-knn); 0: all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1 << 30));
+  verb.add_option("--guide-temperature", o->soft_vote.temperature,
+                  "their votes are softmax(similarity / it) (soft-knn)")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb.add_option("--target", o->target, "the class that is wanted; default: any wrong one");
   verb.add_option("--output", o->output, "JSON lines, one an example; a file of the same run is gone on with");
   verb.add_option("--page", o->page, "HTML page with the differences");

@@ -15,14 +15,13 @@ namespace knnbert::cli {
 struct AttackVerbOptions {
   CommonOptions common;
   DataOptions data;
-  std::string recipe, preset = "paper", model, file, predictor = "combined", output, page, target, added = "copies",
-                      pool;
-  std::string synonyms, vectors, wordnet, stop_words, antonyms, language_model, similarity_encoder;
+  std::string recipe, preset = "paper", model, file, predictor = "combined", guide, output, page, target, pool;
+  std::string synonyms, vectors, wordnet, stop_words, antonyms, language_model, similarity_encoder, added = "copies";
   bool random_guesses = false;
   index_t examples = 0, most_added = 50, most_synonyms = 50, guesses = 48;
   std::uint64_t seed = 42;
   double most_changes = 0, length_change = 0.5;
-  float soft_vote = 0;
+  SoftVote soft_vote;
   std::optional<float> similarity, short_similarity;
   std::optional<index_t> window;
   AttackOptions attack;

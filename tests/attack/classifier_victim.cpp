@@ -1,4 +1,4 @@
-// A classifier as a victim: its own answers, its length limit, and its vote made smooth.
+// A classifier as a victim: its own answers, its length limit, and what leads a search in their place.
 #include "knnbert/attack/classifier_victim.hpp"
 
 #include "knnbert/attack/attack.hpp"
@@ -22,11 +22,11 @@ TEST_CASE("a classifier is a victim by each of its predictors") {
   auto model = tiny_classifier(place.path());
   model.index(tiny_data());
   const auto all = model.distributions(model.tokenize(tiny_texts));
-  CHECK(are_equal_rows(ClassifierVictim{&model}(tiny_texts), all.combined));
-  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::knn}(tiny_texts), all.knn));
-  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head}(tiny_texts), all.head));
+  CHECK(are_equal_rows(ClassifierVictim{&model}(tiny_texts).judged, all.combined));
+  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::knn}(tiny_texts).judged, all.knn));
+  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head}(tiny_texts).judged, all.head));
   const std::vector<std::string> second(tiny_texts.size(), "money abroad");
-  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, true}(tiny_texts, second),
+  CHECK(are_equal_rows(ClassifierVictim{&model, Predictor::head, true}(tiny_texts, second).judged,
                        model.distributions(model.tokenize(tiny_texts, second)).head));
   static_assert(Victim<ClassifierVictim<Classifier<>>>);
 }
@@ -43,13 +43,13 @@ TEST_CASE("a classifier as a victim may read special tokens in texts") {
   CHECK(std::count(batch.ids.begin(), batch.ids.end(), all.special().mask) == 1);
   ClassifierVictim victim{&model, Predictor::head};
   victim.tokenizer = &all;
-  CHECK(are_equal_rows(victim(texts), model.distributions(batch).head));
-  CHECK(!are_equal_rows(victim(texts), ClassifierVictim{&model, Predictor::head}(texts)));
+  CHECK(are_equal_rows(victim(texts).judged, model.distributions(batch).head));
+  CHECK(!are_equal_rows(victim(texts).judged, ClassifierVictim{&model, Predictor::head}(texts).judged));
   Batch pairs;
   all.append(texts[0], pairs, 12), all.append(texts[1], second[1], pairs, 12),
       all.append(texts[2], second[2], pairs, 12);
   victim.pairs = true;
-  CHECK(are_equal_rows(victim(texts, second), model.distributions(pairs).head));
+  CHECK(are_equal_rows(victim(texts, second).judged, model.distributions(pairs).head));
 }
 
 TEST_CASE("words that a classifier as a victim reads") {
@@ -63,33 +63,38 @@ TEST_CASE("words that a classifier as a victim reads") {
   CHECK(ClassifierVictim{&model, Predictor::knn, true}.readable(std::vector<std::string>(30, "card")) == 30);
 }
 
-TEST_CASE("a soft vote shows how near neighbors are, and keeps the answer") {
+TEST_CASE("another predictor, or a soft vote, leads the search; the answer stays, and both are of one encoding") {
   const TemporaryFolder place;
   auto model = tiny_classifier(place.path());
   model.index(tiny_data());
-  for (const Predictor predictor : {Predictor::knn, Predictor::combined, Predictor::head}) {
-    const Matrix real = ClassifierVictim{&model, predictor}(tiny_texts);
-    const Matrix soft = ClassifierVictim{&model, predictor, false, 0.1f}(tiny_texts);
-    if (predictor == Predictor::head) CHECK(are_equal_rows(soft, real));
-    for (index_t i = 0; i < real.rows(); ++i) {
-      CHECK(likeliest(soft.row(i)) == likeliest(real.row(i)));
-      float total = 0;
-      for (const float p : soft.row(i)) total += p;
-      CHECK(total == Approx(1).margin(1e-5));
-    }
-  }
   const auto answers = model.answers(model.tokenize(tiny_texts));
-  const Matrix soft = ClassifierVictim{&model, Predictor::knn, false, 0.1f}(tiny_texts);
-  for (index_t i = 0; i < soft.rows(); ++i) {
-    std::vector<double> weights(3);
-    double total = 0;
-    for (const Neighbor& n : answers.neighbors[i]) {
-      const double w = std::exp(static_cast<double>(n.score) / 0.1);
-      weights[static_cast<std::size_t>(n.label)] += w, total += w;
+  const auto& all = answers.distributions;
+  const auto guided = [&](Predictor predictor, AttackGuide guide) {
+    return ClassifierVictim{&model, predictor, false, guide}(tiny_texts);
+  };
+  CHECK(guided(Predictor::knn, {}).guide.rows() == 0);
+  CHECK(guided(Predictor::knn, Predictor::knn).guide.rows() == 0);
+  const auto by_head = guided(Predictor::knn, Predictor::head);
+  CHECK(are_equal_rows(by_head.judged, all.knn));
+  CHECK(are_equal_rows(by_head.guide, all.head));
+  CHECK(are_equal_rows(guided(Predictor::head, Predictor::combined).guide, all.combined));
+  CHECK(are_equal_rows(guided(Predictor::head, Predictor::knn).guide, all.knn));
+
+  for (const index_t neighbors : {0, 3}) {
+    const auto soft = guided(Predictor::combined, SoftVote{.temperature = 0.1f, .neighbors = neighbors});
+    CHECK(are_equal_rows(soft.judged, all.combined));
+    REQUIRE(soft.guide.rows() == all.knn.rows());
+    const auto voters = model.datastore().search(answers.features, neighbors > 0 ? neighbors : 40);
+    for (index_t i = 0; i < soft.guide.rows(); ++i) {
+      REQUIRE(std::ssize(voters[i]) == (neighbors > 0 ? neighbors : 40));
+      std::vector<double> weights(3);
+      double total = 0;
+      for (const Neighbor& n : voters[i]) {
+        const double w = std::exp(static_cast<double>(n.score) / 0.1);
+        weights[static_cast<std::size_t>(n.label)] += w, total += w;
+      }
+      for (index_t c = 0; c < 3; ++c)
+        CHECK(static_cast<double>(soft.guide(i, c)) == Approx(weights[as_size(c)] / total).margin(1e-5));
     }
-    const auto answered = likeliest(std::as_const(answers).distributions.knn.row(i));
-    for (index_t c = 0; c < 3; ++c)
-      CHECK(static_cast<double>(soft(i, c)) ==
-            Approx(weights[as_size(c)] / total / 2 + (c == answered ? 0.5 : 0)).margin(1e-5));
   }
 }

@@ -123,10 +123,53 @@ expect_text err "--pool"
 expect_code 2 "$KNNBERT" attack --model model --data texts.tsv --predictor head --recipe datastore
 expect_text err "--predictor"
 cmp model/datastore.safetensors store.before || wrong "an attack changed the model"
-# A search that sees similarities where the model counts votes.
+# A search that another predictor, or a vote by similarity, leads where the model counts votes, which judge.
 tiny_model counting --neighbors 3 --voting count
-expect_code 0 "$KNNBERT" attack --model counting --data texts.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv --soft-vote 0.1 --json
-expect_text out '"number_of_errors":0'
+counted() { "$KNNBERT" attack --model counting --data texts.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv "$@"; }
+expect_code 0 counted --output knn.jsonl
+expect_code 0 counted --guide knn --output knn.jsonl
+expect_code 0 counted --guide head --output head.jsonl --json
+cp out head.json
+expect_code 0 counted --guide soft-knn --threads 3 --output soft.jsonl --page soft.html
+expect_text out "led by soft-knn (softmax of similarity / 0.5 over all examples), judged by knn"
+expect_text soft.html "led by soft-knn"
+cp soft.jsonl whole.jsonl
+head -c "$(($(wc -c <soft.jsonl) / 2))" whole.jsonl >soft.jsonl
+expect_code 0 counted --guide soft-knn --threads 1 --output soft.jsonl
+cmp soft.jsonl whole.jsonl || wrong "a guided run that goes on gives the same results"
+expect_code 2 counted --guide soft-knn --guide-temperature 0.25 --output soft.jsonl
+expect_text err "led by soft-knn (softmax of similarity / 0.25"
+expect_code 2 counted --guide soft-knn --guide-neighbors 3 --output soft.jsonl
+expect_text err "over 3 examples"
+expect_code 2 counted --output head.jsonl
+expect_text err "guide: \"head\" there, \"knn\" here"
+cmp soft.jsonl whole.jsonl || wrong "results of another guide were changed"
+"$PYTHON" - <<'PYTHON' || wrong "a guide leads and does not judge"
+import json
+summary = json.load(open("head.json"))
+assert (summary["predictor"], summary["guide"]) == ("knn", "head") and "led by head, judged by knn" in summary["parts"], summary
+runs = {name: [json.loads(line) for line in open(name + ".jsonl")] for name in ("knn", "head", "soft")}
+best = lambda p: max(p, key=p.get)
+for name, guide in (("knn", "knn"), ("head", "head"), ("soft", "soft-knn")):
+    run, results = runs[name][0]["run"], runs[name][1:]
+    assert (run["predictor"], run["guide"]) == ("knn", guide), run
+    assert len(results) == len(runs["knn"]) - 1
+    for r, alone in zip(results, runs["knn"][1:]):
+        assert (r["predictor"], r["guide"]) == ("knn", guide), r
+        assert r["original_probabilities"] == alone["original_probabilities"], (r, alone)  # the count, whoever leads
+        assert (r["status"] == "skipped") == (best(r["original_probabilities"]) != r["label"]), r
+        assert (r["status"] == "successful") == (r["status"] != "skipped" and r["perturbed_label"] != r["label"]), r
+        assert ("original_guide_probabilities" in r) == (guide != "knn"), r
+        counts = [3 * p for p in r["original_probabilities"].values()]
+        assert all(abs(c - round(c)) < 1e-5 for c in counts), r
+    assert any(r["status"] == "successful" for r in results), name
+soft = [p for r in runs["soft"][1:] for p in r["original_guide_probabilities"].values()]
+assert any(1e-4 < abs(3 * p - round(3 * p)) for p in soft), soft
+PYTHON
+expect_code 2 attack --recipe datastore --guide head
+expect_text err "--guide"
+expect_code 2 counted --guide nobody
+expect_text err "--guide"
 
 # What a recipe needs is asked for.
 expect_code 2 attack --recipe textfooler --synonyms synonyms.json --wordnet wordnet.tsv --stop-words stop.txt

@@ -112,12 +112,12 @@ struct Attack {
   }
 
   /// What probabilities are for the goal.
-  AttackAnswer judged(std::vector<float> probabilities, label_t label) const {
+  AttackAnswer judged(TextProbabilities probabilities, label_t label) const {
     AttackAnswer answer;
-    answer.distance = goal.distance(probabilities, label);
-    answer.reached = goal.reached(probabilities, label);
-    answer.label = likeliest(probabilities);
+    answer.reached = goal.reached(probabilities.judged, label);
+    answer.label = likeliest(probabilities.judged);
     answer.probabilities = std::move(probabilities);
+    answer.distance = goal.distance(answer.leading(), label);
     return answer;
   }
 
@@ -161,9 +161,7 @@ struct Attack {
   void attack(const V& victim, detail::Queries<V>& queries, std::span<const std::string> words,
               AttackResult& result) const {
     AttackAnswer first = first_answer(queries, result);
-    result.before = result.after = first.probabilities;
-    result.label_before = result.label_after = first.label;
-    result.score = 1 - first.distance;
+    tell_before(first, result);
     result.counts.status = first.reached ? AttackStatus::skipped : AttackStatus::failed;
     if (first.reached || words.empty()) return;
     Attempt<Attack, V> attempt(*this, victim, queries, words, result.label, std::move(first));
@@ -182,19 +180,30 @@ struct Attack {
   AttackAnswer first_answer(Queries& queries, const AttackResult& result) const {
     if (result.label < 0) raise<ShapeError>("Attack: an example without label given");
     auto probabilities = std::move(queries(1, [&](index_t) { return result.original; }).front());
-    if (std::ssize(probabilities) < 2 || result.label >= std::ssize(probabilities))
+    if (std::ssize(probabilities.judged) < 2 || result.label >= std::ssize(probabilities.judged))
       raise<ShapeError>("Attack: {} classes of the victim and label {} given, at least two and one of them expected",
-                        probabilities.size(), result.label);
+                        probabilities.judged.size(), result.label);
     return judged(std::move(probabilities), result.label);
+  }
+
+  void tell_before(const AttackAnswer& first, AttackResult& result) const {
+    result.before = first.probabilities.judged;
+    result.guide_before = first.probabilities.guide;
+    result.label_before = first.label;
+    tell_after(first, result);
+  }
+  void tell_after(const AttackAnswer& answer, AttackResult& result) const {
+    result.after = answer.probabilities.judged;
+    result.guide_after = answer.probabilities.guide;
+    result.label_after = answer.label;
+    result.score = 1 - goal.distance(answer.probabilities.judged, result.label);
   }
 
   template <class A>
   void tell_result(const A& attempt, AttackResult& result) const {
     const AttackAnswer& answer = attempt.answer();
     result.perturbed = join_words(attempt.current(), separator());
-    result.after = answer.probabilities;
-    result.label_after = answer.label;
-    result.score = 1 - answer.distance;
+    tell_after(answer, result);
     index_t begin = 0;
     for (std::size_t i = 0; i < attempt.current().size(); ++i) {
       const auto &from = attempt.original()[i], &to = attempt.current()[i];

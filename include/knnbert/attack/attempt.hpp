@@ -9,10 +9,13 @@ namespace knnbert::inline v0_1 {
 
 /// What a victim said of a text, and what that is for the goal.
 struct AttackAnswer {
-  std::vector<float> probabilities;  // [C]
-  float distance = 1;                ///< to the goal, the less the better; untargeted: p_y
-  label_t label = 0;                 ///< the most likely class
-  bool reached = false;
+  TextProbabilities probabilities;  // [C] each
+  float distance = 1;               ///< of what leads the search to the goal, the less the better; untargeted: p_y
+  label_t label = 0;                ///< the most likely class by what judges
+  bool reached = false;             ///< by what judges
+
+  bool is_guided() const { return !probabilities.guide.empty(); }
+  std::span<const float> leading() const { return is_guided() ? probabilities.guide : probabilities.judged; }
 };
 
 /// One text under attack: all that a search asks and does. Words are addressed by their positions, which do not move.
@@ -111,9 +114,9 @@ class Attempt {
 };
 
 /// Words by importance, the largest first, of equals the earlier: how far the original text moves to the goal without
-/// the word, or with a placeholder for it; with label_bonus what a new label gains is added. Unless all
-/// are wanted, only words that may be replaced.  TextFooler's
-/// equation 2.  Queries: one for every word that the victim reads.
+/// the word, or with a placeholder for it, by what leads the search; with label_bonus what a new label gains is added.
+/// Unless all are wanted, only words that may be replaced.  TextFooler's equation 2.  Queries: one for every word that
+/// the victim reads.
 template <class A>
 std::vector<Scored> rank_words(A& attempt, const std::string& placeholder, bool label_bonus = true, bool all = true) {
   const auto& first = attempt.first();
@@ -125,9 +128,9 @@ std::vector<Scored> rank_words(A& attempt, const std::string& placeholder, bool 
   std::vector<Scored> ranked;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const auto& a = answers[i];
-    const auto to = static_cast<std::size_t>(a.label);
+    const label_t to = likeliest(a.leading());
     float importance = first.distance - a.distance;
-    if (label_bonus && a.label != attempt.label()) importance += a.probabilities[to] - first.probabilities[to];
+    if (label_bonus && to != attempt.label()) importance += a.leading()[as_size(to)] - first.leading()[as_size(to)];
     ranked.push_back({importance, positions[i]});
   }
   std::sort(ranked.begin(), ranked.end(), ranks_before);

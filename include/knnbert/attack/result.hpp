@@ -38,8 +38,10 @@ struct AttackResult {
   std::string fixed = {};                      ///< first text of a pair, which stays
   std::string original = {}, perturbed = {};   ///< as the victim got them: words with one blank between them
   std::vector<float> before = {}, after = {};  ///< probabilities of both [C]; empty if there are none
-  label_t label_before = 0, label_after = 0;   ///< the most likely classes
-  float score = 0;                             ///< 1 - distance to the goal; untargeted: 1 - p_y
+  /// Those of what led the search, if it was another predictor than the one that is attacked.
+  std::vector<float> guide_before = {}, guide_after = {};
+  label_t label_before = 0, label_after = 0;  ///< the most likely classes
+  float score = 0;                            ///< 1 - distance of `after` to the goal; untargeted: 1 - p_y
   struct Change {
     index_t position;  ///< of the word, from 0
     index_t begin;     ///< characters of the original before it

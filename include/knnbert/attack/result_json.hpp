@@ -17,7 +17,8 @@ inline OrderedJson class_probabilities(const std::vector<float>& row, const std:
 /// {"status", "label", "original", "perturbed", "original_label", "perturbed_label", "original_probabilities",
 /// "perturbed_probabilities", "changed_words": [{"position", "begin", "from", "to"}], "words", "characters",
 /// "character_edits", "queries", "score"}, and where they are there "pair" (the first text of a pair, which stays),
-/// "similarity" and "reason". begin: characters of the original before it. classes: of the columns.
+/// "similarity", "reason" and, of what led the search if it was another predictor, "original_guide_probabilities" and
+/// "perturbed_guide_probabilities". begin: characters of the original before it. classes: of the columns.
 inline OrderedJson to_json(const AttackResult& r, const std::vector<std::string>& classes) {
   const auto name = [&](label_t label) {
     return label >= 0 && as_size(label) < classes.size() ? OrderedJson(classes[as_size(label)]) : OrderedJson(nullptr);
@@ -29,6 +30,10 @@ inline OrderedJson to_json(const AttackResult& r, const std::vector<std::string>
     json["original_label"] = name(r.label_before), json["perturbed_label"] = name(r.label_after);
     json["original_probabilities"] = detail::class_probabilities(r.before, classes);
     json["perturbed_probabilities"] = detail::class_probabilities(r.after, classes);
+  }
+  if (!r.guide_before.empty()) {
+    json["original_guide_probabilities"] = detail::class_probabilities(r.guide_before, classes);
+    json["perturbed_guide_probabilities"] = detail::class_probabilities(r.guide_after, classes);
   }
   json["changed_words"] = OrderedJson::array();
   for (const auto& c : r.changes)

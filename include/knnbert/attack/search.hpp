@@ -2,7 +2,8 @@
 #include "knnbert/attack/attempt.hpp"
 
 /// Three searches. A search is called with an Attempt, asks the victim through it, and commits replacements until
-/// answer().reached or until it has no more to try.
+/// answer().reached or until it has no more to try. distance is what leads it, reached what decides: they are of
+/// different predictors where the victim is guided.
 namespace knnbert::inline v0_1 {
 
 namespace detail {
@@ -125,7 +126,8 @@ struct GreedySearch {
 
 /// PWWS's: for every word the replacement that comes closest to the goal, all in the original text; then all of these
 /// in the order of softmax(saliency) times what each gains, until the goal is reached.  Ren et al. 2019, equations 4 to
-/// 8.
+/// 8. Where a guide leads, which need not be closest where the goal is reached, one replacement that reaches it ends the
+/// search.
 struct SaliencySearch {
   std::string placeholder = "[UNK]";  ///< for a word when its saliency is measured; empty: it is left out
   bool only_where_it_helps = false;   ///< replacements that gain nothing are not made; the released code makes them
@@ -143,7 +145,8 @@ struct SaliencySearch {
       if (!attempt.may_change(i)) continue;
       const auto words = attempt.allowed_candidates(i);
       if (words.empty()) continue;
-      const auto answers = attempt.ask_replacements(i, words);
+      auto answers = attempt.ask_replacements(i, words);
+      if (commit_success(attempt, i, words, answers)) return;
       const auto closest = std::min_element(answers.begin(), answers.end(),
                                             [](const auto& a, const auto& b) { return a.distance < b.distance; });
       const float gain = attempt.first().distance - closest->distance;
@@ -166,6 +169,16 @@ struct SaliencySearch {
   }
 
  private:
+  template <class A>
+  static bool commit_success(A& attempt, index_t position, std::span<const std::string> words,
+                             std::span<AttackAnswer> answers) {
+    if (!attempt.first().is_guided() || !attempt.may_change_more()) return false;
+    const auto success = std::find_if(answers.begin(), answers.end(), [](const auto& a) { return a.reached; });
+    if (success == answers.end()) return false;
+    attempt.commit(position, words[static_cast<std::size_t>(success - answers.begin())], std::move(*success));
+    return true;
+  }
+
   template <class A>
   std::vector<double> saliencies(A& attempt) const {
     std::vector<float> gains;

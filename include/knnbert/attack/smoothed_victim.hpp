@@ -20,8 +20,9 @@ struct SmoothedVictim {
   Substitutes substitutes;
   SmoothingOptions options = {};
 
-  /// [N, C] of N texts, by N * copies of the other's answers.  Errors: OptionError; what the other throws.
-  Matrix operator()(std::span<const std::string> texts) const {
+  /// [N, C] of N texts, by N * copies of the other's answers, of its guide too.  Errors: OptionError; what the other
+  /// throws.
+  auto operator()(std::span<const std::string> texts) const {
     if (options.copies < 1)
       raise<OptionError>("SmoothingOptions::copies: {} given, at least 1 expected", options.copies);
     if (!(options.words >= 0 && options.words <= 1))
@@ -32,17 +33,24 @@ struct SmoothedVictim {
       for (index_t c = 0; c < options.copies; ++c)
         copies.push_back(with_substitutes(text, substitutes, options.words, rng.fork(as_size(c))));
     }
-    const Matrix answers = (*victim)(std::span<const std::string>(copies));
-    Matrix means(std::ssize(texts), answers.cols());
+    const auto answers = (*victim)(std::span<const std::string>(copies));
+    if constexpr (requires { answers.guide; })
+      return GuidedProbabilities{means_of(answers.judged), means_of(answers.guide)};
+    else return means_of(answers);
+  }
+
+  index_t readable(std::span<const std::string> words) const requires requires { victim->readable(words); }
+  { return victim->readable(words); }
+
+ private:
+  Matrix means_of(const Matrix& answers) const {
+    Matrix means(answers.rows() / options.copies, answers.cols());
     means.fill(0);
     for (index_t i = 0; i < answers.rows(); ++i)
       for (index_t c = 0; c < answers.cols(); ++c)
         means(i / options.copies, c) += answers(i, c) / static_cast<float>(options.copies);
     return means;
   }
-
-  index_t readable(std::span<const std::string> words) const requires requires { victim->readable(words); }
-  { return victim->readable(words); }
 };
 
 }  // namespace knnbert::inline v0_1
