@@ -126,8 +126,8 @@ struct GreedySearch {
 
 /// PWWS's: for every word the replacement that comes closest to the goal, all in the original text; then all of these
 /// in the order of softmax(saliency) times what each gains, until the goal is reached.  Ren et al. 2019, equations 4 to
-/// 8. Where a guide leads, which need not be closest where the goal is reached, one replacement that reaches it ends the
-/// search.
+/// 8. Where a guide leads, which need not be closest where the goal is reached, one replacement that reaches it is the
+/// last.
 struct SaliencySearch {
   std::string placeholder = "[UNK]";  ///< for a word when its saliency is measured; empty: it is left out
   bool only_where_it_helps = false;   ///< replacements that gain nothing are not made; the released code makes them
