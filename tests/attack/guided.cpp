@@ -3,6 +3,7 @@
 
 #include "attack/toy.hpp"
 #include "catch.hpp"
+#include "knnbert/attack/smoothed_victim.hpp"
 
 namespace {
 
@@ -169,4 +170,22 @@ TEST_CASE("guide: one that does not fit is an error of the example") {
   const AttackResult r = guided_attack(ImportanceSearch{})(sometimes, guided_example);
   CHECK(r.counts.status == AttackStatus::error);
   CHECK(r.reason.find("of all or of none expected") != std::string::npos);
+}
+
+TEST_CASE("guide: a smoothed victim smooths what leads too") {
+  const FlatVictim victim;
+  const std::vector<std::string> fine{"fine"}, none;
+  const auto substitutes = [&](const std::string& word) -> const std::vector<std::string>& {
+    return word == "great" ? fine : none;
+  };
+  const SmoothedVictim<FlatVictim, decltype(substitutes)> smoothed{&victim, substitutes, {.copies = 3, .words = 1}};
+  const std::vector<std::string> texts{"a great film", "bad"};
+  const auto all = smoothed(texts);
+  REQUIRE(all.guide.rows() == 2);
+  CHECK(all.guide(0, 1) == approx(0.625));  // "a fine film", three times
+  CHECK(all.guide(1, 1) == approx(0.3125));
+  CHECK(all.judged(0, 1) == approx(1));
+  CHECK(all.judged(1, 1) == approx(1));
+  const SmoothedVictim<ToyVictim, decltype(substitutes)> plain{&leading, substitutes, {.copies = 3, .words = 1}};
+  CHECK(plain(texts)(0, 1) == approx(0.625));
 }
