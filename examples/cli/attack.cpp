@@ -61,16 +61,42 @@ void attack_rest(const AttackVerbOptions& o, const A& attack, const V& victim, c
       workers, &progress);
 }
 
+/// The model's answers, with --smooth their means over copies.
+template <class S>
+struct VerbVictim {
+  ClassifierVictim<Classifier<S>> plain;
+  TableSubstitutes substitutes;
+  SmoothingOptions smoothing;
+
+  GuidedProbabilities operator()(std::span<const std::string> texts) const {
+    if (smoothing.copies == 0) return plain(texts);
+    return SmoothedVictim<decltype(plain), TableSubstitutes>{&plain, substitutes, smoothing}(texts);
+  }
+  GuidedProbabilities operator()(std::span<const std::string> first, std::span<const std::string> second) const {
+    return smoothing.copies == 0 ? plain(first, second) : (*this)(first);
+  }
+  index_t readable(std::span<const std::string> words) const { return plain.readable(words); }
+};
+
+/// What the result says of it.
+std::string smoothing_description(const AttackVerbOptions& o) {
+  const SubstituteFiles& files = o.smoothing_files;
+  return format("victim: mean over {} copies, {} of the words replaced, synonyms '{}', wordnet '{}', stop words '{}'",
+                o.smoothing.copies, o.smoothing.words, files.synonyms, files.wordnet, files.stop_words);
+}
+
 }  // namespace
 
 template <class S>
 void attack(const AttackVerbOptions& o) {
+  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");
   for (const auto& path : {o.output, o.page})
     if (!path.empty()) require_writable(path);
   if (o.recipe == "datastore") {
     if (o.predictor == "head") raise<OptionError>("--predictor: combined or knn expected for --recipe datastore");
     if (!o.guide.empty()) raise<OptionError>("--guide: not given expected for --recipe datastore, which has no search");
+    if (o.smoothing.copies > 0) raise<OptionError>("--smooth: not given expected for --recipe datastore");
     if (!o.output.empty() || !o.page.empty())
       raise<OptionError>("--output, --page: not given expected for --recipe datastore, which prints all it finds");
     auto attacked = load_model<S>(o.model, o.common);
@@ -90,12 +116,17 @@ void attack(const AttackVerbOptions& o) {
                            .search = attack_search(o),
                            .options = o.attack};
   const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
-  const ClassifierVictim<Classifier<S>> victim{.model = &model,
-                                               .predictor = predictor_named(o.predictor),
-                                               .pairs = data.has_pairs(),
-                                               .guide = guide_of(o),
-                                               .tokenizer = &tokenizer};
+  if (o.smoothing.copies > 0 && data.has_pairs()) raise<OptionError>("--smooth: texts without a second one expected");
+  const SubstituteTables tables(o.smoothing_files);
+  const VerbVictim<S> victim{.plain = {.model = &model,
+                                       .predictor = predictor_named(o.predictor),
+                                       .pairs = data.has_pairs(),
+                                       .guide = guide_of(o),
+                                       .tokenizer = &tokenizer},
+                             .substitutes = tables.substitutes(),
+                             .smoothing = o.smoothing};
   auto parts = attack.descriptions();
+  if (o.smoothing.copies > 0) parts.insert(parts.begin(), smoothing_description(o));
   for (auto& part : guide_descriptions(o)) parts.insert(parts.begin(), std::move(part));
   std::optional<AttackFile> file;
   if (!o.output.empty()) file.emplace(o.output, run_of(o, parts, data));
@@ -192,6 +223,15 @@ void add_attack(CLI::App& app) {
                   "their votes are softmax(similarity / it) (soft-knn)")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb.add_option("--smooth", o->smoothing.copies,
+                  "defense: the model answers by the mean over so many copies of a text in which words are replaced at "
+                  "random by those of --smooth-synonyms and --smooth-wordnet; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 12));
+  verb.add_option("--smooth-words", o->smoothing.words, "fraction of a copy's words that are replaced")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  add_substitute_files(verb, o->smoothing_files, "smooth-", "--smooth");
   verb.add_option("--target", o->target, "the class that is wanted; default: any wrong one");
   verb.add_option("--output", o->output, "JSON lines, one an example; a file of the same run is gone on with");
   verb.add_option("--page", o->page, "HTML page with the differences");

@@ -2,8 +2,10 @@
 #include <functional>
 #include <variant>
 
+#include "augment.hpp"
 #include "knnbert/attack.hpp"
 #include "knnbert/attack/random_pieces.hpp"
+#include "knnbert/attack/smoothed_victim.hpp"
 #include "knnbert/io/gzip.hpp"
 #include "language_model.hpp"
 #include "options.hpp"
@@ -22,6 +24,8 @@ struct AttackVerbOptions {
   std::uint64_t seed = 42;
   double most_changes = 0, length_change = 0.5;
   SoftVote soft_vote;
+  SmoothingOptions smoothing{.copies = 0};
+  SubstituteFiles smoothing_files;
   std::optional<float> similarity, short_similarity;
   std::optional<index_t> window;
   AttackOptions attack;

@@ -106,7 +106,8 @@ TEST_CASE("smoothed victim: the mean over copies, a function of the text alone",
   const std::vector<std::string> texts{"old film", "xyz"}, reversed{"xyz", "old film"};
   const SmoothedVictim<decltype(counting), TableSubstitutes> smoothed{
       .victim = &counting, .substitutes = {.synonyms = &table}, .options = {.copies = 4000, .words = 0.25}};
-  const Matrix rows = smoothed(texts), others = smoothed(reversed);
+  const Matrix rows = smoothed(texts).judged, others = smoothed(reversed).judged;
+  CHECK(smoothed(texts).guide.rows() == 0);
   CHECK(std::abs(rows(0, 0) - (0.75f + 0.25f * 0.5f)) < 0.02f);  // its deviation is 0.0034
   CHECK(std::abs(rows(0, 0) + rows(0, 1) - 1) < 1e-3f);
   CHECK(rows(1, 0) == 0.5f);
@@ -114,10 +115,10 @@ TEST_CASE("smoothed victim: the mean over copies, a function of the text alone",
     CHECK(rows(0, c) == others(1, c));
     CHECK(rows(1, c) == others(0, c));
   }
-  CHECK(asked.at("xyz") == 8000);
+  CHECK(asked.at("xyz") == 12000);
   CHECK(asked.at("old film") + asked.at("aged film") + asked.at("old movie") + asked.at("aged movie") +
             asked.at("old picture") + asked.at("aged picture") ==
-        8000);
+        12000);
   const SmoothedVictim<decltype(counting), TableSubstitutes> none{
       .victim = &counting, .substitutes = {}, .options = {.copies = 0}};
   CHECK_THROWS_AS(none(texts), OptionError);

@@ -20,9 +20,8 @@ struct SmoothedVictim {
   Substitutes substitutes;
   SmoothingOptions options = {};
 
-  /// [N, C] of N texts, by N * copies of the other's answers, of its guide too.  Errors: OptionError; what the other
-  /// throws.
-  auto operator()(std::span<const std::string> texts) const {
+  /// [N, C] of N texts, by N * copies of the other's answers.  Errors: OptionError; what the other throws.
+  GuidedProbabilities operator()(std::span<const std::string> texts) const {
     if (options.copies < 1)
       raise<OptionError>("SmoothingOptions::copies: {} given, at least 1 expected", options.copies);
     if (!(options.words >= 0 && options.words <= 1))
@@ -33,10 +32,8 @@ struct SmoothedVictim {
       for (index_t c = 0; c < options.copies; ++c)
         copies.push_back(with_substitutes(text, substitutes, options.words, rng.fork(as_size(c))));
     }
-    const auto answers = (*victim)(std::span<const std::string>(copies));
-    if constexpr (requires { answers.guide; })
-      return GuidedProbabilities{means_of(answers.judged), means_of(answers.guide)};
-    else return means_of(answers);
+    const GuidedProbabilities answers = detail::guided((*victim)(std::span<const std::string>(copies)));
+    return {.judged = means_of(answers.judged), .guide = means_of(answers.guide)};
   }
 
   index_t readable(std::span<const std::string> words) const requires requires { victim->readable(words); }

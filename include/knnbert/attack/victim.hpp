@@ -50,6 +50,12 @@ struct TextProbabilities {
 
 namespace detail {
 
+template <VictimProbabilities A>
+GuidedProbabilities guided(A&& answers) {
+  if constexpr (std::convertible_to<A, GuidedProbabilities>) return std::forward<A>(answers);
+  else return {std::forward<A>(answers)};
+}
+
 /// Thrown when the next queries would be more than the options allow.
 struct BudgetReached {};
 
@@ -106,12 +112,6 @@ class Queries {
       if (has_guide) keep(all.guide.row(static_cast<index_t>(i)), known.guide);
       remembered_ += unknown[i].size();
     }
-  }
-
-  template <class A>
-  static GuidedProbabilities guided(A&& answers) {
-    if constexpr (std::convertible_to<A, GuidedProbabilities>) return std::forward<A>(answers);
-    else return {std::forward<A>(answers)};
   }
 
   void require_shape(const Matrix& rows, index_t texts, const char* what) {
