@@ -4,6 +4,7 @@ import json
 import resource
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from defaults import Program, parser_of, run_or_print
@@ -22,12 +23,12 @@ def resources(options):
             "--similarity-encoder": options.encoder, "--language-model": options.language_model}
 
 
-def attack(program, options, model, test, recipe, predictor):
-    """predictor: who judges, and behind a colon, if it is another one, who leads the search."""
+def attack(program, options, model, test, recipe, predictor, more):
+    """predictor: who judges, and behind a colon, if it is another one, who leads the search. more: options."""
     files = resources(options)
     given = [part for name in CONSTRAINED[recipe] for part in (name, files[name])]
     judge, _, guide = predictor.partition(":")
-    given += ["--guide", guide] if guide else []
+    given += [*more, *(["--guide", guide] if guide else [])]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         lines = Path(folder) / "results.jsonl"
@@ -41,25 +42,29 @@ def attack(program, options, model, test, recipe, predictor):
 
 
 def run(options, results):
-    for name in options.sets:
+    named = {name.strip("-").replace("-", "_"): path for name, path in resources(options).items()}
+    for name, seed in product(options.sets, options.draws):
         split = read(name, options.data)
-        for seed in options.draws:
+        trained = {}  # models by the options of their training
+        with tempfile.TemporaryDirectory(dir=options.work) as folder:
+            program = Program(options, Path(folder))
             for victim, _, given in (v.partition("@") for v in options.victims):
                 cell = {"set": name, "seed": seed, "texts": options.texts, "attacked": options.attacked, "victim": victim}
                 missing = [(r, p) for p in options.predictors for r in options.recipes if not results.find({**cell, "predictor": p}, r)]
                 if not missing:
                     continue
-                with tempfile.TemporaryDirectory(dir=options.work) as folder:
-                    program = Program(options, Path(folder))
-                    train, model = program.write("train.tsv", split.train[:options.texts]), Path(given or Path(folder) / "model")
-                    names = dict(zip(split.classes, json.loads((model / "knnbert.json").read_text())["classes"] if given else split.classes))
-                    test = program.write("test.tsv", [(text, names[label]) for text, label in split.test[:options.attacked]])
-                    if not given:
-                        program.run("train", "--encoder", options.encoder, "--train", train, "--header", "absent", "--output", model, "--seed", seed,
-                                    *victim.split())
-                    for recipe, predictor in missing:
-                        row = results.add({**cell, "predictor": predictor}, recipe, attack(program, options, model, test, recipe, predictor))
-                        print(name, victim, predictor, recipe, row["summary"]["accuracy_under_attack"], row["seconds"], file=sys.stderr, flush=True)
+                training, _, attacking = victim.format(**named).partition(" / ")
+                model = Path(given) if given else trained.get(training)
+                if not model:
+                    model = trained[training] = Path(folder) / f"model{len(trained)}"
+                    program.run("train", "--encoder", options.encoder, "--train", program.write("train.tsv", split.train[:options.texts]),
+                                "--header", "absent", "--output", model, "--seed", seed, *training.split())
+                names = dict(zip(split.classes, json.loads((model / "knnbert.json").read_text())["classes"] if given else split.classes))
+                test = program.write("test.tsv", [(text, names[label]) for text, label in split.test[:options.attacked]])
+                for recipe, predictor in missing:
+                    row = results.add({**cell, "predictor": predictor}, recipe,
+                                      attack(program, options, model, test, recipe, predictor, attacking.split()))
+                    print(name, victim, predictor, recipe, row["summary"]["accuracy_under_attack"], row["seconds"], file=sys.stderr, flush=True)
 
 
 def interval(count, n):

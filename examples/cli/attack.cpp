@@ -90,6 +90,8 @@ std::string smoothing_description(const AttackVerbOptions& o) {
 template <class S>
 void attack(const AttackVerbOptions& o) {
   require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  if (o.guide == "unsmoothed" && o.smoothing.copies == 0)
+    raise<OptionError>("--guide unsmoothed: --smooth expected with it");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");
   for (const auto& path : {o.output, o.page})
     if (!path.empty()) require_writable(path);
@@ -212,10 +214,11 @@ void add_attack(CLI::App& app) {
   verb.add_option("--predictor", o->predictor, "whose answer is attacked")
       ->capture_default_str()
       ->check(CLI::IsMember({"combined", "head", "knn"}));
-  verb.add_option("--guide", o->guide,
-                  "whose probabilities lead the search, while the predictor's answer is what counts; soft-knn: a vote "
-                  "of examples by similarity; default: the predictor's own")
-      ->check(CLI::IsMember({"combined", "head", "knn", "soft-knn"}));
+  verb.add_option(
+          "--guide", o->guide,
+          "whose probabilities lead the search, while the predictor's answer is what counts; soft-knn: a vote "
+          "of examples by similarity; unsmoothed: the predictor's without --smooth; default: the predictor's own")
+      ->check(CLI::IsMember({"combined", "head", "knn", "soft-knn", "unsmoothed"}));
   verb.add_option("--guide-neighbors", o->soft_vote.neighbors, "examples that vote (soft-knn); 0: all")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
@@ -251,7 +254,10 @@ void add_attack(CLI::App& app) {
   add_resources(verb, *o);
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { session_of(o->common).attack(*o); });
+  verb.callback([o] {
+    o->smoothing.text_leads = o->guide == "unsmoothed";
+    session_of(o->common).attack(*o);
+  });
 }
 #endif
 

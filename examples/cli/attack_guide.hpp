@@ -12,7 +12,7 @@ inline Predictor predictor_named(const std::string& name) {
 inline std::string guide_name(const AttackVerbOptions& o) { return o.guide.empty() ? o.predictor : o.guide; }
 
 inline AttackGuide guide_of(const AttackVerbOptions& o) {
-  if (guide_name(o) == o.predictor) return {};
+  if (guide_name(o) == o.predictor || o.guide == "unsmoothed") return {};
   if (o.guide == "soft-knn") return o.soft_vote;
   return predictor_named(o.guide);
 }

@@ -119,6 +119,12 @@ TEST_CASE("smoothed victim: the mean over copies, a function of the text alone",
   CHECK(asked.at("old film") + asked.at("aged film") + asked.at("old movie") + asked.at("aged movie") +
             asked.at("old picture") + asked.at("aged picture") ==
         12000);
+  auto led = smoothed;
+  led.options.text_leads = true;
+  const GuidedProbabilities both = led(texts);
+  CHECK(both.judged(0, 0) == rows(0, 0));
+  CHECK(both.guide(0, 0) == 1.0f);
+  CHECK(both.guide(1, 0) == 0.5f);
   const SmoothedVictim<decltype(counting), TableSubstitutes> none{
       .victim = &counting, .substitutes = {}, .options = {.copies = 0}};
   CHECK_THROWS_AS(none(texts), OptionError);

@@ -200,3 +200,20 @@ wait $run || code=$?
 expect_text err "the same command goes on"
 expect_text out "accuracy under attack"
 "$PYTHON" -c "import json; [json.loads(line) for line in open('stopped.jsonl')]" || wrong "whole lines expected"
+
+# A victim that answers by the mean over copies with other words; the result says so, and any number of threads agrees.
+smooth="--smooth 4 --smooth-words 0.5 --smooth-synonyms synonyms.json --smooth-stop-words stop.txt"
+expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --threads 1 --output smooth.jsonl
+expect_text out "mean over 4 copies, 0.5 of the words replaced"
+expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --threads 3 --output smooth3.jsonl
+cmp smooth.jsonl smooth3.jsonl || wrong "the same results of a smoothed victim for any number of threads expected"
+expect_code 0 attack --recipe pwws --wordnet wordnet.tsv --threads 1 --output plain.jsonl
+! cmp -s smooth.jsonl plain.jsonl || wrong "other results without --smooth expected"
+expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --guide unsmoothed
+expect_text out "led by unsmoothed"
+expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --guide unsmoothed
+expect_text err "--smooth expected"
+expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --smooth 2
+expect_text err "--smooth-synonyms or --smooth-wordnet expected"
+expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --smooth-wordnet wordnet.tsv
+expect_text err "without --smooth"

@@ -9,6 +9,7 @@ struct SmoothingOptions {
   index_t copies = 8;  ///< that answer for a text, at least 1
   double words = 0.5;  ///< fraction of a copy's words that are replaced
   std::uint64_t seed = 0;
+  bool text_leads = false;  ///< a search is led by the other's answer for the text itself: see GuidedProbabilities
 };
 
 /// A victim that answers for a text by the mean of another's answers for copies of it, in which words are replaced at
@@ -33,6 +34,8 @@ struct SmoothedVictim {
         copies.push_back(with_substitutes(text, substitutes, options.words, rng.fork(as_size(c))));
     }
     const GuidedProbabilities answers = detail::guided((*victim)(std::span<const std::string>(copies)));
+    if (options.text_leads)
+      return {.judged = means_of(answers.judged), .guide = detail::guided((*victim)(texts)).judged};
     return {.judged = means_of(answers.judged), .guide = means_of(answers.guide)};
   }
 
