@@ -187,5 +187,5 @@ TEST_CASE("guide: a smoothed victim smooths what leads too") {
   CHECK(all.judged(0, 1) == approx(1));
   CHECK(all.judged(1, 1) == approx(1));
   const SmoothedVictim<ToyVictim, decltype(substitutes)> plain{&leading, substitutes, {.copies = 3, .words = 1}};
-  CHECK(plain(texts)(0, 1) == approx(0.625));
+  CHECK(plain(texts).judged(0, 1) == approx(0.625));
 }
