@@ -125,7 +125,8 @@ expect_text err "--predictor"
 cmp model/datastore.safetensors store.before || wrong "an attack changed the model"
 # A search that another predictor, or a vote by similarity, leads where the model counts votes, which judge.
 tiny_model counting --neighbors 3 --voting count
-counted() { "$KNNBERT" attack --model counting --data texts.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv "$@"; }
+head -n 4 texts.tsv >few.tsv
+counted() { "$KNNBERT" attack --model counting --data few.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv "$@"; }
 expect_code 0 counted --output knn.jsonl
 expect_code 0 counted --guide knn --output knn.jsonl
 expect_code 0 counted --guide head --output head.jsonl --json
@@ -202,18 +203,19 @@ expect_text out "accuracy under attack"
 "$PYTHON" -c "import json; [json.loads(line) for line in open('stopped.jsonl')]" || wrong "whole lines expected"
 
 # A victim that answers by the mean over copies with other words; the result says so, and any number of threads agrees.
+smoothed() { "$KNNBERT" attack --model model --data few.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv "$@"; }
 smooth="--smooth 4 --smooth-words 0.5 --smooth-synonyms synonyms.json --smooth-stop-words stop.txt"
-expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --threads 1 --output smooth.jsonl
+expect_code 0 smoothed $smooth --threads 1 --output smooth.jsonl
 expect_text out "mean over 4 copies, 0.5 of the words replaced"
-expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --threads 3 --output smooth3.jsonl
+expect_code 0 smoothed $smooth --threads 3 --output smooth3.jsonl
 cmp smooth.jsonl smooth3.jsonl || wrong "the same results of a smoothed victim for any number of threads expected"
-expect_code 0 attack --recipe pwws --wordnet wordnet.tsv --threads 1 --output plain.jsonl
+expect_code 0 smoothed --threads 1 --output plain.jsonl
 ! cmp -s smooth.jsonl plain.jsonl || wrong "other results without --smooth expected"
-expect_code 0 attack --recipe pwws --wordnet wordnet.tsv $smooth --guide unsmoothed
+expect_code 0 smoothed $smooth --guide unsmoothed
 expect_text out "led by unsmoothed"
-expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --guide unsmoothed
+expect_code 2 smoothed --guide unsmoothed
 expect_text err "--smooth expected"
-expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --smooth 2
+expect_code 2 smoothed --smooth 2
 expect_text err "--smooth-synonyms or --smooth-wordnet expected"
-expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --smooth-wordnet wordnet.tsv
+expect_code 2 smoothed --smooth-wordnet wordnet.tsv
 expect_text err "without --smooth"
