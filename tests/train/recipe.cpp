@@ -68,14 +68,15 @@ TEST_CASE("more examples a class: the contrast weighs less and more neighbors vo
   CHECK(before.neighbors == 30);
 }
 
-TEST_CASE("copies of the examples are trained on in as many steps", "[recipe]") {
+TEST_CASE("copies of the examples are trained on in as many steps, or in one pass", "[recipe]") {
   for (const index_t examples : {8, 48, 640, 10000, 30000}) {
     CAPTURE(examples);
     TrainingFacts with = facts(examples, 2);
     const Recipe plain = recommended(with);
     with.copies = 3;
     const Recipe r = recommended(with);
-    CHECK(std::abs(static_cast<double>(r.steps - plain.steps)) <= 0.35 * static_cast<double>(plain.steps));
+    CHECK(3 * r.steps >= 2 * plain.steps);
+    if (r.trainer.epochs > 1) CHECK(2 * r.steps <= 3 * plain.steps);  // one pass over all copies may take more
     CHECK(r.neighbors == plain.neighbors);
     CHECK(r.contrastive.weight == plain.contrastive.weight);
   }

@@ -81,7 +81,7 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   const auto steps_of = [&](index_t examples) { return (examples + t.batch_size - 1) / t.batch_size; };
   const index_t steps_an_epoch = steps_of(facts.examples * (facts.copies + 1));
   const index_t steps = detail::recipe_epochs(facts.examples, t.batch_size) * steps_of(facts.examples);
-  t.epochs = epochs.value_or(std::max<index_t>(1, (steps + steps_an_epoch / 2) / steps_an_epoch));  // copies: as many
+  t.epochs = epochs.value_or(std::max<index_t>(1, (steps + steps_an_epoch / 2) / steps_an_epoch));  // as many steps
   r.steps = t.epochs * steps_an_epoch;
   const double rate = 1e-4 * std::min(1.0, 384 / static_cast<double>(facts.width));  // wide encoders move further
   t.learning_rate = static_cast<float>(rate), t.head_learning_rate = recommended_head_rate(rate);
