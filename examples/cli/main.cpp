@@ -1,6 +1,9 @@
 // knnbert VERB [options]: the library as a program.
 #include <fcntl.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <csignal>
@@ -21,6 +24,16 @@ using namespace knnbert;
 void hold_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// Loading a model takes and drops buffers of a few megabytes; what one had, the next one gets, in place of fresh pages
+/// from the system each time, which are a tenth of a short run.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int most = 4 << 20, trim = 16 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, most);
+  ::mallopt(M_TRIM_THRESHOLD, trim);
+#endif
 }
 
 struct Verb {
@@ -95,6 +108,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   hold_closed_streams();
+  keep_freed_memory();
   std::signal(SIGPIPE, SIG_DFL);
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error like a full disk
   const int code = run(argc, argv);
