@@ -36,6 +36,8 @@ def attack(program, options, model, test, recipe, predictor, more):
                            "--output", lines, *given)
         outcomes = "".join(MARKS[json.loads(line)["status"]] for line in lines.read_text(encoding="utf-8").splitlines()[1:])
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for path in files.values():
+        said = said.replace(f"{path.parent}/", "")
     summary = json.loads(said)
     del summary["recipe"], summary["predictor"], summary["guide"]
     return {"seconds": round(after.ru_utime - before.ru_utime, 1), "summary": summary, "outcomes": outcomes}
