@@ -33,6 +33,15 @@ inline void require_length(index_t given, const std::string& directory) {
     raise<OptionError>("--max-length: {} given, 3 to {} expected, what the model in {} allows", given, most, directory);
 }
 
+/// Refuses more --frozen-layers than the encoder in a directory has.  Errors: as above.
+inline void require_layers(index_t frozen, const std::string& directory) {
+  if (frozen == 0) return;
+  const index_t most = read_bert_config(directory).num_hidden_layers;
+  if (frozen > most)
+    raise<OptionError>("--frozen-layers: {} given, at most {} expected, the layers of the encoder in {}", frozen, most,
+                       directory);
+}
+
 template <class S>
 Classifier<S> load_model(const std::string& directory, const CommonOptions& o, Loading loading = Loading::complete) {
   return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);

@@ -25,7 +25,7 @@ struct TrainOptions {
   std::string encoder, train, dev, output, head = "mlp", pooling, feature = "automatic", schedule = "linear";
   std::string voting = "count", selection = "combined", store = "rebuilt", metric = "accuracy", positive,
               sampling = "shuffled", task = "single-label", separator = "|";
-  float phi = 0.1f, voting_temperature = 0.1f;
+  float phi = 0.1f, voting_temperature = 0.1f, pretrained_weight = 0;
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
   std::set<std::string> given;                 ///< names of options that the user set
@@ -226,7 +226,7 @@ int signal_of_all(const Team& team) {
 std::string identity_of_encoder(const ParameterBlock& values) {
   std::uint64_t hash = 0;
   for (const Parameter& p : values.table().all())
-    if (!p.name.starts_with("classifier.") && !p.name.starts_with("projection."))
+    if (of_encoder(p))
       hash =
           detail::mix_bytes(hash, std::as_bytes(std::span(values.data() + p.offset, static_cast<std::size_t>(p.size))));
   return detail::hex_digits(hash);
@@ -245,6 +245,7 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
       {"voting_temperature", format("{}", o.voting_temperature)},
       {"phi", format("{}", o.phi)},
       {"store", o.store}};
+  if (o.pretrained_weight > 0) settings.push_back({"pretrained_weight", format("{}", o.pretrained_weight)});
   if (o.augment.copies > 0)
     settings.insert(settings.end(), {{"augment", format("{}", o.augment.copies)},
                                      {"augment_words", format("{}", o.augment.most_words)}});
@@ -263,7 +264,11 @@ void train(const TrainOptions& typed, const Team& team) {
       (!given.method.has_queue() || classifier_options(given).feature != Feature::contrastive))
     raise<OptionError>(
         "--store queue: a queue of contrastive features expected: a --method with a queue and --feature contrastive");
+  if (given.store == "queue" && given.pretrained_weight > 0)
+    raise<OptionError>(
+        "--store queue: the keys of another encoder than the one that --pretrained-weight makes, rebuilt expected");
   require_length(given.classifier.max_length, given.encoder);
+  require_layers(given.trainer.frozen_layers, given.encoder);
   const auto settings = read_sentence_settings(given.encoder);
   if (given.pooling.empty()) settings.require_pooling();
   if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
@@ -287,6 +292,8 @@ void train(const TrainOptions& typed, const Team& team) {
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) print_recipe(o, facts);
+  std::optional<ParameterBlock> start_values;
+  if (o.pretrained_weight > 0) start_values = std::as_const(model.network()).values();
   model.set_neighbors(o.classifier.neighbors);
   model.voting().set_name(o.voting);
   model.voting().temperature = o.voting_temperature;
@@ -316,6 +323,7 @@ void train(const TrainOptions& typed, const Team& team) {
     throw Stopped{signal_of_all(team)};
   }
   signals.reset();
+  if (start_values) interpolate(model.network(), *start_values, o.pretrained_weight);
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
   if (o.method.task == Task::multi_label && dev.size() > 0)
@@ -388,6 +396,16 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--head-learning-rate", t.head_learning_rate, "of the heads; 0: the same")
       ->default_str("recipe")
       ->check(CLI::NonNegativeNumber);
+  verb.add_option("--frozen-layers", t.frozen_layers,
+                  "blocks of the encoder, from the first, that keep their values, as the embedding then does; a step "
+                  "does not go back into them, which saves time. 0: all are trained")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20));
+  verb.add_option("--pretrained-weight", o.pretrained_weight,
+                  "after training the encoder's values become 1 - this times what they are and this times the "
+                  "pretrained ones (WiSE-FT), which helps classes that are added later. Dev scores are of before")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--schedule", o.schedule, "of the learning rate")
       ->capture_default_str()
       ->check(CLI::IsMember({"linear", "cosine", "constant"}));

@@ -112,6 +112,12 @@ TEST_CASE("team: steps in parts, a batch smaller than the team, no weight decay"
   check_team(options, CrossEntropy{0.7f}, tiny_contrast());
 }
 
+TEST_CASE("team: an encoder whose first layer stays as it is") {
+  auto options = tiny_training();
+  options.frozen_layers = 1;
+  check_team(options, CrossEntropy{0.7f}, tiny_contrast());
+}
+
 TEST_CASE("team: frozen keys have the bits of one process") {
   const TemporaryFolder folder;
   auto contrast = tiny_contrast();

@@ -58,3 +58,36 @@ expect_text err "--synonyms or --wordnet expected"
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --synonyms synonyms.json
 expect_text err "without --augment"
 [ ! -e never ] || wrong "bad usage left a folder"
+
+# Layers that are frozen: the saved encoder has the values that it started from.
+train --output frozen --frozen-layers 1 --epochs 1
+"$PYTHON" - "$ENCODER" frozen <<'EOF' || wrong "the embedding and the first block as they were, and nothing else, expected"
+import sys
+from safetensors.numpy import load_file
+before, after = ({k.removeprefix("bert."): v for k, v in load_file(f"{d}/model.safetensors").items()} for d in sys.argv[1:])
+for name in set(before) & set(after):
+    if name.startswith("pooler") or "position_ids" in name:
+        continue
+    assert (before[name] == after[name]).all() == name.startswith(("embeddings.", "encoder.layer.0.")), name
+EOF
+kept frozen "str(t['options']['frozen-layers']) == '1'"
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --frozen-layers 99
+expect_text err "--frozen-layers: 99 given, at most 6 expected"
+[ ! -e never ] || wrong "bad usage left a folder"
+
+# --pretrained-weight: the saved encoder lies between the pretrained one and the trained one.
+train --output trained --epochs 1
+train --output between --epochs 1 --pretrained-weight 0.25
+"$PYTHON" - "$ENCODER" trained between <<'EOF' || wrong "a quarter of the pretrained values expected"
+import sys
+import numpy as np
+from safetensors.numpy import load_file
+before, trained, between = ({k.removeprefix("bert."): v for k, v in load_file(f"{d}/model.safetensors").items()} for d in sys.argv[1:])
+name = "encoder.layer.5.output.dense.weight"
+assert np.abs(trained[name] - before[name]).max() > 1e-5
+assert np.abs(between[name] - (0.75 * trained[name] + 0.25 * before[name])).max() < 1e-6
+EOF
+"$KNNBERT" eval --model between --data train.tsv >out 2>err || { cat err; wrong "eval of the model between failed"; }
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --pretrained-weight 0.5 --store queue
+expect_text err "--store queue"
+[ ! -e never ] || wrong "bad usage left a folder"

@@ -87,6 +87,8 @@ TEST_CASE("torch training: 20 steps of every term are those of the native backen
   parts.recompute = true;
   parts.head_learning_rate = 2e-3f;
   compare_steps(folder / "encoder", tiny_options(), parts);
+  parts.frozen_layers = 1;
+  compare_steps(folder / "encoder", tiny_options(), parts);
 }
 
 TEST_CASE("torch training: 20 steps of every term are within 1e-3 of the native backend on MiniLM") {

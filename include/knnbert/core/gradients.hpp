@@ -33,6 +33,17 @@ class Gradients {
   const ParameterBlock& block() const { return block_; }
   ParameterBlock& block() { return block_; }
 
+  /// From now on dense parameters before an offset, and the lookup table, keep their values: backward passes end where
+  /// only they are left, and none of the ranges below holds them. 0: all move.
+  void freeze_before(index_t offset) {
+    frozen_before_ = offset;
+    rows_changed();
+  }
+  index_t frozen_before() const { return frozen_before_; }
+  /// Whether anybody wants gradients of the dense parameters at an offset.
+  bool wants(index_t offset) const { return offset >= frozen_before_; }
+  bool wants_lookup() const { return frozen_before_ == 0; }
+
   /// Declares that the row of the lookup table receives a gradient in this step.
   void touch(index_t row) {
     if (row_state_[as_size(row)] == current) return;
@@ -95,8 +106,9 @@ class Gradients {
   void for_each_range(Visit&& visit) {
     constexpr index_t piece = index_t{1} << 16;
     const index_t dense = table().dense_size();
-    for (index_t begin = 0; begin < dense; begin += piece) visit(Range{begin, std::min(dense, begin + piece)});
-    if (!table().has_lookup()) return;
+    for (index_t begin = frozen_before_; begin < dense; begin += piece)
+      visit(Range{begin, std::min(dense, begin + piece)});
+    if (!table().has_lookup() || !wants_lookup()) return;
     const auto& lookup = table().lookup();
     for (const index_t row : active_rows())
       visit(Range{lookup.offset + row * lookup.cols, lookup.offset + (row + 1) * lookup.cols});
@@ -107,7 +119,7 @@ class Gradients {
   }
   /// The rest of a block: rows of the lookup table that never received a gradient, in pieces.
   const std::vector<Range>& inactive_ranges() {
-    if (!inactive_known_ && table().has_lookup()) find_inactive();
+    if (!inactive_known_ && table().has_lookup() && wants_lookup()) find_inactive();
     inactive_known_ = true;
     return inactive_;
   }
@@ -139,6 +151,7 @@ class Gradients {
   std::vector<index_t> step_rows_;
   std::vector<index_t> rows_;
   bool rows_sorted_ = true, inactive_known_ = false;
+  index_t frozen_before_ = 0;
   std::vector<Range> ranges_, inactive_;  // kept until there is another active row
   GradientListener* listener_ = nullptr;
 };

@@ -28,6 +28,7 @@ class GradientReducer final : public GradientListener {
   /// All gradients of this process are complete: sums what is left and waits for the rest.
   void finish() {
     sum_from(0);
+    if (!gradients_.wants_lookup()) return team_.wait();
     const auto rows = rows_of_all();
     if (on_device()) {
       const index_t dense = gradients_.table().dense_size(), size = gradients_.table().size();
@@ -52,8 +53,9 @@ class GradientReducer final : public GradientListener {
   }
 
   void sum_from(index_t offset) {
-    while (summed_from_ > 0 && std::max<index_t>(0, summed_from_ - piece_) >= offset) {
-      const index_t end = std::exchange(summed_from_, std::max<index_t>(0, summed_from_ - piece_));
+    const index_t first = gradients_.frozen_before();
+    while (summed_from_ > first && std::max(first, summed_from_ - piece_) >= offset) {
+      const index_t end = std::exchange(summed_from_, std::max(first, summed_from_ - piece_));
       start({summed_from_, end});
     }
   }

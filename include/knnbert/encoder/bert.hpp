@@ -40,6 +40,9 @@ class BasicBert {
   /// Floating-point operations of a forward pass: products and attention at the texts' real lengths.
   double operations(const Batch& batch) const { return forward_operations(config_, batch); }
 
+  /// Where the dense parameters end of the embedding and of each block, in their order.
+  std::vector<index_t> layer_ends(const ParameterTable& table) const { return layers_.ends(table); }
+
   /// The large weights, which lower() prepares.
   std::vector<Linear> lowered_layers() const { return layers_.lowered(); }
 

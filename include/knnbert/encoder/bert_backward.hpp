@@ -78,7 +78,8 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
   detail::add_hidden_gradients(gradients.d_hidden, tape.layers(), offsets, g.d_output);
   const auto ends = chunk_ends(offsets, chunk_count(rows, workers), workspace.chunk_ends);
   const Workers alone;
-  for (index_t l = tape.layers() - 1; l >= 0; --l) {
+  const index_t lowest = layers_.lowest_block(values.table(), gradients);
+  for (index_t l = tape.layers() - 1; l >= lowest; --l) {
     const Block& block = layers_.blocks[as_size(l)];
     const auto activations = BertTape::activations<ConstView>(tape, l, workspace.recomputed);
     const BlockDropout sites = block_dropout(tape.row_keys_, l);
@@ -95,7 +96,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
       block_backward<Arch, Precisions>(block, values, workspace.transposes, {own}, activations, sites, g,
                                        workspace.blocks[as_size(worker)]);
     });
-    if (gradients.parameters) {
+    if (gradients.parameters && layers_.moves(l, values.table(), *gradients.parameters)) {
       add_block_gradients<Arch, Precisions>(block, activations, sites, g, values.precision(), *gradients.parameters,
                                             workspace.gradient, workers);
       gradients.parameters->settle(values.table()[block.projections.weight].offset);
@@ -103,7 +104,7 @@ void BasicBert<Arch, Precisions>::backward(const ParameterBlock& values, const B
     std::swap(g.d_output, g.d_input);
     detail::add_hidden_gradients(gradients.d_hidden, l, offsets, g.d_output);
   }
-  embedding_backward(values, tape, gradients, workspace, workers);
+  if (lowest == 0) embedding_backward(values, tape, gradients, workspace, workers);
 }
 
 /// From the embedding's output, workspace.gradients.d_output, to where the pass was entered.
@@ -122,7 +123,8 @@ void BasicBert<Arch, Precisions>::embedding_backward(const ParameterBlock& value
           "BasicBert::backward: a gradient at the sums given or asked for, but the pass was entered behind them");
     return;
   }
-  if (!gradients.parameters && !gradients.d_sums_out) return;
+  const bool moves = gradients.parameters && gradients.parameters->wants_lookup();
+  if (!moves && !gradients.d_sums_out) return;
   if (!gradients.d_sums.empty())
     require_shape("BasicBert::backward: d_sums", gradients.d_sums, tape.batch().tokens(), width());
   if (const Dropout dropout = embedding_dropout(tape.row_keys_); dropout.active())
@@ -130,7 +132,7 @@ void BasicBert<Arch, Precisions>::embedding_backward(const ParameterBlock& value
   sums_backward<Arch>(tables(), values, tape.embedding_sums_, tape.embedding_statistics_, d_output, d_sums);
   if (!gradients.d_sums.empty()) add_rows(gradients.d_sums, d_sums);
   leave(d_sums, gradients.d_sums_out);
-  if (!gradients.parameters) return;
+  if (!moves) return;
   const ConstView scattered = tape.entry_ == Entry::tokens ? ConstView(d_sums) : ConstView();
   add_embedding_gradients<Arch>(tables(), tape.batch(), tape.embedding_sums_, tape.embedding_statistics_, d_output,
                                 scattered, *gradients.parameters, workers);

@@ -1,6 +1,7 @@
 #pragma once
 #include <vector>
 
+#include "knnbert/core/gradients.hpp"
 #include "knnbert/encoder/bert_config.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -17,6 +18,21 @@ struct BertLayers {
   static BertLayers declare_dense(const BertConfig& c, ParameterTable& table);
   void declare_lookup(const BertConfig& c, ParameterTable& table) {
     words = table.add_lookup("embeddings.word_embeddings.weight", c.vocab_size, c.hidden_size);
+  }
+  /// Where the dense parameters end of the embedding and of each block, in their order.
+  std::vector<index_t> ends(const ParameterTable& table) const;
+  /// The lowest block that a backward pass has to go through: what lies below has no gradient that is wanted.
+  template <class PassGradients>
+  index_t lowest_block(const ParameterTable& table, const PassGradients& gradients) const {
+    index_t lowest = 0;
+    if (gradients.d_output || gradients.d_sums_out || !gradients.parameters) return lowest;
+    if (gradients.parameters->wants_lookup()) return lowest;
+    while (lowest < std::ssize(blocks) && !moves(lowest, table, *gradients.parameters)) ++lowest;
+    return lowest;
+  }
+  /// Whether the gradients of a block's parameters are wanted.
+  bool moves(index_t block, const ParameterTable& table, const Gradients& gradients) const {
+    return gradients.wants(table[blocks[as_size(block)].projections.weight].offset);
   }
   /// The layers whose products run in reduced precision.
   std::vector<Linear> lowered() const;

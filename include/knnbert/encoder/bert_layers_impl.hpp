@@ -23,6 +23,16 @@ KNNBERT_INLINE std::vector<Linear> BertLayers::lowered() const {
   return layers;
 }
 
+KNNBERT_INLINE std::vector<index_t> BertLayers::ends(const ParameterTable& table) const {
+  const auto behind = [&](const Norm& last) {
+    const index_t next = last.bias + 1;
+    return next < table.count() ? table[next].offset : table.size();
+  };
+  std::vector<index_t> ends{behind(embedding_norm)};
+  for (const Block& block : blocks) ends.push_back(behind(block.output_norm));
+  return ends;
+}
+
 KNNBERT_INLINE Block BertLayers::declare_block(const BertConfig& c, ParameterTable& table, const std::string& prefix) {
   Block block;
   block.projections = Linear::declare(table, prefix + "attention.self.projections", 3 * c.hidden_size, c.hidden_size);

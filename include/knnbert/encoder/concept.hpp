@@ -31,8 +31,9 @@ struct RowsOf<Encoder> {
 /// least one of them. encode(values, input, options, embedding [B, H], workspace, workers) overwrites the embedding of
 /// each text. Row i depends on text i alone, not on its neighbors and not on threads. pools(p) says whether options may
 /// ask for pooling p; dropout() is the rate of the heads. Safe to call concurrently, with one workspace a call.
-/// Used where they exist: lower(values, precision, workers), operations(batch), to_device(values), instruction_set(), a
-/// constructor (config, device), and the members weight_layout and rows_type of a backend with memory of its own.
+/// Used where they exist: lower(values, precision, workers), operations(batch), to_device(values), instruction_set(),
+/// layer_ends(table) for TrainerOptions::frozen_layers (offsets behind the embedding and each layer), a constructor
+/// (config, device), and the members weight_layout and rows_type of a backend with memory of its own.
 /// Check yours with testing/encoder_laws.hpp.
 template <class E>
 concept Encoder = std::constructible_from<E, const typename E::config_type&> && std::copyable<E> &&

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <tuple>
 
 #include "knnbert/core/deferred.hpp"
 #include "knnbert/io/archive.hpp"
@@ -46,8 +47,9 @@ class TorchAdamW {
     return detail::guarded("TorchAdamW::norm", [&] {
       const c10::NoGradGuard no_graph;
       follow(values);
-      return at::linalg_vector_norm(detail::on_device_to_write(gradients.block(), device_).floats(), 2, {}, false,
-                                    at::kFloat);
+      const Range moving = range_of(gradients);
+      const at::Tensor all = detail::on_device_to_write(gradients.block(), device_).floats();
+      return at::linalg_vector_norm(all.narrow(0, moving.begin, moving.end - moving.begin), 2, {}, false, at::kFloat);
     });
   }
 
@@ -126,11 +128,20 @@ class TorchAdamW {
     first_ = first_.to(device_), second_ = second_.to(device_), updates_ = updates_.to(device_);
   }
 
-  const std::vector<Group>& groups(const ParameterTable& table, std::span<const float> multipliers) {
-    const std::vector<float> key(multipliers.begin(), multipliers.end());
-    if (!groups_.empty() && grouped_for_ == std::pair(&table, key)) return groups_;
+  /// Where a block holds parameters that move.
+  static Range range_of(const Gradients& gradients) {
+    const auto& table = gradients.table();
+    return {gradients.frozen_before(), gradients.wants_lookup() ? table.size() : table.dense_size()};
+  }
+
+  const std::vector<Group>& groups(const Gradients& gradients, std::span<const float> multipliers) {
+    const ParameterTable& table = gradients.table();
+    const Range moving = range_of(gradients);
+    const std::tuple key(&table, moving.begin, std::vector<float>(multipliers.begin(), multipliers.end()));
+    if (!groups_.empty() && grouped_for_ == key) return groups_;
     groups_.clear();
     for (index_t n = 0; n < table.count(); ++n) {
+      if (table[n].offset < moving.begin || table[n].offset >= moving.end) continue;
       const Parameter& p = table[n];
       const float factor = detail::multiplier(multipliers, n);
       const bool decays = p.decays && options_.weight_decay > 0;
@@ -141,7 +152,7 @@ class TorchAdamW {
       if (!group->ranges.empty() && group->ranges.back().end == range.begin) group->ranges.back().end = range.end;
       else group->ranges.push_back(range);
     }
-    grouped_for_ = {&table, key};
+    grouped_for_ = key;
     return groups_;
   }
 
@@ -163,7 +174,7 @@ class TorchAdamW {
       const at::Tensor flat = detail::on_device_to_write(values, device_).floats();
       updates_.add_(1);
       if (unusable) updates_.sub_(*unusable);
-      for (const Group& group : groups(values.table(), multipliers)) {
+      for (const Group& group : groups(gradients, multipliers)) {
         if (group.factor == 0) continue;  // frozen
         std::vector<at::Tensor> p, d, m, v, t;
         for (const Range r : group.ranges) {
@@ -181,7 +192,7 @@ class TorchAdamW {
   AdamWOptions options_;
   at::Device device_;
   std::vector<Group> groups_;
-  std::pair<const ParameterTable*, std::vector<float>> grouped_for_{nullptr, {}};
+  std::tuple<const ParameterTable*, index_t, std::vector<float>> grouped_for_{nullptr, 0, {}};
   at::Tensor first_, second_, updates_;
 };
 

@@ -60,6 +60,7 @@ class TorchBert {
 
   const BertConfig& config() const { return config_; }
   const BertLayers& layers() const { return layers_; }
+  std::vector<index_t> layer_ends(const ParameterTable& table) const { return layers_.ends(table); }
   const TorchBertOptions& options() const { return options_; }
   at::Device device() const { return device_; }
   index_t width() const { return config_.hidden_size; }

@@ -61,16 +61,19 @@ inline void TorchBert::backward(const ParameterBlock& values, const TorchTape& t
       d = pull(tape, tape.pooled_, gradients.d_embedding.on(device_), tape.hidden_.back(), pooler, table, flat);
     }
     add_hidden(layers);
-    for (index_t l = layers - 1; l >= 0; --l) {
+    const index_t lowest = layers_.lowest_block(table, gradients);
+    for (index_t l = layers - 1; l >= lowest; --l) {
       const auto at = static_cast<std::size_t>(l);
       if (d.defined()) {
         const auto output = tape.recomputes() ? recomputed(l) : tape.outputs_[at + 1];
-        d = pull(tape, output, d, tape.hidden_[at], numbers_of(layers_.blocks[at]), table, flat);
+        const bool moves = gradients.parameters && layers_.moves(l, table, *gradients.parameters);
+        d = pull(tape, output, d, tape.hidden_[at], numbers_of(layers_.blocks[at]), table, moves ? flat : at::Tensor());
       }
       if (gradients.parameters) gradients.parameters->settle(table[layers_.blocks[at].projections.weight].offset);
       add_hidden(l);
     }
-    embedding_backward(tape, d, gradients, table, flat);
+    const bool moves = gradients.parameters && gradients.parameters->wants_lookup();
+    if (lowest == 0) embedding_backward(tape, d, gradients, table, moves ? flat : at::Tensor());
   });
 }
 

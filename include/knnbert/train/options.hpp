@@ -33,6 +33,8 @@ struct TrainerOptions {
   float head_learning_rate = 0;                  ///< of both heads; 0: the same
   ScheduleKind schedule = ScheduleKind::linear;  ///< where the stack's schedule_type lets it be chosen
   float warmup = 0;                              ///< fraction of all steps
+  index_t frozen_layers = 0;                     ///< blocks, from the first, that keep their values, as the embedding
+                                                 ///< then does: no pass goes back into them; 0: all train
   float weight_decay = 0;                        ///< not on biases and normalizations
   float clip_norm = 1;                           ///< global norm of all gradients; 0: no clipping
   bool dropout = true;                           ///< false: train without dropout, whatever the encoder's rates
@@ -61,6 +63,7 @@ struct TrainerOptions {
     at_least("batch_size", batch_size, index_t{1});
     at_least("part_size", part_size, index_t{0});
     at_least("updates_per_batch", updates_per_batch, index_t{1});
+    at_least("frozen_layers", frozen_layers, index_t{0});
     at_least("learning_rate", learning_rate, 0.0f);
     at_least("head_learning_rate", head_learning_rate, 0.0f);
     at_least("warmup", warmup, 0.0f);

@@ -6,6 +6,7 @@
 #include "knnbert/core/rng.hpp"
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/io/archive.hpp"
+#include "knnbert/model/interpolation.hpp"
 #include "knnbert/optimizer/clip.hpp"
 #include "knnbert/train/options.hpp"
 
@@ -23,11 +24,21 @@ inline float head_multiplier(const TrainerOptions& o) {
 inline std::vector<float> head_multipliers(const ParameterTable& table, const TrainerOptions& options) {
   if (head_multiplier(options) == 1) return {};
   std::vector<float> multipliers;
-  for (const Parameter& p : table.all()) {
-    const bool head = p.name.starts_with("classifier.") || p.name.starts_with("projection.");
-    multipliers.push_back(head ? head_multiplier(options) : 1.0f);
-  }
+  for (const Parameter& p : table.all()) multipliers.push_back(of_encoder(p) ? 1.0f : head_multiplier(options));
   return multipliers;
+}
+
+/// Where the dense parameters that move begin.  Errors: OptionError for more layers than the encoder has.
+template <class Network>
+index_t frozen_before(const Network& network, const TrainerOptions& options) {
+  const index_t frozen = options.frozen_layers;
+  std::vector<index_t> ends{0};
+  if constexpr (requires { network.encoder().layer_ends(network.values().table()); })
+    ends = network.encoder().layer_ends(network.values().table());
+  if (frozen >= std::ssize(ends))
+    raise<OptionError>("TrainerOptions::frozen_layers: {} given, at most {} expected, the encoder's layers", frozen,
+                       ends.size() - 1);
+  return frozen > 0 ? ends[as_size(frozen)] : 0;
 }
 
 }  // namespace detail

@@ -108,6 +108,7 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("weight_decay", o.weight_decay);
   run.add("clip_norm", o.clip_norm);
   run.add("dropout", o.dropout);
+  if (o.frozen_layers > 0) run.add("frozen_layers", o.frozen_layers);
   run.add("seed", o.seed);
   run.add("selection", predictor_names[static_cast<int>(o.selection)]);
   run.add("metric", score_names[static_cast<int>(o.metric)]);

@@ -38,6 +38,7 @@ class Stepper {
       raise<OptionError>(
           "Stepper: TrainerOptions::part_size {} given, 0 expected: a term compares the examples of a step",
           options.part_size);
+    gradients_.freeze_before(detail::frozen_before(network, options));
     join({});
     terms_.each([&](auto& term) {
       if constexpr (requires { term.prepare(network_, data_); }) term.prepare(network_, data_);

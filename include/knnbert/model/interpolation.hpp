@@ -1,0 +1,32 @@
+#pragma once
+#include "knnbert/model/network.hpp"
+
+namespace knnbert::inline v0_1 {
+
+/// Whether a parameter of a network is its encoder's, not a head's.
+inline bool of_encoder(const Parameter& p) {
+  return !p.name.starts_with("classifier.") && !p.name.starts_with("projection.");
+}
+
+/// The encoder's values become 1 - weight times what they are and weight times those of `start`, which the training
+/// began with; heads stay as they are. What an encoder has unlearned about texts unlike its training data comes back in
+/// part, for classes that are added later, at no cost of a prediction. To be called before index().
+/// Wortsman et al. 2022 (WiSE-FT), arXiv 2109.01903.  Errors: OptionError for a weight outside of [0, 1], ShapeError
+/// for the values of another network.
+template <class Stack>
+void interpolate(Network<Stack>& network, const ParameterBlock& start, float weight) {
+  if (!(weight >= 0 && weight <= 1)) raise<OptionError>("interpolate: a weight of {} given, 0 to 1 expected", weight);
+  ParameterBlock& values = network.values();
+  if (start.size() != values.size())
+    raise<ShapeError>("interpolate: {} values given, {} expected, as the network has", start.size(), values.size());
+  if (weight == 0) return;
+  const float* from = start.data();
+  float* to = values.data();
+  for (const Parameter& p : values.table().all()) {
+    if (!of_encoder(p)) continue;
+    for (index_t i = p.offset; i < p.offset + p.size; ++i) to[i] += weight * (from[i] - to[i]);
+  }
+  network.lower(values);
+}
+
+}  // namespace knnbert::inline v0_1
