@@ -1,4 +1,4 @@
-// expect: Stack::queue_type<metric_type>: a Queue expected, as queue/concept.hpp says
+// expect: Stack::queue_type<metric_type>: a TrainingQueue expected, as queue/concept.hpp says
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/term/queue_contrastive.hpp"
 

@@ -25,9 +25,33 @@ struct Archetypes {
   using optimizer_type = OptimizerArchetype;
   using schedule_type = ScheduleArchetype;
   template <class Metric>
-  using queue_type = FifoQueue<Metric>;
+  using queue_type = TrainingQueueArchetype;
   template <class Metric>
   using datastore_type = StoredDatastoreArchetype;
+};
+
+/// Counts what is done with texts.
+struct Counting : Archetypes {
+  struct tokenizer_type : TokenizerArchetype {
+    static inline index_t texts = 0;
+    void append(std::string_view text, Batch& batch, index_t max_length) const {
+      ++texts;
+      TokenizerArchetype::append(text, batch, max_length);
+    }
+    void append(std::string_view text, std::string_view, Batch& batch, index_t max_length) const {
+      append(text, batch, max_length);
+    }
+    static tokenizer_type load(const std::filesystem::path&) { return {}; }
+  };
+  template <class Metric>
+  struct datastore_type : OwnedDatastoreArchetype {
+    static inline index_t queries = 0;
+    using OwnedDatastoreArchetype::OwnedDatastoreArchetype;
+    NeighborLists search(ConstView rows, index_t k) const {
+      queries += rows.rows();
+      return DatastoreArchetype::search(rows, k);
+    }
+  };
 };
 
 Dataset two_texts() { return Dataset({{.text = "a", .label = 0}, {.text = "b", .label = 1}}, {"x", "y"}); }
@@ -50,6 +74,24 @@ TEST_CASE("contract: a classifier asks of a stack what the concepts say") {
   model.add(texts, "z");
   CHECK(model.classes()->size() == 3);
   model.remove(std::vector<example_id>{1});
+  model.save(folder / "saved");
+  CHECK(Classifier<Archetypes>::load(folder / "saved").predict("a").combined.size() == 3);
+}
+
+TEST_CASE("contract: a text is tokenized and looked up once, also by a training with dev data") {
+  const TemporaryFolder folder;
+  using Tokenizer = Counting::tokenizer_type;
+  using Store = Counting::datastore_type<Counting::metric_type>;
+  Classifier<Counting> model(folder.path(), {"x", "y"});
+  Tokenizer::texts = 0, Store::queries = 0;
+  CHECK(model.predict({"a", "b", "c"}).size() == 3);
+  CHECK(Tokenizer::texts == 3);
+  CHECK(Store::queries == 3);
+
+  Tokenizer::texts = 0, Store::queries = 0;
+  Trainer(model, {.epochs = 3, .batch_size = 1}, CrossEntropy{}).fit(two_texts(), two_texts());
+  CHECK(Tokenizer::texts == 4);    // whatever the number of epochs
+  CHECK(Store::queries == 3 * 2);  // dev texts
 }
 
 TEST_CASE("contract: an encoder that cannot be trained predicts, and a pass that is kept is refused") {

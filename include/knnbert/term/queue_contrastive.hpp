@@ -22,10 +22,10 @@ class SampledQueueContrastive;
 template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
 class BasicQueueContrastive : public QueueContrastiveOptions {
  public:
-  static_assert(DifferentiableMetric<typename Q::metric_type>,
+  static_assert(detail::has_gradient<Q>,
                 "Stack::metric_type: a DifferentiableMetric expected for a contrast, as metric/concept.hpp says");
-  static_assert(Queue<Q> || !DifferentiableMetric<typename Q::metric_type>,
-                "Stack::queue_type<metric_type>: a Queue expected, as queue/concept.hpp says");
+  static_assert(TrainingQueue<Q> || !detail::has_gradient<Q>,
+                "Stack::queue_type<metric_type>: a TrainingQueue expected, as queue/concept.hpp says");
   static constexpr std::string_view name = "contrastive";
   using queue_type = Q;
 

@@ -51,6 +51,12 @@ struct QueueArchetype {
   metric_type metric_;
 };
 
+struct TrainingQueueArchetype : QueueArchetype {
+  TrainingQueueArchetype(index_t, index_t, const metric_type&) {}
+  template <class Archive>
+  void archive(Archive&) {}
+};
+
 struct TokenizerArchetype {
   void append(std::string_view, Batch& batch, index_t) const {
     for (const token_t id : {0, 1}) batch.ids.push_back(id);
@@ -210,7 +216,8 @@ struct ScheduleArchetype {
 
 static_assert(Metric<MetricArchetype> && !DifferentiableMetric<MetricArchetype> &&
               DifferentiableMetric<DifferentiableMetricArchetype>);
-static_assert(PositivePolicy<PositivePolicyArchetype> && Queue<QueueArchetype> && Datastore<DatastoreArchetype>);
+static_assert(PositivePolicy<PositivePolicyArchetype> && Queue<QueueArchetype> && !TrainingQueue<QueueArchetype> &&
+              TrainingQueue<TrainingQueueArchetype> && Datastore<DatastoreArchetype>);
 static_assert(OwnedDatastore<OwnedDatastoreArchetype> && StoredDatastore<StoredDatastoreArchetype>);
 static_assert(Encoder<EncoderArchetype> && !TrainableEncoder<EncoderArchetype>);
 static_assert(TrainableEncoder<TrainableEncoderArchetype> && StoredEncoder<StoredEncoderArchetype>);
