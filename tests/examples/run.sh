@@ -77,11 +77,15 @@ case $name in
     [ -n "$KNNBERT" ] || { echo "skipped: without the program"; exit 77; }
     "$KNNBERT" train --encoder all-MiniLM-L6-v2 --train train.tsv --output model --epochs 0 >log 2>&1
     text=$(head -n 1 train.tsv | cut -f 1)
-    "$PLUGIN_HOST" "$program" model "$text" >output
+    "$PLUGIN_HOST" model "$text" "$program" >output
     says "$class [01]\\.[0-9][0-9]"
-    ! "$PLUGIN_HOST" "$program" nowhere "$text" >output
+    ! "$PLUGIN_HOST" nowhere "$text" "$program" >output
     says '.*nowhere.*'
-    nm -DC --defined-only "$program" | grep -E ' T | [VWu] knnbert::' >symbols
+    cp "$program" other.so
+    "$PLUGIN_HOST" model "$text" "$program" "$PWD/other.so" >output
+    lines 2
+    [ "$(sort -u output | wc -l)" -eq 1 ]
+    nm -DC --defined-only "$program" | grep -E ' T |knnbert' >symbols  # what two of them could share
     [ "$(grep -c ' T classifier_' symbols)" -eq 4 ] && [ "$(wc -l <symbols)" -eq 4 ] ||
       { echo "other symbols than the interface's:"; cat symbols; exit 1; }
     ;;
