@@ -2,6 +2,7 @@
 #include <string>
 
 #include "knnbert/core/parallel.hpp"
+#include "knnbert/metric/concept.hpp"
 #include "knnbert/queue/positives.hpp"
 
 namespace knnbert::inline v0_1 {
