@@ -199,6 +199,11 @@ TEST_CASE("classifier: texts in braces are several texts, and probabilities have
   CHECK(same(two[0], model.predict("send money")));
   CHECK(same(two[1], model.predict("lost card")));
   CHECK(model.predict({"lost card"}).size() == 1);
+  const auto pairs = model.predict({"send money", "lost card"}, {"euro rate", "new card"});
+  REQUIRE(pairs.size() == 2);
+  CHECK(same(pairs[0], model.predict("send money", "euro rate")));
+  CHECK(same(pairs[1], model.predict("lost card", "new card")));
+  CHECK_THROWS_AS(model.predict({"send money", "lost card"}, {"euro rate"}), ShapeError);
   const std::vector<std::string_view> views{"euro rate"};
   CHECK(same(model.predict(views)[0], model.predict("euro rate")));
   const Prediction& p = two.front();

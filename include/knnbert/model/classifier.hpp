@@ -113,9 +113,8 @@ class Classifier {
   std::vector<Prediction> predict(std::span<const std::string> texts, std::span<const std::string> pairs = {},
                                   ProgressListener* listener = nullptr) const;
   std::vector<Prediction> predict(std::span<const std::string_view> texts) const;
-  std::vector<Prediction> predict(std::initializer_list<std::string_view> texts) const {
-    return predict(std::span<const std::string_view>(texts.begin(), texts.size()));
-  }
+  std::vector<Prediction> predict(std::initializer_list<std::string_view> texts,
+                                  std::initializer_list<std::string_view> pairs = {}) const;
   /// All that predictions are made of, of tokenized texts.  Errors: as predict.
   Answers answers(const Batch& texts, ProgressListener* listener = nullptr) const;
   /// The three distributions of tokenized texts.  Errors: as predict.

@@ -220,6 +220,13 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string_v
 }
 
 template <class Stack>
+std::vector<Prediction> Classifier<Stack>::predict(std::initializer_list<std::string_view> texts,
+                                                   std::initializer_list<std::string_view> pairs) const {
+  const std::vector<std::string> first(texts.begin(), texts.end()), second(pairs.begin(), pairs.end());
+  return predict(std::span<const std::string>(first), second);
+}
+
+template <class Stack>
 Prediction Classifier<Stack>::predict(std::string_view text, std::string_view pair) const {
   const std::string first(text), second(pair);
   return std::move(predict({&first, 1}, {&second, 1}).front());
