@@ -21,7 +21,7 @@ TEST_CASE("communicator: threads") {
   }
 }
 
-TEST_CASE("communicator: shares are contiguous, in order and of nearly one size") {
+TEST_CASE("communicator: ranges are contiguous, in order and of nearly one size") {
   ThreadMeeting meeting(5);
   ThreadCommunicator communicator(meeting, 3);
   const Team team(communicator);

@@ -54,7 +54,7 @@ TEST_CASE("reducer: a backward pass settles its layers from the last to the firs
   CHECK(places.offsets[0] < gradients.table().dense_size());
 }
 
-TEST_CASE("reducer: gradients of shares sum to those of the whole, pieces leave while the pass runs") {
+TEST_CASE("reducer: gradients of parts sum to those of the whole, pieces leave while the pass runs") {
   TinyNetwork network(three_layers, 3, {.projection_width = 11});
   fill_random(network.values(), 1, 0.3);
   const auto data = tiny_examples(labels_of_three(10));
