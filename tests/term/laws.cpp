@@ -29,6 +29,19 @@ struct MeanOfPart {
   }
 };
 
+/// Says that it is absent from steps without an example of the first class, and is not.
+template <bool Leaks>
+struct FirstClassOnly {
+  static constexpr std::string_view name = "first";
+  template <class Context>
+  TermValue add(Context& c) const {
+    const bool absent = std::find(c.labels.begin(), c.labels.end(), 0) == c.labels.end();
+    if (absent && !Leaks) return std::nullopt;
+    const TermValue value = CrossEntropy{}.add(c);
+    return absent ? TermValue() : value;
+  }
+};
+
 /// Has a state that it does not archive.
 struct Forgetful {
   static constexpr std::string_view name = "forgetful";
@@ -65,8 +78,10 @@ TEST_CASE("term laws hold for terms of the library and of users") {
                            0.02, MaskedTokens{.mask = 40}) == testing::BrokenLaws{});
 }
 
-TEST_CASE("term laws: a wrong gradient, a wrong mean and a forgotten state are found") {
+TEST_CASE("term laws: a wrong gradient, a wrong mean, a gradient without a value and a forgotten state are found") {
   CHECK(says(laws(0.02, HalfGradient{}), "the gradient of classifier.out_proj.weight"));
   CHECK(says(laws(0.02, MeanOfPart{}), "add up"));
+  CHECK(says(laws(0.02, FirstClassOnly<true>{}), "first has no value for example 1 alone"));
+  CHECK_FALSE(says(laws(0.02, FirstClassOnly<false>{}), "has no value"));
   CHECK(says(laws(0.02, Forgetful{}), "same bits"));
 }

@@ -50,6 +50,20 @@ void gradient_law(BrokenLaws& broken, const ParameterBlock& gradients, double h,
   }
 }
 
+/// Steps of one example each, under one term alone.
+template <class Make, class Data, class T>
+void absence_law(BrokenLaws& broken, Make& make, const Data& data, const T& term) {
+  auto network = make();
+  Stepper stepper(network, data, TrainerOptions{.clip_norm = 0, .dropout = false}, term);
+  const auto nothing = [](const ParameterBlock& block) { return length_of(block.data(), block.size()) == 0; };
+  for (index_t i = 0; i < data.size(); ++i) {
+    const auto& report = stepper.step({.steps = 1}, {&i, 1}, 0);
+    for (const auto& [name, value] : report.terms)
+      expect(broken, value || (nothing(stepper.gradients().block()) && nothing(stepper.own_gradients().block())),
+             "{} has no value for example {} alone, and adds no gradient", name, i);
+  }
+}
+
 inline double relative_difference(const ParameterBlock& a, const ParameterBlock& b) {
   double worst = 0, most = 1e-6;
   for (index_t i = 0; i < a.size(); ++i) {
@@ -66,8 +80,9 @@ inline bool same_bits(const ParameterBlock& a, const ParameterBlock& b) {
 }  // namespace detail
 
 /// The laws of training terms, for small data and make(), which returns the same network at every call. Dropout is off:
-/// the gradient is that of the value, for the model's and for the terms' own parameters; parts of a step add up to the
-/// whole, unless a term compares examples; what archive() names is all that a run needs to go on with the same bits.
+/// the gradient is that of the value, for the model's and for the terms' own parameters; a term that has no value in a
+/// step of one example adds no gradient there; parts of a step add up to the whole, unless a term compares examples;
+/// what archive() names is all that a run needs to go on with the same bits.
 /// Where a term has state that follows the model, or searches for a perturbation that is then held constant,
 /// `tolerance` has to allow for it.
 template <class Make, DataSource Data, class... Terms>
@@ -86,6 +101,8 @@ BrokenLaws term_laws(Make&& make, const Data& data, double tolerance, const Term
                make, data, 0, [&](ParameterBlock&, ParameterBlock& own) { change(own); }, terms...)
         .value;
   });
+
+  (detail::absence_law(broken, make, data, terms), ...);
 
   using Network = std::remove_cvref_t<decltype(make())>;
   if constexpr (!(WholeBatchTerm<bound_term<Terms, Network>> || ...))
