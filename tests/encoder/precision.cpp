@@ -111,9 +111,11 @@ TEST_CASE("precision: results depend neither on threads nor on the other texts")
 }
 
 TEST_CASE("precision: gradients in bf16 are those of fp32 to a few percent, the same for any number of threads") {
-  const Matrix d = random_matrix(texts.size(), tiny_config().hidden_size, 9);
+  const BertConfig config = GENERATE(tiny_config(), tiny_distilbert_config());
+  CAPTURE(config.family->model_type);
+  const Matrix d = random_matrix(texts.size(), config.hidden_size, 9);
   const auto gradients = [&](Precision precision, index_t threads) {
-    const RandomAnyBert bert(precision);
+    const RandomAnyBert bert(precision, config);
     BertTape tape;
     BertWorkspace workspace;
     const Workers workers(threads);
