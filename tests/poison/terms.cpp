@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "distributed/thread_team.hpp"
 #include "knnbert/poison/layerwise.hpp"
 #include "knnbert/poison/restricted_product.hpp"
 #include "knnbert/testing/term_laws.hpp"
@@ -142,6 +143,10 @@ TEST_CASE("RIPPLe's penalty: the product's gradient, by differences of the poiso
   auto network = make();
   CHECK_THROWS_AS(Stepper(network, data, TrainerOptions{.part_size = 2}, RestrictedProduct(o, poisoned())),
                   OptionError);
+  ThreadMeeting meeting(2);
+  ThreadCommunicator one_of_two(meeting, 0);
+  Stepper stepper(network, data, TrainerOptions{}, RestrictedProduct(o, poisoned()));
+  CHECK_THROWS_AS(stepper.join(one_of_two), OptionError);
 }
 
 TEST_CASE("embedding surgery gives the triggers' tokens the mean row of other words") {
