@@ -78,10 +78,12 @@ TrainerOptions steps_without_dropout(float rate) {
 
 }  // namespace
 
-TEST_CASE("torch training: 20 steps of every term are those of the native backend, tiny encoder") {
+TEST_CASE("torch training: 20 steps of every term are those of the native backend, tiny encoders") {
   const TemporaryFolder folder;
   write_encoder(folder / "encoder");
   compare_steps(folder / "encoder", tiny_options(), steps_without_dropout(1e-3f));
+  write_encoder(folder / "distilled", 2, tiny_distilbert_config());
+  compare_steps(folder / "distilled", tiny_options(), steps_without_dropout(1e-3f));
   auto parts = steps_without_dropout(1e-3f);
   parts.part_size = 3;
   parts.recompute = true;
@@ -101,7 +103,10 @@ TEST_CASE("torch training: 20 steps of every term are within 1e-3 of the native 
 }
 
 TEST_CASE("torch training: directories of either backend load in the other, with the same predictions") {
+  const BertConfig config = GENERATE(tiny_config(), tiny_distilbert_config());
+  CAPTURE(config.family->model_type);
   const TemporaryFolder folder;
+  write_encoder(folder / "encoder", 1, config);
   auto native = tiny_classifier(folder.path());
   Trainer(native, tiny_training(), CrossEntropy{}).fit(tiny_data());
   native.index(tiny_data());
