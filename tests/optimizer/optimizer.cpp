@@ -24,6 +24,17 @@ struct PlainAdam {
   }
 };
 
+/// Gradient descent, with no more than the concept asks for.
+struct WithoutState {
+  void step(ParameterBlock& values, Gradients& gradients, float rate, const Workers&,
+            std::span<const float> multipliers) {
+    const auto& all = values.table().all();
+    for (std::size_t p = 0; p < all.size(); ++p)
+      for (index_t i = all[p].offset; i < all[p].offset + all[p].size; ++i)
+        values.data()[i] -= rate * (multipliers.empty() ? 1.0f : multipliers[p]) * std::as_const(gradients).data()[i];
+  }
+};
+
 struct ForgetsState : Sgd {
   ForgetsState() : Sgd({.momentum = 0.9f}) {}
   template <class Archive>
@@ -37,6 +48,7 @@ TEST_CASE("optimizers keep their laws", "[optimizer]") {
   CHECK(testing::optimizer_laws(AdamW({.weight_decay = 0.1f})) == testing::BrokenLaws{});
   CHECK(testing::optimizer_laws<Sgd>() == testing::BrokenLaws{});
   CHECK(testing::optimizer_laws(Sgd({.momentum = 0.9f})) == testing::BrokenLaws{});
+  CHECK(testing::optimizer_laws<WithoutState>() == testing::BrokenLaws{});
   CHECK_FALSE(testing::optimizer_laws<ForgetsState>().empty());
 }
 

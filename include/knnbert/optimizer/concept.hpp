@@ -8,8 +8,8 @@ namespace knnbert::inline v0_1 {
 
 /// Moves parameters against their gradients: step(values, gradients, rate, workers, multipliers). multipliers
 /// scales the rate of each parameter of the table, 0 freezes it; empty means 1 for all. Deterministic: the same bits
-/// for any number of workers. archive(ar) names the state for saving and restoring. Check yours with
-/// testing/optimizer_laws.hpp.
+/// for any number of workers. One with state has a member template archive(ar), which names it for saving and
+/// restoring, as io/archive.hpp has it. Check yours with testing/optimizer_laws.hpp.
 template <class O>
 concept Optimizer = std::copyable<O> && requires(O& optimizer, ParameterBlock& values, Gradients& gradients, float rate,
                                                  const Workers& workers, std::span<const float> multipliers) {

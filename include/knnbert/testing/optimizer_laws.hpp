@@ -64,9 +64,11 @@ BrokenLaws optimizer_laws(const O& fresh = O()) {
 
   MemoryArchive archive;
   O saved = first, restored = fresh;
-  saved.archive(archive);
-  archive.rewind();
-  restored.archive(archive);
+  if constexpr (requires { saved.archive(archive); }) {
+    saved.archive(archive);
+    archive.rewind();
+    restored.archive(archive);
+  }
   resumed = one;
   for (SmallModel* model : {&one, &resumed}) model->draw_gradients(9, some);
   first.step(one.values, one.gradients, 0.1f, Workers(), {});
