@@ -61,7 +61,7 @@ case $name in
   custom_schedule)
     "$program" all-MiniLM-L6-v2 train.tsv >output
     lines 5
-    says 'step 1: rate 0\.01000' 'step [0-9]+: rate 0\.0006[23]'
+    says 'step 1: rate 0\.001000' 'step [0-9]+: rate 0\.00006[23]'
     ;;
   custom_encoder)
     "$program" all-MiniLM-L6-v2 train.tsv model >output
