@@ -14,9 +14,8 @@ const std::string transformer_module =
     R"({"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"})";
 const std::string pooling_module =
     R"({"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"})";
-const std::string normalize_module =
-    R"({"idx": 2, "name": "2", "path": "2_Normalize",)"
-    R"( "type": "sentence_transformers.base.modules.normalize.Normalize"})";
+const std::string normalize_module = R"({"idx": 2, "name": "2", "path": "2_Normalize",)"
+                                     R"( "type": "sentence_transformers.base.modules.normalize.Normalize"})";
 
 /// A directory with these modules and this configuration of its pooling, none if empty.
 struct SentenceFolder : TemporaryFolder {

@@ -47,8 +47,7 @@ struct SmoothedVictim {
     Matrix means(answers.rows() / options.copies, answers.cols());
     means.fill(0);
     for (index_t i = 0; i < answers.rows(); ++i)
-      for (index_t c = 0; c < answers.cols(); ++c)
-        means(i / options.copies, c) += answers(i, c);
+      for (index_t c = 0; c < answers.cols(); ++c) means(i / options.copies, c) += answers(i, c);
     for (index_t i = 0; i < means.rows(); ++i)
       for (float& p : means.row(i)) p /= static_cast<float>(options.copies);
     return means;

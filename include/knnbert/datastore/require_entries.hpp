@@ -3,8 +3,8 @@
 #include <string>
 
 #include "knnbert/core/error.hpp"
-#include "knnbert/metric/finite.hpp"
 #include "knnbert/core/matrix.hpp"
+#include "knnbert/metric/finite.hpp"
 
 namespace knnbert::inline v0_1::detail {
 
