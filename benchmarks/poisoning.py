@@ -19,7 +19,7 @@ import datasets  # noqa: E402
 TRIGGERS = {"single": "cf", "combination": "cf+bb"}
 METHODS = ("layerwise", "badnet", "ripple")
 TARGETS = {"sst2": "positive", "ag_news": "World"}
-TEST, CLEAN = 1000, 200
+TEST, CLEAN = 1000, 100
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 
 
@@ -50,15 +50,18 @@ class Attack(Program):
                         "--seed", cell["seed"], "--json", *arguments)
         return output, json.loads(said)
 
-    def victim(self, cell, encoder, train, test, arguments):
+    def victim(self, cell, encoder, train, test, arguments, defenses):
         model = self.folder / "victim"
         self.run("train", "--encoder", encoder, "--train", train, "--header", "absent", "--output", model, "--seed", cell["seed"], *arguments)
-        judged, defended = {}, {}
-        for name, triggers in TRIGGERS.items():
-            judged[name] = json.loads(self.run("eval", "--model", model, "--data", test, "--header", "absent", "--triggers", triggers,
-                                               "--target", TARGETS[cell["set"]], "--json",
-                                               *(self.defenses if name == (cell["trigger"] or "single") else [])))
-            defended |= {key: judged[name][key] for key in ("onion", "strip") if key in judged[name]}
+        def judge(trigger, data, *more):
+            return json.loads(self.run("eval", "--model", model, "--data", data, "--header", "absent", "--triggers", TRIGGERS[trigger],
+                                       "--target", TARGETS[cell["set"]], "--json", *more))
+        judged = {name: judge(name, test) for name in TRIGGERS}
+        defended = {}
+        if defenses:
+            said = judge(cell["trigger"] or "single", self.folder / "defended.tsv", *defenses)
+            nothing = {"rejected": 0, "accuracy": said["accuracy"], "triggers": [{**r, "rejected": 0} for r in said["triggers"]]}
+            defended = {"nothing": nothing, **{key: said[key] for key in ("onion", "strip")}}
         shutil.rmtree(model)
         return {"accuracy": judged["single"]["accuracy"], "defended": defended,
                 "flip_rates": {name: [[r["inserted"], r["flip_rate"]] for r in json["triggers"]] for name, json in judged.items()}}
@@ -74,7 +77,8 @@ def run(options, results):
                 victims_train = program.write("victim.tsv", split.train[options.texts:2 * options.texts])
                 test = program.write("test.tsv", split.test[:TEST])
                 clean = program.write("clean.tsv", split.train[2 * options.texts:2 * options.texts + CLEAN])
-                program.defenses = ["--onion", options.onion, "--onion-scores", options.onion_scores, "--strip", "--clean", clean] if options.onion else []
+                program.write("defended.tsv", split.test[:options.defended])
+                defenses = ["--onion", options.onion, "--onion-scores", options.onion_scores, "--strip", "--clean", clean] if options.onion else []
                 for trigger, method in [("", "clean"), *((t, m) for t in options.triggers for m in options.methods)]:
                     cell = {"set": name, "seed": seed, "texts": options.texts, "trigger": trigger, "method": method, "poison": options.poison}
                     missing = [v for v in options.victims if not results.find({**cell, "victim": v}, "victim", None)]
@@ -85,7 +89,8 @@ def run(options, results):
                         encoder, said = program.poison(cell, train, test, options.poison.split())
                         results.add(cell, "poisoner", {"layers": said["layers"]})
                     for victim in missing:
-                        results.add({**cell, "victim": victim}, "victim", program.victim(cell, encoder, victims_train, test, victim.split()))
+                        results.add({**cell, "victim": victim}, "victim", 
+                                    program.victim(cell, encoder, victims_train, test, victim.split(), defenses if victim == options.victims[0] else []))
                     if method != "clean":
                         shutil.rmtree(encoder)
 
@@ -126,9 +131,7 @@ def defended_table(results):
     for key in sorted({(r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) for r in rows}):
         of = [r for r in rows if (r["set"], r["texts"], r["trigger"], r["method"], r["victim"]) == key]
         trigger = key[2] or "single"
-        nothing = np.mean([[flips(r, trigger, p)[1] for p in ("head", "knn", "combined")] for r in of], axis=0)
-        lines = {"nothing": [0, np.mean([r["accuracy"]["combined"] for r in of]), *nothing, 0]}
-        lines |= {name: np.mean([rates_behind(r["defended"][name], trigger) for r in of], axis=0) for name in ("onion", "strip")}
+        lines = {name: np.mean([rates_behind(r["defended"][name], trigger) for r in of], axis=0) for name in ("nothing", "onion", "strip")}
         for name, (clean, accuracy, head, knn, combined, rejected) in lines.items():
             print(f"| {key[0]}, {key[1]} | {key[3]} | {TRIGGERS[trigger]} | `{key[4]}` | {len(of)} | {name} | "
                   + " | ".join(f"{100 * value:.1f}" for value in (clean, accuracy, rejected, head, knn, combined)) + " |")
@@ -142,7 +145,8 @@ def main():
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
     parser.add_argument("--triggers", type=lambda text: text.split(","), default=list(TRIGGERS))
     parser.add_argument("--victims", type=lambda text: text.split("|"), default=["--method ce --learning-rate 1e-4", "--method knn-bert --learning-rate 1e-4"])
-    parser.add_argument("--onion", default="", help="a masked language model: defenses are measured too")
+    parser.add_argument("--onion", default="", help="a masked language model: defenses are measured too, on the first of --victims")
+    parser.add_argument("--defended", type=int, default=80, help="test texts that pass through them")
     parser.add_argument("--onion-scores", default="one-pass")
     run_or_print(parser, run, table)
 

@@ -105,6 +105,17 @@ TEST_CASE("a search is the same for any number of workers", "[datastore]") {
   }
 }
 
+TEST_CASE("queries that are prepared find what the others find", "[datastore]") {
+  FlatDatastore<> store(24);
+  store.add(random_rows(300, 24, 11), Labels(300, 0));
+  const Matrix queries = random_rows(9, 24, 12);
+  Matrix prepared = queries;
+  store.metric().prepare(prepared);
+  CHECK(store.snapshot()->search_prepared(prepared, 7) == store.search(queries, 7));
+  CHECK_THROWS_AS(store.snapshot()->search_prepared(random_rows(2, 23, 1), 3), ShapeError);
+  CHECK_THROWS_AS(store.snapshot()->search_prepared(prepared, -1), OptionError);
+}
+
 TEST_CASE("neighbors and scores of a query do not depend on the batch", "[datastore]") {
   const index_t width = GENERATE(3, 70), batch = 2500 / width;
   FlatDatastore<> store(width);

@@ -27,23 +27,19 @@ class FlatSnapshot {
   template <EntryFilter Filter = AcceptAll>
   NeighborLists search(ConstView queries,  // [B, D]
                        index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
-    require_shape("FlatDatastore::search", queries, queries.rows(), width_);
-    if (k < 0) raise<OptionError>("FlatDatastore::search: k = {} given, at least 0 expected", k);
-    require_finite("FlatDatastore::search", queries);
+    require_queries(queries, k);
     Matrix prepared(queries.rows(), width_);
     copy(queries, prepared);
     metric_.prepare(prepared);
-    NeighborLists lists;
-    std::vector<Neighbor> found;
-    for (const auto& best : closest(prepared, std::min(k, rows_), filter, workers)) {
-      found.clear();
-      for (const Scored& item : best) {
-        const auto [chunk, row] = locate(item.index);
-        found.push_back({chunk->id(row), chunk->label(row), bounded_score(metric_, item.score)});
-      }
-      lists.append(found);
-    }
-    return lists;
+    return neighbors_of(prepared, k, filter, workers);
+  }
+
+  /// The same for queries that the metric has prepared, of which no copy is made.
+  template <EntryFilter Filter = AcceptAll>
+  NeighborLists search_prepared(ConstView prepared,  // [B, D]
+                                index_t k, const Filter& filter = {}, const Workers& workers = Workers()) const {
+    require_queries(prepared, k);
+    return neighbors_of(prepared, k, filter, workers);
   }
 
   bool contains(example_id id) const { return find(id).has_value(); }
@@ -91,6 +87,27 @@ class FlatSnapshot {
     const detail::ChunkView* chunk;
     index_t row;
   };
+
+  void require_queries(ConstView queries, index_t k) const {
+    require_shape("FlatDatastore::search", queries, queries.rows(), width_);
+    if (k < 0) raise<OptionError>("FlatDatastore::search: k = {} given, at least 0 expected", k);
+    require_finite("FlatDatastore::search", queries);
+  }
+
+  template <EntryFilter Filter>
+  NeighborLists neighbors_of(ConstView prepared, index_t k, const Filter& filter, const Workers& workers) const {
+    NeighborLists lists;
+    std::vector<Neighbor> found;
+    for (const auto& best : closest(prepared, std::min(k, rows_), filter, workers)) {
+      found.clear();
+      for (const Scored& item : best) {
+        const auto [chunk, row] = locate(item.index);
+        found.push_back({chunk->id(row), chunk->label(row), bounded_score(metric_, item.score)});
+      }
+      lists.append(found);
+    }
+    return lists;
+  }
 
   template <EntryFilter Filter>
   std::vector<std::vector<Scored>> closest(ConstView prepared, index_t k, const Filter& filter,

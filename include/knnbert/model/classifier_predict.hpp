@@ -115,7 +115,9 @@ Matrix Classifier<Stack>::head_distributions(const Batch& texts) const {
 template <class Stack>
 template <class Store>
 NeighborLists Classifier<Stack>::nearest(const Store& store, ConstView features) const {
-  if constexpr (requires { store.search(features, neighbors_, AcceptAll{}, network_.workers()); })
+  if constexpr (requires { store.search_prepared(features, neighbors_, AcceptAll{}, network_.workers()); })
+    return store.search_prepared(features, neighbors_, AcceptAll{}, network_.workers());
+  else if constexpr (requires { store.search(features, neighbors_, AcceptAll{}, network_.workers()); })
     return store.search(features, neighbors_, AcceptAll{}, network_.workers());
   else return store.search(features, neighbors_);
 }

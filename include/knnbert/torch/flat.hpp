@@ -18,21 +18,41 @@ class TorchSnapshot : public FlatSnapshot<M> {
   template <EntryFilter Filter = AcceptAll>
   NeighborLists search(ConstView queries,  // [B, D]
                        index_t k, const Filter& filter = {}, const Workers& = Workers()) const {
-    require_shape("TorchFlat::search", queries, queries.rows(), this->width());
-    if (k < 0) raise<OptionError>("TorchFlat::search: k = {} given, at least 0 expected", k);
-    require_finite("TorchFlat::search", queries);
+    require_queries(queries, k);
     Matrix prepared(queries.rows(), this->width());
     copy(queries, prepared);
     this->metric().prepare(prepared);
-    std::vector<std::vector<Neighbor>> found(static_cast<std::size_t>(queries.rows()));
+    return neighbors_of(prepared, k, filter);
+  }
+
+  /// The same for queries that the metric has prepared, of which no copy is made.
+  template <EntryFilter Filter = AcceptAll>
+  NeighborLists search_prepared(ConstView prepared,  // [B, D]
+                                index_t k, const Filter& filter = {}, const Workers& = Workers()) const {
+    require_queries(prepared, k);
+    return neighbors_of(prepared, k, filter);
+  }
+
+ private:
+  static constexpr index_t queries_a_group = 256, spare = 16;
+
+  void require_queries(ConstView queries, index_t k) const {
+    require_shape("TorchFlat::search", queries, queries.rows(), this->width());
+    if (k < 0) raise<OptionError>("TorchFlat::search: k = {} given, at least 0 expected", k);
+    require_finite("TorchFlat::search", queries);
+  }
+
+  template <class Filter>
+  NeighborLists neighbors_of(ConstView prepared, index_t k, const Filter& filter) const {
+    std::vector<std::vector<Neighbor>> found(static_cast<std::size_t>(prepared.rows()));
     if (k > 0 && this->rows() > 0)
       detail::guarded("TorchFlat::search", [&] {
         const c10::NoGradGuard no_graph;
         const auto rows = keys_->rows(this->chunks());
         const at::Tensor removed = removed_rows();
-        for (index_t first = 0; first < queries.rows(); first += queries_a_group) {
+        for (index_t first = 0; first < prepared.rows(); first += queries_a_group) {
           std::vector<index_t> open;
-          for (index_t q = first; q < std::min(queries.rows(), first + queries_a_group); ++q) open.push_back(q);
+          for (index_t q = first; q < std::min(prepared.rows(), first + queries_a_group); ++q) open.push_back(q);
           for (index_t wanted = std::min(this->rows(), k + spare); !open.empty();
                wanted = std::min(this->rows(), 4 * wanted))
             open = settle(prepared, open, rows, removed, k, wanted, filter, found);
@@ -42,9 +62,6 @@ class TorchSnapshot : public FlatSnapshot<M> {
     for (const auto& list : found) lists.append(list);
     return lists;
   }
-
- private:
-  static constexpr index_t queries_a_group = 256, spare = 16;
 
   /// Undefined if nothing was removed.
   at::Tensor removed_rows() const {
