@@ -78,7 +78,8 @@ set_target_properties(knnbert_dispatch PROPERTIES CXX_EXTENSIONS OFF POSITION_IN
 if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(knnbert_dispatch PROPERTIES EXCLUDE_FROM_ALL TRUE)  # compiled when somebody links it
 endif()
-target_include_directories(knnbert_dispatch PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/dispatch")
+# Of one source alone: the others compile to the same in every build folder, which a compiler cache then has.
+set_source_files_properties("${folder}/choose.cpp" PROPERTIES INCLUDE_DIRECTORIES "${CMAKE_CURRENT_BINARY_DIR}/dispatch")
 target_link_libraries(knnbert_dispatch PUBLIC knnbert)
 target_compile_definitions(knnbert_dispatch PUBLIC KNNBERT_DISPATCH)
 target_compile_options(knnbert_dispatch PRIVATE ${optimized})

@@ -21,8 +21,13 @@ else()
   set(where "-DKNNBERT_CHECKOUT=${checkout}" ${fetched})
 endif()
 
+# As the whole build the library's units, which a compiler cache then has; without one the cheapest there are.
+set(type Release)
+if(way STREQUAL "fetch_content" AND NOT launcher)
+  set(type Debug)
+endif()
 run("${CMAKE_COMMAND}" -S "${checkout}/tests/consume/${way}" -B "${binary_dir}/build" -G "${generator}" ${where}
-    -DCMAKE_BUILD_TYPE=Release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+    -DCMAKE_BUILD_TYPE=${type} -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
     "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}")
 if(output MATCHES "CMake Warning")
   message(FATAL_ERROR "a consumer sees a warning:\n${output}")
