@@ -138,9 +138,10 @@ def dump_texts(made, folder):
 
 def dump_limits(made, folder):
     draw = random.Random(11)
-    pool = [text.encode() for text in training_texts() if text.strip()]
-    rows = [b" ".join(draw.choices(pool, k=draw.randrange(5))) for _ in range(2000)]
-    pairs = [b" ".join(draw.choices(pool, k=draw.randrange(5))) for _ in range(6000)]
+    # Short lines: tokenizers makes every pair of what a limit cuts off, thousands of a long text.
+    pool = [text.encode()[:60] for text in training_texts() if text.strip()]
+    rows = [b" ".join(draw.choices(pool, k=draw.randrange(5))) for _ in range(1000)]
+    pairs = [b" ".join(draw.choices(pool, k=draw.randrange(5))) for _ in range(3000)]
     limits = [draw.choice((0, 2, 3, 5, 20, 64)) for _ in rows]
     pair_limits = [draw.choice((0, 4, 5, 6, 9, 20, 21, 64, 129)) for _ in range(len(pairs) // 2)]
     write_limited(folder, made, rows, limits, pairs, pair_limits)

@@ -128,9 +128,9 @@ def lengthy_texts(draw, data, count):
 
 def dump_limits(data, made, folder):
     draw = random.Random(11)
-    rows = lengthy_texts(draw, data, 4000)
+    rows = lengthy_texts(draw, data, 2000)
     limits = [draw.choice((0, 2, 3, 4, 5, 8, 13, 16, 31, 32, 64, 128)) for _ in rows]
-    pairs = lengthy_texts(draw, data, 12_000)
+    pairs = lengthy_texts(draw, data, 6000)
     pair_limits = [draw.choice((0, 3, 4, 5, 6, 8, 13, 16, 31, 32, 64, 128)) for _ in range(len(pairs) // 2)]
     write_limited(folder, made, rows, limits, pairs, pair_limits)
 
