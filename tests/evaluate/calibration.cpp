@@ -10,13 +10,13 @@ namespace {
 
 const float probabilities[] = {.7f,  .2f,  .1f, .5f,  .3f, .2f,  .1f, .8f, .1f, .25f, .35f, .4f,
                                .05f, .05f, .9f, .45f, .1f, .45f, 0.f, 1.f, 0.f, .6f,  .3f,  .1f};
-const std::vector<label_t> gold{0, 1, 1, 2, 2, 2, 0, 0};
+const std::vector<label_t> calibration_gold{0, 1, 1, 2, 2, 2, 0, 0};
 const ConstView view(probabilities, 8, 3);
 
 }  // namespace
 
 TEST_CASE("reliability bins hold what lies in (lower, upper]") {
-  const auto bins = reliability_curve(view, gold, 5);
+  const auto bins = reliability_curve(view, calibration_gold, 5);
   REQUIRE(bins.size() == 5);
   const index_t counts[] = {0, 0, 3, 2, 3};
   for (std::size_t b = 0; b < 5; ++b) CHECK(bins[b].count == counts[b]);
@@ -32,7 +32,7 @@ TEST_CASE("reliability bins hold what lies in (lower, upper]") {
 }
 
 TEST_CASE("calibration error, Brier score and log loss agree with values computed elsewhere") {
-  const auto calibration = measure_calibration(view, gold, 5);
+  const auto calibration = measure_calibration(view, calibration_gold, 5);
   CHECK(calibration.expected_error.value == approx(0.21874999627470973).epsilon(1e-9));
   CHECK(calibration.brier.value == approx(0.5393749967031183).epsilon(1e-9));
   CHECK(calibration.negative_log_likelihood.value == approx(2.5071451225887484).epsilon(1e-9));
@@ -67,7 +67,7 @@ TEST_CASE("what is no distribution is refused") {
   CHECK_THROWS_AS(measure_calibration(ConstView(nan, 1, 2), zero), Error);
   CHECK_THROWS_AS(measure_calibration(view, zero), ShapeError);
   CHECK_THROWS_AS(measure_calibration(view.row_range(0, 1), std::vector<label_t>{3}), ShapeError);
-  CHECK_THROWS_AS(reliability_curve(view, gold, 0), OptionError);
+  CHECK_THROWS_AS(reliability_curve(view, calibration_gold, 0), OptionError);
 }
 
 TEST_CASE("the fitted temperature minimizes the loss") {

@@ -8,12 +8,13 @@ using knnbert_test::approx;
 
 namespace {
 
-const std::vector<label_t> gold{0, 1, 1, 0};
+const std::vector<label_t> evaluation_gold{0, 1, 1, 0};
 const float knn[] = {1, 0, 0, 1, 1, 0, 1, 0}, head[] = {.9f, .1f, .2f, .8f, .4f, .6f, .3f, .7f},
             combined[] = {.95f, .05f, .1f, .9f, .3f, .7f, .6f, .4f};
 
 Evaluation example() {
-  return evaluate(gold, {ConstView(knn, 4, 2), ConstView(head, 4, 2), ConstView(combined, 4, 2)}, {"no", "yes"});
+  return evaluate(evaluation_gold, {ConstView(knn, 4, 2), ConstView(head, 4, 2), ConstView(combined, 4, 2)},
+                  {"no", "yes"});
 }
 
 }  // namespace
@@ -77,8 +78,8 @@ TEST_CASE("the JSON names what is undefined") {
 
 TEST_CASE("an evaluation refuses shapes that do not fit") {
   const ConstView fits(knn, 4, 2), rows(knn, 3, 2), cols(knn, 4, 1);
-  CHECK_THROWS_AS(evaluate(gold, {fits, rows, fits}, {"no", "yes"}), ShapeError);
-  CHECK_THROWS_AS(evaluate(gold, {fits, fits, cols}, {"no", "yes"}), ShapeError);
-  CHECK_THROWS_AS(evaluate(gold, {fits, fits, fits}, {"no", "yes", "maybe"}), ShapeError);
+  CHECK_THROWS_AS(evaluate(evaluation_gold, {fits, rows, fits}, {"no", "yes"}), ShapeError);
+  CHECK_THROWS_AS(evaluate(evaluation_gold, {fits, fits, cols}, {"no", "yes"}), ShapeError);
+  CHECK_THROWS_AS(evaluate(evaluation_gold, {fits, fits, fits}, {"no", "yes", "maybe"}), ShapeError);
   CHECK_THROWS_AS(evaluate(std::vector<label_t>{0, 1, 2, 0}, {fits, fits, fits}, {"no", "yes"}), ShapeError);
 }

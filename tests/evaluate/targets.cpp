@@ -9,10 +9,10 @@ using knnbert_test::approx;
 
 namespace {
 
-const float gold[] = {1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0};
+const float gold_targets[] = {1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0};
 const float answers[] = {.75f, .25f,   .5f,   .125f, .375f,  .25f,   .625f, .4375f, .5625f,
                          .5f,  .3125f, .125f, .25f,  .0625f, .4375f, .375f, .5f,    .1875f};
-const ConstView truth(gold, 6, 3), told(answers, 6, 3);
+const ConstView truth(gold_targets, 6, 3), told(answers, 6, 3);
 
 }  // namespace
 
@@ -27,7 +27,7 @@ TEST_CASE("sets of classes: micro and macro F1 and subset accuracy are scikit-le
   CHECK(scores.per_class[1].f1.value == 0);
   CHECK(scores.per_class[2].support == 2);
   CHECK_THROWS_AS(multi_label_scores(truth, told, std::vector<float>(2, 0.5f)), ShapeError);
-  const auto none = multi_label_scores(ConstView(gold, 0, 3), ConstView(gold, 0, 3), halves);
+  const auto none = multi_label_scores(ConstView(gold_targets, 0, 3), ConstView(gold_targets, 0, 3), halves);
   CHECK_FALSE((none.micro_f1.defined || none.macro_f1.defined || none.subset_accuracy.defined));
 }
 

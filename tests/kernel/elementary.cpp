@@ -61,7 +61,7 @@ const auto vector_erf = [](auto x) { return kernel::erf<Arch>(x); };
 const auto vector_tanh = [](auto x) { return kernel::tanh<Arch>(x); };
 
 template <class Activation>
-constexpr auto value = [](auto x) { return Activation::template value<Arch>(x); };
+constexpr auto activated = [](auto x) { return Activation::template value<Arch>(x); };
 template <class Activation>
 constexpr auto derivative = [](auto x) { return Activation::template derivative<Arch>(x); };
 using ForBf16 = kernel::CoarseGelu<Precision::bf16>;
@@ -114,21 +114,21 @@ TEST_CASE("tanh: absolute error below 2e-7, small arguments to the last digits, 
 }
 
 TEST_CASE("activations: values and derivatives against the formulas in double") {
-  CHECK(worst_on_grid(-10, 10, value<kernel::Gelu>, gelu, mixed) < 1e-6);
+  CHECK(worst_on_grid(-10, 10, activated<kernel::Gelu>, gelu, mixed) < 1e-6);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::Gelu>, gelu_slope, absolute) < 5e-7);
-  CHECK(worst_on_grid(-10, 10, value<ForBf16>, gelu, absolute) < 3e-4);
-  CHECK(worst_on_grid(0.001, 10, value<ForBf16>, gelu, relative) < 5e-4);
-  CHECK(worst_on_grid(-10, 10, value<ForInt8>, gelu, absolute) < 1.2e-3);
-  CHECK(worst_on_grid(0.001, 10, value<ForInt8>, gelu, relative) < 2e-3);
-  CHECK(worst_on_grid(-10, 10, value<kernel::GeluTanh>, gelu_tanh, mixed) < 5e-7);
+  CHECK(worst_on_grid(-10, 10, activated<ForBf16>, gelu, absolute) < 3e-4);
+  CHECK(worst_on_grid(0.001, 10, activated<ForBf16>, gelu, relative) < 5e-4);
+  CHECK(worst_on_grid(-10, 10, activated<ForInt8>, gelu, absolute) < 1.2e-3);
+  CHECK(worst_on_grid(0.001, 10, activated<ForInt8>, gelu, relative) < 2e-3);
+  CHECK(worst_on_grid(-10, 10, activated<kernel::GeluTanh>, gelu_tanh, mixed) < 5e-7);
   CHECK(worst_on_grid(-10, 10, derivative<kernel::GeluTanh>, gelu_tanh_slope, absolute) < 3e-6);
   CHECK(worst_on_grid(
-            -10, 10, value<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
+            -10, 10, activated<kernel::Tanh>, [](double x) { return std::tanh(x); }, absolute) < 2e-7);
   CHECK(worst_on_grid(
             -10, 10, derivative<kernel::Tanh>, [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, absolute) <
         5e-7);
   CHECK(worst_on_grid(
-            -10, 10, value<kernel::Relu>, [](double x) { return std::max(0.0, x); }, absolute) == 0);
+            -10, 10, activated<kernel::Relu>, [](double x) { return std::max(0.0, x); }, absolute) == 0);
   CHECK(worst_on_grid(
             -10, 10, derivative<kernel::Relu>, [](double x) { return x > 0 ? 1.0 : 0.0; }, absolute) == 0);
 }
@@ -141,17 +141,17 @@ TEST_CASE("activations: derivatives are those of the values, by central differen
 
 TEST_CASE("activations: large arguments neither overflow nor lose their limit") {
   for (const float x : {20.0f, 1e4f, 1e18f}) {
-    CHECK(apply(value<kernel::Gelu>, x) == approx(x));
-    CHECK(std::fabs(apply(value<kernel::Gelu>, -x)) <= 2e-7f * x);
-    CHECK(apply(value<ForBf16>, x) == approx(x));
-    CHECK(std::fabs(apply(value<ForBf16>, -x)) <= 1e-6f * x);
-    CHECK(apply(value<ForInt8>, x) == approx(x));
-    CHECK(std::fabs(apply(value<ForInt8>, -x)) <= 1e-6f * x);
+    CHECK(apply(activated<kernel::Gelu>, x) == approx(x));
+    CHECK(std::fabs(apply(activated<kernel::Gelu>, -x)) <= 2e-7f * x);
+    CHECK(apply(activated<ForBf16>, x) == approx(x));
+    CHECK(std::fabs(apply(activated<ForBf16>, -x)) <= 1e-6f * x);
+    CHECK(apply(activated<ForInt8>, x) == approx(x));
+    CHECK(std::fabs(apply(activated<ForInt8>, -x)) <= 1e-6f * x);
     CHECK(apply(derivative<kernel::Gelu>, x) == approx(1));
   }
   for (const float x : {20.0f, 1000.0f}) {
-    CHECK(apply(value<kernel::GeluTanh>, x) == approx(x));
-    CHECK(apply(value<kernel::GeluTanh>, -x) == 0);
+    CHECK(apply(activated<kernel::GeluTanh>, x) == approx(x));
+    CHECK(apply(activated<kernel::GeluTanh>, -x) == 0);
     CHECK(apply(derivative<kernel::GeluTanh>, x) == approx(1));
     CHECK(std::fabs(apply(derivative<kernel::GeluTanh>, -x)) < 1e-6f);
   }
@@ -162,11 +162,11 @@ TEST_CASE("a NaN stays a NaN: a diverged model must not look sound") {
   CHECK(std::isnan(apply(vector_exp, -nan_value)));
   CHECK(std::isnan(apply(vector_erf, nan_value)));
   CHECK(std::isnan(apply(vector_tanh, nan_value)));
-  CHECK(std::isnan(apply(value<kernel::Gelu>, nan_value)));
-  CHECK(std::isnan(apply(value<ForBf16>, nan_value)));
-  CHECK(std::isnan(apply(value<ForInt8>, nan_value)));
-  CHECK(std::isnan(apply(value<kernel::GeluTanh>, nan_value)));
-  CHECK(std::isnan(apply(value<kernel::Relu>, nan_value)));
+  CHECK(std::isnan(apply(activated<kernel::Gelu>, nan_value)));
+  CHECK(std::isnan(apply(activated<ForBf16>, nan_value)));
+  CHECK(std::isnan(apply(activated<ForInt8>, nan_value)));
+  CHECK(std::isnan(apply(activated<kernel::GeluTanh>, nan_value)));
+  CHECK(std::isnan(apply(activated<kernel::Relu>, nan_value)));
   CHECK(std::isnan(apply(derivative<kernel::Gelu>, nan_value)));
   CHECK(std::isnan(apply(derivative<kernel::GeluTanh>, nan_value)));
   CHECK(std::isnan(apply(derivative<kernel::Tanh>, nan_value)));

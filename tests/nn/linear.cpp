@@ -7,12 +7,12 @@ using namespace knnbert_test;
 
 namespace {
 
-struct Case {
+struct LinearCase {
   Linear layer;
   ParameterBlock values;
   Matrix weight, x, d;
 
-  Case(index_t rows, index_t outputs, index_t inputs)
+  LinearCase(index_t rows, index_t outputs, index_t inputs)
       : weight(outputs, inputs), x(random_matrix(rows, inputs, 1)), d(random_matrix(rows, outputs, 2)) {
     ParameterTable table;
     layer = Linear::declare(table, "dense", outputs, inputs);
@@ -29,7 +29,7 @@ TEST_CASE("linear: forward, gradient of the input and of the parameters against 
     for (const index_t outputs : {1, 17, 200})
       for (const index_t inputs : {1, 20, 150}) {
         CAPTURE(rows, outputs, inputs);
-        const Case c(rows, outputs, inputs);
+        const LinearCase c(rows, outputs, inputs);
         Matrix y(rows, outputs);
         linear<DefaultArch>(c.layer, c.values, c.x, y);
         const auto forward = [&](index_t m, index_t n) {
@@ -76,7 +76,7 @@ TEST_CASE("linear: forward, gradient of the input and of the parameters against 
 }
 
 TEST_CASE("linear: a transpose follows the values it is assigned from") {
-  Case c(2, 20, 9);
+  LinearCase c(2, 20, 9);
   const Workers workers;
   TransposedWeight transposed;
   transposed.assign<DefaultArch>(c.layer, c.values, workers);

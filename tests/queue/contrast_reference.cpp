@@ -8,7 +8,7 @@ using namespace knnbert_test;
 
 namespace {
 
-const Rng rng(1, Stream::positives);
+const Rng reference_rng(1, Stream::positives);
 
 struct Dump {
   SafeTensors file;
@@ -25,7 +25,7 @@ struct Dump {
   void run(const std::string& name, const Q& queue, std::span<const label_t> own, const ContrastOptions& options,
            const P& positives = {}) const {
     Matrix d(queries.rows(), queries.cols());
-    const auto report = queue.contrast(queries, own, options, rng, d, positives);
+    const auto report = queue.contrast(queries, own, options, reference_rng, d, positives);
     check(name, report, d);
   }
 };
@@ -73,7 +73,7 @@ TEST_CASE("the contrast through the normalization agrees with PyTorch", "[queue]
   const Matrix raw = matrix_of(dump.file, "raw");
   Matrix z = raw, d(raw.rows(), raw.cols());
   queue.metric().prepare(z);
-  const auto report = queue.contrast(z, dump.anchors, {.most_similar = 20, .least_similar = 5}, rng, d);
+  const auto report = queue.contrast(z, dump.anchors, {.most_similar = 20, .least_similar = 5}, reference_rng, d);
   queue.metric().prepare_backward(raw, z, d, d);
   dump.check("raw", report, d);
 }

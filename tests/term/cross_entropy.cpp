@@ -4,7 +4,7 @@ using namespace knnbert_test;
 
 namespace {
 
-const std::vector<label_t> labels{0, 1, 2, 0, 1, 2, 2};
+const std::vector<label_t> cross_entropy_labels{0, 1, 2, 0, 1, 2, 2};
 
 /// Mean cross entropy with smoothed targets in double.
 double mean_loss(const TinyNetwork& network, const TrainingData& data, double smoothing) {
@@ -25,7 +25,7 @@ double mean_loss(const TinyNetwork& network, const TrainingData& data, double sm
 
 TEST_CASE("cross entropy: weighted mean over the step, gradient at the logits only") {
   auto network = tiny_network();
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(cross_entropy_labels);
   HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
   for (const float smoothing : {0.0f, 0.2f})
     for (const float weight : {1.0f, 0.9f}) {
@@ -46,7 +46,7 @@ TEST_CASE("cross entropy: weighted mean over the step, gradient at the logits on
 
 TEST_CASE("cross entropy: takes over the weight of idle terms; parts are shares of the whole") {
   auto network = tiny_network();
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(cross_entropy_labels);
   HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
   CrossEntropy full{.weight = 1}, lighter{.weight = 0.75f};
   const auto whole = step.add(full), idle = step.add(lighter, 0, 7, 0.25f);
@@ -66,7 +66,7 @@ TEST_CASE("cross entropy: takes over the weight of idle terms; parts are shares 
 /// PyTorch divides by the sum of the weights of the batch, and so does a step that is cut into parts.
 TEST_CASE("cross entropy: with weights of the classes the mean is PyTorch's, over all parts of a step") {
   auto network = tiny_network();
-  const auto data = tiny_examples(labels);
+  const auto data = tiny_examples(cross_entropy_labels);
   HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = first_examples(7)};
   CrossEntropy plain, weighted{.weight = 0.9f, .class_weights = {0.5f, 2, 1.25f}};
   auto start = step.start();

@@ -8,7 +8,7 @@ using namespace knnbert_test;
 
 namespace {
 
-const std::vector<label_t> labels{0, 1, 2, 0, 1, 2};
+const std::vector<label_t> laws_labels{0, 1, 2, 0, 1, 2};
 
 /// Cross entropy whose gradient is half of what it should be.
 struct HalfGradient {
@@ -53,8 +53,8 @@ struct Forgetful {
 };
 
 template <class... Terms>
-testing::BrokenLaws laws(double tolerance, const Terms&... terms) {
-  return testing::term_laws([] { return tiny_network(); }, tiny_examples(labels), tolerance, terms...);
+testing::BrokenLaws laws_of(double tolerance, const Terms&... terms) {
+  return testing::term_laws([] { return tiny_network(); }, tiny_examples(laws_labels), tolerance, terms...);
 }
 
 bool says(const testing::BrokenLaws& broken, std::string_view what) {
@@ -65,23 +65,23 @@ bool says(const testing::BrokenLaws& broken, std::string_view what) {
 }  // namespace
 
 TEST_CASE("term laws hold for terms of the library and of users") {
-  CHECK(laws(0.02, CrossEntropy{}) == testing::BrokenLaws{});
-  CHECK(laws(0.02, CrossEntropy{.label_smoothing = 0.1f}, Layerwise<MlpHead>{}) == testing::BrokenLaws{});
+  CHECK(laws_of(0.02, CrossEntropy{}) == testing::BrokenLaws{});
+  CHECK(laws_of(0.02, CrossEntropy{.label_smoothing = 0.1f}, Layerwise<MlpHead>{}) == testing::BrokenLaws{});
   const QueueContrastive contrast({.weight = 0.5f,
                                    .momentum = 1,
                                    .capacity = 20,
                                    .positives = 2,
                                    .contrast = {.temperature = 0.5f, .most_similar = 20}});
-  CHECK(laws(0.02, CrossEntropy{.weight = 0.5f}, contrast) == testing::BrokenLaws{});
-  const TrainingData data = tiny_examples(labels);
+  CHECK(laws_of(0.02, CrossEntropy{.weight = 0.5f}, contrast) == testing::BrokenLaws{});
+  const TrainingData data = tiny_examples(laws_labels);
   CHECK(testing::term_laws([] { return tiny_network(); }, MaskedTexts{.texts = data.tokens(), .mask = 40, .rate = 0.3},
                            0.02, MaskedTokens{.mask = 40}) == testing::BrokenLaws{});
 }
 
 TEST_CASE("term laws: a wrong gradient, a wrong mean, a gradient without a value and a forgotten state are found") {
-  CHECK(says(laws(0.02, HalfGradient{}), "the gradient of classifier.out_proj.weight"));
-  CHECK(says(laws(0.02, MeanOfPart{}), "add up"));
-  CHECK(says(laws(0.02, FirstClassOnly<true>{}), "first has no value for example 1 alone"));
-  CHECK_FALSE(says(laws(0.02, FirstClassOnly<false>{}), "has no value"));
-  CHECK(says(laws(0.02, Forgetful{}), "same bits"));
+  CHECK(says(laws_of(0.02, HalfGradient{}), "the gradient of classifier.out_proj.weight"));
+  CHECK(says(laws_of(0.02, MeanOfPart{}), "add up"));
+  CHECK(says(laws_of(0.02, FirstClassOnly<true>{}), "first has no value for example 1 alone"));
+  CHECK_FALSE(says(laws_of(0.02, FirstClassOnly<false>{}), "has no value"));
+  CHECK(says(laws_of(0.02, Forgetful{}), "same bits"));
 }

@@ -9,9 +9,9 @@ namespace {
 
 using Contrastive = BasicQueueContrastive<>;
 
-const std::vector<label_t> labels{0, 1, 2, 0, 1, 0, 0, 2};
+const std::vector<label_t> contrastive_labels{0, 1, 2, 0, 1, 0, 0, 2};
 
-QueueContrastiveOptions options(index_t capacity = 50, index_t positives = 3) {
+QueueContrastiveOptions contrastive_options(index_t capacity = 50, index_t positives = 3) {
   return {.weight = 0.4f,
           .momentum = 0.9f,
           .capacity = capacity,
@@ -21,7 +21,7 @@ QueueContrastiveOptions options(index_t capacity = 50, index_t positives = 3) {
 
 struct Setup {
   TinyNetwork network = tiny_network();
-  TrainingData data = tiny_examples(labels);
+  TrainingData data = tiny_examples(contrastive_labels);
 
   HandmadeStep step(std::vector<index_t> examples = first_examples(8), bool dropout = false) {
     return {
@@ -62,7 +62,7 @@ void disturb(ParameterBlock& values) {
 TEST_CASE("contrastive: options are checked before training") {
   Setup s;
   const auto refused = [&](auto change) {
-    auto o = options();
+    auto o = contrastive_options();
     change(o);
     Contrastive term(o);
     try {
@@ -84,7 +84,7 @@ TEST_CASE("contrastive: options are checked before training") {
 
 TEST_CASE("contrastive: the queue starts with one key for every example, made by the pretrained encoder") {
   Setup s;
-  auto term = s.prepared(options());
+  auto term = s.prepared(contrastive_options());
   CHECK(term.queue().size() == 0);
   CHECK(std::memcmp(term.key_values().data(), s.network.values().data(),
                     static_cast<std::size_t>(s.network.values().size()) * sizeof(float)) == 0);
@@ -95,13 +95,13 @@ TEST_CASE("contrastive: the queue starts with one key for every example, made by
   for (index_t slot = 0; slot < 8; ++slot)
     for (index_t i = 0; i < 8; ++i)
       if (holds(term, slot, expected, i) &&
-          term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(i)])
+          term.queue().labels()[static_cast<std::size_t>(slot)] == contrastive_labels[static_cast<std::size_t>(i)])
         found[static_cast<std::size_t>(i)] = true;
   CHECK(std::count(found.begin(), found.end(), true) == 8);
-  auto small = s.prepared(options(5));
+  auto small = s.prepared(contrastive_options(5));
   small.start(s.network, s.data);
   CHECK(small.queue().size() == 5);
-  auto without = options();
+  auto without = contrastive_options();
   without.warm_up = false;
   auto cold = s.prepared(without);
   cold.start(s.network, s.data);
@@ -110,7 +110,7 @@ TEST_CASE("contrastive: the queue starts with one key for every example, made by
 
 TEST_CASE("contrastive: the key encoder follows with its momentum before it makes keys") {
   Setup s;
-  auto term = s.prepared(options());
+  auto term = s.prepared(contrastive_options());
   const ParameterBlock old = s.network.values();
   disturb(s.network.values());
   auto step = s.step({0, 1});
@@ -125,7 +125,7 @@ TEST_CASE("contrastive: the key encoder follows with its momentum before it make
   // Keys of the new key encoder, same-class examples of each query in turn.
   for (index_t slot = 0; slot < 6; ++slot) {
     const label_t label = term.queue().labels()[static_cast<std::size_t>(slot)];
-    CHECK(label == labels[static_cast<std::size_t>(slot / 3)]);
+    CHECK(label == contrastive_labels[static_cast<std::size_t>(slot / 3)]);
     const auto all = s.data.of_class(label);
     const Matrix expected = keys_of(s, term.key_values(), all);
     bool found = false;
@@ -137,7 +137,7 @@ TEST_CASE("contrastive: the key encoder follows with its momentum before it make
 TEST_CASE("contrastive: momentum 1 freezes the key encoder, momentum 0 makes it the model") {
   for (const float momentum : {1.0f, 0.0f}) {
     Setup s;
-    auto o = options();
+    auto o = contrastive_options();
     o.momentum = momentum;
     auto term = s.prepared(o);
     const ParameterBlock old = s.network.values();
@@ -156,13 +156,13 @@ TEST_CASE("contrastive: momentum 1 freezes the key encoder, momentum 0 makes it 
 TEST_CASE("contrastive: R positives of every query, distinct while the class suffices, and again when it does not") {
   Setup s;
   for (const index_t positives : {1, 2, 4, 9}) {
-    auto term = s.prepared(options(500, positives));
+    auto term = s.prepared(contrastive_options(500, positives));
     auto step = s.step();
     auto start = step.start();
     term.begin_step(start);
     REQUIRE(term.queue().size() == 8 * positives);
     for (index_t query = 0; query < 8; ++query) {
-      const auto all = s.data.of_class(labels[static_cast<std::size_t>(query)]);
+      const auto all = s.data.of_class(contrastive_labels[static_cast<std::size_t>(query)]);
       const Matrix expected = keys_of(s, term.key_values(), all);
       std::vector<index_t> times(all.size());
       for (index_t r = 0; r < positives; ++r)
@@ -178,7 +178,7 @@ TEST_CASE("contrastive: R positives of every query, distinct while the class suf
 
 TEST_CASE("contrastive: more new keys than the queue holds: the last ones remain") {
   Setup s;
-  auto all = s.prepared(options(500, 3)), few = s.prepared(options(10, 3));
+  auto all = s.prepared(contrastive_options(500, 3)), few = s.prepared(contrastive_options(10, 3));
   auto step = s.step();
   auto first = step.start(), second = step.start();
   all.begin_step(first);
@@ -193,7 +193,7 @@ TEST_CASE("contrastive: more new keys than the queue holds: the last ones remain
 
 TEST_CASE("contrastive: a step without a valid anchor has no value, and lends its weight") {
   Setup s;
-  auto o = options();
+  auto o = contrastive_options();
   o.warm_up = false;
   auto term = s.prepared(o);
   auto step = s.step({0, 3, 5});  // one class only, and the queue holds no other
@@ -220,7 +220,7 @@ TEST_CASE("contrastive: a step without a valid anchor has no value, and lends it
 
 TEST_CASE("contrastive: value by the formula in double, measures by its parts") {
   Setup s;
-  auto term = s.prepared(options());
+  auto term = s.prepared(contrastive_options());
   term.start(s.network, s.data);
   auto step = s.step();
   auto start = step.start();
@@ -235,7 +235,7 @@ TEST_CASE("contrastive: value by the formula in double, measures by its parts") 
       double score = 0;
       for (index_t c = 0; c < queries.cols(); ++c)
         score += static_cast<double>(queries(b, c)) * term.queue().key(slot)[static_cast<std::size_t>(c)];
-      if (term.queue().labels()[static_cast<std::size_t>(slot)] == labels[static_cast<std::size_t>(b)])
+      if (term.queue().labels()[static_cast<std::size_t>(slot)] == contrastive_labels[static_cast<std::size_t>(b)])
         positives.push_back(score);
       else z += std::exp(score / 0.3);
     }
@@ -260,7 +260,7 @@ TEST_CASE("contrastive: value by the formula in double, measures by its parts") 
 TEST_CASE("contrastive: parts are shares of the whole, also where a part has no valid anchor") {
   for (const bool dropout : {false, true}) {
     Setup s;
-    auto o = options();
+    auto o = contrastive_options();
     o.warm_up = false;
     o.positives = 0;
     auto term = s.prepared(o);
@@ -302,7 +302,7 @@ TEST_CASE("contrastive: parts are shares of the whole, also where a part has no 
 TEST_CASE("contrastive: keys are dropped out with the run, unless told otherwise") {
   Setup s;
   const auto first_key = [&](bool key_dropout, bool run_dropout) {
-    auto o = options();
+    auto o = contrastive_options();
     o.key_dropout = key_dropout;
     auto term = s.prepared(o);
     auto step = s.step(first_examples(8), run_dropout);

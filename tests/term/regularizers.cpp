@@ -12,24 +12,24 @@ namespace {
 
 using LibrarySmoothness = knnbert::Smoothness;
 
-const std::vector<label_t> labels{0, 1, 2, 0, 1, 2};
-const auto make = [] { return tiny_network(); };
+const std::vector<label_t> regularizer_labels{0, 1, 2, 0, 1, 2};
+const auto regularized_network = [] { return tiny_network(); };
 const auto unchanged = [](ParameterBlock&, ParameterBlock&) {};
 
 template <class... Terms>
 testing::detail::TermRun run(const Terms&... terms) {
-  return testing::detail::run_terms(make, tiny_examples(labels), 0, unchanged, terms...);
+  return testing::detail::run_terms(regularized_network, tiny_examples(regularizer_labels), 0, unchanged, terms...);
 }
 template <class... Terms>
-testing::BrokenLaws laws(double tolerance, const Terms&... terms) {
-  return testing::term_laws(make, tiny_examples(labels), tolerance, terms...);
+testing::BrokenLaws regularizer_laws(double tolerance, const Terms&... terms) {
+  return testing::term_laws(regularized_network, tiny_examples(regularizer_labels), tolerance, terms...);
 }
 
 /// The values after a few steps.
 template <class... Terms>
-ParameterBlock trained(bool dropout, const Terms&... terms) {
+ParameterBlock regularized(bool dropout, const Terms&... terms) {
   auto network = tiny_network();
-  const TrainingData data = tiny_examples(labels);
+  const TrainingData data = tiny_examples(regularizer_labels);
   Stepper stepper(network, data, TrainerOptions{.dropout = dropout}, terms...);
   for (std::uint64_t step = 0; step < 4; ++step) stepper.step({.step = step, .steps = 4}, first_examples(6), 1e-2f);
   return network.values();
@@ -83,11 +83,11 @@ TEST_CASE("smoothness is that of the term that is compared with PyTorch") {
 
 TEST_CASE("smoothness keeps the laws of terms") {
   const SmoothnessOptions options{.epsilon = 1e-2f, .sigma = 1e-2f, .eta = 1};
-  CHECK(laws(0.1, CrossEntropy{}, LibrarySmoothness(options)) == testing::BrokenLaws{});
+  CHECK(regularizer_laws(0.1, CrossEntropy{}, LibrarySmoothness(options)) == testing::BrokenLaws{});
   SmoothnessOptions token = options;
   token.scope = PerturbationScope::token, token.ascent_steps = 2;
-  CHECK(laws(0.1, CrossEntropy{}, LibrarySmoothness(token)) == testing::BrokenLaws{});
-  CHECK(laws(0.1, CrossEntropy{}, BasicSmoothness<SquaredErrorLoss>(options)) == testing::BrokenLaws{});
+  CHECK(regularizer_laws(0.1, CrossEntropy{}, LibrarySmoothness(token)) == testing::BrokenLaws{});
+  CHECK(regularizer_laws(0.1, CrossEntropy{}, BasicSmoothness<SquaredErrorLoss>(options)) == testing::BrokenLaws{});
 }
 
 TEST_CASE("smoothness: an ascent finds worse places than noise, in either scale") {
@@ -107,11 +107,11 @@ TEST_CASE("smoothness: an ascent finds worse places than noise, in either scale"
 }
 
 TEST_CASE("smoothness: a weight of 0 is no term, and masks are shared unless others are asked for") {
-  CHECK(testing::detail::same_bits(trained(true, CrossEntropy{}, LibrarySmoothness({.weight = 0})),
-                                   trained(true, CrossEntropy{})));
+  CHECK(testing::detail::same_bits(regularized(true, CrossEntropy{}, LibrarySmoothness({.weight = 0})),
+                                   regularized(true, CrossEntropy{})));
   const auto value = [](TermDropout dropout) {
     auto network = tiny_network();
-    const TrainingData data = tiny_examples(labels);
+    const TrainingData data = tiny_examples(regularizer_labels);
     Stepper stepper(network, data, TrainerOptions{}, LibrarySmoothness({.dropout = dropout}));
     return static_cast<double>(static_cast<float>(stepper.step({.steps = 1}, first_examples(6), 0).loss));
   };
@@ -122,7 +122,7 @@ TEST_CASE("smoothness: a weight of 0 is no term, and masks are shared unless oth
 
 TEST_CASE("smoothness refuses what cannot be meant") {
   const auto network = tiny_network();
-  const TrainingData data = tiny_examples(labels);
+  const TrainingData data = tiny_examples(regularizer_labels);
   const auto prepare = [&](const SmoothnessOptions& o) { LibrarySmoothness(o).prepare(network, data); };
   CHECK_THROWS_AS(prepare({.weight = -1}), OptionError);
   CHECK_THROWS_AS(prepare({.epsilon = 0}), OptionError);
@@ -134,7 +134,7 @@ TEST_CASE("smoothness refuses what cannot be meant") {
 
 TEST_CASE("the proximal point compares with an exponential average of the values before") {
   auto network = tiny_network();
-  const TrainingData data = tiny_examples(labels);
+  const TrainingData data = tiny_examples(regularizer_labels);
   Stepper stepper(network, data, TrainerOptions{.dropout = false}, CrossEntropy{},
                   Proximal({.weight = 3, .early_momentum = 0.5f, .momentum = 0.9f, .early_share = 0.5}));
   const ParameterBlock& average = stepper.term<Proximal>().average();
@@ -158,7 +158,7 @@ TEST_CASE("the proximal point compares with an exponential average of the values
 
 TEST_CASE("the proximal point and a teacher add the gradient of their divergence from a constant") {
   auto network = tiny_network(), earlier = tiny_network({.projection_width = 11}, 5);
-  const TrainingData data = tiny_examples(labels);
+  const TrainingData data = tiny_examples(regularizer_labels);
   HandmadeStep step{.network = network, .data = data, .clock = {}, .examples = {0, 3, 5, 1}};
   TinyNetwork::pass_type own, other;
   Batch batch;
@@ -248,15 +248,16 @@ TEST_CASE("an averaged teacher follows at a rate that falls") {
 
 TEST_CASE("proximal point and self-distillation keep the laws of terms, and without weight they are none") {
   for (const TeacherKind kind : {TeacherKind::window, TeacherKind::vote, TeacherKind::average})
-    CHECK(laws(0.1, CrossEntropy{}, SelfDistillation({.teacher = kind, .window = 2})) == testing::BrokenLaws{});
-  CHECK(laws(0.1, CrossEntropy{}, Proximal{}) == testing::BrokenLaws{});
-  CHECK(laws(0.1, CrossEntropy{}, LibrarySmoothness({.epsilon = 1e-2f, .sigma = 1e-2f, .eta = 1}), Proximal{},
-             SelfDistillation{}) == testing::BrokenLaws{});
-  const auto plain = trained(true, CrossEntropy{});
-  CHECK(testing::detail::same_bits(trained(true, CrossEntropy{}, SelfDistillation({.weight = 0})), plain));
-  CHECK(testing::detail::same_bits(trained(true, CrossEntropy{}, Proximal({.weight = 0})), plain));
-  CHECK_FALSE(testing::detail::same_bits(trained(true, CrossEntropy{}, SelfDistillation{}), plain));
-  CHECK_FALSE(testing::detail::same_bits(trained(true, CrossEntropy{}, Proximal{}), plain));
+    CHECK(regularizer_laws(0.1, CrossEntropy{}, SelfDistillation({.teacher = kind, .window = 2})) ==
+          testing::BrokenLaws{});
+  CHECK(regularizer_laws(0.1, CrossEntropy{}, Proximal{}) == testing::BrokenLaws{});
+  CHECK(regularizer_laws(0.1, CrossEntropy{}, LibrarySmoothness({.epsilon = 1e-2f, .sigma = 1e-2f, .eta = 1}),
+                         Proximal{}, SelfDistillation{}) == testing::BrokenLaws{});
+  const auto plain = regularized(true, CrossEntropy{});
+  CHECK(testing::detail::same_bits(regularized(true, CrossEntropy{}, SelfDistillation({.weight = 0})), plain));
+  CHECK(testing::detail::same_bits(regularized(true, CrossEntropy{}, Proximal({.weight = 0})), plain));
+  CHECK_FALSE(testing::detail::same_bits(regularized(true, CrossEntropy{}, SelfDistillation{}), plain));
+  CHECK_FALSE(testing::detail::same_bits(regularized(true, CrossEntropy{}, Proximal{}), plain));
 }
 
 TEST_CASE("self-distillation refuses what cannot be meant") {

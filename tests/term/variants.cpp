@@ -218,7 +218,7 @@ TEST_CASE("an optional term that is there is the term, and one that is not is no
   using Maybe = std::optional<QueueContrastive>;
   const QueueContrastive contrast(options());
   CHECK(testing::detail::same_bits(trained(CrossEntropy{}, Maybe(contrast)), trained(CrossEntropy{}, contrast)));
-  CHECK(testing::detail::same_bits(trained(CrossEntropy{}, Maybe(), std::optional<Smoothness>()),
+  CHECK(testing::detail::same_bits(trained(CrossEntropy{}, Maybe(), std::optional<knnbert::Smoothness>()),
                                    trained(CrossEntropy{})));
   auto network = make();
   const TrainingData data = tiny_examples(labels);
