@@ -202,7 +202,7 @@ void add_method_options(CLI::App& verb, MethodOptions& o) {
                   "what to minimize: cross entropy alone, or beside a contrast: KNN-BERT's, MoCo's with one positive, "
                   "against a bank that never moves, with positives at random, with positives of the same cluster of "
                   "texts, or of the examples of a batch (SCL)")
-      ->capture_default_str()
+      ->default_str("recipe")
       ->check(CLI::IsMember({"ce", "knn-bert", "moco", "memory-bank", "random-positive", "cluster-moco", "scl"}));
   verb.add_option("--label-smoothing", o.label_smoothing, "of the cross entropy")
       ->capture_default_str()

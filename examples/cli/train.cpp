@@ -93,13 +93,29 @@ std::string metric_name(const TrainOptions& o) {
   return score_names[static_cast<int>(trainer_options(o, nullptr).metric)];
 }
 
+/// What the user gave for an option, if anything.
+std::optional<index_t> if_given(const TrainOptions& o, const char* option, index_t value) {
+  return o.given.contains(option) ? std::optional(value) : std::nullopt;
+}
+
+/// With a method, where it is left to the recipe: knn-bert, or what does better with few texts of few classes unless an
+/// option asks for a queue, its features or parts of a batch.
+TrainOptions with_method(TrainOptions o, const TrainingFacts& facts) {
+  if (o.given.contains("method") || o.recipe != "auto" || o.method.task != Task::single_label) return o;
+  for (const char* option :
+       {"part-size", "store", "feature", "queue", "queue-size", "positives", "momentum", "top-k", "end-k",
+        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue", "exclude-self", "reduction", "lists", "overlap"})
+    if (o.given.contains(option)) return o;
+  if (recommended(facts, {}, if_given(o, "batch-size", o.trainer.batch_size)).in_batch) o.method.name = "scl";
+  o.chosen["method"] = o.method.name;
+  return o;
+}
+
 /// The options that --recipe decides, with what it decides where the user did not. `chosen` says what that was.
 TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
-  const auto if_given = [&](const char* option, index_t value) {
-    return o.given.contains(option) ? std::optional(value) : std::nullopt;
-  };
   const Recipe r =
-      recommended(facts, if_given("epochs", o.trainer.epochs), if_given("batch-size", o.trainer.batch_size));
+      recommended(facts, if_given(o, "epochs", o.trainer.epochs), if_given(o, "batch-size", o.trainer.batch_size));
+  const bool in_batch = r.in_batch && o.method.name == "scl";
   const auto set = [&]<class V>(const char* option, V& value, const std::type_identity_t<V>& by_recipe) {
     if (o.given.contains(option)) return;
     if (o.recipe == "auto") value = by_recipe;
@@ -108,7 +124,7 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   };
   set("epochs", o.trainer.epochs, r.trainer.epochs);
   set("batch-size", o.trainer.batch_size, r.trainer.batch_size);
-  set("learning-rate", o.trainer.learning_rate, r.trainer.learning_rate);
+  set("learning-rate", o.trainer.learning_rate, in_batch ? r.in_batch->learning_rate : r.trainer.learning_rate);
   set("head-learning-rate", o.trainer.head_learning_rate,
       recommended_head_rate(detail::shortest_decimal(o.trainer.learning_rate)));
   set("warmup", o.trainer.warmup, r.trainer.warmup);
@@ -130,8 +146,8 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   if (!o.given.contains("temperature")) m.temperature = paper.temperature;
   if (!o.given.contains("momentum")) m.contrastive.momentum = paper.momentum;
   if (!o.given.contains("positives")) m.contrastive.positives = paper.positives;
-  set("lambda", m.lambda, r.contrastive.weight);
-  set("temperature", m.temperature, paper.temperature);
+  set("lambda", m.lambda, in_batch ? r.in_batch->weight : r.contrastive.weight);
+  set("temperature", m.temperature, in_batch ? r.in_batch->temperature : paper.temperature);
   if (!m.has_queue()) return o;
   set("momentum", m.contrastive.momentum, m.name == "memory-bank" ? 1.0f : r.contrastive.momentum);
   set("positives", m.contrastive.positives, one_value ? paper.positives : r.contrastive.positives);
@@ -284,11 +300,12 @@ void train(const TrainOptions& typed, const Team& team) {
   if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
   const std::optional<Dataset> copies = with_copies(data, given.augment, given.trainer.seed);
   const Dataset& examples = copies ? *copies : data;
-  Classifier<S> model(given.encoder, data.classes(), classifier_options(given));
-  TrainingFacts facts = training_facts(data, model.network().width());
+  TrainingFacts facts = training_facts(data, read_bert_config(given.encoder).hidden_size);
   facts.copies = given.augment.copies;
+  const TrainOptions with_name = with_method(given, facts);
+  Classifier<S> model(given.encoder, data.classes(), classifier_options(with_name));
   if (given.method.task != Task::single_label) facts.classes = model.network().classes();
-  TrainOptions o = with_recipe(given, facts);
+  TrainOptions o = with_recipe(with_name, facts);
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) print_recipe(o, facts);
@@ -467,7 +484,8 @@ void add_train(CLI::App& app) {
                   "epochs, 1 for 100,000 and more, but at least 200 "
                   "steps; batches of 16, from 2,500 examples 32; rate 1e-4 for a width up to 384 and less for wider "
                   "ones, heads ten times that; lambda 0.5 for up to 8 "
-                  "examples a class, falling with the root of their number")
+                  "examples a class, falling with the root of their number. For 2 to 16 examples a class, and at least "
+                  "two of each in a batch, method scl with lambda 0.9 and half the rate, else knn-bert")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "paper"}));
   add_method_options(verb, o->method);

@@ -12,10 +12,17 @@ train() { expect_code 0 "$KNNBERT" train --threads 1 --encoder "$ENCODER" --trai
 # For 8 examples: enough steps, of one batch each. One short epoch stands for them here.
 train --output auto --epochs 1
 expect_text out "recipe auto: 8 examples of 2 classes, 4 a class"
-expect_text out "--lambda 0.5"
+expect_text out "--method scl"
+expect_text out "--lambda 0.9"
 kept auto "t['recipe'] == 'auto' and t['epochs'] == 1 and 'epochs' not in c"
-kept auto "c['lambda'] == 0.5 and c['positives'] == 1 and c['queue-size'] == 1000 and c['neighbors'] == 4 and c['voting'] == 'softmax'"
-kept auto "t['learning_rate'] == 1e-4 and c['head-learning-rate'] == 1e-3 and t['top_k'] == 4"
+kept auto "t['method'] == 'scl' and c['lambda'] == 0.9 and 'queue-size' not in c and c['neighbors'] == 4 and c['voting'] == 'softmax'"
+kept auto "t['learning_rate'] == 5e-5 and c['head-learning-rate'] == 5e-4"
+
+# Where an option asks for a queue there is one.
+train --output queue --epochs 1 --queue fifo
+expect_text out "--lambda 0.5"
+kept queue "t['method'] == 'knn-bert' and c['lambda'] == 0.5 and c['positives'] == 1 and c['queue-size'] == 1000 and c['neighbors'] == 4"
+kept queue "t['learning_rate'] == 1e-4 and c['head-learning-rate'] == 1e-3 and t['top_k'] == 4"
 
 # The number of epochs that it chooses stands in the help and in what `--epochs 0` leaves out.
 expect_code 0 "$KNNBERT" train --help

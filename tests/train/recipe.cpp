@@ -55,6 +55,20 @@ TEST_CASE("a large set gets one epoch, a small one enough steps, and none more e
   }
 }
 
+TEST_CASE("few texts of few classes: the contrast of a batch, if it holds several of a class", "[recipe]") {
+  for (const auto& [examples, classes] : {std::pair<index_t, index_t>{4, 2}, {12, 6}, {48, 6}, {32, 2}, {128, 8}}) {
+    const Recipe r = recommended(facts(examples, classes));
+    CAPTURE(examples, classes);
+    REQUIRE(r.in_batch);
+    CHECK(r.in_batch->learning_rate == r.trainer.learning_rate / 2);
+    CHECK(r.in_batch->head_learning_rate == knnbert_test::approx(10 * r.in_batch->learning_rate));
+    CHECK((r.in_batch->weight == 0.9f && r.in_batch->temperature == 0.3f));
+  }
+  for (const auto& [examples, classes] : {std::pair<index_t, index_t>{2, 2}, {36, 9}, {616, 77}, {34, 2}, {10000, 2}})
+    CHECK_FALSE(recommended(facts(examples, classes)).in_batch);
+  CHECK(recommended(facts(72, 9), {}, 18).in_batch);
+}
+
 TEST_CASE("more examples a class: the contrast weighs less and more neighbors vote", "[recipe]") {
   Recipe before = recommended(facts(150, 150));
   CHECK(before.neighbors == 3);

@@ -25,6 +25,12 @@ inline TrainingFacts training_facts(const Dataset& data, index_t width = 384) {
   return {data.size(), std::max<index_t>(1, std::ssize(counts) - empty), width};
 }
 
+/// The contrast of a batch's own examples, SupervisedContrast, in place of a queue's.
+struct InBatchRecipe {
+  float weight = 0.9f, temperature = 0.3f;
+  float learning_rate = 0, head_learning_rate = 0;
+};
+
 /// Hyper-parameters for a set of labeled texts, chosen by rules that are smooth in its counts:
 ///   Recipe r = recommended(train, model.network().width());
 ///   Trainer(model, r.trainer, CrossEntropy{.weight = 1 - r.contrastive.weight},
@@ -32,12 +38,15 @@ inline TrainingFacts training_facts(const Dataset& data, index_t width = 384) {
 struct Recipe {
   TrainerOptions trainer;
   QueueContrastiveOptions contrastive;
-  index_t neighbors = 10;  ///< of the vote, which should be a SoftmaxWeighted one
+  std::optional<InBatchRecipe> in_batch{};  ///< where that does better: few texts a class, but several in a batch
+  index_t neighbors = 10;                   ///< of the vote, which should be a SoftmaxWeighted one
   float voting_temperature = 0.1f;
   index_t steps = 0;  ///< of the whole run
 };
 
 namespace detail {
+
+inline constexpr index_t most_for_in_batch = 16;  // examples a class
 
 inline float three_digits(double value) { return static_cast<float>(std::round(1000 * value) / 1000); }
 
@@ -89,6 +98,8 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
   t.checkpoint_every = steps_an_epoch < 100 ? 100 : 0;  // epochs of a small set are shorter than the time of a
                                                         // checkpoint
   c.weight = std::max(0.01f, detail::three_digits(0.5 * std::sqrt(few)));  // the contrast helps where texts are few
+  if (2 <= each && each <= detail::most_for_in_batch && 2 * facts.classes <= t.batch_size)
+    r.in_batch = {.learning_rate = static_cast<float>(rate / 2), .head_learning_rate = recommended_head_rate(rate / 2)};
   c.momentum = detail::recipe_momentum(r.steps);
   c.positives = 1;  // each costs a third of the training
   c.capacity = std::clamp<index_t>(facts.examples, std::max<index_t>(1000, t.batch_size), 32000);
