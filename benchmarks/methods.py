@@ -15,7 +15,7 @@ from defaults import Program, draw, parser_of, run_or_print  # noqa: E402
 CE = ["--method", "ce"]
 METHODS = {
     "ce": CE,
-    "knn-bert": [],
+    "knn-bert": ["--method", "knn-bert"],
     "knn-bert, class-balanced": ["--queue", "class-balanced"],
     "knn-bert, frozen keys": ["--momentum", "1"],
     "random-positive": ["--method", "random-positive"],
@@ -23,6 +23,7 @@ METHODS = {
     "moco": ["--method", "moco"],
     "cluster-moco": ["--method", "cluster-moco"],
     "scl": ["--method", "scl"],
+    "scl, lambda 0.5": ["--method", "scl", "--lambda", "0.5", "--learning-rate", "1e-4"],
     "smart": [*CE, "--smart", "--proximal", "momentum"],
     "smart, epsilon 1e-2": [*CE, "--smart", "--smart-epsilon", "1e-2", "--smart-sigma", "1e-2", "--smart-eta", "1e-1"],
     "proximal": [*CE, "--proximal", "momentum"],

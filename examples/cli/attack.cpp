@@ -226,15 +226,7 @@ void add_attack(CLI::App& app) {
                   "their votes are softmax(similarity / it) (soft-knn)")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb.add_option("--smooth", o->smoothing.copies,
-                  "defense: the model answers by the mean over so many copies of a text in which words are replaced at "
-                  "random by those of --smooth-synonyms and --smooth-wordnet; 0: none")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 12));
-  verb.add_option("--smooth-words", o->smoothing.words, "fraction of a copy's words that are replaced")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  add_substitute_files(verb, o->smoothing_files, "smooth-", "--smooth");
+  add_smooth_options(verb, o->smoothing, o->smoothing_files);
   verb.add_option("--target", o->target, "the class that is wanted; default: any wrong one");
   verb.add_option("--output", o->output, "JSON lines, one an example; a file of the same run is gone on with");
   verb.add_option("--page", o->page, "HTML page with the differences");

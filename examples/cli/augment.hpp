@@ -1,7 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "knnbert/attack/augmentation.hpp"
+#include "knnbert/attack/smoothed_victim.hpp"
 #include "knnbert/io/gzip.hpp"
 #include "options.hpp"
 
@@ -55,6 +55,19 @@ inline void require_substitute_files(const SubstituteFiles& files, index_t copie
   for (const auto& [name, path] : {std::pair("synonyms", &files.synonyms), std::pair("wordnet", &files.wordnet),
                                    std::pair("stop-words", &files.stop_words)})
     if (!path->empty()) raise<OptionError>("--{}{}: not given expected without {}", prefix, name, purpose);
+}
+
+/// Declares --smooth and what belongs to it.
+inline void add_smooth_options(CLI::App& verb, SmoothingOptions& o, SubstituteFiles& files) {
+  verb.add_option("--smooth", o.copies,
+                  "defense: the model answers by the mean over so many copies of a text in which words are replaced at "
+                  "random by those of --smooth-synonyms and --smooth-wordnet; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 12));
+  verb.add_option("--smooth-words", o.words, "fraction of a copy's words that are replaced")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  add_substitute_files(verb, files, "smooth-", "--smooth");
 }
 
 struct AugmentOptions {

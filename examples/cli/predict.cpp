@@ -1,3 +1,4 @@
+#include "augment.hpp"
 #include "knnbert/io/json.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
@@ -11,6 +12,8 @@ struct PredictOptions {
   index_t neighbors = 0;
   bool plain = false;
   PairOptions pairs;
+  SmoothingOptions smoothing{.copies = 0};
+  SubstituteFiles smoothing_files;
 };
 
 namespace {
@@ -95,18 +98,44 @@ std::string in_words(const std::string& text, const Prediction& p, Task task) {
   return out;
 }
 
+/// Puts the mean answers over copies of the texts in place of theirs, of which no certificate is true then. Neighbors
+/// and rejection stay those of the texts themselves.
+template <class S>
+void smooth(const Classifier<S>& model, std::span<const std::string> texts, const TableSubstitutes& substitutes,
+            const SmoothingOptions& options, std::vector<Prediction>& predictions) {
+  const auto all = model.distributions(model.tokenize(smoothing_copies(texts, substitutes, options)));
+  const auto put = [&](const Matrix& answers, std::vector<float> Prediction::*member) {
+    const Matrix means = means_over_copies(answers, options.copies);
+    for (index_t i = 0; i < means.rows(); ++i)
+      (predictions[as_size(i)].*member).assign(means.row(i).begin(), means.row(i).end());
+  };
+  put(all.knn, &Prediction::knn), put(all.head, &Prediction::head), put(all.combined, &Prediction::combined);
+  for (Prediction& p : predictions) {
+    const auto best = std::max_element(p.combined.begin(), p.combined.end());
+    p.label = static_cast<label_t>(best - p.combined.begin());
+    p.class_name = (*p.classes)[static_cast<std::size_t>(p.label)];
+    p.probability = *best;
+    p.certificate = {};
+  }
+}
+
 }  // namespace
 
 template <class S>
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
+  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  const SubstituteTables tables(o.smoothing_files);
   LineSource lines(o.input, parse_encoding(o.encoding));
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  const bool paired = takes_pairs(o.pairs, o.model);
+  const bool paired = takes_pairs(o.pairs, o.model), smoothed = o.smoothing.copies > 0;
+  if (smoothed && (paired || model.task().task != Task::single_label))
+    raise<OptionError>("--smooth: a model with one text and one class expected");
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
     const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
-    const auto predictions = model.predict(texts, pairs);
+    auto predictions = model.predict(texts, pairs);
+    if (smoothed) smooth(model, texts, tables.substitutes(), o.smoothing, predictions);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       if (o.plain) print(in_words(both_texts(texts[i], pairs[i]), predictions[i], model.task().task));
       else print_json(describe(texts[i], pairs[i], predictions[i], model.task()));
@@ -130,6 +159,7 @@ void add_predict(CLI::App& app) {
   verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
   add_encoding(verb, o->encoding);
   add_pairs(verb, o->pairs);
+  add_smooth_options(verb, o->smoothing, o->smoothing_files);
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
   verb.callback([o] { session_of(o->common).predict(*o); });

@@ -60,6 +60,26 @@ expect_text out "8 steps of 4 examples"
 [ "$(wc -l <augmented/metrics.jsonl)" -ge 1 ] || wrong "metrics expected"
 "$KNNBERT" predict --model augmented --neighbors 8 train.tsv >predicted 2>err || { cat err; wrong "predict failed"; }
 ! grep -qE "latch|liquid|scullery|tube" predicted || wrong "copies in the datastore: $(cat predicted)"
+
+# predict --smooth: the mean over copies. Copies of which no word is replaced give what the text itself does.
+cut -f1 train.tsv >texts.txt
+"$KNNBERT" predict --model augmented texts.txt >plain || wrong "predict failed"
+"$KNNBERT" predict --model augmented --smooth 3 --smooth-words 0 --smooth-synonyms synonyms.json texts.txt >same || wrong "predict --smooth failed"
+"$KNNBERT" predict --model augmented --smooth 3 --smooth-words 1 --smooth-synonyms synonyms.json --smooth-wordnet wordnet.tsv texts.txt >other ||
+  wrong "predict --smooth failed"
+"$PYTHON" - plain same other <<'EOF' || wrong "the same distributions without replaced words, others with them, expected"
+import json, sys
+plain, same, other = ([json.loads(line) for line in open(name)] for name in sys.argv[1:])
+far = lambda a, b: max(abs(a[p][c] - b[p][c]) for p in ("knn", "head", "combined") for c in a[p])
+assert len(plain) == len(same) == len(other) == 8
+for p, s, o in zip(plain, same, other):
+    assert far(p, s) < 1e-4 and p["label"] == s["label"] and p["neighbors"] == s["neighbors"] == o["neighbors"], (p, s)
+    assert "certified_edits" in p and "certified_edits" not in s
+    assert abs(sum(o["combined"].values()) - 1) < 1e-4 and o["label"] == max(o["combined"], key=o["combined"].get)
+assert max(far(p, o) for p, o in zip(plain, other)) > 1e-3
+EOF
+expect_code 2 "$KNNBERT" predict --model augmented --smooth 2 texts.txt
+expect_text err "--smooth-synonyms or --smooth-wordnet expected"
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --augment 2
 expect_text err "--synonyms or --wordnet expected"
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --synonyms synonyms.json
