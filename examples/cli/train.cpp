@@ -102,9 +102,13 @@ std::optional<index_t> if_given(const TrainOptions& o, const char* option, index
 /// option asks for a queue, its features or parts of a batch.
 TrainOptions with_method(TrainOptions o, const TrainingFacts& facts) {
   if (o.given.contains("method") || o.recipe != "auto" || o.method.task != Task::single_label) return o;
-  for (const char* option :
-       {"part-size", "store", "feature", "queue", "queue-size", "positives", "momentum", "top-k", "end-k",
-        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue", "exclude-self", "reduction", "lists", "overlap"})
+  for (const char* option : {"part-size",     "store",          "feature",
+                             "queue",         "queue-size",     "positives",
+                             "momentum",      "top-k",          "end-k",
+                             "key-precision", "no-key-dropout", "no-warm-up",
+                             "no-enqueue",    "exclude-self",   "reduction",
+                             "lists",         "overlap",        "clusters",
+                             "shared-ranks",  "cluster-rule",   "interleaved-negatives"})
     if (o.given.contains(option)) return o;
   if (recommended(facts, {}, if_given(o, "batch-size", o.trainer.batch_size)).in_batch) o.method.name = "scl";
   o.chosen["method"] = o.method.name;

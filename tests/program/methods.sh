@@ -29,7 +29,7 @@ both plain proximal --method ce --proximal plain --proximal-steps 2
 "$PYTHON" -c "import json; n = sum('step' in json.loads(r) for r in open('a/metrics.jsonl')); assert n == 8, n" || wrong "two updates a batch expected"
 both cat cat --method ce --cat --cat-step l2
 both sdv "distillation" --method ce --distill sdv --distill-window 2
-both all "contrastive smoothness cat proximal distillation average" --smart --cat --proximal momentum --distill ema --average se
+both all "contrastive smoothness cat proximal distillation average" --method knn-bert --smart --cat --proximal momentum --distill ema --average se
 "$PYTHON" -c "import json; t = json.load(open('a/training.json'))['options']; assert t['cat'] and t['average'] == 'se' and t['distill'] == 'ema', t" || wrong "options in training.json"
 
 # What a resumed run does otherwise has an option's name.
@@ -39,7 +39,7 @@ expect_text err "--smart-eta 0.001 there, 0.01 here"
 
 # bf16 keys beside fp32 queries: the model is another one, and nearly the same.
 both bf16 contrastive --key-precision bf16
-expect_code 1 "$KNNBERT" $quick --output a --resume
+expect_code 1 "$KNNBERT" $quick --method knn-bert --output a --resume
 expect_text err "--key-precision"
 
 # The queue's keys as datastore have their classes, whatever the queue's labels were.

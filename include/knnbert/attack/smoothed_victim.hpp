@@ -12,8 +12,8 @@ struct SmoothingOptions {
   bool text_leads = false;  ///< a search is led by the other's answer for the text itself: see GuidedProbabilities
 };
 
-/// options.copies copies of each text, one after the other, in which words are replaced at random. They are functions of
-/// seed and text.  Errors: OptionError.
+/// options.copies copies of each text, one after the other, in which words are replaced at random. They are functions
+/// of seed and text.  Errors: OptionError.
 template <class Substitutes>
 std::vector<std::string> smoothing_copies(std::span<const std::string> texts, const Substitutes& substitutes,
                                           const SmoothingOptions& options) {

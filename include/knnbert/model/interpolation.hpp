@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "knnbert/model/network.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -17,8 +19,11 @@ template <class Stack>
 void interpolate(Network<Stack>& network, const ParameterBlock& start, float weight) {
   if (!(weight >= 0 && weight <= 1)) raise<OptionError>("interpolate: a weight of {} given, 0 to 1 expected", weight);
   ParameterBlock& values = network.values();
-  if (start.size() != values.size())
-    raise<ShapeError>("interpolate: {} values given, {} expected, as the network has", start.size(), values.size());
+  const auto same = [](const Parameter& a, const Parameter& b) {
+    return a.name == b.name && a.rows == b.rows && a.cols == b.cols && a.offset == b.offset;
+  };
+  if (start.size() != values.size() || !std::ranges::equal(start.table().all(), values.table().all(), same))
+    raise<ShapeError>("interpolate: the values of another network given, those of the same one expected");
   if (weight == 0) return;
   const float* from = start.data();
   float* to = values.data();
