@@ -23,6 +23,7 @@ METHODS = {
     "moco": ["--method", "moco"],
     "cluster-moco": ["--method", "cluster-moco"],
     "scl": ["--method", "scl"],
+    "scl, lambda 0.9": ["--method", "scl", "--lambda", "0.9", "--learning-rate", "5e-5"],
     "scl, lambda 0.5": ["--method", "scl", "--lambda", "0.5", "--learning-rate", "1e-4"],
     "smart": [*CE, "--smart", "--proximal", "momentum"],
     "smart, epsilon 1e-2": [*CE, "--smart", "--smart-epsilon", "1e-2", "--smart-sigma", "1e-2", "--smart-eta", "1e-1"],
