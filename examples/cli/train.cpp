@@ -306,10 +306,10 @@ void train(const TrainOptions& typed, const Team& team) {
   const Dataset& examples = copies ? *copies : data;
   TrainingFacts facts = training_facts(data, read_bert_config(given.encoder).hidden_size);
   facts.copies = given.augment.copies;
-  const TrainOptions with_name = with_method(given, facts);
-  Classifier<S> model(given.encoder, data.classes(), classifier_options(with_name));
+  const TrainOptions named = with_method(given, facts);
+  Classifier<S> model(given.encoder, data.classes(), classifier_options(named));
   if (given.method.task != Task::single_label) facts.classes = model.network().classes();
-  TrainOptions o = with_recipe(with_name, facts);
+  TrainOptions o = with_recipe(named, facts);
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) print_recipe(o, facts);

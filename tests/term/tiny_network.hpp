@@ -13,10 +13,11 @@ using namespace knnbert;
 using TinyNetwork = Network<DefaultStack>;
 
 /// A network of random values over tokens, without texts and files.
-inline TinyNetwork tiny_network(const ClassifierOptions& options = {.projection_width = 11}, std::uint64_t seed = 1) {
+inline TinyNetwork tiny_network(const ClassifierOptions& options = {.projection_width = 11}, std::uint64_t seed = 1,
+                                index_t layers = 1) {
   const BertConfig config{.vocab_size = 41,
                           .hidden_size = 20,
-                          .num_hidden_layers = 1,
+                          .num_hidden_layers = layers,
                           .num_attention_heads = 2,
                           .intermediate_size = 37,
                           .max_position_embeddings = 16};

@@ -11,17 +11,7 @@ namespace {
 
 const std::vector<label_t> frozen_gold{0, 1, 2, 0, 1, 0, 0, 2, 1, 1};
 
-TinyNetwork three_blocks() {
-  const BertConfig config{.vocab_size = 41,
-                          .hidden_size = 20,
-                          .num_hidden_layers = 3,
-                          .num_attention_heads = 2,
-                          .intermediate_size = 37,
-                          .max_position_embeddings = 16};
-  TinyNetwork network(config, 3, {.pooling = Pooling::pooler, .projection_width = 11});
-  fill_random(network.values(), 1, 0.3);
-  return network;
-}
+TinyNetwork three_blocks() { return tiny_network({.pooling = Pooling::pooler, .projection_width = 11}, 1, 3); }
 
 /// Lets a gradient enter at the first rows of every layer.
 struct EveryLayer {
