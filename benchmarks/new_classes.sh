@@ -1,12 +1,22 @@
 #!/bin/sh
 # usage: new_classes.sh KNNBERT ENCODER DATA [OPTION ...]
 # CLINC150: a model of 100 classes to which the other 50 are added live, with 10 and with 50 examples each, beside models that
-# were trained on all of them together: accuracy on test texts of the old and of the new classes. --options "--method ce"
-# are those of `knnbert train`. Every finished run is a line of benchmarks/results/new_classes.jsonl and is not repeated; the
-# table follows.
+# were trained on all of them together (--joint-options) and adaptive-classifier 0.3.1: accuracy on test texts of the old and of the
+# new classes. --options "--method ce" are those of `knnbert train`. Every finished run is a line of
+# benchmarks/results/new_classes.jsonl and is not repeated; the table follows. Parts: --draws 1 --what added,joint,adaptive-classifier
+# PEERS: a folder in which an environment of adaptive-classifier is made, if the command is to run it.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3
-"${PYTHON:-python3}" "$here/new_classes.py" --knnbert "$knnbert" --encoder "$encoder" --data "$data" "$@"
+peer=
+if [ -n "${PEERS:-}" ]; then
+  peer=$PEERS/adaptive/bin/python
+  if ! cmp -s "$here/peers/new_classes/requirements.txt" "$PEERS/adaptive/installed.txt"; then
+    "${PYTHON:-python3}" -m venv "$PEERS/adaptive"
+    "$peer" -m pip install --quiet -r "$here/peers/new_classes/requirements.txt"
+    cp "$here/peers/new_classes/requirements.txt" "$PEERS/adaptive/installed.txt"
+  fi
+fi
+"${PYTHON:-python3}" "$here/new_classes.py" --knnbert "$knnbert" --encoder "$encoder" --data "$data" --peer "$peer" "$@"

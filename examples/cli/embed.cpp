@@ -191,8 +191,7 @@ void add_embed(CLI::App& app) {
   auto& verb =
       *app.add_subcommand("embed", "write the embeddings of texts, one a line, as float32 [N, D] in a .npy file");
   verb.add_option("--model", o->model, "model or encoder directory")->required();
-  verb.add_option("--input", o->input, "file of texts, - for standard input")->capture_default_str();
-  add_encoding(verb, o->encoding);
+  add_input(verb, o->input, o->encoding);
   add_pairs(verb, o->pairs);
   verb.add_option("--output", o->output, ".npy file to write")->required();
   verb.add_option("--feature", o->feature,
@@ -221,8 +220,7 @@ void add_tokenize(CLI::App& app) {
   const auto o = std::make_shared<TokenizeOptions>();
   auto& verb = *app.add_subcommand("tokenize", "print the token ids of each input line");
   verb.add_option("--model", o->model, "model or encoder directory")->required();
-  verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
-  add_encoding(verb, o->encoding);
+  add_input(verb, o->input, o->encoding);
   add_pairs(verb, o->pairs);
   verb.add_option("--max-length", o->max_length, "cut to this many tokens; 0: never")
       ->capture_default_str()

@@ -136,6 +136,32 @@ std::string table(const CertifiedAccuracies& all) {
   return out + "\n";
 }
 
+/// One model that answers by the mean over copies of a text: what belongs to the text itself, as certificates and
+/// rejection do, is not told.
+template <class S>
+void eval_smoothed(const EvalOptions& o, const Dataset& data) {
+  const SubstituteTables tables(o.smoothing_files);
+  const auto model = load_one<S>(o, o.models.front(), Loading::predictions);
+  Judged judged = judge(model, data, [&](const Dataset& own) {
+    return smoothed_distributions(model, own.texts(), tables.substitutes(), o.smoothing);
+  });
+  name_positive(o, judged.evaluation);
+  if (o.common.json) print_json(to_json(judged.evaluation));
+  else print(table(judged.evaluation));
+}
+
+/// Errors: OptionError for what --smooth does not go with.
+void require_smoothing(const EvalOptions& o, const Dataset& data) {
+  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  if (o.smoothing.copies == 0) return;
+  if (o.models.size() > 1) raise<OptionError>("--smooth: {} models given, one expected", o.models.size());
+  for (const auto& [name, given] :
+       {std::pair("--out-of-scope-label", &o.out_of_scope), {"--triggers", &o.poison.triggers}})
+    if (!given->empty()) raise<OptionError>("{}: given with --smooth, one of the two expected", name);
+  if (task_of(o.models.front()).task != Task::single_label || data.has_pairs())
+    raise<OptionError>("--smooth: a model with one text and one class expected");
+}
+
 /// One model, which may reject texts and meet others than its classes'.
 template <class S>
 void eval_one(const EvalOptions& o, const Dataset& data) {
@@ -172,6 +198,7 @@ template <class S>
 void eval(const EvalOptions& o) {
   require_triggers(o);
   const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
+  require_smoothing(o, data);
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)
       raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
@@ -181,6 +208,7 @@ void eval(const EvalOptions& o) {
         raise<OptionError>("{}: given with a model of sets or numbers, one of classes expected", name);
     return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);
   }
+  if (o.smoothing.copies > 0) return eval_smoothed<S>(o, data);
   if (o.models.size() == 1) return eval_one<S>(o, data);
   if (!o.out_of_scope.empty())
     raise<OptionError>("--out-of-scope-label: given with {} models, one model expected", o.models.size());
@@ -216,6 +244,7 @@ void add_eval(CLI::App& app) {
       ->check(CLI::Range(-1.0, 1.0));
   verb.add_option("--positive", o->positive, "the class whose F1 is told; default: of two classes the second one");
   add_poison_options(verb, o->poison);
+  add_smooth_options(verb, o->smoothing, o->smoothing_files);
   verb.add_option("--seed", o->poison.seed, "of the places where triggers are inserted, and of what --strip mixes in")
       ->capture_default_str();
   add_common(verb, o->common);

@@ -1,4 +1,5 @@
 #pragma once
+#include "augment.hpp"
 #include "knnbert/poison/flip_rate.hpp"
 #include "knnbert/poison/onion.hpp"
 #include "knnbert/poison/strip.hpp"
@@ -24,6 +25,8 @@ struct EvalOptions {
   index_t neighbors = 0;
   float phi = -1;
   PoisonEvalOptions poison;
+  SmoothingOptions smoothing{.copies = 0};
+  SubstituteFiles smoothing_files;
 };
 
 inline std::string percent(double value) {

@@ -54,6 +54,11 @@ void add_data(CLI::App& verb, DataOptions& options) {
   add_encoding(verb, options.encoding);
 }
 
+void add_input(CLI::App& verb, std::string& input, std::string& encoding) {
+  verb.add_option("input,--input", input, "file of texts, one a line, - for standard input")->capture_default_str();
+  add_encoding(verb, encoding);
+}
+
 void add_encoding(CLI::App& verb, std::string& encoding) {
   const auto known = [](const std::string& name) {
     try {

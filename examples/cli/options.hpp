@@ -34,6 +34,8 @@ void add_common(CLI::App& verb, CommonOptions& options);
 void add_config(CLI::App& verb, std::string& path);
 void add_data(CLI::App& verb, DataOptions& options);
 void add_encoding(CLI::App& verb, std::string& encoding);
+/// The texts that a verb works on, as an argument or behind --input, and their encoding.
+void add_input(CLI::App& verb, std::string& input, std::string& encoding);
 
 index_t threads_of(const CommonOptions& options);
 std::optional<Precision> precision_of(const CommonOptions& options);

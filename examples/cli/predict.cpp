@@ -103,13 +103,12 @@ std::string in_words(const std::string& text, const Prediction& p, Task task) {
 template <class S>
 void smooth(const Classifier<S>& model, std::span<const std::string> texts, const TableSubstitutes& substitutes,
             const SmoothingOptions& options, std::vector<Prediction>& predictions) {
-  const auto all = model.distributions(model.tokenize(smoothing_copies(texts, substitutes, options)));
+  const Distributions means = smoothed_distributions(model, texts, substitutes, options);
   const auto put = [&](const Matrix& answers, std::vector<float> Prediction::*member) {
-    const Matrix means = means_over_copies(answers, options.copies);
-    for (index_t i = 0; i < means.rows(); ++i)
-      (predictions[as_size(i)].*member).assign(means.row(i).begin(), means.row(i).end());
+    for (index_t i = 0; i < answers.rows(); ++i)
+      (predictions[as_size(i)].*member).assign(answers.row(i).begin(), answers.row(i).end());
   };
-  put(all.knn, &Prediction::knn), put(all.head, &Prediction::head), put(all.combined, &Prediction::combined);
+  put(means.knn, &Prediction::knn), put(means.head, &Prediction::head), put(means.combined, &Prediction::combined);
   for (Prediction& p : predictions) {
     const auto best = std::max_element(p.combined.begin(), p.combined.end());
     p.label = static_cast<label_t>(best - p.combined.begin());
@@ -156,8 +155,7 @@ void add_predict(CLI::App& app) {
   verb.add_option("--neighbors", o->neighbors, "neighbors that vote and are shown; 0: as the model says")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20));
-  verb.add_option("input", o->input, "file of texts, - for standard input")->capture_default_str();
-  add_encoding(verb, o->encoding);
+  add_input(verb, o->input, o->encoding);
   add_pairs(verb, o->pairs);
   add_smooth_options(verb, o->smoothing, o->smoothing_files);
   verb.add_flag("--plain", o->plain, "print text for people instead of JSON");

@@ -64,8 +64,7 @@ void add_scan(CLI::App& app) {
   const auto o = std::make_shared<ScanOptions>();
   auto& verb = *app.add_subcommand("scan", "look for words that turn a model's answers, as a planted trigger does");
   verb.add_option("--model", o->model, "model directory")->required();
-  verb.add_option("input", o->input, "texts of the model's task, one a line, - for standard input")
-      ->capture_default_str();
+  add_input(verb, o->input, o->encoding);
   verb.add_option("--target", o->target, "the class that a trigger may have been planted for; default: any");
   verb.add_option("--first-texts", o->scan.first_texts, "texts that every piece of the vocabulary is put into")
       ->capture_default_str()
@@ -78,7 +77,6 @@ void add_scan(CLI::App& app) {
       ->check(CLI::Range(1, 1 << 28));
   verb.add_option("--shown", o->shown, "pieces to print")->capture_default_str()->check(CLI::Range(1, 1 << 28));
   verb.add_option("--seed", o->scan.seed, "of the choice of texts")->capture_default_str();
-  add_encoding(verb, o->encoding);
   add_common(verb, o->common);
   verb.callback([o] { session_of(o->common).scan(*o); });
 }

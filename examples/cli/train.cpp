@@ -5,6 +5,7 @@
 #include "config.hpp"
 #include "distributed.hpp"
 #include "knnbert/train/recipe.hpp"
+#include "knnbert/train/refit_head.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "methods.hpp"
 #include "options.hpp"
@@ -40,7 +41,8 @@ constexpr std::pair<Score, const char*> metric_names[] = {
 
 ClassifierOptions classifier_options(const TrainOptions& o) {
   ClassifierOptions c = o.classifier;
-  const bool contrastive = o.feature == "contrastive" || (o.feature == "automatic" && o.method.has_queue());
+  const bool contrastive =
+      o.feature == "contrastive" || (o.feature == "automatic" && o.method.has_queue() && o.pretrained_weight == 0);
   if (!o.pooling.empty()) c.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
   c.head_hidden_layer = o.head == "mlp";
   c.feature = contrastive ? Feature::contrastive : Feature::embedding;
@@ -203,6 +205,18 @@ FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Cla
   return report;
 }
 
+/// The encoder becomes what lies between the trained one and the one that it started as, and the head is fitted to it.
+template <class S>
+void move_back(const TrainOptions& o, const ParameterBlock& start, const Dataset& examples, Classifier<S>& model,
+               const Team& team) {
+  interpolate(model.network(), start, o.pretrained_weight);
+  const TrainingData data = model.tokenize(examples);
+  const RefitOptions options{.seed = o.trainer.seed};
+  if (o.method.task == Task::multi_label) refit_head(model, data, options, BinaryCrossEntropyLoss(), team);
+  else if (o.method.task == Task::regression) refit_head(model, data, options, SquaredErrorLoss(), team);
+  else refit_head(model, data, options, CrossEntropyLoss{o.method.label_smoothing, o.method.weights}, team);
+}
+
 template <class S>
 OrderedJson summary(const TrainOptions& o, const Classifier<S>& model, const FitReport& report, index_t examples,
                     const std::string& print) {
@@ -344,7 +358,7 @@ void train(const TrainOptions& typed, const Team& team) {
     throw Stopped{signal_of_all(team)};
   }
   signals.reset();
-  if (start_values) interpolate(model.network(), *start_values, o.pretrained_weight);
+  if (start_values) move_back(o, *start_values, examples, model, team);
   if (o.store == "rebuilt") model.index(data, team);
   if (!team.first()) return;
   if (o.method.task == Task::multi_label && dev.size() > 0)
@@ -369,9 +383,9 @@ void add_model_options(CLI::App& verb, TrainOptions& o) {
   verb.add_option("--pooling", o.pooling,
                   "what represents a text; default: as the encoder's directory says (1_Pooling), else mean")
       ->check(CLI::IsMember({"mean", "pooler", "cls"}));
-  verb.add_option(
-          "--feature", o.feature,
-          "what the datastore compares; automatic: contrastive features where a queue held some, else the embedding")
+  verb.add_option("--feature", o.feature,
+                  "what the datastore compares; automatic: contrastive features where a queue held some, unless "
+                  "--pretrained-weight moves the encoder away from them, else the embedding")
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "contrastive", "embedding"}));
   verb.add_option("--max-length", o.classifier.max_length,
@@ -424,7 +438,8 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
       ->check(CLI::Range(0, 1 << 20));
   verb.add_option("--pretrained-weight", o.pretrained_weight,
                   "after training the encoder's values become 1 - this times what they are and this times the "
-                  "pretrained ones (WiSE-FT), which helps classes that are added later. Dev scores are of before")
+                  "pretrained ones (WiSE-FT), and the head is fitted to that: for classes that are added later. Dev "
+                  "scores are of before")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   verb.add_option("--schedule", o.schedule, "of the learning rate")

@@ -15,6 +15,7 @@
 #include "knnbert/text/any_tokenizer.hpp"
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/train/printing_observer.hpp"
+#include "knnbert/train/refit_head.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "knnbert/version.hpp"
 #include "knnbert/voting/convex_fusion.hpp"

@@ -78,6 +78,26 @@ for p, s, o in zip(plain, same, other):
     assert abs(sum(o["combined"].values()) - 1) < 1e-4 and o["label"] == max(o["combined"], key=o["combined"].get)
 assert max(far(p, o) for p, o in zip(plain, other)) > 1e-3
 EOF
+
+# eval --smooth: the same answers, counted; what belongs to a text itself is not told, and not asked for.
+smooth="--smooth 3 --smooth-words 1 --smooth-synonyms synonyms.json --smooth-wordnet wordnet.tsv"
+"$KNNBERT" eval --model augmented --data train.tsv $smooth --json >counted || wrong "eval --smooth failed"
+"$KNNBERT" predict --model augmented $smooth --input texts.txt >again && cmp other again || wrong "predict --input: as a text file without it"
+"$PYTHON" - other counted train.tsv <<'EOF' || wrong "the accuracy of the smoothed answers expected"
+import json, sys
+answers, counted = ([json.loads(line) for line in open(name)] for name in sys.argv[1:3])
+gold = [line.rstrip("\n").split("\t")[1] for line in open(sys.argv[3])]
+for name in ("knn", "head", "combined"):
+    right = sum(max(a[name], key=a[name].get) == label for a, label in zip(answers, gold, strict=True))
+    assert abs(counted[0]["accuracy"][name] - right / len(gold)) < 1e-9, (name, counted[0]["accuracy"], right)
+assert "certified_accuracy" not in counted[0]
+EOF
+expect_code 2 "$KNNBERT" eval --model augmented --data train.tsv $smooth --out-of-scope-label oos
+expect_text err "--out-of-scope-label: given with --smooth"
+expect_code 2 "$KNNBERT" eval --model augmented --model augmented --data train.tsv $smooth
+expect_text err "--smooth: 2 models given"
+expect_code 2 "$KNNBERT" eval --model augmented --data train.tsv --smooth-words 0.3 --smooth-wordnet wordnet.tsv
+expect_text err "without --smooth"
 expect_code 2 "$KNNBERT" predict --model augmented --smooth 2 texts.txt
 expect_text err "--smooth-synonyms or --smooth-wordnet expected"
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --augment 2
@@ -113,6 +133,9 @@ before, trained, between = ({k.removeprefix("bert."): v for k, v in load_file(f"
 name = "encoder.layer.5.output.dense.weight"
 assert np.abs(trained[name] - before[name]).max() > 1e-5
 assert np.abs(between[name] - (0.75 * trained[name] + 0.25 * before[name])).max() < 1e-6
+heads = [load_file(f"{d}/knnbert.safetensors") for d in sys.argv[2:]]
+for name in heads[0]:
+    assert (np.abs(heads[0][name] - heads[1][name]).max() > 1e-4) == name.startswith("classifier."), name
 EOF
 "$KNNBERT" eval --model between --data train.tsv >out 2>err || { cat err; wrong "eval of the model between failed"; }
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --pretrained-weight 0.5 --store queue

@@ -40,6 +40,16 @@ inline Matrix means_over_copies(ConstView answers, index_t copies) {
   return means;
 }
 
+/// What neighbors, head and both together say of texts [N, C each], by the means over copies of them.  Errors:
+/// OptionError; those of Classifier::distributions.
+template <class Model, class Substitutes>
+Distributions smoothed_distributions(const Model& model, std::span<const std::string> texts,
+                                     const Substitutes& substitutes, const SmoothingOptions& options) {
+  const Distributions all = model.distributions(model.tokenize(smoothing_copies(texts, substitutes, options)));
+  const auto means = [&](const Matrix& answers) { return means_over_copies(answers, options.copies); };
+  return {means(all.knn), means(all.head), means(all.combined)};
+}
+
 /// A victim that answers for a text by the mean of another's answers for copies of it, in which words are replaced at
 /// random: single words, which an attack replaces, then decide less (randomized smoothing over synonyms, as in SAFER by
 /// Ye, Gong and Liu, 2020). As safe to call concurrently as its parts are.

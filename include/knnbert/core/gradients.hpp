@@ -34,8 +34,9 @@ class Gradients {
   ParameterBlock& block() { return block_; }
 
   /// From now on dense parameters before an offset, and the lookup table, keep their values: backward passes end where
-  /// only they are left, and none of the ranges below holds them. 0: all move.
+  /// only they are left, and none of the ranges below holds them. Sets all gradients to zero. 0: all move.
   void freeze_before(index_t offset) {
+    clear();
     frozen_before_ = offset;
     rows_changed();
   }
@@ -65,7 +66,7 @@ class Gradients {
   /// Sets all gradients to zero; rows stay active.
   void clear() {
     if (!block_.clear_mirror()) {
-      std::fill_n(data(), table().dense_size(), 0.0f);
+      std::fill(data() + frozen_before_, data() + table().dense_size(), 0.0f);
       for (const index_t row : step_rows_) std::fill_n(lookup_row(row), table().lookup().cols, 0.0f);
     }
     for (const index_t row : step_rows_) row_state_[as_size(row)] = active;

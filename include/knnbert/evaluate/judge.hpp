@@ -35,6 +35,16 @@ Judged judge(const Classifier<Stack>& model, const Dataset& data) {
   return judged;
 }
 
+/// The same of answers that the model gave otherwise, such as smoothed_distributions: answer(examples) tells them.
+template <class Stack, std::invocable<const Dataset&> Answer>
+Judged judge(const Classifier<Stack>& model, const Dataset& data, Answer&& answer) {
+  Judged judged{labeled_for(model, data), {}, {}};
+  judged.answers.distributions = answer(std::as_const(judged.data));
+  const auto& d = judged.answers.distributions;
+  judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, judged.data.classes());
+  return judged;
+}
+
 /// What a model achieves on labeled texts: accuracy, F1, calibration and more of neighbors, head and both.  Errors: as
 /// judge.
 template <class Stack>

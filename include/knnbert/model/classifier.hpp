@@ -101,11 +101,13 @@ class Classifier {
   Batch tokenize(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
   TrainingData tokenize(const Dataset& data) const;
 
-  /// Embeddings [N, H] of tokenized texts, in groups of bounded memory.  Errors: NonFiniteError for parameters that
-  /// diverged. A listener, if there is one, hears of each group; CancelledError if it asks to stop.
-  Matrix embed(const Batch& texts, ProgressListener* listener = nullptr) const;
-  /// What the datastore compares, [N, D]. With a team, every process encodes a range and all get all; a listener
-  /// hears of its own process' texts, and one that asks to stop stops all.
+  /// Embeddings [N, H] of tokenized texts, in bounded memory; each process of a team encodes a range and gets all, and
+  /// a listener hears of its own process.  Errors: NonFiniteError; CancelledError if a listener asks to stop.
+  Matrix embed(const Batch& texts, ProgressListener* listener = nullptr) const {
+    return embed(texts, Team(), listener);
+  }
+  Matrix embed(const Batch& texts, const Team& team, ProgressListener* listener = nullptr) const;
+  /// What the datastore compares, [N, D], made as the embeddings are.  Errors: as embed().
   Matrix features(const Batch& texts, const Team& team = {}, ProgressListener* listener = nullptr) const;
 
   /// Errors: StateError if the datastore was filled with other parameters than the model has now: see index().
@@ -195,6 +197,7 @@ class Classifier {
   }
   /// Embeddings of the first texts, up to the group before which the listener asked to stop, if it did.
   index_t embed_groups(const Batch& texts, ProgressListener* listener, View embeddings) const;
+  Matrix embed_own_range(const Batch& texts, const Team& team, ProgressListener* listener) const;
   void fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const;
   /// The datastore at one moment, behind a pointer. Taken before the class names, which only grow, so that every label
   /// in it has a name.

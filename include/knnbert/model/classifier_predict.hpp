@@ -50,25 +50,31 @@ index_t Classifier<Stack>::embed_groups(const Batch& texts, ProgressListener* li
 }
 
 template <class Stack>
-Matrix Classifier<Stack>::embed(const Batch& texts, ProgressListener* listener) const {
-  Matrix all(texts.size(), network_.width());
-  if (const index_t done = embed_groups(texts, listener, all); done < texts.size())
-    raise<CancelledError>("Classifier::embed: stopped after {} of {} texts", done, texts.size());
-  require_finite_embeddings("Classifier::embed", all);
-  return all;
-}
-
-template <class Stack>
-Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, ProgressListener* listener) const {
+Matrix Classifier<Stack>::embed_own_range(const Batch& texts, const Team& team, ProgressListener* listener) const {
   const Range own = team.own_range(texts.size());
   const Batch own_texts = texts.slice(own.begin, own.end - own.begin);
   Matrix embedding(own_texts.size(), network_.width());
   const index_t done = embed_groups(own_texts, listener, embedding);
   if (team.any(done < own_texts.size()))
-    raise<CancelledError>("Classifier::features: stopped after {} of {} texts", done, own_texts.size());
+    raise<CancelledError>("Classifier::embed: stopped after {} of {} texts", done, own_texts.size());
   require_finite_embeddings("Classifier::embed", embedding);
+  return embedding;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::embed(const Batch& texts, const Team& team, ProgressListener* listener) const {
+  const Matrix own = embed_own_range(texts, team, listener);
+  Matrix all(texts.size(), network_.width());
+  copy(own, View(all).row_range(team.own_range(texts.size()).begin, own.rows()));
+  gather_rows(team, all);
+  return all;
+}
+
+template <class Stack>
+Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, ProgressListener* listener) const {
+  const Matrix embedding = embed_own_range(texts, team, listener);
   Matrix features(texts.size(), network_.feature_width());
-  network_.features_of(embedding, View(features).row_range(own.begin, embedding.rows()));
+  network_.features_of(embedding, View(features).row_range(team.own_range(texts.size()).begin, embedding.rows()));
   gather_rows(team, features);
   return features;
 }
