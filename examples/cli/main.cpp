@@ -90,6 +90,10 @@ int run(int argc, char** argv) {
   cli::refuse_teams(app);
   cli::set_program(app);
   try {
+    if (given.empty()) {
+      std::fputs(app.help().c_str(), stderr);
+      return 2;
+    }
     if (unknown_verb(app, given)) return 2;
     auto arguments = cli::with_config(app, given);
     std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
