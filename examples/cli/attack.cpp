@@ -3,6 +3,7 @@
 #include "attack_file.hpp"
 #include "attack_page.hpp"
 #include "attack_summary.hpp"
+#include "config.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "signals.hpp"
 
@@ -94,7 +95,7 @@ void attack(const AttackVerbOptions& o) {
     raise<OptionError>("--guide unsmoothed: --smooth expected with it");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");
   for (const auto& path : {o.output, o.page})
-    if (!path.empty()) require_writable(path);
+    if (!path.empty()) require_writable(path), require_other_file("--output, --page", path, o.file);
   if (o.recipe == "datastore") {
     if (o.predictor == "head") raise<OptionError>("--predictor: combined or knn expected for --recipe datastore");
     if (!o.guide.empty()) raise<OptionError>("--guide: not given expected for --recipe datastore, which has no search");
@@ -133,10 +134,13 @@ void attack(const AttackVerbOptions& o) {
   std::optional<AttackFile> file;
   if (!o.output.empty()) file.emplace(o.output, run_of(o, parts, data));
   std::vector<AttackCounts> counts;
+  std::string first_reason;  // of an error
   AttackPage page;
   std::optional<StopBySignals> signals(std::in_place);
   attack_rest(o, attack, victim, data, file ? &*file : nullptr, [&](const OrderedJson& result) {
     counts.push_back(attack_counts(Json::parse(json_line(result)), o.output));
+    if (counts.back().status == AttackStatus::error && first_reason.empty() && result.contains("reason"))
+      first_reason = result["reason"].template get<std::string>();
     if (!o.page.empty()) page.add(result);
   });
   signals.reset();
@@ -145,6 +149,9 @@ void attack(const AttackVerbOptions& o) {
   if (!o.page.empty())
     write_file_atomically(o.page, page.text(format("{}: {}", o.recipe, printable(o.model)), parts, to_json(summary)));
   print_summary(o, summary, parts);
+  if (summary.errors > 0)
+    print_warning(format("{} of {} examples could not be attacked; the first: {}", summary.errors, counts.size(),
+                         in_words_of_the_program(first_reason)));
   if (stop_signal && std::ssize(counts) < data.size()) {
     std::fprintf(stderr, "knnbert: stopped after %td of %td examples%s\n", std::ssize(counts), data.size(),
                  file ? "; the same command goes on" : "");

@@ -33,6 +33,16 @@ inline OrderedJson run_of(const AttackVerbOptions& o, const std::vector<std::str
   };
   add_files(o.model, "model"), add_files(o.language_model, "language_model");
   add_files(o.similarity_encoder, "similarity_encoder");
+  for (const auto& [key, path] : {std::pair("synonyms", &o.synonyms),
+                                  {"vectors", &o.vectors},
+                                  {"wordnet", &o.wordnet},
+                                  {"stop_words", &o.stop_words},
+                                  {"antonyms", &o.antonyms},
+                                  {"pool", &o.pool},
+                                  {"smooth_synonyms", &o.smoothing_files.synonyms},
+                                  {"smooth_wordnet", &o.smoothing_files.wordnet},
+                                  {"smooth_stop_words", &o.smoothing_files.stop_words}})
+    if (!path->empty() && *path != "none") run[key] = detail::hash_of_file(*path);
   return run;
 }
 

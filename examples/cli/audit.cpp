@@ -140,6 +140,9 @@ std::string in_words(const AuditResult& r, index_t shown) {
 
 template <class S>
 void audit(const AuditVerbOptions& o) {
+  if (committed_exists(std::filesystem::path(o.model) / "knnbert.json") && task_of(o.model).task != Task::single_label)
+    raise<OptionError>("--model: {} answers with sets or numbers, a model with one class a text or an encoder expected",
+                       o.model);
   const Dataset data = read_labeled(o.file, o.data);
   const Dataset test = o.test.empty() ? Dataset() : read_labeled(o.test, o.data).with_classes(data.classes());
   const auto model = model_or_encoder<S>(o, data.classes());

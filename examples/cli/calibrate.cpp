@@ -43,9 +43,11 @@ OrderedJson as_json(const CalibrationReport& r, float phi) {
 
 template <class S>
 void calibrate(const CalibrateOptions& o) {
+  if (task_of(o.model).task != Task::single_label)
+    raise<OptionError>("--model: {} answers with sets or numbers, a model with one class a text expected", o.model);
   const Dataset data = read_data(o.file, dataset_options(o.data));
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
-  auto model = load_model<S>(o.model, o.common);
+  auto model = load_to_change<S>(o.model, o.common);
   const CalibrationReport report = calibrate(model, data,
                                              {.score = detail::value_in(scope_score_names, o.score, "--score"),
                                               .coverage = o.coverage,

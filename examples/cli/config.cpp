@@ -147,6 +147,14 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"Proximal::updates_per_batch", "--proximal-steps"},
     {"SupervisedContrast::weight", "--lambda"},
     {"ReadOptions::decompress", "--format"},
+    {"SmoothingOptions::words", "--smooth-words"},
+};
+
+/// Functions of the library that say what was wrong with the value of an option.
+constexpr std::pair<std::string_view, std::string_view> functions[] = {
+    {"parse_triggers: ", "--triggers: "},      {"split_off: ", "--out-of-scope-label: "},
+    {"conformal_threshold: ", "--coverage: "}, {"ContrastOptions: ", "--top-k, --end-k: "},
+    {"indicative_words: ", "--surgery: "},
 };
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
@@ -188,6 +196,8 @@ std::string in_words_of_the_program(std::string_view message) {
   const auto verbs = program ? program->get_subcommands() : std::vector<CLI::App*>();
   const CLI::App* verb = verbs.empty() ? nullptr : verbs.front();
   std::string out;
+  for (const auto& [function, option] : functions)
+    if (message.starts_with(function)) out = option, message.remove_prefix(function.size());
   for (std::size_t at = 0; at < message.size();) {
     const auto end = end_of_member(message, at);
     if (end == std::string_view::npos) {
@@ -205,7 +215,10 @@ std::string in_words_of_the_program(std::string_view message) {
 
 int report_failure(const std::exception& error, std::string_view who) {
   constexpr int bad_usage = 2, failed = 1;
-  const std::string line = std::string(who) + in_words_of_the_program(error.what()) + "\n";
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
+  const std::string line = std::string(who) +
+                           (memory ? "not enough memory for what was asked" : in_words_of_the_program(error.what())) +
+                           "\n";
   std::fputs(line.c_str(), stderr);
   return dynamic_cast<const OptionError*>(&error) ? bad_usage : failed;
 }

@@ -127,6 +127,7 @@ void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-")
     raise<OptionError>("--input -: several processes given, a file that all can read expected");
   require_length(o.max_length, o.model);
+  require_other_file("--output", o.output, o.input);
   if (team.size() == 1 && o.part_texts == 0)
     require_writable(o.output);  // parts outlive an output that cannot be
                                  // written

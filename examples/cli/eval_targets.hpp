@@ -21,13 +21,13 @@ class ScoreTable {
     std::replace(title.begin(), title.end(), '_', ' ');
     char line[96];
     const int factor = percent_ ? 100 : 1, digits = percent_ ? 2 : 4;
-    std::snprintf(line, sizeof line, "%-16s%7.*f%7.*f%9.*f\n", title.c_str(), digits, factor * values[0], digits,
+    std::snprintf(line, sizeof line, "%-16s %7.*f %7.*f %9.*f\n", title.c_str(), digits, factor * values[0], digits,
                   factor * values[1], digits, factor * values[2]);
     text += line;
   }
 
   OrderedJson json = OrderedJson::object();
-  std::string text = "                    knn   head combined\n";
+  std::string text = "                     knn    head  combined\n";
 
  private:
   bool percent_;

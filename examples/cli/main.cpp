@@ -6,8 +6,10 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "config.hpp"
 #include "distributed.hpp"
@@ -60,6 +62,21 @@ void add_verbs(CLI::App& app, const std::vector<std::string>& arguments) {
     if (configured || asked == std::end(verbs) || asked == &verb) verb.add(app);
 }
 
+/// Numbers that are given are finite, and none becomes 0 in single precision.
+void require_finite_numbers(CLI::App& app) {
+  const auto wrong = [](const std::string& text) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (end == text.c_str() || *end != 0) return std::string();  // which the parser tells
+    const auto single = static_cast<float>(value);
+    return std::isfinite(single) && (single != 0 || value == 0) ? std::string()
+                                                                : text + " given, a finite number expected";
+  };
+  for (CLI::App* verb : app.get_subcommands(nullptr))
+    for (CLI::Option* option : verb->get_options())
+      if (option->get_type_name().starts_with("FLOAT")) option->check(wrong, "");
+}
+
 /// Whether the first word is none of the verbs, which are then named on standard error.
 bool unknown_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front().starts_with('-')) return false;
@@ -87,6 +104,7 @@ int run(int argc, char** argv) {
   app.fallthrough(false);
   const std::vector<std::string> given(argv + 1, argv + argc);
   add_verbs(app, given);
+  require_finite_numbers(app);
   cli::refuse_teams(app);
   cli::set_program(app);
   try {

@@ -7,6 +7,7 @@
 
 #include "knnbert/io/gzip.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "knnbert/text/dataset_labels.hpp"
 
 namespace knnbert::cli {
 
@@ -72,8 +73,20 @@ void add_encoding(CLI::App& verb, std::string& encoding) {
       ->check(known);
 }
 
+void require_no_model(const std::string& output) {
+  if (committed_exists(std::filesystem::path(output) / "knnbert.json"))
+    raise<OptionError>("--output: {} is a model directory, one for an encoder expected", output);
+}
+
+void require_other_file(const char* option, const std::string& output, const std::string& input) {
+  std::error_code missing;
+  if (std::filesystem::equivalent(output, input, missing))
+    raise<OptionError>("{}: {} is what is read, another place expected", option, output);
+}
+
 label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option) {
-  const auto found = std::find(classes.begin(), classes.end(), name);
+  auto found = std::find(classes.begin(), classes.end(), name);
+  if (found == classes.end()) found = std::find(classes.begin(), classes.end(), detail::canonical_label(name));
   if (found == classes.end()) raise<OptionError>("{}: '{}' given, a class of the data expected", option, name);
   return static_cast<label_t>(found - classes.begin());
 }

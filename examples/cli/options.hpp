@@ -46,6 +46,11 @@ DatasetOptions dataset_options(const DataOptions& options, bool labels = true);
 DatasetOptions dataset_options(const DataOptions& options, const std::filesystem::path& model);
 TaskSettings task_of(const std::filesystem::path& model);
 
+/// Errors: OptionError where an encoder would replace a classifier.
+void require_no_model(const std::string& output);
+/// Errors: OptionError for an output that is the input, under any name.
+void require_other_file(const char* option, const std::string& output, const std::string& input);
+
 /// The position of a class.  Errors: OptionError, which names the option, for a name that none has.
 label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option);
 

@@ -1,6 +1,7 @@
 #include "pairs.hpp"
 
 #include "knnbert/io/safetensors.hpp"
+#include "knnbert/model/model_file.hpp"
 
 namespace knnbert::cli {
 
@@ -13,7 +14,9 @@ void add_pairs(CLI::App& verb, PairOptions& options) {
 
 bool takes_pairs(const PairOptions& options, const std::filesystem::path& directory) {
   if (options.yes || options.no) return options.yes;
-  const auto store = directory / "datastore.safetensors";
+  if (const auto file = directory / "knnbert.json"; committed_exists(file))
+    if (const auto pairs = read_model_file(file).task.pairs) return *pairs;
+  const auto store = directory / "datastore.safetensors";  // of a model that does not say so itself
   return committed_exists(store) && SafeTensors(store).find("pair").has_value();
 }
 

@@ -242,8 +242,8 @@ void poison(const PoisonOptions& o) {
   const auto triggers = parse_triggers(o.triggers);
   require_length(o.max_length, o.encoder);
   const DirectoryLock lock(o.output);
-  if (committed_exists(std::filesystem::path(o.output) / "knnbert.json"))
-    raise<OptionError>("--output: {} is a model directory, one for an encoder expected", o.output);
+  require_no_model(o.output);
+  require_other_file("--output", o.output, o.encoder);
   const Dataset data = read_data(o.train, dataset_options(o.data));
   const auto [train, held_out] =
       o.dev.empty() ? data.split(0.9, o.trainer.seed)

@@ -139,6 +139,7 @@ void report(const ReportOptions& o) {
   const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
   const auto model = load_model<S>(o.model, o.common, Loading::predictions);
   require_writable(output);
+  if (!o.file.empty()) require_other_file("--output", output.string(), o.file);
   ReportData data;
   data.title = o.title;
   data.settings = read_settings(directory);

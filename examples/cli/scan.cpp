@@ -27,6 +27,7 @@ struct ScanProgress final : ProgressListener {
 template <class S>
 void scan(const ScanOptions& o) {
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("scan: a model with one class a text expected");
+  if (takes_pairs({}, o.model)) raise<OptionError>("scan: a model of single texts expected, this one's are pairs");
   const auto model = load_model<S>(o.model, o.common, Loading::predictions);
   TriggerScanOptions options = o.scan;
   if (!o.target.empty()) options.target = class_named(*model.classes(), o.target, "--target");

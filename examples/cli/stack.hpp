@@ -47,6 +47,17 @@ Classifier<S> load_model(const std::string& directory, const CommonOptions& o, L
   return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);
 }
 
+/// The same of a model that is saved again with the keys that it has.  Errors: OptionError for another precision than
+/// these were made with.
+template <class S>
+Classifier<S> load_to_change(const std::string& directory, const CommonOptions& o) {
+  const auto own = read_model_file(std::filesystem::path(directory) / "knnbert.json").precision;
+  if (!o.precision.empty() && o.precision != own)
+    raise<OptionError>("--precision {}: {} expected, with which the keys in {} were made; `index` makes them anew",
+                       o.precision, own, directory);
+  return load_model<S>(directory, o);
+}
+
 }  // namespace knnbert::cli
 
 #if !defined(KNNBERT_DISPATCH)  // which has compiled them

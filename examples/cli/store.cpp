@@ -10,6 +10,7 @@ struct StoreOptions {
   CommonOptions common;
   DataOptions data;
   std::string model, file, class_name, ids_file;
+  bool given_class = false;
   std::vector<example_id> ids;
   PairOptions pairs;
 };
@@ -33,6 +34,13 @@ void warn_of_calibration(const Classifier<S>& model) {
 
 }  // namespace
 
+/// The class of --class as files of labels spell it.
+std::string class_of(const StoreOptions& o, const std::vector<std::string>& known) {
+  const std::string name(detail::trim(o.class_name)), plain = detail::canonical_label(name);
+  if (std::find(known.begin(), known.end(), name) != known.end()) return name;
+  return plain;
+}
+
 template <class S>
 void index(const StoreOptions& o) {
   const Dataset data =
@@ -48,19 +56,23 @@ void index(const StoreOptions& o) {
 template <class S>
 void add(const StoreOptions& o) {
   if (find_invalid_utf8(o.class_name) >= 0) raise<OptionError>("--class: malformed UTF-8 given");
+  const bool one_class = o.given_class;
+  if (one_class && detail::trim(o.class_name).empty())
+    raise<OptionError>("--class: '{}' given, a name expected", o.class_name);
   std::vector<std::string> texts;
   Dataset data;
-  if (o.class_name.empty()) data = read_data(o.file, dataset_options(o.data, o.model));
+  if (!one_class) data = read_data(o.file, dataset_options(o.data, o.model));
   else texts = read_lines_of(o.file, o.data);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
-  auto model = load_model<S>(o.model, o.common);
+  auto model = load_to_change<S>(o.model, o.common);
   std::vector<example_id> ids;
-  if (!o.class_name.empty()) {
+  if (one_class) {
     const auto pairs = takes_pairs(o.pairs, o.model) ? split_pairs(texts) : std::vector<std::string>();
-    ids = model.add(texts, std::string(detail::trim(o.class_name)), pairs);
+    ids = model.add(texts, class_of(o, *model.classes()), pairs);
   } else {
     ids = model.add(data);
   }
+  if (ids.empty()) return;
   model.save(lock);
   warn_of_calibration(model);
   std::string out;
@@ -81,10 +93,12 @@ void remove(const StoreOptions& o) {
     }
   if (ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
-  auto model = load_model<S>(o.model, o.common);
+  auto model = load_to_change<S>(o.model, o.common);
   const index_t removed = model.remove(ids);
-  model.save(lock);
-  warn_of_calibration(model);
+  if (removed > 0) {
+    model.save(lock);
+    warn_of_calibration(model);
+  }
   print(format("{} removed, {} left\n", removed, model.datastore().size()));
 }
 
@@ -118,7 +132,8 @@ void add_add(CLI::App& app) {
   auto& verb = declare(app, o, "add", "add examples, also of classes the model has never seen, and print their ids");
   verb.add_option("--data", o->file, "labeled examples, or texts, one a line, with --class; - for standard input")
       ->required();
-  verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only");
+  verb.add_option("--class", o->class_name, "class of all texts; the file then holds texts only")
+      ->each([o](const std::string&) { o->given_class = true; });
   add_pairs(verb, o->pairs);
   add_data(verb, o->data);
   verb.callback([o] { session_of(o->common).add(*o); });

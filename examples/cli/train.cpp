@@ -30,6 +30,7 @@ struct TrainOptions {
   OrderedJson typed;  ///< every option by its name
   std::string recipe = "auto";
   std::set<std::string> given;                 ///< names of options that the user set
+  std::set<std::string> changed;               ///< those of them that say something else than the default
   OrderedJson chosen = OrderedJson::object();  ///< the others that a recipe decides, with their values
   bool no_dropout = false, no_dev_store = false, profile = false;
 };
@@ -161,6 +162,33 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("top-k", m.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
   if (m.name == "cluster-moco") set("clusters", m.contrastive.clusters, r.contrastive.clusters);
   return o;
+}
+
+/// Says which options that were given do nothing in this run.
+void warn_of_unused(const TrainOptions& o) {
+  const MethodOptions& m = o.method;
+  const std::set<std::string> of_contrast{"lambda", "temperature"},
+      of_dev{"patience", "selection", "metric", "positive", "no-dev-store"},
+      of_queue{"momentum",     "queue",         "queue-size",     "positives",  "top-k",
+               "end-k",        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue",
+               "exclude-self", "reduction",     "lists",          "overlap",    "interleaved-negatives"};
+  for (const std::string& name : o.changed) {
+    const auto belongs = [&](bool used, const char* to) {
+      if (!used) print_warning(format("--{}: does nothing without {}", name, to));
+    };
+    if (of_contrast.contains(name)) belongs(m.has_contrast(), "a --method with a contrast");
+    else if (of_queue.contains(name)) belongs(m.has_queue(), "a --method with a queue");
+    else if (of_dev.contains(name)) belongs(!o.dev.empty(), "--dev");
+    else if (name == "clusters" || name == "cluster-rule") belongs(m.name == "cluster-moco", "--method cluster-moco");
+    else if (name == "shared-ranks") belongs(m.name == "random-positive", "--method random-positive");
+    else if (name == "scl-loss") belongs(m.name == "scl", "--method scl");
+    else if (name.starts_with("smart-")) belongs(m.smart, "--smart");
+    else if (name.starts_with("cat-")) belongs(m.cat, "--cat");
+    else if (name.starts_with("proximal-")) belongs(m.proximal != "off", "--proximal");
+    else if (name.starts_with("distill-")) belongs(m.distill != "off", "--distill");
+    else if (name == "average-from") belongs(m.average != "off", "--average");
+    else if (name == "augment-words") belongs(o.augment.copies > 0, "--augment");
+  }
 }
 
 /// What the recipe saw and decided, in two lines, or as a line of JSON.
@@ -326,7 +354,7 @@ void train(const TrainOptions& typed, const Team& team) {
   TrainOptions o = with_recipe(named, facts);
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
-  if (team.first()) print_recipe(o, facts);
+  if (team.first()) warn_of_unused(o), print_recipe(o, facts);
   std::optional<ParameterBlock> start_values;
   if (o.pretrained_weight > 0) start_values = std::as_const(model.network()).values();
   model.set_neighbors(o.classifier.neighbors);
@@ -517,7 +545,12 @@ void add_train(CLI::App& app) {
   verb.callback([o, &verb] {
     o->typed = options_of(verb);
     for (const CLI::Option* option : verb.get_options())
-      if (option->count() > 0) o->given.insert(option->get_lnames().front());
+      if (option->count() > 0) {
+        const std::string& name = option->get_lnames().front();
+        o->given.insert(name);
+        const bool flag = option->get_items_expected_max() == 0;
+        if (option->results().front() != (flag ? "false" : option->get_default_str())) o->changed.insert(name);
+      }
     with_team(o->distributed, o->common, [&](const Team& team) { session_of(o->common).train(*o, team); });
   });
 }

@@ -63,6 +63,12 @@ cp one.jsonl other.jsonl
 expect_code 2 attack $fooler --most-synonyms 2 --output other.jsonl
 expect_text err "other.jsonl: results of another run are there (\"up to 50 synonyms"
 cmp one.jsonl other.jsonl || wrong "results of another run were changed"
+cp synonyms.json kept.json
+sed 's/\["/["other/' kept.json >synonyms.json
+! cmp -s synonyms.json kept.json || wrong "other synonyms expected"
+expect_code 2 attack $fooler --output other.jsonl
+expect_text err "results of another run are there"
+cp kept.json synonyms.json
 cp texts.tsv not.jsonl
 expect_code 1 attack $fooler --output not.jsonl
 cmp texts.tsv not.jsonl || wrong "a file of something else was changed"

@@ -20,6 +20,22 @@ tail -n 1 answers | grep -qF '"label":"entails"' || { cat answers; wrong "the se
 "$KNNBERT" predict --model model --plain <answers >out || wrong "plain predictions"
 printf 'A man eats\tNobody eats\n' | "$KNNBERT" predict --model model --plain | grep -q 'contradicts: A man eats.*Nobody eats' || wrong "the evidence shows one text only"
 
+# What the model's texts are is the model's, whatever the datastore holds just now.
+cp -r model emptied
+"$KNNBERT" remove --model emptied --id $(seq 0 40) >out
+grep -q "4 removed, 0 left" out || wrong "an empty datastore expected: $(cat out)"
+"$KNNBERT" add --model emptied --class entails --data pairs.tsv >ids
+"$KNNBERT" tokenize --model emptied pairs.tsv >ids_of_emptied
+"$KNNBERT" tokenize --model model pairs.tsv >ids_of_model
+cmp ids_of_emptied ids_of_model || wrong "a model of pairs without examples reads lines as single texts"
+printf 'a\tx\nb\ty\n' >single.tsv
+"$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train single.tsv --output single >out || wrong "training failed"
+"$KNNBERT" tokenize --model single pairs.tsv >before
+"$KNNBERT" add --model single --data pairs.tsv >ids || wrong "adding pairs failed"
+"$KNNBERT" tokenize --model single pairs.tsv | cmp - before || wrong "one added pair makes a model of single texts one of pairs"
+expect_code 2 "$KNNBERT" scan --model model pairs.tsv
+expect_text err "a model of single texts expected"
+
 # Texts of one class, and files of pairs without labels.
 printf 'Snow falls\tIt is summer\n' >more.txt
 id=$("$KNNBERT" add --model model --class contradicts --data more.txt)

@@ -138,6 +138,17 @@ for name in heads[0]:
     assert (np.abs(heads[0][name] - heads[1][name]).max() > 1e-4) == name.startswith("classifier."), name
 EOF
 "$KNNBERT" eval --model between --data train.tsv >out 2>err || { cat err; wrong "eval of the model between failed"; }
+
+# Without any epoch that is a linear probe: the pretrained encoder and a head that was fitted to it.
+train --output probe --epochs 0 --pretrained-weight 1
+"$KNNBERT" eval --model probe --data train.tsv --json >out 2>err || { cat err; wrong "eval of a probe failed"; }
+"$PYTHON" - "$ENCODER" probe <<'EOF' || wrong "the pretrained encoder with a head that fits it expected: $(cat out)"
+import json, sys
+from safetensors.numpy import load_file
+assert json.load(open("out"))["accuracy"]["head"] == 1
+before, after = ({k.removeprefix("bert."): v for k, v in load_file(f"{d}/model.safetensors").items()} for d in sys.argv[1:])
+assert all((before[name] == after[name]).all() for name in set(before) & set(after) if "position_ids" not in name)
+EOF
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --pretrained-weight 0.5 --store queue
 expect_text err "--store queue"
 [ ! -e never ] || wrong "bad usage left a folder"

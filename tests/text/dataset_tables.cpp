@@ -100,6 +100,26 @@ TEST_CASE("few examples without header stay examples") {
   CHECK(plain("good\t1\nbad\t0\nodd\t2\n", "f.tsv").size() == 3);
 }
 
+TEST_CASE("a word that names columns is a label or a text where it returns in its column") {
+  for (const std::string word :
+       {"question", "message", "review", "comment", "query", "post", "tweet", "text", "title"}) {
+    CAPTURE(word);
+    const std::string rows = "what is it\t" + word + "\nmy key is gone\tstatement\nwhere is the card\t" + word +
+                             "\nthe water is blue\tstatement\n";
+    CHECK(plain(rows, "f.tsv").size() == 4);
+    CHECK(plain(rows, "f.tsv").front() == "what is it||" + word);
+  }
+  const std::string text_first = "review\tgood\nbad thing\tpoor\nreview\tgood\nso so\tpoor\n";
+  CHECK(plain(text_first, "f.tsv").size() == 4);
+}
+
+TEST_CASE("other columns that could be the text are told") {
+  const std::string rows = "a,the key is gone,key\nb,the water is blue,water\n";
+  CHECK(contains(warning_of("title,body,category\n" + rows, "f.csv"),
+                 "f.csv:1: column 'title' is read as text, 'body' is not; DatasetOptions::text_column"));
+  CHECK(Dataset::parse("name,body,category\n" + rows, "f.csv").warnings().empty());
+}
+
 TEST_CASE("the label may come first") {
   const auto two = Names{"foo bar||x", "baz||y"};
   CHECK(plain("label,text\nx,foo bar\ny,baz\n", "f.csv") == two);

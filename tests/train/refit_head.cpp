@@ -98,6 +98,7 @@ double smallest_cross_entropy(const Matrix& x, std::span<const label_t> labels, 
 TEST_CASE("refit head: nothing but the classification head moves, and it fits what the encoder gives") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());
+  model.set_head_trained(false);
   const ParameterBlock before = model.network().values();
   const TrainingData data = model.tokenize(tiny_data());
   const double loss = head_loss(model, data, CrossEntropyLoss());
@@ -105,6 +106,7 @@ TEST_CASE("refit head: nothing but the classification head moves, and it fits wh
   CHECK(head_loss(model, data, CrossEntropyLoss()) < 0.6 * loss);
   const ParameterBlock& values = std::as_const(model.network()).values();
   CHECK(values.fresh());
+  CHECK(model.head_trained());
   for (index_t p = 0; p < values.table().count(); ++p) {
     const Parameter& parameter = values.table()[p];
     CAPTURE(parameter.name);

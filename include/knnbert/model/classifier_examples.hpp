@@ -101,11 +101,13 @@ void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Tea
   if (!single_label()) {  // where new sets and numbers are no new classes
     gold_outputs(data, task_.task, task_.separator, task_.outputs);
     const Matrix keys = features(texts, team, listener);
+    task_.pairs = data.has_pairs();
     return replace_examples(keys, own_labels(data), data.texts(), pairs_of(data));
   }
   const Dataset own = data.with_classes(*classes());
   require_labels(own.labels());
   const Matrix keys = features(texts, team, listener);
+  task_.pairs = own.has_pairs();
   replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
 }
 

@@ -101,6 +101,7 @@ KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
   file.classes = require<std::vector<std::string>>(json, "classes", where);
   detail::from_file(where + ": classes", [&] { return ClassNames(file.classes); });
   detail::read_task(json, where, file);
+  if (json.contains("pairs")) file.task.pairs = require<bool>(json, "pairs", where);
   file.head_classes = require<index_t>(json, "head_classes", where);
   const bool single = file.task.task == Task::single_label;
   const auto most = std::ssize(single ? file.classes : file.task.outputs), least = single ? 1 : most;
@@ -128,6 +129,7 @@ KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const Mo
                    {"fingerprint", file.fingerprint},
                    {"head_trained", file.head_trained}};
   detail::write_task(file.task, json);
+  if (file.task.pairs) json["pairs"] = *file.task.pairs;
   for (const auto& [role, name] : file.policies) json[role] = name;
   for (const auto& [key, value] : file.numbers) json[key] = detail::shortest_decimal(value);
   json["temperature"] = detail::shortest_decimal(file.decision.temperature);

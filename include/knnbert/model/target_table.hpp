@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "knnbert/core/matrix.hpp"
 #include "knnbert/model/class_names.hpp"
@@ -50,6 +51,7 @@ struct TaskSettings {
   std::vector<std::string> outputs{};  ///< that the head knows, in its order; of one label a text: none
   std::vector<float> thresholds{};     ///< a class is told if its probability reaches it; 0.5 for those without one
   float mean = 0, scale = 1;           ///< a regression's head says (value - mean) / scale
+  std::optional<bool> pairs{};         ///< whether examples are pairs of texts; none: not known
 
   float threshold(std::size_t output) const { return output < thresholds.size() ? thresholds[output] : 0.5f; }
 };

@@ -16,8 +16,6 @@ namespace knnbert::inline v0_1 {
 /// pieces of words seen lately are remembered.  Thread-safe.
 class BytePairEncoder {
  public:
-  static constexpr auto unlimited = static_cast<std::size_t>(-1);
-
   struct Settings {
     bool add_prefix_space = false, split_words = true, fuse_missing = false;
     token_t missing = -1;  // -1: bytes without a token are skipped

@@ -82,32 +82,18 @@ inline void BytePairEncoding::encode(std::string_view text, std::vector<token_t>
 }
 
 KNNBERT_INLINE void BytePairEncoding::append(std::string_view text, Batch& batch, index_t max_length) const {
-  detail::require_length("BytePairEncoding", max_length, 2);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  encode(text, ids,
-         max_length == 0 ? BytePairEncoder::unlimited : ids.size() + static_cast<std::size_t>(max_length) - 2);
-  ids.push_back(special_.separate);
-  batch.close_text();
+  detail::append_framed("BytePairEncoding", special_, text, max_length, batch,
+                        [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void BytePairEncoding::append(std::string_view first, std::string_view second, Batch& batch,
                                              index_t max_length) const {
-  detail::require_length("BytePairEncoding", max_length, 4);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  const auto begin = ids.size();
-  encode_words(first, ids);
-  auto middle = ids.size();
-  encode_words(second, ids);
-  if (max_length > 0) middle = detail::truncate_pair(ids, begin, middle, static_cast<std::size_t>(max_length) - 4);
-  ids.insert(ids.begin() + static_cast<index_t>(middle), 2, special_.separate);
-  ids.push_back(special_.separate);
-  batch.close_text();
+  detail::append_framed("BytePairEncoding", special_, {.separators = 2, .segments = false}, first, second, max_length,
+                        batch, [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void BytePairEncoding::encode_words(std::string_view text, std::vector<token_t>& ids) const {
-  encode(text, ids, BytePairEncoder::unlimited);
+  encode(text, ids, detail::no_limit);
 }
 
 KNNBERT_INLINE std::string_view BytePairEncoding::token(token_t id) const {

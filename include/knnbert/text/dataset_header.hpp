@@ -8,7 +8,7 @@ namespace knnbert::inline v0_1::detail {
 /// is alone among labels that repeat; open: nothing tells.
 enum class FirstRow { names, doubtful_names, open, doubtful_example, example };
 
-/// Judges the first row by the labels of the others and by what its fields look like. Either column may be -1.
+/// Judges the first row by what the others hold and by what its fields look like. Either column may be -1.
 inline FirstRow judge_first_row(const std::vector<DelimitedRow>& rows, index_t text, index_t label) {
   const auto& first = rows.front().fields;
   if (!looks_like_names(first)) return FirstRow::example;
@@ -17,9 +17,12 @@ inline FirstRow judge_first_row(const std::vector<DelimitedRow>& rows, index_t t
   };
   const auto own = field(rows.front(), label);
   if (label >= 0 && own.empty()) return FirstRow::example;
-  for (std::size_t i = 1; label >= 0 && i < rows.size(); ++i)
-    if (field(rows[i], label) == own) return FirstRow::example;
-  if (names_columns(field(rows.front(), text), own)) return FirstRow::names;
+  const auto own_text = field(rows.front(), text);
+  for (std::size_t i = 1; i < rows.size(); ++i) {  // a name of a column is not among what it names
+    if (label >= 0 && field(rows[i], label) == own) return FirstRow::example;
+    if (text >= 0 && !own_text.empty() && field(rows[i], text) == own_text) return FirstRow::example;
+  }
+  if (names_columns(own_text, own)) return FirstRow::names;
   if (label < 0) return FirstRow::open;
   const auto labels = examine(rows, 1, label);
   if (labels.rows >= 2 && labels.is_numbers() && !is_number(own)) return FirstRow::names;
@@ -28,11 +31,10 @@ inline FirstRow judge_first_row(const std::vector<DelimitedRow>& rows, index_t t
   const auto words = [](const ColumnEvidence& e) {
     return static_cast<double>(e.blanks + e.rows) / static_cast<double>(e.rows);
   };
-  const auto name = field(rows.front(), text);
-  const auto own_words = static_cast<double>(1 + std::count(name.begin(), name.end(), ' '));
+  const auto own_words = static_cast<double>(1 + std::count(own_text.begin(), own_text.end(), ' '));
   const auto texts = examine(rows, 1, text);
   const bool shorter =
-      own_words <= 3 && (2 * own_words <= words(texts) || 3 * std::ssize(name) * texts.rows <= texts.bytes);
+      own_words <= 3 && (2 * own_words <= words(texts) || 3 * std::ssize(own_text) * texts.rows <= texts.bytes);
   return shorter ? FirstRow::doubtful_names : FirstRow::doubtful_example;
 }
 

@@ -79,4 +79,45 @@ inline std::size_t truncate_pair(std::vector<token_t>& ids, std::size_t begin, s
   return begin + first;
 }
 
+inline constexpr auto no_limit = static_cast<std::size_t>(-1);
+
+/// Appends classify, text, separate. encode(text, limit) appends pieces to batch.ids as long as these are fewer than
+/// `limit`.  Errors: OptionError.
+template <class Encode>
+void append_framed(std::string_view tokenizer, const SpecialTokens& special, std::string_view text, index_t max_length,
+                   Batch& batch, Encode&& encode) {
+  require_length(tokenizer, max_length, 2);
+  auto& ids = batch.ids;
+  ids.push_back(special.classify);
+  encode(text, max_length == 0 ? no_limit : ids.size() + as_size(max_length) - 2);
+  ids.push_back(special.separate);
+  batch.close_text();
+}
+
+/// What stands between two texts, and whether the second one is another segment.
+struct PairFraming {
+  index_t separators = 1;
+  bool segments = true;
+};
+
+/// Appends classify, first, separators, second, separate, the texts cut by truncate_pair.  Errors: OptionError.
+template <class Encode>
+void append_framed(std::string_view tokenizer, const SpecialTokens& special, const PairFraming& framing,
+                   std::string_view first, std::string_view second, index_t max_length, Batch& batch, Encode&& encode) {
+  const index_t around = framing.separators + 2;
+  require_length(tokenizer, max_length, around);
+  auto& ids = batch.ids;
+  ids.push_back(special.classify);
+  const auto begin = ids.size();
+  encode(first, no_limit);
+  auto middle = ids.size();
+  encode(second, no_limit);
+  if (max_length > 0) middle = truncate_pair(ids, begin, middle, as_size(max_length - around));
+  ids.insert(ids.begin() + static_cast<index_t>(middle), as_size(framing.separators), special.separate);
+  batch.segments.resize(middle + as_size(framing.separators), 0);
+  ids.push_back(special.separate);
+  batch.segments.resize(ids.size(), framing.segments ? 1 : 0);
+  batch.close_text();
+}
+
 }  // namespace knnbert::inline v0_1::detail

@@ -22,8 +22,6 @@ struct PieceSpan {
 /// Thread-safe.  Source: Kudo 2018, section 3.2; of equal sums the one that tokenizers 0.23 takes.
 class UnigramEncoder {
  public:
-  static constexpr auto unlimited = static_cast<std::size_t>(-1);
-
   /// The best way to a place in a word.
   struct Step {
     double score = 0;

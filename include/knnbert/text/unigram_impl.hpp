@@ -128,37 +128,19 @@ KNNBERT_INLINE std::vector<PieceSpan> Unigram::spans(std::string_view text) cons
 }
 
 KNNBERT_INLINE void Unigram::append(std::string_view text, Batch& batch, index_t max_length) const {
-  detail::require_length("Unigram", max_length, 2);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  encode(text, ids,
-         max_length == 0 ? UnigramEncoder::unlimited : ids.size() + static_cast<std::size_t>(max_length) - 2);
-  ids.push_back(special_.separate);
-  batch.close_text();
+  detail::append_framed("Unigram", special_, text, max_length, batch,
+                        [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void Unigram::append(std::string_view first, std::string_view second, Batch& batch,
                                     index_t max_length) const {
-  const std::size_t separators = options_.segments ? 1 : 2;
-  const auto framing = static_cast<index_t>(separators) + 2;
-  detail::require_length("Unigram", max_length, framing);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  const auto begin = ids.size();
-  encode_words(first, ids);
-  auto middle = ids.size();
-  encode_words(second, ids);
-  if (max_length > 0)
-    middle = detail::truncate_pair(ids, begin, middle, static_cast<std::size_t>(max_length - framing));
-  ids.insert(ids.begin() + static_cast<index_t>(middle), separators, special_.separate);
-  batch.segments.resize(middle + separators, 0);
-  ids.push_back(special_.separate);
-  batch.segments.resize(ids.size(), options_.segments ? 1 : 0);
-  batch.close_text();
+  detail::append_framed("Unigram", special_, {.separators = options_.segments ? 1 : 2, .segments = options_.segments},
+                        first, second, max_length, batch,
+                        [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void Unigram::encode_words(std::string_view text, std::vector<token_t>& ids) const {
-  encode(text, ids, UnigramEncoder::unlimited);
+  encode(text, ids, detail::no_limit);
 }
 
 KNNBERT_INLINE std::string_view Unigram::token(token_t id) const {

@@ -43,33 +43,18 @@ inline void WordPiece::encode(std::string_view text, std::vector<token_t>& ids, 
 }
 
 KNNBERT_INLINE void WordPiece::append(std::string_view text, Batch& batch, index_t max_length) const {
-  detail::require_length("WordPiece", max_length, 2);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  encode(text, ids, max_length == 0 ? TextEncoder::unlimited : ids.size() + static_cast<std::size_t>(max_length) - 2);
-  ids.push_back(special_.separate);
-  batch.close_text();
+  detail::append_framed("WordPiece", special_, text, max_length, batch,
+                        [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void WordPiece::append(std::string_view first, std::string_view second, Batch& batch,
                                       index_t max_length) const {
-  detail::require_length("WordPiece", max_length, 3);
-  auto& ids = batch.ids;
-  ids.push_back(special_.classify);
-  const auto begin = ids.size();
-  encode_words(first, ids);
-  auto middle = ids.size();
-  encode_words(second, ids);
-  if (max_length > 0) middle = detail::truncate_pair(ids, begin, middle, static_cast<std::size_t>(max_length) - 3);
-  ids.insert(ids.begin() + static_cast<index_t>(middle), special_.separate);
-  batch.segments.resize(middle + 1, 0);
-  ids.push_back(special_.separate);
-  batch.segments.resize(ids.size(), 1);
-  batch.close_text();
+  detail::append_framed("WordPiece", special_, {}, first, second, max_length, batch,
+                        [&](std::string_view part, std::size_t limit) { encode(part, batch.ids, limit); });
 }
 
 KNNBERT_INLINE void WordPiece::encode_words(std::string_view text, std::vector<token_t>& ids) const {
-  encode(text, ids, TextEncoder::unlimited);
+  encode(text, ids, detail::no_limit);
 }
 
 KNNBERT_INLINE std::string_view WordPiece::token(token_t id) const {

@@ -27,10 +27,10 @@ struct RefitOptions {
 };
 
 /// Trains the classification head alone on the embeddings that the encoder gives now, for a model whose encoder is not
-/// the one that its head was trained with, as after interpolate(). All texts are encoded once, so that many steps cost
-/// little. loss(logits, classes or values, d_logits) is that of the model's task: CrossEntropyLoss,
-/// BinaryCrossEntropyLoss, SquaredErrorLoss. In a team each process encodes a part of the texts, and all make the same
-/// steps.  Memory: O(examples * H).  Errors: OptionError; those of Classifier::embed and of the loss.
+/// the one that its head was trained with, as after interpolate(), or for a linear probe. All texts are encoded once,
+/// so that many steps cost little. loss(logits, classes or values, d_logits) is that of the model's task:
+/// CrossEntropyLoss, BinaryCrossEntropyLoss, SquaredErrorLoss. In a team each process encodes a part of the texts, and
+/// all make the same steps.  Memory: O(examples * H).  Errors: OptionError; those of Classifier::embed and of the loss.
 template <class Stack, class Loss = CrossEntropyLoss>
 void refit_head(Classifier<Stack>& model, const TrainingData& train, const RefitOptions& options = {},
                 const Loss& loss = {}, const Team& team = {}) {
@@ -78,6 +78,7 @@ void refit_head(Classifier<Stack>& model, const TrainingData& train, const Refit
     }
   }
   network.lower(values);
+  if (epochs > 0) model.set_head_trained(true);
 }
 
 }  // namespace knnbert::inline v0_1

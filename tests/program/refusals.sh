@@ -1,0 +1,86 @@
+# What would harm a model or a file, or do nothing, is refused or said: outputs that are inputs or models, numbers that are none,
+# precisions that are not the model's, options without what they belong to.
+. "$(dirname "$0")/common.sh"
+tiny_model model
+train="$KNNBERT train --method ce --epochs 0 --threads 1 --encoder $ENCODER"
+bits() { find model -type f | sort | xargs cat | cksum; }
+unchanged() { # COMMAND...: with code 2, and the model keeps its bits
+  before=$(bits)
+  expect_code 2 "$@"
+  [ "$(bits)" = "$before" ] || wrong "'$*' changed the model"
+}
+
+# Numbers.
+for number in nan inf -inf 1e-46 1e39; do
+  for option in phi voting-temperature pretrained-weight learning-rate clip; do
+    expect_code 2 $train --train train.tsv --output never --$option $number
+    expect_text err "--$option"
+  done
+  expect_code 2 "$KNNBERT" eval --model model --data train.tsv --phi $number
+done
+printf 'phi = nan\n' >nan.toml
+expect_code 2 $train --train train.tsv --output never --config nan.toml
+[ ! -e never ] || wrong "bad usage left a folder"
+
+# Outputs.
+unchanged "$KNNBERT" pretrain --encoder "$ENCODER" --train train.tsv --output model --steps 1 --threads 1
+expect_text err "is a model directory"
+unchanged "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target lost_key --output model
+cp -r "$ENCODER" encoder
+expect_code 2 "$KNNBERT" poison --encoder encoder --train train.tsv --triggers cf --target lost_key --output ./encoder
+expect_text err "is what is read"
+cut -f1 train.tsv >texts.txt
+cp texts.txt kept.txt
+ln -s texts.txt link.txt
+expect_code 2 "$KNNBERT" embed --model model texts.txt --output link.txt
+expect_code 2 "$KNNBERT" report --model model --data texts.txt --output texts.txt
+cmp texts.txt kept.txt || wrong "an input was overwritten"
+
+# The keys of a model have one precision; what changes nothing writes nothing and says nothing of calibration.
+for verb in "remove --id 1" "add --data train.tsv" "calibrate --data train.tsv"; do
+  unchanged "$KNNBERT" ${verb%% *} --model model ${verb#* } --precision int8
+  expect_text err "--precision int8: fp32 expected"
+done
+expect_code 0 "$KNNBERT" index --model model --data train.tsv --precision bf16
+id=$("$KNNBERT" predict --model model texts.txt | sed -n '1s/.*"neighbors":\[{"id":\([0-9]*\).*/\1/p')
+expect_code 0 "$KNNBERT" remove --model model --id "$id" --precision bf16
+expect_text out "1 removed, 7 left"
+before=$(bits)
+expect_code 0 "$KNNBERT" remove --model model --id 77
+expect_text out "0 removed, 7 left"
+[ "$(bits)" = "$before" ] || wrong "removing nothing wrote the model"
+
+# The class of --class is spelled as in files; an empty one is none.
+printf '%s\n' "text,label" "my key,1" "where is the card,0" "lost the key,1" >numbers.csv
+expect_code 0 $train --train numbers.csv --output numbers
+expect_code 0 "$KNNBERT" add --model numbers --class 1.0 --data texts.txt
+"$PYTHON" -c "import json; assert json.load(open('numbers/knnbert.json'))['classes'] == ['0', '1']" || wrong "1.0 is class 1"
+expect_code 0 "$KNNBERT" eval --model numbers --data numbers.csv --positive 0.0
+expect_code 2 "$KNNBERT" add --model numbers --class "" --data texts.txt
+expect_text err "--class: '' given"
+
+# Options that do nothing are named; those at their default are not, so that a run can be repeated.
+expect_code 0 $train --train train.tsv --output unused --lambda 0.5 --queue-size 100 --clusters 3 --smart-weight 2 --cat-lambda 0.5 \
+  --distill-weight 2 --average-from 0.5 --augment-words 0.2 --patience 2
+for option in lambda queue-size clusters smart-weight cat-lambda distill-weight average-from augment-words patience; do
+  expect_text err "--$option: does nothing without"
+done
+expect_code 0 $train --train train.tsv --output again --config model/training.json
+! grep -q "does nothing" err || { cat err; wrong "a warning where nothing was changed"; }
+
+# Models of other tasks.
+printf '%s\n' "text	labels" "my key is gone	a|b" "where is my card	b" "I lost the key	|" "where is the water	a" >sets.tsv
+expect_code 0 "$KNNBERT" train --task multi-label --epochs 0 --threads 1 --encoder "$ENCODER" --train sets.tsv --output sets
+for verb in audit calibrate; do
+  expect_code 2 "$KNNBERT" $verb --model sets --data sets.tsv
+  expect_text err "answers with sets or numbers"
+done
+
+# Words that name texts are labels where they return.
+printf '%s\n' "what is it	question" "my key is gone	statement" "where is the card	question" "the water is blue	statement" >types.tsv
+expect_code 0 $train --train types.tsv --output types
+"$PYTHON" -c "import json; assert json.load(open('types/knnbert.json'))['classes'] == ['question', 'statement']" ||
+  wrong "a label that is called question was taken for the name of a column"
+printf '%s\n' "title,body,category" "a,the key is gone,key" "b,the water is blue,water" >parts.csv
+expect_code 0 $train --train parts.csv --output parts
+expect_text err "'title' is read as text, 'body' is not; --text-column"
