@@ -202,8 +202,9 @@ void eval(const EvalOptions& o) {
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)
       raise<OptionError>("--model: {} given, one expected: an ensemble answers with one class a text", o.models.size());
-    for (const auto& [name, given] :
-         {std::pair("--out-of-scope-label", &o.out_of_scope), {"--triggers", &o.poison.triggers}})
+    for (const auto& [name, given] : {std::pair("--out-of-scope-label", &o.out_of_scope),
+                                      {"--triggers", &o.poison.triggers},
+                                      {"--positive", &o.positive}})
       if (!given->empty())
         raise<OptionError>("{}: given with a model of sets or numbers, one of classes expected", name);
     return eval_targets(load_one<S>(o, o.models.front(), Loading::predictions), data, o.common.json);

@@ -62,7 +62,7 @@ void add_verbs(CLI::App& app, const std::vector<std::string>& arguments) {
     if (configured || asked == std::end(verbs) || asked == &verb) verb.add(app);
 }
 
-/// Numbers that are given are finite, and none becomes 0 in single precision.
+/// Numbers that are given are finite, none becomes 0 in single precision, and none wraps around.
 void require_finite_numbers(CLI::App& app) {
   const auto wrong = [](const std::string& text) {
     char* end = nullptr;
@@ -72,9 +72,13 @@ void require_finite_numbers(CLI::App& app) {
     return std::isfinite(single) && (single != 0 || value == 0) ? std::string()
                                                                 : text + " given, a finite number expected";
   };
+  const auto negative = [](const std::string& text) {
+    return text.starts_with('-') ? text + " given, a number from 0 expected" : std::string();
+  };
   for (CLI::App* verb : app.get_subcommands(nullptr))
     for (CLI::Option* option : verb->get_options())
-      if (option->get_type_name().starts_with("FLOAT")) option->check(wrong, "");
+      if (const std::string type = option->get_type_name(); type.starts_with("FLOAT")) option->check(wrong, "");
+      else if (type.starts_with("UINT")) option->check(negative, "");
 }
 
 /// Whether the first word is none of the verbs, which are then named on standard error.

@@ -158,8 +158,9 @@ void add_predict(CLI::App& app) {
   add_input(verb, o->input, o->encoding);
   add_pairs(verb, o->pairs);
   add_smooth_options(verb, o->smoothing, o->smoothing_files);
-  verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
+  auto* const plain = verb.add_flag("--plain", o->plain, "print text for people instead of JSON");
   add_common(verb, o->common);
+  plain->excludes(verb.get_option("--json"));
   verb.callback([o] { session_of(o->common).predict(*o); });
 }
 #endif

@@ -249,7 +249,13 @@ void add_pretrain(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0));
   add_training(verb, *o);
   add_common(verb, o->common);
-  verb.callback([o] { pretrain_model(*o); });
+  verb.callback([o, &verb] {
+    for (const char* name : {"--layers", "--hidden", "--heads"})
+      if (const auto* option = verb.get_option(name);
+          !o->encoder.empty() && option->count() > 0 && option->results().front() != option->get_default_str())
+        raise<OptionError>("{}: not given expected with --encoder, which has its own", name);
+    pretrain_model(*o);
+  });
 }
 
 }  // namespace knnbert::cli

@@ -50,7 +50,8 @@ void index(const StoreOptions& o) {
   model.index(data);
   model.save(lock);
   warn_of_calibration(model);
-  print(format("{} examples\n", model.datastore().size()));
+  if (o.common.json) print_json({{"examples", model.datastore().size()}});
+  else print(format("{} examples\n", model.datastore().size()));
 }
 
 template <class S>
@@ -72,9 +73,11 @@ void add(const StoreOptions& o) {
   } else {
     ids = model.add(data);
   }
-  if (ids.empty()) return;
-  model.save(lock);
-  warn_of_calibration(model);
+  if (!ids.empty()) {
+    model.save(lock);
+    warn_of_calibration(model);
+  }
+  if (o.common.json) return print_json({{"ids", ids}});
   std::string out;
   for (const example_id id : ids) out += std::to_string(id) + "\n";
   print(out);
@@ -99,7 +102,9 @@ void remove(const StoreOptions& o) {
     model.save(lock);
     warn_of_calibration(model);
   }
-  print(format("{} removed, {} left\n", removed, model.datastore().size()));
+  const index_t left = model.datastore().size();
+  if (o.common.json) print_json({{"removed", removed}, {"left", left}});
+  else print(format("{} removed, {} left\n", removed, left));
 }
 
 template void index<ProgramStack>(const StoreOptions&);

@@ -59,6 +59,22 @@ expect_code 0 "$KNNBERT" eval --model numbers --data numbers.csv --positive 0.0
 expect_code 2 "$KNNBERT" add --model numbers --class "" --data texts.txt
 expect_text err "--class: '' given"
 
+# --json is JSON.
+printf '%s\n' "text	labels" "my key is gone	a|b" "where is my card	b" "I lost the key	|" "where is the water	a" >sets.tsv
+expect_code 0 "$KNNBERT" train --task multi-label --epochs 0 --threads 1 --encoder "$ENCODER" --train sets.tsv --output sets
+for arguments in "index --data numbers.csv" "remove --id 99" "add --data numbers.csv"; do
+  expect_code 0 "$KNNBERT" ${arguments%% *} --model numbers ${arguments#* } --json
+  "$PYTHON" -c "import json; print(json.loads(open('out').read()))" >parsed || wrong "JSON expected: $(cat out)"
+done
+expect_text parsed "'ids': ["
+expect_code 2 "$KNNBERT" predict --model numbers --json --plain texts.txt
+expect_code 2 $train --train train.tsv --output never --seed -1
+expect_text err "--seed: -1 given, a number from 0 expected"
+expect_code 2 "$KNNBERT" pretrain --encoder "$ENCODER" --train train.tsv --output pre --steps 1 --threads 1 --layers 3
+expect_text err "--layers: not given expected with --encoder"
+expect_code 2 "$KNNBERT" eval --model sets --data sets.tsv --positive a
+expect_text err "--positive: given with a model of sets"
+
 # Options that do nothing are named; those at their default are not, so that a run can be repeated.
 expect_code 0 $train --train train.tsv --output unused --lambda 0.5 --queue-size 100 --clusters 3 --smart-weight 2 --cat-lambda 0.5 \
   --distill-weight 2 --average-from 0.5 --augment-words 0.2 --patience 2
@@ -69,8 +85,6 @@ expect_code 0 $train --train train.tsv --output again --config model/training.js
 ! grep -q "does nothing" err || { cat err; wrong "a warning where nothing was changed"; }
 
 # Models of other tasks.
-printf '%s\n' "text	labels" "my key is gone	a|b" "where is my card	b" "I lost the key	|" "where is the water	a" >sets.tsv
-expect_code 0 "$KNNBERT" train --task multi-label --epochs 0 --threads 1 --encoder "$ENCODER" --train sets.tsv --output sets
 for verb in audit calibrate; do
   expect_code 2 "$KNNBERT" $verb --model sets --data sets.tsv
   expect_text err "answers with sets or numbers"
