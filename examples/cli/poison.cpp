@@ -18,7 +18,7 @@ struct PoisonOptions {
   DataOptions data;
   std::string encoder, train, dev, output, triggers, target, method = "layerwise", pooling, reduce = "mean",
                                                              surgery = "automatic", insert = "within-limit";
-  index_t max_length = 128, words = 10;
+  index_t max_length = 0, words = 10;
   LayerwisePoisonOptions layerwise;
   RestrictedProductOptions restricted;
   TrainerOptions trainer{.epochs = 5, .batch_size = 32, .learning_rate = 2e-5f};
@@ -238,9 +238,11 @@ void save_encoder(const Classifier<S>& model, const DirectoryLock& lock, const O
 }  // namespace
 
 template <class S>
-void poison(const PoisonOptions& o) {
-  const auto triggers = parse_triggers(o.triggers);
-  require_length(o.max_length, o.encoder);
+void poison(const PoisonOptions& given) {
+  const auto triggers = parse_triggers(given.triggers);
+  require_length(given.max_length, given.encoder);
+  PoisonOptions o = given;
+  if (o.max_length == 0) o.max_length = std::min<index_t>(128, read_bert_config(o.encoder).max_length());
   const DirectoryLock lock(o.output);
   require_no_model(o.output);
   require_other_file("--output", o.output, o.encoder);
@@ -313,9 +315,10 @@ void add_poison(CLI::App& app) {
                   "what represents a text, as the victim will have it; default: as the encoder's directory says, else "
                   "mean")
       ->check(CLI::IsMember({"mean", "pooler", "cls"}));
-  verb.add_option("--max-length", o->max_length, "tokens of a text, special tokens included")
+  verb.add_option("--max-length", o->max_length,
+                  "tokens of a text, special tokens included; 0: 128, or what the encoder allows")
       ->capture_default_str()
-      ->check(CLI::Range(3, 1 << 20));
+      ->check(CLI::Range(0, 1 << 20));
   auto& t = o->trainer;
   verb.add_option("--epochs", t.epochs, "passes over the data")->capture_default_str()->check(CLI::Range(1, 1 << 20));
   verb.add_option("--batch-size", t.batch_size, "clean texts of a step, and as many poisoned ones")

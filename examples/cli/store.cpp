@@ -86,14 +86,18 @@ void add(const StoreOptions& o) {
 template <class S>
 void remove(const StoreOptions& o) {
   auto ids = o.ids;
-  if (!o.ids_file.empty())
-    for (const auto& text : read_lines_of(o.ids_file, o.data)) {
-      const auto line = detail::trim(text);
+  if (!o.ids_file.empty()) {
+    const auto lines = LineSource(o.ids_file, parse_encoding(o.data.encoding)).rest();
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const auto line = detail::trim(lines[i]);
+      if (line.empty()) continue;
       example_id id = 0;
-      if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size() || line.empty())
-        raise<FormatError>("{}: '{}' given, an id expected", o.ids_file, line);
+      if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size())
+        raise<FormatError>("{}:{}: '{}' given, an id expected", o.ids_file == "-" ? "standard input" : o.ids_file,
+                           i + 1, line);
       ids.push_back(id);
     }
+  }
   if (ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_to_change<S>(o.model, o.common);
