@@ -14,7 +14,7 @@ refused() {  # TEXT ARGUMENTS...
   [ -s out ] && wrong "standard output of bad usage: $(cat out)"
   return 0
 }
-refused "subcommand is required"
+refused "fine-tune a BERT encoder"
 refused "'teach' given, one of train, eval" teach
 refused --encoder train --train train.tsv --output model
 refused --model predict --neighbors 3
