@@ -143,7 +143,9 @@ void eval_smoothed(const EvalOptions& o, const Dataset& data) {
   const SubstituteTables tables(o.smoothing_files);
   const auto model = load_one<S>(o, o.models.front(), Loading::predictions);
   Judged judged = judge(model, data, [&](const Dataset& own) {
-    return smoothed_distributions(model, own.texts(), tables.substitutes(), o.smoothing);
+    Answers answers;
+    answers.distributions = smoothed_distributions(model, own.texts(), tables.substitutes(), o.smoothing);
+    return answers;
   });
   name_positive(o, judged.evaluation);
   if (o.common.json) print_json(to_json(judged.evaluation));

@@ -25,24 +25,22 @@ Dataset labeled_for(const Classifier<Stack>& model, const Dataset& data) {
   return own;
 }
 
-/// Errors: as labeled_for and Classifier::predict.
-template <class Stack>
-Judged judge(const Classifier<Stack>& model, const Dataset& data) {
+/// What answer(examples) says of the examples, which have the labels of a model.  Errors: as labeled_for; what it
+/// throws.
+template <class Stack, std::invocable<const Dataset&> Answer>
+Judged judge(const Classifier<Stack>& model, const Dataset& data, Answer&& answer) {
   Judged judged{labeled_for(model, data), {}, {}};
-  judged.answers = model.answers(model.tokenize(judged.data.texts(), judged.data.pairs()));
+  judged.answers = answer(std::as_const(judged.data));
   const auto& d = judged.answers.distributions;
   judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, judged.data.classes());
   return judged;
 }
 
-/// The same of answers that the model gave otherwise, such as smoothed_distributions: answer(examples) tells them.
-template <class Stack, std::invocable<const Dataset&> Answer>
-Judged judge(const Classifier<Stack>& model, const Dataset& data, Answer&& answer) {
-  Judged judged{labeled_for(model, data), {}, {}};
-  judged.answers.distributions = answer(std::as_const(judged.data));
-  const auto& d = judged.answers.distributions;
-  judged.evaluation = evaluate(judged.data.labels(), {d.knn, d.head, d.combined}, judged.data.classes());
-  return judged;
+/// The same of the model's own answers.  Errors: as labeled_for and Classifier::predict.
+template <class Stack>
+Judged judge(const Classifier<Stack>& model, const Dataset& data) {
+  return judge(model, data,
+               [&](const Dataset& own) { return model.answers(model.tokenize(own.texts(), own.pairs())); });
 }
 
 /// What a model achieves on labeled texts: accuracy, F1, calibration and more of neighbors, head and both.  Errors: as
