@@ -1,8 +1,8 @@
-# In: compiler, case, include_dirs.
+# In: compiler, case, common (what is included before it), include_dirs.
 cmake_policy(VERSION 3.24)
 list(TRANSFORM include_dirs PREPEND -I)
 # As users of knnbert::dispatch see the headers: half of them to read.
-set(compile "${compiler}" -std=c++20 -fsyntax-only -DKNNBERT_COMPILED ${include_dirs} "${case}")
+set(compile "${compiler}" -std=c++20 -fsyntax-only -DKNNBERT_COMPILED ${include_dirs} -include "${common}" "${case}")
 
 file(STRINGS "${case}" expectation REGEX "^// expect: ")
 if(NOT expectation)

@@ -9,8 +9,8 @@ printf '\tlost_key\nthe\twater_leak\n' >>texts.tsv
 import json
 words = sorted({w for line in open("texts.tsv") for w in line.split("\t")[0].lower().split()})
 json.dump({w: ["water", "key", "door", "house"] for w in words}, open("synonyms.json", "w"))
-tail = "|".join(w for w in words if w.isalpha())
-open("wordnet.tsv", "w").write("1-n\tn\tnoun\t" + tail + "|water|key|door|house\n")
+plain = [w for w in words if w.isalpha()]
+open("wordnet.tsv", "w").write("".join(f"{i + 1}-n\tn\tnoun\t" + "|".join(plain[i::12]) + "|water|key|door|house\n" for i in range(12)))
 open("stop.txt", "w").write("the\na\nis\n")
 open("antonyms.txt", "w").write("hot cold\n")
 open("vocab.txt", "w").write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "key", "water", "door", "the", "##s", "leak"]

@@ -27,9 +27,10 @@ assert (77, len(lines)) in pairs, pairs
 assert all(p["similarity"] >= 1 - found["duplicate_distance"] - 1e-6 for p in found["near_duplicates"])
 assert any((number(p["first"]), number(p["second"])) == (5, 21) and p["same_label"] for p in found["leaks"]), found["leaks"]
 PY
-expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data noisy.tsv --shown 2
+head -n 90 noisy.tsv >few.tsv
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data few.tsv --shown 2
 expect_text out "labels that the neighbors contradict"
-expect_text out "noisy.tsv:"
+expect_text out "few.tsv:"
 printf 'a text\n' >unlabeled.jsonl
 expect_code 1 "$KNNBERT" audit --model "$ENCODER" --data unlabeled.jsonl
 
@@ -38,7 +39,8 @@ awk -F '\t' 'BEGIN { OFS = "\t" } NR % 9 == 4 && $2 != "lost_key" { $1 = (NR % 2
   "$data/train.tsv" >planted.tsv
 expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data planted.tsv --json
 cp out planted.json
-expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data planted.tsv
+awk 'NR % 2' planted.tsv >half.tsv
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data half.tsv
 expect_text out "words that may have been planted with a label"
 "$PYTHON" - <<'PY' || wrong "audit missed planted words"
 import json

@@ -125,6 +125,7 @@ ours.sendall(b"my key is gone\n")
 assert process.stdout.readline() == b"101 2026 3145 2003 2908 102\n"
 ours.close()
 assert process.wait() == 0
+timer.cancel()
 # A reader that goes away ends the program without a word.
 process = subprocess.Popen([sys.argv[1], "predict", "--model", "m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 timer = watch(process)

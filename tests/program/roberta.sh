@@ -44,6 +44,10 @@ expect_text err "3 to 32 expected"
 yes 'key water' | head -n 40 | tr '\n' ' ' >long
 expect_code 0 "$KNNBERT" embed --model r --input long --feature mean --output x.npy
 
+expect_code 1 "$KNNBERT" pretrain --encoder r --train long --output p
+expect_text err "r: a roberta model given, a bert one expected"
+[ ! -e p ] || wrong "p was written"
+
 cp -r r u
 printf '{"model": {"type": "WordLevel", "vocab": []}}' >u/tokenizer.json
 expect_code 1 "$KNNBERT" tokenize --model u texts

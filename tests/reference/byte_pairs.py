@@ -20,7 +20,7 @@ import json
 import random
 from pathlib import Path
 
-from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of,
+from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, some, texts_of,
                         write_limited, write_rows)
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, RobertaTokenizer
@@ -182,8 +182,7 @@ def dump_added(folder):
 
 def dump_data(data, made, folder):
     for source in sorted(path for path in data.iterdir() if path.is_dir()):
-        rows = [row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path)]
-        rows = list(dict.fromkeys(rows))
+        rows = some(row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path))
         write_rows(folder, f"data.{source.name}", rows)
         texts = decode(rows)
         write_rows(folder, f"data.{source.name}.plain", ids(made["plain"], texts))

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import os
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ CODE_POINTS = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 # Planes 4 to 13, 15 and 16 are alike throughout.
 SOME_CODE_POINTS = [code for code in CODE_POINTS if code < 0x40000 or code >> 16 == 14 or code % 97 == 0]
 BINARY = {".data-00000-of-00001", ".index"}
+MOST_ROWS = 20_000
 
 
 def write_rows(folder, name, rows):
@@ -71,6 +73,13 @@ def texts_of(path):
         except UnicodeDecodeError:
             rows += content.decode("gb18030" if "cilin" in path.name else "latin-1").encode().split(b"\n")
     return rows
+
+
+def some(rows):
+    """The different rows; of many every n-th, at most MOST_ROWS, unless KNNBERT_ALL_TEXTS is set."""
+    rows = list(dict.fromkeys(rows))
+    step = 1 if os.environ.get("KNNBERT_ALL_TEXTS") else max(1, -(-len(rows) // MOST_ROWS))
+    return rows[::step]
 
 
 def random_texts(draw, count):

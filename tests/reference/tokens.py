@@ -6,7 +6,8 @@ are int32 ids or, for texts, bytes.
 KIND/tokenizer.json         the tokenizer, for KIND uncased, cased, chinese, multilingual
 KIND.text/                  the same as vocab.txt and tokenizer_config.json
 data.FOLDER                 every line of every file of a data set, undecoded, and every string of its JSON files;
-                            files in another encoding also as UTF-8
+                            files in another encoding also as UTF-8; of more than 20,000 a part, unless
+                            KNNBERT_ALL_TEXTS is set
 data.FOLDER.KIND            their ids, special tokens included
 alone.KIND, between.KIND    ids of each code point but surrogates, alone and between "a" and "b", without special tokens
 words.SETTING               words of SOME_CODE_POINTS between "a" and "b", joined by blanks, for all SETTINGS
@@ -28,7 +29,7 @@ import random
 import shutil
 from pathlib import Path
 
-from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of,
+from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, some, texts_of,
                         write_limited, write_rows)
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertTokenizer
@@ -68,8 +69,7 @@ def tokenizers(data, folder):
 def dump_data(data, made, folder):
     total = 0
     for source in sorted(path for path in data.iterdir() if path.is_dir()):
-        rows = [row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path)]
-        rows = list(dict.fromkeys(rows))
+        rows = some(row for path in sorted(source.iterdir()) if path.suffix not in BINARY for row in texts_of(path))
         write_rows(folder, f"data.{source.name}", rows)
         texts = decode(rows)
         for kind, tokenizer in made.items():

@@ -21,7 +21,7 @@ import struct
 from pathlib import Path
 
 from byte_pairs import awkward_texts, long_words, training_texts
-from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, texts_of,
+from token_rows import (BINARY, CODE_POINTS, SOME_CODE_POINTS, decode, ids, random_texts, some, texts_of,
                         write_limited, write_rows)
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -239,7 +239,7 @@ def dump_data(data, made, folder):
         rows = [row for path in paths for row in texts_of(path)]
         if size:
             rows += lzma.open(data / name / "zh_wiki_part.txt.xz").read(size).split(b"\n")
-        rows = list(dict.fromkeys(rows))
+        rows = some(rows)
         write_rows(folder, f"data.{name}", rows)
         for kind in (*SENTENCE_PIECE[:1], *MORE_DATA.get(name, ())):
             if kind in made:

@@ -118,6 +118,12 @@ TEST_CASE("other columns that could be the text are told") {
   CHECK(contains(warning_of("title,body,category\n" + rows, "f.csv"),
                  "f.csv:1: column 'title' is read as text, 'body' is not; DatasetOptions::text_column"));
   CHECK(Dataset::parse("name,body,category\n" + rows, "f.csv").warnings().empty());
+  const std::string object = R"({"title": "a", "body": "the key is gone", "label": "key"})";
+  CHECK(contains(warning_of(object + "\n" + object + "\n", "f.jsonl"),
+                 "f.jsonl:1: key 'title' is read as text, 'body' is not; DatasetOptions::text_column"));
+  const std::string unlabeled = R"({"title": "a", "body": "the key is gone"})";
+  const auto more = Dataset::parse(unlabeled + "\n" + unlabeled + "\n", "f.jsonl", {.labels_required = false});
+  CHECK(more.warnings().size() == 1);
 }
 
 TEST_CASE("the label may come first") {

@@ -84,7 +84,7 @@ TEST_CASE("byte pairs: what was saved gives the same ids") {
   compare_texts(*place, "added", "added.ordinary", BytePairEncoding::load(saved.path()));
 }
 
-TEST_CASE("byte pairs: all texts of the data sets have the ids of tokenizers") {
+TEST_CASE("byte pairs: texts of all data sets have the ids of tokenizers") {
   const auto place = dumps("byte_pairs");
   if (!place) return;
   const auto sets = data_sets(*place);

@@ -78,7 +78,7 @@ TEST_CASE("code points between letters give the words of tokenizers, whatever th
   });
 }
 
-TEST_CASE("all texts of the data sets have the ids of tokenizers") {
+TEST_CASE("texts of all data sets have the ids of tokenizers") {
   const auto place = dumps("tokens");
   if (!place) return;
   const auto sets = data_sets(*place);

@@ -143,7 +143,7 @@ TEST_CASE("unigrams: spans have the ids of the text, in order, without overlap")
   }
 }
 
-TEST_CASE("unigrams: all texts of data sets in both languages have the ids of tokenizers") {
+TEST_CASE("unigrams: texts of data sets in both languages have the ids of tokenizers") {
   const auto place = dumps("unigrams");
   if (!place) return;
   const auto sets = data_sets(*place);

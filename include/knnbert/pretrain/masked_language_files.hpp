@@ -12,6 +12,7 @@ template <class Stack>
 BasicMaskedLanguageModel<Stack> BasicMaskedLanguageModel<Stack>::load(const std::filesystem::path& directory,
                                                                       const MaskedLanguageOptions& options) {
   const BertCheckpoint checkpoint(directory);
+  require_bert(checkpoint.config(), directory.string());
   BasicMaskedLanguageModel model(tokenizer_type::load(directory), checkpoint.config(), options);
   checkpoint.read(model.network_.encoder(), model.network_.values());
   model.read_head(checkpoint.tensors(), directory.string());

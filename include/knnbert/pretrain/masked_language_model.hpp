@@ -70,7 +70,7 @@ class BasicMaskedLanguageModel {
   double pseudo_perplexity(std::string_view text) const;
 
  private:
-  static BertConfig require_bert(const BertConfig& config);
+  static const BertConfig& require_bert(const BertConfig& config, std::string_view where);
   static ClassifierOptions network_options(const MaskedLanguageOptions& options) {
     return {.pooling = Pooling::mean,
             .head_hidden_layer = false,
@@ -97,16 +97,17 @@ class BasicMaskedLanguageModel {
 using MaskedLanguageModel = BasicMaskedLanguageModel<DefaultStack>;
 
 template <class Stack>
-BertConfig BasicMaskedLanguageModel<Stack>::require_bert(const BertConfig& config) {
+const BertConfig& BasicMaskedLanguageModel<Stack>::require_bert(const BertConfig& config, std::string_view where) {
   if (config.family != &bert_family)
-    raise<FormatError>("MaskedLanguageModel: a {} given, a bert expected", config.family->model_type);
+    raise<FormatError>("{}: a {} model given, a bert one expected", where, config.family->model_type);
   return config;
 }
 
 template <class Stack>
 BasicMaskedLanguageModel<Stack>::BasicMaskedLanguageModel(tokenizer_type tokenizer, const BertConfig& config,
                                                           const MaskedLanguageOptions& options)
-    : tokenizer_(std::move(tokenizer)), network_(require_bert(config), 1, network_options(options)) {
+    : tokenizer_(std::move(tokenizer)),
+      network_(require_bert(config, "MaskedLanguageModel"), 1, network_options(options)) {
   if (tokenizer_.vocabulary_size() > config.vocab_size)
     raise<OptionError>("MaskedLanguageModel: {} tokens but an encoder of {} given, as many expected",
                        tokenizer_.vocabulary_size(), config.vocab_size);

@@ -35,6 +35,23 @@ inline bool is_known_header(const std::vector<std::string>& row, const DatasetOp
   return !options.labels_required && (numbered || std::ssize(row) == (usual.pair < 0 ? 1 : 2));
 }
 
+/// What to warn of where another column could be the text by its name and the options name none; empty if there is
+/// none.
+inline std::string other_text(const std::vector<std::string>& names, const Columns& columns,
+                              const DatasetOptions& options) {
+  const bool asks = !(options.text_column + options.pair_column + options.label_column).empty();
+  if (asks || columns.text < 0 || columns.pair >= 0) return {};
+  const auto name = [&](index_t i) { return repair_utf8(names[static_cast<std::size_t>(i)]); };
+  for (index_t i = 0; i < std::ssize(names); ++i) {
+    const auto words = words_of(names[static_cast<std::size_t>(i)]);  // "label_text" spells a label
+    if (i != columns.text && role_of(names[static_cast<std::size_t>(i)]) == Role::text &&
+        std::none_of(words.begin(), words.end(), [](const auto& word) { return role_of(word) == Role::label; }))
+      return format("'{}' is read as text, '{}' is not; DatasetOptions::text_column names another", name(columns.text),
+                    name(i));
+  }
+  return {};
+}
+
 /// The columns that the options ask for, and others where they do not ask. `names` is the header, or empty for `count`
 /// columns without one.  Errors: FormatError with file and line.
 class ColumnFinder {

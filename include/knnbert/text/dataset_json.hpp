@@ -31,18 +31,19 @@ inline std::string json_label(const Json& value, std::string_view what, const Da
   raise_json_type(value, what, "a string, an integer, true or false");
 }
 
-/// The keys of an example; empty where there is none.
+/// The keys of an example, empty where there is none, and what to warn of.
 struct JsonKeys {
-  std::string text, pair, label;
+  std::string text, pair, label, other_text;
 };
 
 inline JsonKeys find_keys(const Json& object, std::string_view where, const DatasetOptions& options) {
   std::vector<std::string> keys;
   for (const auto& item : object.items()) keys.push_back(item.key());
   if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", where);
-  const auto columns = ColumnFinder(keys, std::ssize(keys), where, options).find(named_columns(keys));
+  const auto named = named_columns(keys);
+  const auto columns = ColumnFinder(keys, std::ssize(keys), where, options).find(named);
   const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
-  return {key(columns.text), key(columns.pair), key(columns.label)};
+  return {key(columns.text), key(columns.pair), key(columns.label), other_text(keys, named, options)};
 }
 
 inline void read_jsonl(std::string_view text, std::string_view name, const DatasetOptions& options, RowCollector& out) {
@@ -51,8 +52,9 @@ inline void read_jsonl(std::string_view text, std::string_view name, const Datas
     if (out.full()) return false;
     const auto where = format("{}{}", out.source(), line);
     if (!object.is_object()) raise_json_type(object, where, "an object");
-    if (keys.text.empty() || keys.label.empty()) {
+    if (const bool first = keys.text.empty(); first || keys.label.empty()) {
       keys = find_keys(object, where, options);
+      if (first && !keys.other_text.empty()) out.warn(format("{}: key {}", where, keys.other_text));
       out.set_origin({format("key '{}'", keys.label)});
     }
     const auto label = object.find(keys.label);

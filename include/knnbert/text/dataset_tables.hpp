@@ -110,23 +110,10 @@ class Table {
     return likely;
   }
 
-  /// Where several columns could be the text by their names.
-  void warn_of_other_texts(const std::vector<std::string>& names, const Columns& columns) {
-    if (columns.text < 0 || columns.pair >= 0 || asks()) return;
-    for (index_t i = 0; i < std::ssize(names); ++i) {
-      const auto words = words_of(names[as_size(i)]);  // "label_text" spells a label
-      if (i == columns.text || role_of(names[as_size(i)]) != Role::text ||
-          std::any_of(words.begin(), words.end(), [](const auto& word) { return role_of(word) == Role::label; }))
-        continue;
-      return out_.warn(format(
-          "{}{}: column '{}' is read as text, '{}' is not; DatasetOptions::text_column names another", out_.source(),
-          rows_.front().line, repair_utf8(names[as_size(columns.text)]), repair_utf8(names[as_size(i)])));
-    }
-  }
-
   Columns columns_under(const std::vector<std::string>& names) {
     Columns columns = named_columns(names);
-    warn_of_other_texts(names, columns);
+    if (const auto other = other_text(names, columns, options_); !other.empty())
+      out_.warn(format("{}{}: column {}", out_.source(), rows_.front().line, other));
     if (asks() || (columns.text >= 0 && columns.label >= 0) || !options_.labels_required) return columns;
     const Columns evident = evident_columns(rows_, 1);
     if (evident.text < 0 || (columns.text >= 0 && columns.text != evident.text) ||
