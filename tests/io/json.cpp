@@ -120,4 +120,11 @@ TEST_CASE("json lines carry their numbers") {
   CHECK(lines == std::vector<index_t>{1, 4, 5});
   CHECK(contains(message_of<FormatError>([&] { for_each_json_line("1\n{\"a\"}\n", "f.jsonl", note); }), "f.jsonl:2: "));
   CHECK(json_line(OrderedJson{{"b", "\xff"}, {"a", 1}}) == "{\"b\":\"\xef\xbf\xbd\",\"a\":1}");
+  const Json ends = {
+      "a\xc2\x85"
+      "b",
+      "\xe2\x80\xa8\xe2\x80\xa9", "\xe2\x80\xa6"};
+  CHECK(json_line(ends) == R"(["a\u0085b","\u2028\u2029",")"
+                           "\xe2\x80\xa6\"]");
+  CHECK(Json::parse(json_line(ends)) == ends);
 }
