@@ -114,10 +114,14 @@ std::string identity_of_rows(const EmbedOptions& o, const std::string& kind, con
 template <class Rows>
 void write_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch, const Team& team, Rows&& rows) {
   constexpr index_t usual = 4096;
-  if (team.size() == 1 && o.part_texts == 0) return write_npy(o.output, rows(batch));
-  PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual,
-                  team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
-  parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
+  if (team.size() == 1 && o.part_texts == 0) {
+    write_npy(o.output, rows(batch));
+  } else {
+    PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual,
+                    team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
+    parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
+  }
+  if (o.common.json && team.first()) print_json({{"output", o.output}, {"rows", batch.size()}});
 }
 
 }  // namespace

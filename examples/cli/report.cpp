@@ -155,7 +155,8 @@ void report(const ReportOptions& o) {
     add_rejections(model, judged, o.examples, data);
   }
   write_file_atomically(output, report_page(data));
-  print(output.string() + "\n");
+  if (o.common.json) print_json({{"output", output.string()}});
+  else print(output.string() + "\n");
 }
 
 template void report<ProgramStack>(const ReportOptions&);

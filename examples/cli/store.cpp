@@ -1,4 +1,6 @@
 // The verbs that change a model's datastore without training: index, add, remove.
+#include <set>
+
 #include "knnbert/text/dataset_labels.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
@@ -101,13 +103,20 @@ void remove(const StoreOptions& o) {
   if (ids.empty()) raise<OptionError>("remove: no ids given, --id or --ids expected");
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_to_change<S>(o.model, o.common);
+  const auto there = model.datastore().ids();
+  const std::set<example_id> known(there.begin(), there.end());
+  std::vector<example_id> missing;
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(missing), [&](example_id id) { return !known.contains(id); });
   const index_t removed = model.remove(ids);
   if (removed > 0) {
     model.save(lock);
     warn_of_calibration(model);
   }
   const index_t left = model.datastore().size();
-  if (o.common.json) print_json({{"removed", removed}, {"left", left}});
+  if (!missing.empty())
+    print_warning(format("{} of the ids {} no example's, the first of them {}", missing.size(),
+                         missing.size() == 1 ? "is" : "are", missing.front()));
+  if (o.common.json) print_json({{"removed", removed}, {"left", left}, {"missing", missing}});
   else print(format("{} removed, {} left\n", removed, left));
 }
 

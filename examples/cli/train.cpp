@@ -167,6 +167,8 @@ void train(const TrainOptions& typed, const Team& team) {
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
   const std::filesystem::path output(o.output);
+  // the curves of a model that is there stay until the model is replaced
+  const auto log_file = output / (committed_exists(output / "knnbert.json") ? "metrics.new.jsonl" : "metrics.jsonl");
   auto options = trainer_options(o, lock);
   options.settings = more_settings(o, model);
   if (team.size() == 1 && stop_signal) throw Stopped{stop_signal};
@@ -178,8 +180,7 @@ void train(const TrainOptions& typed, const Team& team) {
           start_of(*lock, o.trainer.resume, trainer.identity(examples, dev), detail_of_resume::completed_run);
     start = broadcast_value(team, start);
     if (start == Start::complete) return FitReport();
-    TrainingLog log(team.first() ? output / "metrics.jsonl" : std::filesystem::path(), done_steps, o.common.json,
-                    metric_name(o));
+    TrainingLog log(team.first() ? log_file : std::filesystem::path(), done_steps, o.common.json, metric_name(o));
     const FitReport done = trainer.fit(examples, dev, log, team);
     log.close();
     if (o.profile && team.first()) log.print_profile(threads_of(o.common));
@@ -200,7 +201,9 @@ void train(const TrainOptions& typed, const Team& team) {
   const std::string print = fingerprint(std::as_const(model.network()).values());
   model.save(*lock, [&](const std::filesystem::path& folder) {
     write_json(folder / "training.json", summary(o, model, report, data.size(), print));
+    if (log_file.filename() != "metrics.jsonl") write_file_atomically(folder / "metrics.jsonl", read_text(log_file));
   });
+  if (log_file.filename() != "metrics.jsonl") detail::remove_path(log_file);
   remove_old_checkpoints(*lock, report.identity, -1, 0);
 }
 

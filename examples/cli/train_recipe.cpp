@@ -137,6 +137,8 @@ void warn_of_unused(const TrainOptions& o) {
       of_queue{"momentum",     "queue",         "queue-size",     "positives",  "top-k",
                "end-k",        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue",
                "exclude-self", "reduction",     "lists",          "overlap",    "interleaved-negatives"};
+  if (m.task == Task::multi_label && o.dev.empty())
+    print_warning("without --dev a class is told from a probability of 0.5, which few texts may reach");
   for (const std::string& name : o.changed) {
     const auto belongs = [&](bool used, const char* to) {
       if (!used) print_warning(format("--{}: does nothing without {}", name, to));
@@ -161,8 +163,11 @@ void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   if (o.common.json) return print_json({{"recipe", o.recipe}, {"seen", seen}, {"chosen", o.chosen}});
   const index_t steps =
       o.trainer.epochs * ShuffledBatches::count(facts.examples * (facts.copies + 1), o.trainer.batch_size);
-  print(format("recipe {}: {} examples of {} classes, {} a class, encoder of width {}: {} steps of {} examples\n ",
-               o.recipe, facts.examples, facts.classes, facts.per_class(), facts.width, steps, o.trainer.batch_size));
+  const std::string classes = o.method.task == Task::regression
+                                  ? std::string()
+                                  : format(" of {} classes, {} a class", facts.classes, facts.per_class());
+  print(format("recipe {}: {} examples{}, encoder of width {}: {} steps of {} examples\n ", o.recipe, facts.examples,
+               classes, facts.width, steps, o.trainer.batch_size));
   for (const auto& [option, value] : o.chosen.items())
     print(format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump()));
   print("\n");

@@ -146,7 +146,7 @@ TEST_CASE("the same results for any number of threads and texts a batch") {
   const Dataset data(examples, {"bad", "good"});
   const auto text_of = [&](index_t threads, index_t batch) {
     std::string all;
-    const Workers workers(threads);
+    Workers workers(threads);
     index_t expected = 0;
     const auto attack = attack_of({.batch_size = batch});
     attack.each(
@@ -158,6 +158,8 @@ TEST_CASE("the same results for any number of threads and texts a batch") {
         workers);
     return all;
   };
+  Workers two(2);  // that are not const
+  CHECK(attack_of().each(toy, data, two).size() == 60);
   const std::string one = text_of(1, 32);
   CHECK(std::count(one.begin(), one.end(), '\n') == 60);
   CHECK(one.find("successful") != one.npos);

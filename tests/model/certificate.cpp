@@ -97,6 +97,11 @@ TEST_CASE(
 
   model.fusion().phi = 0;  // the head alone
   for (const Prediction& p : model.predict(tiny_texts)) CHECK(p.certificate.combined == Certificate::any_number);
-  model.add(std::vector<std::string>{"hello"}, "greeting");
+  const auto id = model.add(std::vector<std::string>{"hello"}, "greeting");
   for (const Prediction& p : model.predict(tiny_texts)) CHECK(!p.certificate.knn);
+  model.remove(id);
+  const auto again = model.predict(tiny_texts);
+  for (std::size_t i = 0; i < again.size(); ++i) CHECK(again[i].certificate.knn == predictions[i].certificate.knn);
+  const Answers answers = model.answers(model.tokenize(tiny_texts));
+  CHECK_THROWS_AS(model.certificate(answers, 6), ShapeError);
 }

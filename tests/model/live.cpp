@@ -53,6 +53,51 @@ TEST_CASE("live: a class the head does not know takes the neighbors' share, the 
   CHECK(p.probability == approx(p.knn[3]));
 }
 
+TEST_CASE("live: index() forgets an added class that has no example left") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  model.add(std::vector<std::string>{"hello"}, "a typo");
+  model.add(std::vector<std::string>{"euro euro"}, "greeting");
+  const Dataset more({{.text = "hello", .label = 0}, {.text = "card", .label = 1}}, {"greeting", "card"});
+  model.index(more);
+  CHECK(*model.classes() == std::vector<std::string>{"card", "money", "rate", "greeting"});
+  CHECK(model.predict("hello").neighbors.front().class_name == "greeting");
+  model.index(tiny_data());
+  CHECK(*model.classes() == tiny_classes);
+  const auto after = model.predict(tiny_texts);
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i].combined == before[i].combined);
+}
+
+TEST_CASE("live: without an example the head decides alone") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  model.add(std::vector<std::string>{"hello"}, "greeting");
+  model.remove(model.datastore().ids());
+  for (const Prediction& p : model.predict(tiny_texts)) {
+    CHECK(p.neighbors.empty());
+    for (std::size_t c = 0; c < 3; ++c) CHECK(p.knn[c] == approx(1.0 / 3));
+    CHECK(p.knn[3] == 0);
+    CHECK(p.combined[3] == 0);
+    CHECK(p.label == std::max_element(p.head.begin(), p.head.end()) - p.head.begin());
+  }
+}
+
+TEST_CASE("live: second texts that are not as many as texts are refused, and a class keeps its spelling") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  const std::vector<std::string> texts{"hello", "card"}, pairs{"a", "b", "c"};
+  for (const std::size_t count : {std::size_t{1}, std::size_t{3}})
+    CHECK_THROWS_AS(model.add(texts, "money", std::span(pairs).first(count)), ShapeError);
+  CHECK(model.datastore().size() == 0);
+  model.add(texts, "1");
+  model.add(texts, "1.0");
+  model.add(texts, " money");
+  CHECK(*model.classes() == std::vector<std::string>{"card", "money", "rate", "1"});
+}
+
 TEST_CASE("live: neighbors, fusion and voting can be set between predictions") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());

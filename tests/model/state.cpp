@@ -96,6 +96,9 @@ TEST_CASE("state: neighbors decide until a head is trained") {
   CHECK_FALSE(model.head_trained());
   Trainer(model, {.epochs = 1, .learning_rate = 1e-3f}, CrossEntropy{.weight = 0}).fit(tiny_data());
   CHECK_FALSE(model.head_trained());  // no loss reached it
+  Trainer(model, {.epochs = 1, .learning_rate = 1e-3f, .weight_decay = 0.1f}, CrossEntropy{.weight = 0})
+      .fit(tiny_data());
+  CHECK_FALSE(model.head_trained());  // its weights decayed
   Trainer(model, {.epochs = 1, .learning_rate = 1e-3f}, CrossEntropy{}).fit(tiny_data());
   CHECK(model.head_trained());
   model.index(tiny_data());
@@ -121,6 +124,23 @@ TEST_CASE("state: labels without a class are refused before anything changes") {
   CHECK_THROWS_AS(model.index(Dataset({{.text = "card", .label = 0}}, {"a fourth class"})), FormatError);
   CHECK(model.classes()->size() == 3);
   CHECK(same(model.predict(tiny_texts), before));
+}
+
+TEST_CASE("state: settings that load() would refuse are not saved over what is there") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.save(folder / "saved");
+  const auto refused = [&](auto&& change) {
+    auto own = Classifier<>::load(folder / "saved");
+    change(own);
+    CHECK_THROWS_AS(own.save(folder / "saved"), OptionError);
+    CHECK(Classifier<>::load(folder / "saved").datastore().size() == 0);
+  };
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  refused([&](auto& own) { own.decision().rejection = RejectionRule{.threshold = infinite}; });
+  refused([&](auto& own) { own.decision().temperature = 0; });
+  refused([&](auto& own) { own.voting().temperature = 0; });
+  refused([&](auto& own) { own.fusion().phi = 2; });
 }
 
 TEST_CASE("state: what is not there yet has a defined answer") {

@@ -121,10 +121,13 @@ TEST_CASE("targets: a regression learns numbers, whose scale it keeps") {
   model.add(std::vector<std::string>{"hello hello hello"}, "7.50");
   CHECK(model.classes()->back() == "7.5");
   CHECK(model.predict("hello hello hello").knn[0] == 7.5f);
-  CHECK_THROWS_AS(model.add(std::vector<std::string>{"hello"}, "many"), FormatError);
+  for (const char* wrong : {"many", "1e31", "-1e300"})
+    CHECK_THROWS_AS(model.add(std::vector<std::string>{"hello"}, wrong), FormatError);
   model.save(folder / "saved");
   const auto loaded = Classifier<>::load(folder / "saved");
   CHECK(loaded.predict("euro dollar exchange").head == p.head);
+  model.remove(model.datastore().ids());  // then the head answers alone
+  CHECK(model.predict("hello hello hello").combined[0] == approx(model.predict("hello hello hello").head[0]));
 }
 
 TEST_CASE("targets: losses of another task are refused") {
@@ -134,7 +137,43 @@ TEST_CASE("targets: losses of another task are refused") {
   CHECK_THROWS_AS(by_classes(), OptionError);
   auto classes_model = tiny_classifier(folder.path());
   const auto by_values = [&] { Trainer(classes_model, training(), BinaryCrossEntropy{}).fit(tiny_data()); };
-  CHECK_THROWS_AS(by_values(), ShapeError);
+  CHECK_THROWS_AS(by_values(), OptionError);
+  const auto sets_by_numbers = [&] { Trainer(sets_model, training(), SquaredError{}).fit(data_with(sets)); };
+  CHECK_THROWS_AS(sets_by_numbers(), OptionError);
+
+  // a run that cannot begin leaves the scale of the one before
+  auto numbers_model = model_of(folder.path(), Task::regression, numbers);
+  Trainer(numbers_model, training(), SquaredError{}).fit(data_with(numbers));
+  const float mean = numbers_model.task().mean, scale = numbers_model.task().scale;
+  const Dataset other({{.text = "card", .label = 2}, {.text = "cash", .label = 2}}, numbers);
+  const auto numbers_by_sets = [&] { Trainer(numbers_model, training(), BinaryCrossEntropy{}).fit(other); };
+  CHECK_THROWS_AS(numbers_by_sets(), OptionError);
+  const auto by_nothing = [&] { Trainer(numbers_model, training(), SquaredError{}).fit(Dataset({}, numbers)); };
+  CHECK_THROWS_AS(by_nothing(), ShapeError);
+  const auto in_no_folder = [&] {
+    auto options = training();
+    std::ofstream(folder / "file");
+    options.checkpoints = folder / "file";
+    Trainer(numbers_model, options, SquaredError{}).fit(other);
+  };
+  CHECK_THROWS_AS(in_no_folder(), IoError);
+  CHECK(numbers_model.task().mean == mean);
+  CHECK(numbers_model.task().scale == scale);
+}
+
+TEST_CASE("targets: the dev score of sets is that of the thresholds that dev data give") {
+  const TemporaryFolder folder;
+  const Dataset train = data_with(sets), dev = data_with(sets, 20, 8);
+  auto model = model_of(folder.path(), Task::multi_label, sets);
+  auto options = training();
+  options.epochs = 1, options.learning_rate = 1e-4f;  // no probability reaches 0.5 for long
+  const auto report = Trainer(model, options, BinaryCrossEntropy{}).fit(train, dev);
+  model.index(train);
+  const auto gold = gold_outputs(dev, Task::multi_label, "|", model.task().outputs);
+  const auto found = model.distributions(model.tokenize(dev.texts())).combined;
+  const double best = multi_label_scores(gold, found, best_thresholds(gold, found)).micro_f1.value;
+  CHECK(best > 0);
+  CHECK(*report.epochs.front().dev->combined == approx(best));
 }
 
 TEST_CASE("targets: damaged files name the key") {

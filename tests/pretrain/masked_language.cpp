@@ -161,6 +161,28 @@ TEST_CASE("pretraining gives the same bits for any number of threads, in parts n
   CHECK(trained(1, 0, 4) != one);
 }
 
+TEST_CASE("an observer that throws leaves the masked language model of the last step") {
+  struct Thrower {
+    void step(const StepReport& report) {
+      if (report.step == 4) throw std::runtime_error("enough");
+    }
+    bool stop_requested() const { return false; }
+  } thrower;
+  auto model = tiny_model();
+  const auto before = model.head_values();
+  const Masker masker(model.tokenizer(), {});
+  const auto run = [&] {
+    pretrain(model, tiny_sequences({9, 3, 12, 1, 7, 20, 4}), masker, {.steps = 4, .head_only_steps = 2}, thrower);
+  };
+  CHECK_THROWS_AS(run(), std::runtime_error);
+  CHECK_FALSE(std::equal(before.data(), before.data() + before.size(), std::as_const(model).head_values().data()));
+  const auto logits = model.logits("a b");
+  model.refresh();
+  const auto refreshed = model.logits("a b");
+  CHECK(std::equal(logits.data(), logits.data() + logits.rows() * logits.cols(), refreshed.data()));
+  CHECK_THROWS_AS(model.top(Batch(), {}, -1), OptionError);
+}
+
 TEST_CASE("a pretraining that is stopped and resumed gives the same bits, whatever step it stops behind") {
   const Batch all = tiny_sequences({9, 3, 12, 1, 7, 20, 4});
   const TemporaryFolder place;

@@ -40,6 +40,8 @@ for a in answers:
     assert isinstance(a["neighbors"][0]["labels"], list), a
 e = json.loads(run("eval", "--model", "model", "--data", "dev.tsv", "--json"))
 assert e["n"] == 5 and e["task"] == "multi-label" and e["micro_f1"]["combined"] > 0.7, e
+best = [r for r in map(json.loads, open("model/metrics.jsonl")) if r.get("best")][-1]  # told as it is measured
+assert abs(best["micro_f1"]["combined"] - e["micro_f1"]["combined"]) < 1e-5, (best, e)
 rows = [line.rstrip("\n").split("\t") for line in open("dev.tsv")][1:]
 told = [set(json.loads(line)["labels"]) for line in run("predict", "--model", "model", text="".join(t + "\n" for t, _ in rows)).splitlines()]
 gold = [set(filter(None, c.split("|"))) for _, c in rows]

@@ -98,3 +98,28 @@ expect_code 0 $train --train types.tsv --output types
 printf '%s\n' "title,body,category" "a,the key is gone,key" "b,the water is blue,water" >parts.csv
 expect_code 0 $train --train parts.csv --output parts
 expect_text err "'title' is read as text, 'body' is not; --text-column"
+
+# A run that fails leaves the curves of the model that is there; the one that replaces it brings its own.
+expect_code 0 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train train.tsv --output model
+cp model/metrics.jsonl curves
+expect_code 1 "$KNNBERT" train --method ce --epochs 40 --threads 1 --encoder "$ENCODER" --train train.tsv --output model \
+  --learning-rate 1e30 --clip 0
+cmp curves model/metrics.jsonl || wrong "a run that failed changed the curves of the model"
+expect_code 0 "$KNNBERT" train --method ce --epochs 2 --threads 1 --encoder "$ENCODER" --train train.tsv --output model
+[ "$(grep -c '"epoch"' model/metrics.jsonl)" -ge 2 ] || wrong "the curves of the new model expected: $(cat model/metrics.jsonl)"
+[ ! -e model/metrics.new.jsonl ] || wrong "metrics.new.jsonl is left"
+
+# Ids that are no example's are told, and --json is for scripts in every verb.
+expect_code 0 "$KNNBERT" remove --model model --id 1 --id 4242 --json
+expect_text out '{"removed":1,"left":7,"missing":[4242]}'
+expect_text err "1 of the ids is no example's, the first of them 4242"
+cut -f 1 train.tsv >lines.txt
+expect_code 0 "$KNNBERT" embed --model model --input lines.txt --output rows.npy --json
+expect_text out '{"output":"rows.npy","rows":8}'
+expect_code 0 "$KNNBERT" report --model model --output page.html --json
+expect_text out '{"output":"page.html"}'
+
+# Numbers that a float cannot hold are no labels of a regression.
+printf 'one key\t1e39\ntwo keys\t1\n' >huge.tsv
+expect_code 1 "$KNNBERT" train --task regression --epochs 1 --threads 1 --encoder "$ENCODER" --train huge.tsv --header absent --output huge
+expect_text err "huge.tsv:1: label '1e39' given, a number of at most 1e30 expected"

@@ -41,7 +41,7 @@ expect_code 0 "$KNNBERT" add --model model --class 9.50 --data new.txt
 "$KNNBERT" predict --model model --neighbors 1 new.txt >answer
 grep -qF '"knn":9.5,' answer || { cat answer; wrong "the number of the example that was added expected"; }
 expect_code 1 "$KNNBERT" add --model model --class high --data new.txt
-expect_text err "finite number"
+expect_text err "number of at most 1e30"
 expect_code 0 "$KNNBERT" index --model model --data train.tsv --label-column score
 printf 'text\tscore\nhello\tfive\n' >words.tsv
 expect_code 1 "$KNNBERT" eval --model model --data words.tsv --label-column score

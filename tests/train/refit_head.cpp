@@ -136,6 +136,12 @@ TEST_CASE("refit head: sets and numbers have their own losses") {
   };
   check(Task::multi_label, {"card|stolen", "money", "|"}, BinaryCrossEntropyLoss());
   check(Task::regression, {"-1", "0.5", "3"}, SquaredErrorLoss());
+
+  auto model = steady_classifier(folder.path(), linear_options(Task::multi_label), {"card", "money", "card|money"});
+  const TrainingData data = model.tokenize(tiny_data().renamed({"card", "money", "card|money"}));
+  const ParameterBlock before = model.network().values();
+  CHECK_THROWS_AS(refit_head(model, data), OptionError);
+  CHECK(same_values(before, std::as_const(model.network()).values()));
 }
 
 TEST_CASE("refit head: any number of threads and of processes gives the same head") {

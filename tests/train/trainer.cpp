@@ -184,7 +184,28 @@ TEST_CASE("trainer: impossible options, data and classes") {
       message_of<FormatError>([&] { trainer.fit(tiny_data(), Dataset({{.text = "x", .label = 0}}, {"weather"})); }),
       "class 'weather'"));
   model.add(std::vector<std::string>{"hello"}, "greeting");
-  CHECK_THROWS_AS(trainer.fit(Dataset({{.text = "x", .label = 0}}, {"greeting"})), Error);
+  CHECK(contains(message_of<FormatError>([&] { trainer.fit(Dataset({{.text = "x", .label = 0}}, {"greeting"})); }),
+                 "class 'greeting' was added after training"));
+  const ParameterBlock before = model.network().values();
+  CHECK(contains(message_of<ShapeError>([&] { trainer.fit(tiny_data(), Dataset({{.text = "x"}}, {"card"})); }),
+                 "has no label"));
+  CHECK(same_values(before, std::as_const(model.network()).values()));
+}
+
+TEST_CASE("trainer: an observer that throws leaves a head that counts as trained") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.set_head_trained(false);
+  struct Thrower {
+    void step(const StepReport& report) {
+      if (report.step == 3) throw std::runtime_error("enough");
+    }
+    void epoch(const EpochReport&) {}
+    bool stop_requested() const { return false; }
+  } thrower;
+  Trainer trainer(model, tiny_training(), CrossEntropy{});
+  CHECK_THROWS_AS(trainer.fit(tiny_data(), Dataset(), thrower), std::runtime_error);
+  CHECK(model.head_trained());
 }
 
 TEST_CASE("trainer: a printing observer writes lines of steps and epochs") {

@@ -27,7 +27,7 @@ class InOrder {
   void put(index_t i, AttackResult result) {
     const std::lock_guard lock(mutex_);
     waiting_.emplace(i, std::move(result));
-    while (!waiting_.empty() && waiting_.begin()->first == next_) hand_on(), ++next_;
+    while (!waiting_.empty() && waiting_.begin()->first == next_) ++next_, hand_on();
   }
   /// Those that wait for others which do not come.
   void finish() {
@@ -36,9 +36,8 @@ class InOrder {
 
  private:
   void hand_on() {
-    const auto first = waiting_.begin();
-    sink_(first->first, std::as_const(first->second));
-    waiting_.erase(first);
+    const auto first = waiting_.extract(waiting_.begin());  // once, also where the sink throws
+    sink_(first.key(), std::as_const(first.mapped()));
   }
 
   Sink& sink_;
@@ -81,7 +80,7 @@ struct Attack {
   /// The same of all examples of a data set; results are the same for any number of workers. sink(i, result) hears of
   /// each, in the order of the data, one at a time. If a listener asks to stop, examples that have begun are finished
   /// and no others.  Errors: what the sink throws.
-  template <Victim V, class Sink>
+  template <Victim V, std::invocable<index_t, const AttackResult&> Sink>
   void each(const V& victim, const Dataset& data, Sink&& sink, const Workers& workers = Workers(),
             ProgressListener* listener = nullptr) const {
     detail::InOrder ordered(sink);

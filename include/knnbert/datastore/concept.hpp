@@ -16,7 +16,8 @@ namespace knnbert::inline v0_1 {
 /// then by id; fewer than k only if the store holds fewer. Keys and queries need not be prepared by the metric. A
 /// search sees the store as it was at one moment; add and remove leave it unchanged when they fail. Check yours with
 /// testing/datastore_laws.hpp.
-/// search(queries, k, filter, workers) is used where there is one, snapshot() too.
+/// search(queries, k, filter, workers) is used where there is one, snapshot() too; without snapshot() predictions of a
+/// classifier must not run beside its add() and remove().
 template <class D>
 concept Datastore = requires(D& store, const D& constant, ConstView rows, std::span<const label_t> labels,
                              std::span<const std::string> texts, std::span<const example_id> ids, index_t k,

@@ -17,7 +17,7 @@ class FlatSnapshot {
   index_t size() const { return rows_ - removed_; }
   index_t width() const { return width_; }
   const M& metric() const { return metric_; }
-  /// Whether an entry with a second text was ever added.
+  /// Whether an entry with a second text was added, since the removed ones were last cleared away.
   bool has_pairs() const { return has_pairs_; }
 
   /// The k closest entries of each query that pass the filter, sorted by score, then by id; only then are scores that

@@ -20,6 +20,7 @@ struct Answers {
   Matrix features;  ///< [N, D], what the datastore compares
   NeighborLists neighbors;
   Distributions distributions;
+  bool reweighed = false;  ///< votes count more for classes that were added after training
 };
 
 }  // namespace knnbert::inline v0_1

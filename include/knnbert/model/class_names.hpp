@@ -9,8 +9,7 @@
 
 namespace knnbert::inline v0_1 {
 
-/// Names of classes by label. It only grows, and readers keep the list they saw: names may be added while others
-/// predict.
+/// Names of classes by label. Readers keep the list they saw: names may be added while others predict.
 class ClassNames {
  public:
   using List = std::shared_ptr<const std::vector<std::string>>;
@@ -18,11 +17,18 @@ class ClassNames {
   /// Errors: OptionError for no names or repeated ones.
   explicit ClassNames(std::vector<std::string> names);
   ClassNames(ClassNames&& other) noexcept : list_(std::move(other.list_)) {}
+  ClassNames& operator=(ClassNames&& other) noexcept {
+    const std::lock_guard lock(mutex_);
+    list_ = std::move(other.list_);
+    return *this;
+  }
 
   List list() const;
 
   /// The label of a name, which is added if it is new.
   label_t require(const std::string& name);
+  /// Forgets all names but these. Not to be called while others read examples.
+  void reset(std::vector<std::string> names) { *this = ClassNames(std::move(names)); }
 
  private:
   mutable std::mutex mutex_;

@@ -19,7 +19,7 @@
 namespace knnbert::inline v0_1 {
 
 /// A text classifier with a nearest-neighbor vote beside its head: texts in, predictions with their evidence out.
-/// Thread safety: const members may run concurrently, and with add() and remove().
+/// Thread safety: const members may run concurrently and, if the datastore has snapshot(), with add() and remove().
 template <class Stack>
 class Classifier {
  public:
@@ -76,11 +76,12 @@ class Classifier {
   /// Names of the labels of examples: classes, or of another task than one label a text, its targets.
   ClassNames::List classes() const { return classes_.list(); }
   const TaskSettings& task() const { return task_; }
-  /// Of a multi-label model: one threshold for every class that the head knows, or none.  Errors: ShapeError.
+  /// Of a multi-label model: a threshold for every class that the head knows, or none. Errors: ShapeError, OptionError.
   void set_thresholds(std::vector<float> thresholds);
   /// Of a regression: the mean and the standard deviation of the examples' numbers, which the head's are relative to.
   /// To be set before training; Trainer does.
   void set_scale(const Dataset& data);
+  void set_scale(float mean, float scale) { task_.mean = mean, task_.scale = scale; }
   /// What the columns of distributions are: classes, also added ones.
   std::shared_ptr<const std::vector<std::string>> outputs() const { return outputs(classes()); }
   voting_type& voting() { return voting_; }
@@ -91,11 +92,9 @@ class Classifier {
   Decision& decision() { return decision_; }
   const Decision& decision() const { return decision_; }
   index_t neighbors() const { return neighbors_; }
-  /// Whether the head has been trained. Until then neighbors alone decide.
-  bool head_trained() const { return head_trained_; }
+  bool head_trained() const { return head_trained_; }  ///< until then neighbors alone decide
   void set_head_trained(bool trained) { head_trained_ = trained; }
-  /// Errors: OptionError.
-  void set_neighbors(index_t k);
+  void set_neighbors(index_t k);  ///< Errors: OptionError.
 
   /// Tokens of texts, cut to the options' length; pairs may be empty or as many as texts.
   Batch tokenize(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
@@ -155,7 +154,6 @@ class Classifier {
 
  private:
   static constexpr index_t texts_per_group = 256;
-
   static Classifier load_once(const std::filesystem::path& directory, index_t threads,
                               std::optional<Precision> precision, Loading loading, const std::string& device);
 
@@ -182,6 +180,8 @@ class Classifier {
                                 std::span<const std::string> pairs);
   /// The labels of data here, where its classes are added if they are new.
   std::vector<label_t> own_labels(const Dataset& data);
+  std::string own_spelling(const std::string& name) const;
+  std::vector<std::string> used_names(const Dataset& own) const;
   bool single_label() const { return task_.task == Task::single_label; }
   std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const;
   /// What the head says, from its logits; the spans may be the same.
@@ -190,6 +190,7 @@ class Classifier {
     return data.has_pairs() ? data.pairs() : std::span<const std::string>();
   }
   void require_labels(std::span<const label_t> labels) const;
+  void require_pairs(const Dataset& data) const;
   void require_current(std::string_view where) const;
   /// A datastore that can search on a device does so on the network's.
   void datastore_to_device() {
@@ -214,7 +215,6 @@ class Classifier {
   template <class Store>
   void decide(const Store& store, const ClassNames::List& names, ConstView embedding, index_t first,
               Answers& out) const;
-  /// The same of all texts.
   template <class Store>
   Answers decide_all(const Store& store, const ClassNames::List& names, const Batch& texts,
                      ProgressListener* listener) const;

@@ -68,6 +68,8 @@ template <class Stack>
 void Classifier<Stack>::set_thresholds(std::vector<float> thresholds) {
   if (!thresholds.empty() && thresholds.size() != task_.outputs.size())
     raise<ShapeError>("Classifier::set_thresholds: {} given, {} expected", thresholds.size(), task_.outputs.size());
+  for (const float t : thresholds)
+    if (!std::isfinite(t)) raise<OptionError>("Classifier::set_thresholds: {} given, finite numbers expected", t);
   task_.thresholds = std::move(thresholds);
 }
 
@@ -99,16 +101,22 @@ void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Tea
   if (texts.size() != data.size())
     raise<ShapeError>("Classifier::index: {} examples but {} tokenized texts", data.size(), texts.size());
   if (!single_label()) {  // where new sets and numbers are no new classes
+    require_pairs(data);
     gold_outputs(data, task_.task, task_.separator, task_.outputs);
     const Matrix keys = features(texts, team, listener);
+    replace_examples(keys, own_labels(data), data.texts(), pairs_of(data));
     task_.pairs = data.has_pairs();
-    return replace_examples(keys, own_labels(data), data.texts(), pairs_of(data));
+    return;
   }
-  const Dataset own = data.with_classes(*classes());
-  require_labels(own.labels());
+  require_pairs(data);
+  const Dataset all = data.with_classes(*classes());
+  require_labels(all.labels());
+  const auto names = used_names(all);  // fewer where examples of added classes are gone
+  const Dataset own = data.with_classes(names);
   const Matrix keys = features(texts, team, listener);
-  task_.pairs = own.has_pairs();
   replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
+  task_.pairs = own.has_pairs();
+  classes_.reset(names);
 }
 
 template <class Stack>
@@ -125,6 +133,25 @@ void Classifier<Stack>::replace_examples(ConstView keys, std::span<const label_t
   datastore_.remove(old);
   if constexpr (requires { datastore_.compact(); }) datastore_.compact();
   origin_.set(network_.values());
+}
+
+/// The classes that the head knows, and of the others those that have examples.
+template <class Stack>
+std::vector<std::string> Classifier<Stack>::used_names(const Dataset& own) const {
+  const auto known = static_cast<std::size_t>(network_.classes());
+  const auto counts = own.class_counts();
+  std::vector<std::string> names;
+  for (std::size_t c = 0; c < own.classes().size(); ++c)
+    if (c < known || counts[c] > 0) names.push_back(own.classes()[c]);
+  return names;
+}
+
+template <class Stack>
+void Classifier<Stack>::require_pairs(const Dataset& data) const {
+  const Matrix keys;
+  if constexpr (!requires(datastore_type & store) { store.add(keys, data.labels(), data.texts(), data.pairs()); })
+    if (data.has_pairs())
+      raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
 }
 
 template <class Stack>
@@ -146,6 +173,8 @@ void Classifier<Stack>::require_current(std::string_view where) const {
 template <class Stack>
 std::vector<example_id> Classifier<Stack>::add(std::span<const std::string> texts, const std::string& class_name,
                                                std::span<const std::string> pairs) {
+  if (!pairs.empty() && pairs.size() != texts.size())
+    raise<ShapeError>("Classifier::add: {} texts but {} second texts", texts.size(), pairs.size());
   std::vector<Example> examples;
   for (std::size_t i = 0; i < texts.size(); ++i)
     examples.push_back({texts[i], pairs.empty() ? std::string() : pairs[i], 0});
@@ -155,6 +184,7 @@ std::vector<example_id> Classifier<Stack>::add(std::span<const std::string> text
 template <class Stack>
 std::vector<example_id> Classifier<Stack>::add(const Dataset& data) {
   require_current("Classifier::add");
+  require_pairs(data);
   for (index_t i = 0; i < data.size(); ++i)
     if (data.label(i) == no_label) raise<ShapeError>("Classifier::add: example {} has no label", i);
   for (const auto& name : data.classes())
@@ -174,8 +204,18 @@ std::vector<example_id> Classifier<Stack>::store(ConstView keys, std::span<const
                                                  std::span<const std::string> pairs) {
   if constexpr (requires { datastore_.add(keys, labels, texts, pairs); })
     return datastore_.add(keys, labels, texts, pairs);
-  else if (pairs.empty()) return datastore_.add(keys, labels, texts);
-  else raise<OptionError>("Classifier: pairs of texts given, but this stack's datastore keeps single texts only");
+  else return datastore_.add(keys, labels, texts);
+}
+
+/// How the model spells a class that may be written otherwise, as Dataset::with_classes reads it: 1.0 is 1.
+template <class Stack>
+std::string Classifier<Stack>::own_spelling(const std::string& name) const {
+  const auto names = classes();
+  if (std::find(names->begin(), names->end(), name) != names->end()) return name;
+  const auto plain = [](const std::string& own) { return canonical_label(own, LabelKind::name, {}); };
+  const auto same = [&](const std::string& own) { return plain(own) == plain(name); };
+  const auto found = std::find_if(names->begin(), names->end(), same);
+  return found == names->end() ? name : *found;
 }
 
 template <class Stack>
@@ -185,7 +225,8 @@ std::vector<label_t> Classifier<Stack>::own_labels(const Dataset& data) {
     label_t& known = own[static_cast<std::size_t>(label)];
     const auto& name = data.classes()[static_cast<std::size_t>(label)];
     if (known == no_label)
-      known = classes_.require(single_label() ? name : canonical_label(name, label_kind(task_.task), task_.separator));
+      known = classes_.require(single_label() ? own_spelling(name)
+                                              : canonical_label(name, label_kind(task_.task), task_.separator));
     labels.push_back(known);
   }
   return labels;

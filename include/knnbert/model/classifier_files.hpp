@@ -100,6 +100,15 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   detail::put_policy("fusion", fusion_, file);
   detail::put_policy("voting", voting_, file);
   write_model_file(folder / "knnbert.json", file);
+  try {  // what load() would refuse must not replace what is there
+    const ModelFile again = read_model_file(folder / "knnbert.json");
+    auto fusion = fusion_;
+    auto voting = voting_;
+    detail::take_policy(again, "fusion", "knnbert.json", fusion);
+    detail::take_policy(again, "voting", "knnbert.json", voting);
+  } catch (const FormatError& error) {
+    raise<OptionError>("Classifier::save: settings that load() refuses: {}", std::string_view(error.what()));
+  }
   store.save(folder / "datastore.safetensors", print, *names);
   more(folder);
   change.commit("knnbert.json");

@@ -80,8 +80,7 @@ Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, Progres
 }
 
 /// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says
-/// of the others is scaled to the rest. Without such classes this is the fusion alone. A head that was never trained
-/// says nothing.
+/// of the others is scaled to the rest; else this is the fusion alone. A head that was never trained says nothing.
 template <class Stack>
 void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
   if (!head_trained_) return fusion_(knn, knn, combined);
@@ -96,6 +95,9 @@ void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float>
 
 template <class Stack>
 void Classifier<Stack>::combine(Distributions& all) const {
+  const index_t n = all.combined.rows(), c = all.combined.cols();
+  for (const Matrix* one : {&all.head, &all.knn}) require_shape("Classifier::combine", ConstView(*one), n, c);
+  if (c < network_.classes()) raise<ShapeError>("Classifier::combine: {} classes given, more expected", c);
   for (index_t i = 0; i < all.combined.rows(); ++i) {
     fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
     if (single_label()) detail::temper(decision_.temperature, all.combined.row(i));
@@ -144,11 +146,17 @@ void Classifier<Stack>::decide(const Store& store, const ClassNames::List& names
     const auto head = out.distributions.head.row(first + i), knn = out.distributions.knn.row(first + i);
     std::fill(head.begin(), head.end(), 0.0f);
     answer(ConstView(logits).row(i), head);
-    voting_(neighbors[i], table ? std::span(votes) : knn);
-    if (table) table->map(votes, knn);
-    if (!weights.empty()) detail::reweigh(weights, knn);
     out.neighbors.append(neighbors[i]);
+    if (neighbors[i].empty() && head_trained_) {  // without a vote the head decides alone
+      std::copy(head.begin(), head.end(), knn.begin());
+      if (single_label()) std::fill_n(knn.begin(), network_.classes(), 1 / static_cast<float>(network_.classes()));
+    } else {
+      voting_(neighbors[i], table ? std::span(votes) : knn);
+      if (table) table->map(votes, knn);
+      if (!weights.empty()) detail::reweigh(weights, knn);
+    }
   }
+  out.reweighed |= !weights.empty();
 }
 
 template <class Stack>
@@ -223,8 +231,7 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
 
 template <class Stack>
 std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string_view> texts) const {
-  const std::vector<std::string> own(texts.begin(), texts.end());
-  return predict(std::span<const std::string>(own));
+  return predict(std::span<const std::string>(std::vector<std::string>(texts.begin(), texts.end())));
 }
 
 template <class Stack>

@@ -13,10 +13,12 @@ std::vector<float> Classifier<Stack>::vote_weights(const Store& store, index_t c
   if (!single_label() || !head_trained_ || classes <= known) return {};
   std::vector<index_t> counts(static_cast<std::size_t>(classes));
   if constexpr (requires { store.labels(); }) {
-    for (const label_t label : store.labels()) ++counts[static_cast<std::size_t>(label)];
+    for (const label_t label : store.labels())
+      if (label < classes) ++counts[static_cast<std::size_t>(label)];  // others were added since the names were read
   } else {
     return {};
   }
+  if (std::all_of(counts.begin() + known, counts.end(), [](index_t count) { return count == 0; })) return {};
   double examples = 0, usual = 0;
   for (index_t c = 0; c < known; ++c) {
     const auto count = static_cast<double>(counts[static_cast<std::size_t>(c)]);
@@ -35,7 +37,9 @@ Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) c
   if constexpr (WeightedVoting<voting_type>) {
     const auto& d = texts.distributions;
     const index_t classes = d.knn.cols();
-    if (!single_label() || (head_trained_ && classes > network_.classes())) return found;
+    if (text < 0 || text >= d.knn.rows() || d.head.cols() != classes || texts.neighbors.size() != d.knn.rows())
+      raise<ShapeError>("Classifier::certificate: text {} of {} given", text, d.knn.rows());
+    if (!single_label() || texts.reweighed) return found;
     const bool exact = [&] {
       if constexpr (requires { voting_.exact(); }) return voting_.exact();
       else return false;

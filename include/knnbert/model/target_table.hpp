@@ -22,7 +22,7 @@ inline constexpr LabelKind label_kind(Task task) {
 class TargetTable {
  public:
   /// outputs: classes that come first, in this order; those that they lack follow. A regression has one output.
-  /// Errors: FormatError for a target of a regression that is no finite number.
+  /// Errors: FormatError for a target of a regression that is no number of at most 1e30.
   TargetTable(Task task, std::string_view separator, std::vector<std::string> outputs,
               std::span<const std::string> targets);
 

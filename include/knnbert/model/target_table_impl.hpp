@@ -45,7 +45,7 @@ KNNBERT_INLINE void TargetTable::map(std::span<const float> vote, std::span<floa
 
 KNNBERT_INLINE double TargetTable::value_of(const std::string& target) {
   const auto value = number_in(target);
-  if (!value) raise<FormatError>("regression: label '{}' given, a finite number expected", target);
+  if (!value) raise<FormatError>("regression: label '{}' given, a number of at most 1e30 expected", target);
   return *value;
 }
 

@@ -63,7 +63,7 @@ class BasicMaskedLanguageModel {
   void each_logits(const Batch& batch, std::span<const index_t> tokens, Visit&& visit) const;
   /// logits [n, V] of all n tokens of a text, special tokens included.
   Matrix logits(std::string_view text) const;
-  /// The k most likely words at tokens of a batch, best first.
+  /// The k most likely words at tokens of a batch, best first.  Errors: OptionError for k < 0.
   std::vector<std::vector<Scored>> top(const Batch& batch, std::span<const index_t> tokens, index_t k) const;
   /// exp of the mean of -log p(piece | all others), with one piece after the other masked; of the first
   /// max_length() tokens.  Salazar et al. 2020.  Errors: OptionError for a text without pieces.
@@ -188,6 +188,7 @@ template <class Stack>
 std::vector<std::vector<Scored>> BasicMaskedLanguageModel<Stack>::top(const Batch& batch,
                                                                       std::span<const index_t> tokens,
                                                                       index_t k) const {
+  if (k < 0) raise<OptionError>("MaskedLanguageModel::top: {} words asked for, at least 0 expected", k);
   std::vector<std::vector<Scored>> best;
   each_logits(batch, tokens, [&](index_t, View logits) {
     for (index_t r = 0; r < logits.rows(); ++r) {

@@ -215,10 +215,17 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
   if (!report.interrupted && own_steps > 0) {
     const ParameterBlock start = model.head_values();
     Stepper stepper(model.network(), data, options.trainer(), MaskedLanguage(start));
-    run(stepper, options.head_only_steps, own_steps, options.learning_rate);
-    ParameterBlock& to = model.head_values();
-    const ParameterBlock& trained = std::as_const(stepper).own_values();
-    std::copy_n(trained.data(), trained.size(), to.data());
+    const auto take = [&] {
+      const ParameterBlock& trained = std::as_const(stepper).own_values();
+      std::copy_n(trained.data(), trained.size(), model.head_values().data());
+    };
+    try {
+      run(stepper, options.head_only_steps, own_steps, options.learning_rate);
+    } catch (...) {  // the model is that of the last step
+      take(), model.refresh();
+      throw;
+    }
+    take();
   }
   model.refresh();
   return report;

@@ -180,7 +180,9 @@ KNNBERT_INLINE Dataset Dataset::few_shot(index_t per_class, std::uint64_t seed) 
 }
 
 KNNBERT_INLINE Dataset Dataset::drop_duplicates_of(const Dataset& other) const {
-  const auto key = [](const Dataset& data, index_t i) { return data.text(i) + '\0' + data.pair(i); };
+  const auto key = [](const Dataset& data, index_t i) {
+    return std::to_string(data.text(i).size()) + ':' + data.text(i) + data.pair(i);
+  };
   std::unordered_set<std::string> seen;
   for (index_t i = 0; i < other.size(); ++i) seen.insert(key(other, i));
   return detail::filtered(*this, [&](index_t i) { return !seen.contains(key(*this, i)); });

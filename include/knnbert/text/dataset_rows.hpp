@@ -70,7 +70,8 @@ class RowCollector {
   void require_numbers() const {
     for (const auto& row : rows_.rows)
       if (!row.label.empty() && !number_in(row.label))
-        raise<FormatError>("{}{}: label '{}' given, a finite number expected", rows_.source, row.place, row.label);
+        raise<FormatError>("{}{}: label '{}' given, a number of at most 1e30 expected", rows_.source, row.place,
+                           row.label);
   }
 
   void repair(std::string& text, std::string& pair, std::string_view label, index_t place) {

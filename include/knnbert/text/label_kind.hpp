@@ -12,7 +12,7 @@ enum class LabelKind { name, set, number };
 /// The names of a set, sorted, each once, without blanks at their ends. The separator alone is the empty set.
 std::vector<std::string> names_in_set(std::string_view set, std::string_view separator);
 
-/// A finite decimal number, with or without an exponent; nothing if the text is none.
+/// A decimal number of at most 1e30, with or without an exponent; nothing if the text is none.
 std::optional<double> number_in(std::string_view text);
 
 /// The one name of labels that mean the same: b|a is a|b, 1.50 is 1.5. A label that is no number stays as it is.

@@ -26,7 +26,7 @@ KNNBERT_INLINE std::optional<double> number_in(std::string_view text) {
   double value = 0;
   text = detail::trim(text);
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty() || !std::isfinite(value)) return {};
+  if (error != std::errc() || end != text.data() + text.size() || text.empty() || !(std::abs(value) <= 1e30)) return {};
   return value;
 }
 

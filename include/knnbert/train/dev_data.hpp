@@ -13,15 +13,18 @@ Dataset dev_of(const Classifier<Stack>& model, const Dataset& dev) {
 }
 
 /// Labeled texts whose scores choose the best epoch: the metric of the options, or of sets of classes the micro F1 at
-/// thresholds of 0.5, of numbers Pearson's r.
+/// the thresholds that best_thresholds() finds on these texts, of numbers Pearson's r.
 template <class Stack>
 class DevData {
  public:
-  /// Errors: FormatError as dev_of; OptionError for a positive class that there is not.
+  /// Errors: FormatError as dev_of; ShapeError for a text without label; OptionError for a positive class that there is
+  /// not.
   DevData(const Classifier<Stack>& model, const Dataset& dev, const TrainerOptions& options)
       : task_(model.task().task), options_(options), data_(dev_of(model, dev)),
         tokens_(model.tokenize(data_.texts(), data_.pairs())), classes_(std::ssize(*model.classes())) {
     if (data_.size() == 0) return;
+    for (index_t i = 0; i < data_.size(); ++i)
+      if (data_.label(i) == no_label) raise<ShapeError>("{} has no label", data_.location(i));
     if (task_ != Task::single_label) gold_ = gold_outputs(data_, task_, model.task().separator, model.task().outputs);
     else if (options.metric == Score::f1 && (options.positive < 0 || options.positive >= classes_))
       raise<OptionError>("TrainerOptions::positive: class {} of {} given, 0 to {} expected", options.positive, classes_,
@@ -55,8 +58,7 @@ class DevData {
     const auto all = gather_values(team, std::span<const float>(known));
     const ConstView answers(all.data(), gold_.rows(), gold_.cols());
     if (task_ == Task::regression) return regression_scores(gold_, answers).pearson.value;
-    const std::vector<float> halves(static_cast<std::size_t>(gold_.cols()), 0.5f);
-    return multi_label_scores(gold_, answers, halves).micro_f1.value;
+    return multi_label_scores(gold_, answers, best_thresholds(gold_, answers)).micro_f1.value;
   }
 
   Task task_;

@@ -30,11 +30,21 @@ struct RefitOptions {
 /// the one that its head was trained with, as after interpolate(), or for a linear probe. All texts are encoded once,
 /// so that many steps cost little. loss(logits, classes or values, d_logits) is that of the model's task:
 /// CrossEntropyLoss, BinaryCrossEntropyLoss, SquaredErrorLoss. In a team each process encodes a part of the texts, and
-/// all make the same steps.  Memory: O(examples * H).  Errors: OptionError; those of Classifier::embed and of the loss.
+/// all make the same steps.  Memory: O(examples * H).  Errors: OptionError, also for the loss of another task;
+/// ShapeError for a label that the head does not know; those of Classifier::embed and of the loss.
 template <class Stack, class Loss = CrossEntropyLoss>
 void refit_head(Classifier<Stack>& model, const TrainingData& train, const RefitOptions& options = {},
                 const Loss& loss = {}, const Team& team = {}) {
   options.validate();
+  constexpr bool of_classes = std::is_invocable_v<const Loss&, Matrix&, std::span<const label_t>, Matrix&>;
+  if (of_classes != (model.task().task == Task::single_label))
+    raise<OptionError>(
+        "refit_head: a loss of {} given, CrossEntropyLoss expected for classes, BinaryCrossEntropyLoss for sets of "
+        "them, SquaredErrorLoss for numbers",
+        of_classes ? "classes" : "values");
+  for (const label_t label : train.labels())
+    if (of_classes && (label < 0 || label >= model.network().classes()))
+      raise<ShapeError>("refit_head: label {} given, 0 to {} expected", label, model.network().classes() - 1);
   const index_t examples = train.size();
   if (examples == 0) return;
   const Matrix embeddings = model.embed(train.tokens(), team);
@@ -67,8 +77,7 @@ void refit_head(Classifier<Stack>& model, const TrainingData& train, const Refit
       }
       const Rng dropout(options.seed, Stream::dropout, as_size(epoch), as_size(b));
       network.head().forward(values, rows, dropout, 0, tape, logits);
-      if constexpr (requires { loss(logits, std::span<const label_t>(targets.classes), d_logits); })
-        loss(logits, std::span<const label_t>(targets.classes), d_logits);
+      if constexpr (of_classes) loss(logits, std::span<const label_t>(targets.classes), d_logits);
       else loss(logits, targets.values, d_logits);
       gradients.clear();
       d_rows.fill(0);

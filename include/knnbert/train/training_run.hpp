@@ -4,6 +4,7 @@
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/dev_data.hpp"
 #include "knnbert/train/identity_of_run.hpp"
+#include "knnbert/train/run_checks.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
 
@@ -12,7 +13,7 @@ namespace knnbert::inline v0_1 {
 /// What a run did.
 struct FitReport {
   std::vector<EpochReport> epochs;
-  index_t best_epoch = 0;    ///< whose parameters the model has now; 0: the last ones
+  index_t best_epoch = 0;    ///< whose parameters the model has now, unless interrupted; 0: the last ones
   bool interrupted = false;  ///< an observer asked to stop before the end
   RunIdentity identity;      ///< what the run's checkpoints belong to
 };
@@ -24,22 +25,29 @@ class TrainingRun {
   /// The options must outlive it.  Errors: as Trainer::fit.
   TrainingRun(Classifier<Stack>& model, const TrainerOptions& options, const Dataset& train, const Dataset& dev,
               const Team& team, Terms... terms)
-      : model_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
+      : model_(model), scale_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
         dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    std::apply([&](const auto&... term) { (detail::if_present(term, [&](const auto& t) { require_task(t); }), ...); },
-               stepper_.terms());
+    const auto require = [&](const auto& term) { detail::require_loss_of(model_.task().task, term.name); };
+    std::apply([&](const auto&... term) { (detail::if_present(term, require), ...); }, stepper_.terms());
     report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_.tokens(), dev_.labels());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
-    if (options_.checkpoints.empty()) return;
-    if (team_.first())
-      lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
-    if (options_.resume) resume();
+    if (!options_.checkpoints.empty()) {
+      if (team_.first())
+        lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
+      if (options_.resume) resume();
+    }
+    scale_.begin();
   }
 
   FitReport finish(AnyObserver& observer) {
-    while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
+    try {
+      while (epoch_ < options_.epochs && !report_.interrupted && !out_of_patience()) run_epoch(observer);
+    } catch (...) {  // the parameters are those of the last step
+      judge_head();
+      throw;
+    }
     if (!report_.interrupted && report_.best_epoch) model_.network().values() = best_;
     else if (const ParameterBlock* values = stepper_.values_to_evaluate()) model_.network().values() = *values;
     model_.network().lower(model_.network().values());
@@ -60,14 +68,8 @@ class TrainingRun {
     index_t examples;
   };
 
-  /// A cross entropy would take the names of sets for as many classes.
-  void require_task(const auto& term) const {
-    if (std::string_view(term.name) == "cross_entropy" && model_.task().task != Task::single_label)
-      raise<OptionError>(
-          "Trainer: CrossEntropy given, BinaryCrossEntropy expected for sets of classes, SquaredError for numbers");
-  }
-
   static TrainingData scaled(Classifier<Stack>& model, const Dataset& train) {
+    detail::require_known_classes(model, train);
     model.set_scale(train);
     return model.tokenize(train);
   }
@@ -167,10 +169,10 @@ class TrainingRun {
     if (trained) values = std::move(*trained);
   }
 
-  /// The output layer of the head, whose weights nothing but a loss of its logits changes.
+  /// The bias of the head's output, which nothing but a loss of its logits changes: weights also decay.
   std::vector<float> head_values() const {
     const ParameterBlock& values = std::as_const(model_.network()).values();
-    const Parameter& p = values.table()[model_.network().head().output().weight];
+    const Parameter& p = values.table()[model_.network().head().output().bias];
     return {values.data() + p.offset, values.data() + p.offset + p.size};
   }
   /// Under a contrastive loss alone the head stays random; then neighbors go on deciding.
@@ -224,6 +226,7 @@ class TrainingRun {
   }
 
   Classifier<Stack>& model_;
+  detail::ScaleGuard<Stack> scale_;
   Team team_;
   const TrainerOptions& options_;
   Dataset train_;

@@ -1,0 +1,50 @@
+#pragma once
+#include <string_view>
+
+#include "knnbert/model/classifier.hpp"
+
+/// What a run checks before it begins, so that a model stays as it is where it cannot.
+namespace knnbert::inline v0_1::detail {
+
+/// Puts a regression's scale back unless the run begins.
+template <class Stack>
+class ScaleGuard {
+ public:
+  explicit ScaleGuard(Classifier<Stack>& model) : model_(model), mean_(model.task().mean), scale_(model.task().scale) {}
+  ScaleGuard(const ScaleGuard&) = delete;
+  ScaleGuard& operator=(const ScaleGuard&) = delete;
+  ~ScaleGuard() {
+    if (!begun_) model_.set_scale(mean_, scale_);
+  }
+  void begin() { begun_ = true; }
+
+ private:
+  Classifier<Stack>& model_;
+  float mean_, scale_;
+  bool begun_ = false;
+};
+
+/// Any loss would make something of the targets of another task, and nothing good.  Errors: OptionError.
+inline void require_loss_of(Task task, std::string_view term) {
+  const auto require = [&](std::string_view loss, Task own) {
+    if (term == loss && task != own)
+      raise<OptionError>(
+          "Trainer: {} given, cross_entropy expected for classes, binary_cross_entropy for sets of them, squared_error "
+          "for numbers",
+          loss);
+  };
+  require("cross_entropy", Task::single_label), require("binary_cross_entropy", Task::multi_label);
+  require("squared_error", Task::regression);
+}
+
+/// Errors: FormatError for an example of a class that was added after training.
+template <class Stack>
+void require_known_classes(const Classifier<Stack>& model, const Dataset& train) {
+  if (model.task().task != Task::single_label) return;
+  for (index_t i = 0; i < train.size(); ++i)
+    if (train.label(i) >= model.network().classes())
+      raise<FormatError>("{}: class '{}' was added after training: the head does not know it", train.location(i),
+                         train.classes()[as_size(train.label(i))]);
+}
+
+}  // namespace knnbert::inline v0_1::detail
