@@ -66,7 +66,9 @@ std::string table(const OpenWorld& w) {
     out += format("\nrejected are texts with {} > {}, chosen on {} texts for a coverage of {}\n",
                   name_of(w.rule->score), w.rule->threshold, w.rule->held_out, w.rule->coverage);
     out += format("in scope     {} texts: accepted {}   accuracy of these {}   accepted and right {}\n", w.in_scope,
-                  percent(q.coverage.value), percent(q.accepted_accuracy.value), percent(q.in_scope_accuracy.value));
+                  percent(q.coverage.value),
+                  q.accepted_accuracy.defined ? percent(q.accepted_accuracy.value) : "undefined",
+                  percent(q.in_scope_accuracy.value));
     if (w.out_of_scope > 0)
       out += format("out of scope {} texts: recall {}   precision {}   F1 {}\n", w.out_of_scope,
                     percent(q.recall.value), percent(q.precision.value), percent(q.f1.value));

@@ -55,16 +55,18 @@ inline std::string option_of(const std::string& setting) {
   return option;
 }
 
-/// Differences as options; of those that follow from another method, only that.
+/// Differences as options; of those that follow from another method, or from other classes, only that.
 inline std::string in_options(const std::vector<SettingDifference>& differences) {
   constexpr int most = 4;
   std::vector<std::string> named;
   std::string text;
-  const bool other_method =
-      std::any_of(differences.begin(), differences.end(), [](const auto& d) { return d.name == "method"; });
+  const auto has = [&](std::string_view name) {
+    return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.name == name; });
+  };
+  const bool other_method = has("method"), other_data = has("train_data");
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
-    if (other_method && d.name.find('.') != d.name.npos) continue;
+    if ((other_method && d.name.find('.') != d.name.npos) || (other_data && d.name == "parameters")) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;

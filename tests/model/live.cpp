@@ -98,6 +98,21 @@ TEST_CASE("live: second texts that are not as many as texts are refused, and a c
   CHECK(*model.classes() == std::vector<std::string>{"card", "money", "rate", "1"});
 }
 
+TEST_CASE("live: a model takes the place of another") {
+  static_assert(std::is_move_assignable_v<Classifier<>>);
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path()), other = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  other.index(tiny_data(20, 5));
+  other.add(std::vector<std::string>{"hello"}, "greeting");
+  const auto expected = other.predict(tiny_texts);
+  other.save(folder / "saved");
+  model = Classifier<>::load(folder / "saved");
+  CHECK(same(model.predict(tiny_texts), expected));
+  model = std::move(other);
+  CHECK(same(model.predict(tiny_texts), expected));
+}
+
 TEST_CASE("live: neighbors, fusion and voting can be set between predictions") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());

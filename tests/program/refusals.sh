@@ -123,3 +123,10 @@ expect_text out '{"output":"page.html"}'
 printf 'one key\t1e39\ntwo keys\t1\n' >huge.tsv
 expect_code 1 "$KNNBERT" train --task regression --epochs 1 --threads 1 --encoder "$ENCODER" --train huge.tsv --header absent --output huge
 expect_text err "huge.tsv:1: label '1e39' given, a number of at most 1e30 expected"
+
+# Another class in the training data is another model, not another encoder.
+expect_code 0 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train train.tsv --output resumed
+{ cat train.tsv; printf 'the dog barks\tnoise\n'; } >longer.tsv
+expect_code 1 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train longer.tsv --output resumed --resume
+expect_text err "--train"
+! grep -qF -e "--encoder" err || wrong "the encoder is the same: $(cat err)"

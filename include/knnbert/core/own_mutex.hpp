@@ -7,8 +7,8 @@ namespace knnbert::inline v0_1 {
 class OwnMutex {
  public:
   OwnMutex() = default;
-  OwnMutex(const OwnMutex&) {}
-  OwnMutex& operator=(const OwnMutex&) { return *this; }
+  OwnMutex(const OwnMutex&) noexcept {}
+  OwnMutex& operator=(const OwnMutex&) noexcept { return *this; }
 
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }

@@ -8,6 +8,8 @@ namespace detail {
 
 template <class Stack>
 void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack>& other) {
+  if (first.task().task != other.task().task)
+    raise<FormatError>("ensemble: a model of another task than the first one's given, the same expected");
   if (*first.classes() == *other.classes()) return;
   raise<FormatError>("ensemble: a model of {} classes given, the {} classes of the first one in their order expected",
                      other.classes()->size(), first.classes()->size());

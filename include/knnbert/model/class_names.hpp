@@ -1,10 +1,10 @@
 #pragma once
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "knnbert/core/error.hpp"
+#include "knnbert/core/own_mutex.hpp"
 #include "knnbert/core/types.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -16,12 +16,6 @@ class ClassNames {
 
   /// Errors: OptionError for no names or repeated ones.
   explicit ClassNames(std::vector<std::string> names);
-  ClassNames(ClassNames&& other) noexcept : list_(std::move(other.list_)) {}
-  ClassNames& operator=(ClassNames&& other) noexcept {
-    const std::lock_guard lock(mutex_);
-    list_ = std::move(other.list_);
-    return *this;
-  }
 
   List list() const;
 
@@ -31,7 +25,7 @@ class ClassNames {
   void reset(std::vector<std::string> names) { *this = ClassNames(std::move(names)); }
 
  private:
-  mutable std::mutex mutex_;
+  mutable OwnMutex mutex_;
   List list_;
 };
 

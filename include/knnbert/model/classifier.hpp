@@ -51,6 +51,7 @@ class Classifier {
   Classifier(const std::filesystem::path& encoder, const std::vector<std::string>& classes,
              const ClassifierOptions& options = {});
   Classifier(Classifier&&) = default;
+  Classifier& operator=(Classifier&&) = default;
   ~Classifier();
 
   /// A model directory that save() wrote.  Errors: IoError, FormatError.
@@ -69,7 +70,7 @@ class Classifier {
   void save(const DirectoryLock& lock, More&& more) const;
 
   const ClassifierOptions& options() const { return network_.options(); }
-  network_type& network() { return network_; }
+  network_type& network() { return network_; }  ///< its values(), if not const, count as changed
   const network_type& network() const { return network_; }
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   const datastore_type& datastore() const { return datastore_; }
@@ -156,7 +157,6 @@ class Classifier {
   static constexpr index_t texts_per_group = 256;
   static Classifier load_once(const std::filesystem::path& directory, index_t threads,
                               std::optional<Precision> precision, Loading loading, const std::string& device);
-
   Classifier(tokenizer_type tokenizer, const checkpoint_type& checkpoint, const SentenceSettings& settings,
              const std::vector<std::string>& classes, const ClassifierOptions& options);
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes, TaskSettings task);

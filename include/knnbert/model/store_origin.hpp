@@ -1,6 +1,5 @@
 #pragma once
-#include <mutex>
-
+#include "knnbert/core/own_mutex.hpp"
 #include "knnbert/core/parameters.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -9,9 +8,6 @@ namespace knnbert::inline v0_1 {
 /// to the parameters.
 class StoreOrigin {
  public:
-  StoreOrigin() = default;
-  StoreOrigin(StoreOrigin&& other) noexcept : generation_(std::move(other.generation_)) {}
-
   void set(ParameterBlock& values) {
     const std::lock_guard lock(mutex_);
     generation_ = values.generation();
@@ -22,7 +18,7 @@ class StoreOrigin {
   }
 
  private:
-  mutable std::mutex mutex_;
+  mutable OwnMutex mutex_;
   std::shared_ptr<const void> generation_;
 };
 

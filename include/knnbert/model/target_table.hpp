@@ -1,9 +1,9 @@
 #pragma once
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "knnbert/core/matrix.hpp"
+#include "knnbert/core/own_mutex.hpp"
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/text/dataset.hpp"
 #include "knnbert/text/label_kind.hpp"
@@ -59,13 +59,10 @@ struct TaskSettings {
 /// The table of the names that a classifier has at a moment; made anew when there are more.  Thread safety: any.
 class CurrentTable {
  public:
-  CurrentTable() = default;
-  CurrentTable(CurrentTable&& other) noexcept : names_(std::move(other.names_)), table_(std::move(other.table_)) {}
-
   std::shared_ptr<const TargetTable> of(const ClassNames::List& names, const TaskSettings& settings) const;
 
  private:
-  mutable std::mutex mutex_;
+  mutable OwnMutex mutex_;
   mutable ClassNames::List names_;
   mutable std::shared_ptr<const TargetTable> table_;
 };
