@@ -160,6 +160,8 @@ void train(const TrainOptions& typed, const Team& team) {
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) warn_of_unused(o), print_recipe(o, facts);
+  if (team.first() && o.method.task == Task::multi_label && dev.size() == 0)
+    print_warning("without --dev a class is told from a probability of 0.5, which few texts may reach");
   std::optional<ParameterBlock> start_values;
   if (o.pretrained_weight > 0) start_values = std::as_const(model.network()).values();
   model.set_neighbors(o.classifier.neighbors);

@@ -137,8 +137,6 @@ void warn_of_unused(const TrainOptions& o) {
       of_queue{"momentum",     "queue",         "queue-size",     "positives",  "top-k",
                "end-k",        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue",
                "exclude-self", "reduction",     "lists",          "overlap",    "interleaved-negatives"};
-  if (m.task == Task::multi_label && o.dev.empty())
-    print_warning("without --dev a class is told from a probability of 0.5, which few texts may reach");
   for (const std::string& name : o.changed) {
     const auto belongs = [&](bool used, const char* to) {
       if (!used) print_warning(format("--{}: does nothing without {}", name, to));

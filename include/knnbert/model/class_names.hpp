@@ -21,8 +21,12 @@ class ClassNames {
 
   /// The label of a name, which is added if it is new.
   label_t require(const std::string& name);
-  /// Forgets all names but these. Not to be called while others read examples.
-  void reset(std::vector<std::string> names) { *this = ClassNames(std::move(names)); }
+  /// Forgets all names but these. Who read labels before must not ask for their names afterwards.  Errors: as above.
+  void reset(std::vector<std::string> names) {
+    const List fresh = ClassNames(std::move(names)).list();
+    const std::lock_guard lock(mutex_);
+    list_ = fresh;
+  }
 
  private:
   mutable OwnMutex mutex_;

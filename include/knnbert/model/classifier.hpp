@@ -134,9 +134,9 @@ class Classifier {
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;
 
-  /// Fills the datastore with labeled examples, replacing what it held. With a team, which divides the encoding, all
-  /// processes do so. To be called after training: keys that other parameters made are refused by predictions, add()
-  /// and save().
+  /// Fills the datastore with labeled examples, replacing what it held; added classes without any are forgotten. With a
+  /// team, which divides the encoding, all processes do so. To be called after training, alone: keys that other
+  /// parameters made are refused by predictions, add() and save().
   /// Errors: FormatError for a class that the model does not have; ShapeError for an example without label.
   void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr);
   /// The same of texts that tokenize() has seen already.  Errors: also ShapeError for another number of texts.
