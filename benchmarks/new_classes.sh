@@ -1,9 +1,12 @@
 #!/bin/sh
 # usage: new_classes.sh KNNBERT ENCODER DATA [OPTION ...]
-# CLINC150: a model of 100 classes to which the other 50 are added live, with 10 and with 50 examples each, beside models that
-# were trained on all of them together (--joint-options) and adaptive-classifier 0.3.1: accuracy on test texts of the old and of the
-# new classes. --options "--method ce" are those of `knnbert train`. Every finished run is a line of
-# benchmarks/results/new_classes.jsonl and is not repeated; the table follows. Parts: --draws 1 --what added,joint,adaptive-classifier
+# Classes that are added live, without and with `add --refit-head`, beside models that were trained on all of them together
+# (--joint-options) and adaptive-classifier 0.3.1: accuracy on test texts of the old and of the new classes.
+#   clinc150  50 classes, with 10 and with 50 examples each, added to a model of the other 100
+#   tenants   each class of examples/data, of which some lie close to each other, with 5 and with 10 examples, added to one of the
+#             others
+# --options "--method ce" are those of `knnbert train`. Every finished run is a line of benchmarks/results/new_classes.jsonl and is
+# not repeated; the table follows. Parts: --sets clinc150 --draws 1 --what added,joint,adaptive-classifier
 # PEERS: a folder in which an environment of adaptive-classifier is made, if the command is to run it.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu

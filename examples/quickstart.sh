@@ -2,7 +2,7 @@
 # usage: sh examples/quickstart.sh
 # From a fresh machine (Debian, Ubuntu) to a fine-tuned classifier: installs what is missing, builds the program, gets the
 # pretrained encoder all-MiniLM-L6-v2, fine-tunes it on examples/data with cross entropy and a contrastive loss against a
-# queue, shows predictions with their neighbors, adds a class without training, and writes a report page.
+# queue, shows predictions with their neighbors, adds a class to the finished model, and writes a report page.
 # Environment, optional: KNNBERT_OUTPUT (folder of the results, default out/quickstart), CXX, JOBS.
 set -eu
 case ${KNNBERT_OUTPUT:-/} in
@@ -70,12 +70,12 @@ step "Three predictions with the examples that support them"
 printf '%s\n' "you can see your breath in our bedroom" "who do I pay if the portal is down?" \
   "the people above us had a party until four again" | "$knnbert" predict --model "$output/model" --plain --neighbors 3
 
-step "A new class from five examples, without training"
+step "A new class from five examples, in seconds: the encoder stays as it is"
 rm -rf "$output/extended"
 cp -r "$output/model" "$output/extended"
-"$knnbert" add --model "$output/extended" --data "$data/new_class.tsv" >/dev/null
+"$knnbert" add --model "$output/extended" --data "$data/new_class.tsv" --refit-head >/dev/null
 cut -f 1 "$data/new_class_test.tsv" | head -n 2 | "$knnbert" predict --model "$output/extended" --plain
-"$knnbert" eval --model "$output/extended" --data "$data/new_class_test.tsv" --json | accuracy_of knn combined
+"$knnbert" eval --model "$output/extended" --data "$data/new_class_test.tsv" --json | accuracy_of knn head combined
 
 step "Report"
 "$knnbert" report --model "$output/model" --data "$data/test.tsv" --title "Messages of tenants" --output "$output/report.html"

@@ -71,8 +71,8 @@ inline void print_summary(const AttackVerbOptions& o, const AttackSummary& s, co
   row("failed attacks", format("{}", s.failed));
   row("skipped attacks", format("{}", s.skipped));
   if (s.errors > 0) row("errors", format("{}", s.errors));
-  row("original accuracy", share(s.original_accuracy, attacked, all));
-  row("accuracy under attack", share(s.accuracy_under_attack, s.failed, all));
+  row("original accuracy", share(s.original_accuracy, s.right, all));
+  row("accuracy under attack", share(s.accuracy_under_attack, s.right_after, all));
   row("attack success rate", share(s.success_rate, s.successful, attacked));
   row("average perturbed words", mean(s.perturbed_words, 100, " %"));
   row("average edited characters", mean(s.edits, 100, " %"));

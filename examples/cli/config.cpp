@@ -147,6 +147,7 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"Proximal::updates_per_batch", "--proximal-steps"},
     {"SupervisedContrast::weight", "--lambda"},
     {"ReadOptions::decompress", "--format"},
+    {"MaskOptions::probability", "--mask-probability"},
     {"SmoothingOptions::words", "--smooth-words"},
 };
 

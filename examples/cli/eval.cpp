@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "eval_poison.hpp"
@@ -170,6 +171,8 @@ void require_smoothing(const EvalOptions& o, const Dataset& data) {
 template <class S>
 void eval_one(const EvalOptions& o, const Dataset& data) {
   auto model = load_one<S>(o, o.models.front(), Loading::predictions);
+  if (const auto known = model.classes(); std::ranges::find(*known, o.out_of_scope) != known->end())
+    print_warning(format("--out-of-scope-label {}: a class of this model, which answers with it", o.out_of_scope));
   const auto [in_scope, others] = o.out_of_scope.empty() ? std::pair(data, Dataset()) : split_off(data, o.out_of_scope);
   Judged judged = judge(std::as_const(model), in_scope);
   name_positive(o, judged.evaluation);

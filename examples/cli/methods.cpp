@@ -229,7 +229,12 @@ std::vector<float> weights_of(const MethodOptions& o, const std::vector<std::str
                        o.class_weights);
   const Json numbers = read_json(o.class_weights);
   std::vector<float> weights;
-  for (const auto& name : classes) weights.push_back(require<float>(numbers, name, o.class_weights));
+  for (const auto& name : classes) {
+    weights.push_back(require<float>(numbers, name, o.class_weights));
+    if (!(weights.back() > 0 && std::isfinite(weights.back())))
+      raise<OptionError>("--class-weights: {} given for class '{}' in {}, a positive number expected", weights.back(),
+                         name, o.class_weights);
+  }
   return weights;
 }
 

@@ -57,7 +57,8 @@ Corpus corpus_of(const PretrainSettings& o, const Model& model) {
   Corpus corpus;
   for (const std::string& path : o.train) add_corpus_file(path, model.tokenizer(), options, corpus);
   if (corpus.train.size() == 0)
-    raise<FormatError>("{}: no document to train on, at least one expected", o.train.front());
+    raise<FormatError>("{}: no document to train on, at least one expected; {} are held out (--held-out)",
+                       o.train.front(), corpus.held_out_documents);
   return corpus;
 }
 

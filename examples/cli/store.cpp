@@ -2,6 +2,7 @@
 #include <set>
 
 #include "knnbert/text/dataset_labels.hpp"
+#include "knnbert/train/refit_head.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
 #include "stack.hpp"
@@ -12,7 +13,7 @@ struct StoreOptions {
   CommonOptions common;
   DataOptions data;
   std::string model, file, class_name, ids_file;
-  bool given_class = false;
+  bool given_class = false, refit_head = false;
   std::vector<example_id> ids;
   PairOptions pairs;
 };
@@ -50,6 +51,7 @@ void index(const StoreOptions& o) {
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   model.index(data);
+  if (o.refit_head) refit_head(model);
   model.save(lock);
   warn_of_calibration(model);
   if (o.common.json) print_json({{"examples", model.datastore().size()}});
@@ -75,7 +77,8 @@ void add(const StoreOptions& o) {
   } else {
     ids = model.add(data);
   }
-  if (!ids.empty()) {
+  if (o.refit_head) refit_head(model);
+  if (!ids.empty() || o.refit_head) {
     model.save(lock);
     warn_of_calibration(model);
   }
@@ -108,7 +111,8 @@ void remove(const StoreOptions& o) {
   std::vector<example_id> missing;
   std::copy_if(ids.begin(), ids.end(), std::back_inserter(missing), [&](example_id id) { return !known.contains(id); });
   const index_t removed = model.remove(ids);
-  if (removed > 0) {
+  if (o.refit_head) refit_head(model);
+  if (removed > 0 || o.refit_head) {
     model.save(lock);
     warn_of_calibration(model);
   }
@@ -131,6 +135,10 @@ CLI::App& declare(CLI::App& app, const std::shared_ptr<StoreOptions>& o, const s
                   const std::string& what) {
   auto& verb = *app.add_subcommand(name, what);
   verb.add_option("--model", o->model, "model directory; changed in place")->required();
+  verb.add_flag(
+      "--refit-head", o->refit_head,
+      "then fit the head to the examples of the datastore, so that it knows added classes and forgets what was "
+      "removed; the encoder stays as it is");
   add_common(verb, o->common);
   return verb;
 }

@@ -21,5 +21,7 @@ template <class Stack = DefaultStack>
 class Classifier;
 template <class Stack, class... Terms>
 class Trainer;
+template <class Stack>
+class OtherExamples;
 
 }  // namespace knnbert::inline v0_1

@@ -102,3 +102,27 @@ TEST_CASE("an attack takes its words from a masked language model") {
   CHECK(r.changes[0].from == word);
   CHECK(model.tokenizer().find(r.changes[0].to));
 }
+
+namespace {
+
+struct OddGuesses {
+  PieceGuesses all;
+
+  PieceGuesses guesses(std::span<const std::string>, index_t) const { return all; }
+  std::vector<float> losses(std::span<const std::vector<token_t>> sequences) const {
+    return std::vector<float>(sequences.size());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("guesses that do not fit their pieces are refused") {
+  const std::vector<std::string> words{"a", "b"};
+  const OddGuesses few{{{0, 1, 1}, {{}}}}, unsorted{{{1, 0}, {{}, {}}}},
+      right{{{0, 1, 1}, {{}, {{1, 1, "x"}}, {{2, 1, "y"}}}}};
+  CHECK_THROWS_AS(FromLanguageModel<OddGuesses>{.model = &few}.of(words), ShapeError);
+  CHECK_THROWS_AS(FromLanguageModel<OddGuesses>{.model = &unsorted}.of(words), ShapeError);
+  CHECK_THROWS_AS((FromLanguageModel<OddGuesses>{.model = &right, .best_of_piece = 0}.of(words)), OptionError);
+  CHECK(FromLanguageModel<OddGuesses>{.model = &right}.of(words)(1) == std::vector<std::string>{"x y"});
+  CHECK_THROWS_AS((ChangeFewWords{.share = std::numeric_limits<double>::quiet_NaN()}.most_changes(3)), OptionError);
+}

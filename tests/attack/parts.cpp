@@ -294,24 +294,32 @@ TEST_CASE("a language model's guesses: single pieces, combinations by their loss
 }
 
 TEST_CASE("a summary, and results as JSON and back") {
-  std::vector<AttackCounts> all{
-      {.status = AttackStatus::successful,
-       .words = 10,
-       .changed = 2,
-       .queries = 30,
-       .similarity = 0.5f,
-       .characters = 40,
-       .edits = 8},
-      {.status = AttackStatus::successful,
-       .words = 4,
-       .changed = 2,
-       .queries = 10,
-       .similarity = 1.0f,
-       .characters = 20,
-       .edits = 8},
-      {.status = AttackStatus::failed, .words = 6, .changed = 1, .queries = 50, .characters = 30, .edits = 3},
-      {.status = AttackStatus::skipped, .words = 8, .queries = 1, .characters = 25},
-      {.status = AttackStatus::error, .words = 99, .queries = 7, .characters = 400}};
+  std::vector<AttackCounts> all{{.status = AttackStatus::successful,
+                                 .words = 10,
+                                 .changed = 2,
+                                 .queries = 30,
+                                 .similarity = 0.5f,
+                                 .characters = 40,
+                                 .edits = 8,
+                                 .right = true},
+                                {.status = AttackStatus::successful,
+                                 .words = 4,
+                                 .changed = 2,
+                                 .queries = 10,
+                                 .similarity = 1.0f,
+                                 .characters = 20,
+                                 .edits = 8,
+                                 .right = true},
+                                {.status = AttackStatus::failed,
+                                 .words = 6,
+                                 .changed = 1,
+                                 .queries = 50,
+                                 .characters = 30,
+                                 .edits = 3,
+                                 .right = true,
+                                 .right_after = true},
+                                {.status = AttackStatus::skipped, .words = 8, .queries = 1, .characters = 25},
+                                {.status = AttackStatus::error, .words = 99, .queries = 7, .characters = 400}};
   const AttackSummary s = summarize(all);
   CHECK(s.successful == 2);
   CHECK(s.failed == 1);
@@ -326,6 +334,14 @@ TEST_CASE("a summary, and results as JSON and back") {
   CHECK(s.words.value == 7);
   CHECK(s.queries.value == 30);
   CHECK(s.similarity.value == 0.75);
+  // A text that has the target already is skipped, and may be right; one that is turned to it may become right.
+  const AttackSummary targeted = summarize({{.status = AttackStatus::skipped, .right = true, .right_after = true},
+                                            {.status = AttackStatus::skipped},
+                                            {.status = AttackStatus::successful, .right_after = true},
+                                            {.status = AttackStatus::failed, .right = true, .right_after = true}});
+  CHECK(targeted.original_accuracy.value == 0.5);
+  CHECK(targeted.accuracy_under_attack.value == 0.75);
+  CHECK(targeted.success_rate.value == 0.5);
   CHECK(!summarize({}).success_rate.defined);
   CHECK(to_json(summarize({}))["attack_success_rate"].is_null());
 

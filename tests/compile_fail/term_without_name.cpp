@@ -1,4 +1,4 @@
-// expect: a training term needs a static name and a member TermValue add\(StepContext&\); see term/context.hpp
+// expect: a training term is copyable and has a static name and a member TermValue add\(StepContext&\)
 #include "knnbert/model/network.hpp"
 #include "knnbert/model/stack.hpp"
 #include "knnbert/train/stepper.hpp"

@@ -287,6 +287,7 @@ TEST_CASE("damaged datastore files are refused", "[datastore]") {
   spoil(offsets[1], std::int64_t{1} << 62);
   spoil(next_id, std::string("x"));
   spoil(next_id, std::string(""));
+  spoil(next_id, std::string("9223372036854775807"));
   spoil(schema, std::string("another"));
 }
 

@@ -24,3 +24,12 @@ TEST_CASE("an Eigen matrix is seen as rows without a copy") {
   CHECK(m(1, 2) == 9);
   CHECK(as_view(std::as_const(m)).row(0)[1] == 2);
 }
+
+template <class M>
+concept EigenViewed = requires(M&& matrix) {
+  as_view(std::forward<M>(matrix));
+};
+static_assert(EigenViewed<EigenRows&> && EigenViewed<const EigenRows&>);
+static_assert(!EigenViewed<EigenRows> && !EigenViewed<Eigen::MatrixXf&> &&
+                  !EigenViewed<decltype(EigenRows().topRows(1))>,
+              "a view of a copy that is gone");

@@ -26,3 +26,12 @@ TEST_CASE("an xtensor is seen as rows without a copy") {
   CHECK(t(0, 2) == 8);
   CHECK(as_view(std::as_const(t)).row(1)[0] == 4);
 }
+
+template <class T>
+concept TensorViewed = requires(T&& tensor) {
+  as_view(std::forward<T>(tensor));
+};
+static_assert(TensorViewed<xt::xtensor<float, 2>&> && TensorViewed<const xt::xtensor<float, 2>&>);
+static_assert(!TensorViewed<xt::xtensor<float, 2>> && !TensorViewed<xt::xarray<float>&> &&
+                  !TensorViewed<xt::xtensor<float, 2, xt::layout_type::column_major>&>,
+              "a view of a copy that is gone");

@@ -235,3 +235,23 @@ TEST_CASE("classifier: a listener hears how far a call is, and one that asks to 
   none.stop_after = 0;
   CHECK_THROWS_AS(model.predict(tiny_texts, {}, &none), CancelledError);
 }
+
+TEST_CASE("classifier: tokens that do not fit together are refused before they are read") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const Batch good = model.tokenize(tiny_texts);
+  const auto refused = [&](auto&& spoil) {
+    Batch batch = good;
+    spoil(batch);
+    CHECK_THROWS_AS(model.answers(batch), ShapeError);
+    CHECK_THROWS_AS(model.embed(batch), ShapeError);
+    CHECK_THROWS_AS(model.head_distributions(batch), ShapeError);
+    CHECK_THROWS_AS(TrainingData(batch, std::vector<label_t>(tiny_texts.size()), 3), ShapeError);
+  };
+  refused([](Batch& b) { b.segments.clear(); });
+  refused([](Batch& b) { b.offsets.back() = 300000; });
+  refused([](Batch& b) { b.offsets[1] = 1000; });
+  refused([](Batch& b) { b.offsets[0] = -1; });
+  refused([](Batch& b) { b.ids.pop_back(); });
+}

@@ -212,3 +212,30 @@ TEST_CASE("targets: files with lists, separators and numbers") {
   CHECK(Dataset::parse("{\"text\": \"a\", \"label\": 0.25}\n", "v.jsonl", as_numbers).classes().front() == "0.25");
   CHECK_THROWS_AS(Dataset::parse("text\tlabel\na\tgood\n", "v.tsv", as_numbers), FormatError);
 }
+
+TEST_CASE("targets: a checkpoint of other numbers or sets is that of another run") {
+  const TemporaryFolder folder;
+  const auto run = [&](Task task, const std::vector<std::string>& names, const std::vector<std::string>& dev,
+                       index_t steps) {
+    const Dataset data = data_with(names);
+    auto model = model_of(folder.path(), task, data.classes());
+    auto options = training();
+    options.epochs = 2, options.checkpoints = folder / "run", options.checkpoint_every = 2, options.resume = true;
+    struct Stop {
+      index_t left;
+      void step(const StepReport&) { --left; }
+      void epoch(const EpochReport&) {}
+      bool stop_requested() const { return left == 0; }
+    } stop{steps};
+    if (task == Task::regression) Trainer(model, options, SquaredError{}).fit(data, data_with(dev), stop);
+    else Trainer(model, options, BinaryCrossEntropy{}).fit(data, data_with(dev), stop);
+  };
+  run(Task::regression, numbers, numbers, 4);
+  CHECK_THROWS_AS(run(Task::regression, {"3", "0.5", "-1"}, numbers, 1), OtherRunError);
+  CHECK_THROWS_AS(run(Task::regression, numbers, {"3", "0.5", "-1"}, 1), OtherRunError);
+  CHECK_NOTHROW(run(Task::regression, numbers, numbers, 1));
+  std::filesystem::remove_all(folder / "run");
+  run(Task::multi_label, sets, sets, 4);
+  CHECK_THROWS_AS(run(Task::multi_label, {"money", "card|stolen", "|"}, sets, 1), OtherRunError);
+  CHECK_NOTHROW(run(Task::multi_label, sets, sets, 1));
+}

@@ -149,3 +149,20 @@ TEST_CASE("STRIP rejects texts whose trigger decides whatever else is there, and
   CHECK_THROWS_AS(fit_strip(model, clean, {.share = 0}), OptionError);
   CHECK_THROWS_AS(fit_strip(model, Dataset()), OptionError);
 }
+
+TEST_CASE("a defense that does not answer for every text is refused") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  const Dataset data = tiny_data(12);
+  model.index(data);
+  const auto nobody = [](const Dataset& given) { return DefendedTexts{given, {}}; };
+  const auto fewer = [](const Dataset& given) {
+    const std::vector<index_t> first{0};
+    return DefendedTexts{given.select(first), {0}};
+  };
+  const auto triggers = parse_triggers("hello");
+  CHECK_THROWS_AS(flip_rates(model, data, triggers, 0, 1, nobody), ShapeError);
+  CHECK_THROWS_AS(flip_rates(model, data, triggers, 0, 1, fewer), ShapeError);
+  CHECK_THROWS_AS(defended_accuracy(model, data, nobody), ShapeError);
+  CHECK_THROWS_AS(defended_accuracy(model, data, fewer), ShapeError);
+}

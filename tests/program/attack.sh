@@ -55,6 +55,17 @@ page = open("page.html").read()
 assert "<del>" in page and "<ins>" in page and "<script" not in page
 PYTHON
 
+# With a target, accuracy is counted by labels: texts that have the target already are skipped, right or not.
+expect_code 0 attack $fooler --threads 1 --target "$(tail -n 1 texts.tsv | cut -f 2)" --output target.jsonl --json
+"$PYTHON" - <<'PYTHON' || wrong "the summary of a targeted attack"
+import json
+results = [json.loads(line) for line in open("target.jsonl")][1:]
+summary = json.load(open("out"))
+for key, label in (("original_accuracy", "original_label"), ("accuracy_under_attack", "perturbed_label")):
+    assert abs(summary[key] - sum(r[label] == r["label"] for r in results) / len(results)) < 1e-9, (key, summary)
+assert summary["number_of_skipped_attacks"] == sum(r["status"] == "skipped" for r in results) > 0
+PYTHON
+
 # A file that was cut off is gone on with; one of another run, or of something else, is not touched.
 head -c "$(($(wc -c <one.jsonl) / 2))" one.jsonl >cut.jsonl
 expect_code 0 attack $fooler --threads 1 --output cut.jsonl

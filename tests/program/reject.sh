@@ -24,6 +24,8 @@ expect_code 2 "$KNNBERT" calibrate --model model --data held_out.tsv --score max
 expect_text err "--choose-phi: given with max-probability"
 expect_code 2 "$KNNBERT" eval --model model --data test.tsv --out-of-scope-label weather
 expect_text err "class 'weather' given"
+expect_code 0 "$KNNBERT" eval --model model --data held_out.tsv --out-of-scope-label heating_problem
+expect_text err "heating_problem: a class of this model"
 cmp -s before.json model/knnbert.json || wrong "a failed calibrate changed the model"
 "$KNNBERT" calibrate --model model --data "$data/train.tsv" --coverage 0.9 >out 2>err
 expect_text err "630 of 630 texts are examples of the model"

@@ -138,6 +138,14 @@ TEST_CASE("checkpoint: a damaged or missing manifest") {
     std::ofstream(manifest, std::ios::binary) << text.substr(0, size);
     CHECK(run.error(run.options) != "nothing thrown");
   }
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    changed.replace(changed.find(from), from.size(), to);
+    std::ofstream(manifest, std::ios::binary) << changed;
+    return run.error(run.options);
+  };
+  CHECK(contains(with("\"schema\": 1", "\"schema\": 2"), "schema 2 given, 1 expected"));
+  CHECK(contains(with("\"step\": 7", "\"step\": 5"), "step 5 given, 7 expected"));
   // Without a manifest it was never finished.
   std::filesystem::remove(manifest);
   CHECK(checkpoints_in(run.folder / "run").empty());
@@ -189,14 +197,18 @@ TEST_CASE("checkpoint: the newest one of a run is found among other things; othe
   const TemporaryFolder folder;
   const auto run = folder / "run";
   CHECK_FALSE(newest_checkpoint(run, run_of(1)).has_value());
-  const std::string own = R"({"run": {"number": 1}})", other = R"({"run": {"number": 2}})",
-                    marked = "checkpoint-11-0123abcd";
-  for (const std::string name : {"checkpoint-9", "checkpoint-10", "checkpoint-12", "checkpoint-9.knnbert-new",
-                                 "checkpoint-", "checkpoint--3", "checkpoint-x", "checkpoint-99999999999999999999",
-                                 "checkpoint-13-0123abc", "checkpoint-13-0123abcg", "checkpoint-13-0123abcde", "other"})
-    put_checkpoint(run, name, own);
-  put_checkpoint(run, marked, own);
-  put_checkpoint(run, "checkpoint-14", other);
+  const auto manifest = [](int step, int number) {
+    return R"({"schema": 1, "step": )" + std::to_string(step) + R"(, "run": {"number": )" + std::to_string(number) +
+           "}}";
+  };
+  const std::string marked = "checkpoint-11-0123abcd";
+  for (const int step : {9, 10, 12}) put_checkpoint(run, "checkpoint-" + std::to_string(step), manifest(step, 1));
+  for (const std::string name :
+       {"checkpoint-9.knnbert-new", "checkpoint-", "checkpoint--3", "checkpoint-x", "checkpoint-99999999999999999999",
+        "checkpoint-13-0123abc", "checkpoint-13-0123abcg", "checkpoint-13-0123abcde", "other"})
+    put_checkpoint(run, name, manifest(9, 1));
+  put_checkpoint(run, marked, manifest(11, 1));
+  put_checkpoint(run, "checkpoint-14", manifest(14, 2));
   put_checkpoint(run, "checkpoint-15", "damaged");
   put_checkpoint(run, "checkpoint-16", R"({"run": "of an earlier version"})");
   std::filesystem::create_directories(run / "checkpoint-17");
@@ -215,7 +227,7 @@ TEST_CASE("checkpoint: the newest one of a run is found among other things; othe
 TEST_CASE("checkpoint: a name that another run has taken is left to it") {
   const TemporaryFolder folder;
   const auto run = folder / "run";
-  put_checkpoint(run, "checkpoint-5", R"({"run": {"number": 2}, "mine": true})");
+  put_checkpoint(run, "checkpoint-5", R"({"schema": 1, "step": 5, "run": {"number": 2}, "mine": true})");
   const DirectoryLock lock(run);
   const auto write = [&](index_t step, std::int64_t value) {
     write_checkpoint(lock, step, run_of(1), [&](auto& ar) { ar("value", value); });

@@ -174,3 +174,136 @@ TEST_CASE("refit head: no example and no step leave the head alone, bad options 
   CHECK_THROWS_AS(refit_head(model, data, {.learning_rate = -1}), OptionError);
   CHECK_THROWS_AS(refit_head(model, data, {.learning_rate = std::numeric_limits<float>::quiet_NaN()}), OptionError);
 }
+
+namespace {
+
+const RefitOptions thorough{.least_steps = 4000, .batch_size = 32, .learning_rate = 3e-2f};
+
+/// The tiny texts of some classes, in an order of their own.
+Dataset part_of(const std::vector<std::string>& names, index_t size = 60, std::uint64_t seed = 3) {
+  const Dataset all = tiny_data(size, seed);
+  std::vector<Example> examples;
+  for (const auto& name : names)
+    for (index_t i = 0; i < size; ++i)
+      if (tiny_classes[as_size(all.label(i))] == name)
+        examples.push_back({all.text(i), {}, static_cast<label_t>(&name - names.data())});
+  return Dataset(std::move(examples), names);
+}
+
+/// Knows its first class, and examples of others that were added one after the other.
+Classifier<> with_added(const std::filesystem::path& folder, const std::vector<std::string>& names) {
+  auto model = steady_classifier(folder, linear_options(), {names.front()});
+  model.index(part_of({names.front()}));
+  for (std::size_t c = 1; c < names.size(); ++c) model.add(part_of({names[c]}));
+  return model;
+}
+
+double head_accuracy(const Classifier<>& model, const Dataset& data) {
+  const Matrix says = model.head_distributions(model.tokenize(data.texts()));
+  const Dataset own = data.with_classes(*model.classes());
+  index_t right = 0;
+  for (index_t i = 0; i < says.rows(); ++i) right += argmax(says.row(i)) == own.label(i);
+  return static_cast<double>(right) / static_cast<double>(says.rows());
+}
+
+}  // namespace
+
+TEST_CASE("refit head: classes that were added are known to the head then, and nothing else moves") {
+  const TemporaryFolder folder;
+  auto model = with_added(folder.path(), tiny_classes);
+  CHECK(model.network().classes() == 1);
+  const ParameterBlock before = std::as_const(model).network().values();
+  const auto ids = model.datastore().ids();
+  refit_head(model, thorough);
+  const Dataset test = tiny_data(60, 8);
+  CHECK(std::as_const(model).network().classes() == 3);
+  CHECK(head_accuracy(model, test) > 0.6);  // of an encoder that knows nothing; of one class alone a third is right
+  CHECK(same_features(before, std::as_const(model).network().values()));
+  CHECK(model.datastore().ids() == ids);
+  const auto answers = model.predict(test.texts());
+  for (const Prediction& p : answers) CHECK(p.certificate.knn.has_value());
+  model.save(folder / "saved");
+  CHECK(same(Classifier<>::load(folder / "saved").predict(test.texts()), answers));
+  model.add(part_of({"card"}, 6, 9));  // the keys are still those of the model
+  model.add(std::vector<std::string>{"hello hello"}, "greeting");
+  CHECK(model.predict("hello").classes->size() == 4);
+  refit_head(model);
+  CHECK(std::as_const(model).network().classes() == 4);
+}
+
+TEST_CASE("refit head: the order in which examples and classes came does not matter") {
+  const TemporaryFolder folder;
+  auto one = with_added(folder.path(), {"card", "money", "rate"}),
+       other = with_added(folder.path(), {"card", "rate", "money"});
+  refit_head(one), refit_head(other);
+  const Dataset test = tiny_data(30, 8);
+  const Matrix a = one.head_distributions(one.tokenize(test.texts())),
+               b = other.head_distributions(other.tokenize(test.texts()));
+  const std::vector<index_t> places{0, 2, 1};
+  for (index_t i = 0; i < a.rows(); ++i)
+    for (index_t c = 0; c < 3; ++c) CHECK(a(i, c) == approx(b(i, places[as_size(c)])).margin(1e-4));
+}
+
+TEST_CASE("refit head: few examples of a class are heard beside many") {
+  const TemporaryFolder folder;
+  const auto recall = [&](ClassWeighting weighting) {
+    auto model = steady_classifier(folder.path(), linear_options(), {"card", "money"});
+    const Dataset many = part_of({"card", "money"}, 300);
+    model.index(many);
+    model.add(part_of({"rate"}, 9));
+    auto options = thorough;
+    options.weighting = weighting;
+    refit_head(model, options);
+    return head_accuracy(model, part_of({"rate"}, 90, 8));
+  };
+  CHECK(recall(ClassWeighting::balanced) > recall(ClassWeighting::none) + 0.1);
+}
+
+TEST_CASE("refit head: added sets and numbers") {
+  const TemporaryFolder folder;
+  auto sets = steady_classifier(folder.path(), linear_options(Task::multi_label), {"card", "money"});
+  sets.set_thresholds({0.4f, 0.6f});
+  sets.index(part_of({"card", "money"}));
+  sets.add(part_of({"rate"}).renamed({"money|rate"}));
+  refit_head(sets, thorough);
+  CHECK(*sets.outputs() == std::vector<std::string>{"card", "money", "rate"});
+  CHECK(std::as_const(sets).network().classes() == 3);
+  CHECK(sets.task().thresholds.empty());  // which were the old head's
+  const auto mean = [](const Classifier<>& model, const std::string& name, std::size_t output) {
+    double sum = 0;
+    const auto predictions = model.predict(part_of({name}).texts());
+    for (const Prediction& p : predictions) sum += p.head[output];
+    return sum / static_cast<double>(predictions.size());
+  };
+  CHECK(mean(sets, "rate", 2) > mean(sets, "card", 2) + 0.3);
+  CHECK(mean(sets, "rate", 1) > mean(sets, "card", 1) + 0.3);
+  CHECK(mean(sets, "card", 0) > mean(sets, "rate", 0) + 0.3);
+
+  auto values = steady_classifier(folder.path(), linear_options(Task::regression), {"1", "2"});
+  values.set_scale(part_of({"card", "money"}).renamed({"1", "2"}));
+  values.index(part_of({"card", "money"}).renamed({"1", "2"}));
+  values.add(part_of({"rate"}).renamed({"5"}));
+  refit_head(values, thorough);
+  CHECK(mean(values, "rate", 0) > mean(values, "card", 0) + 1);
+  values.index(part_of({"card", "rate"}).renamed({"5000", "6000"}));  // far from what the head was trained for
+  refit_head(values, thorough);
+  CHECK(mean(values, "card", 0) < 5500);
+  CHECK(mean(values, "rate", 0) > 5500);
+}
+
+TEST_CASE("refit head: without texts in the datastore the model stays as it is") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  CHECK_THROWS_AS(refit_head(model), StateError);
+  model.index(tiny_data());
+  const auto before = model.predict(tiny_texts);
+  CHECK_THROWS_AS(refit_head(model, RefitOptions{.epochs = -1}), OptionError);
+  CHECK(same(model.predict(tiny_texts), before));
+  Matrix keys(2, model.network().feature_width());
+  keys.fill(1);
+  const std::vector<label_t> labels{0, 1};
+  model.index(keys, labels);
+  CHECK_THROWS_AS(refit_head(model), StateError);
+  CHECK_THROWS_AS(model.set_network(with_new_head(std::as_const(model).network(), 2)), ShapeError);
+  CHECK_THROWS_AS(model.set_network(with_new_head(std::as_const(model).network(), 4)), ShapeError);
+}

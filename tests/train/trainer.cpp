@@ -220,3 +220,46 @@ TEST_CASE("trainer: a printing observer writes lines of steps and epochs") {
     CHECK(contains(text, part));
   CHECK(std::count(text.begin(), text.end(), '\n') == 5);
 }
+
+TEST_CASE("trainer: a batch of any size is at most all examples") {
+  const TemporaryFolder folder;
+  auto options = tiny_training();
+  options.batch_size = std::numeric_limits<index_t>::max();
+  const Outcome huge = train(folder.path(), options, {}, -1, 1, CrossEntropy{});
+  options.batch_size = 40;
+  CHECK(huge.recorder.steps.size() == 4);
+  CHECK(same_values(huge.values, train(folder.path(), options, {}, -1, 1, CrossEntropy{}).values));
+}
+
+TEST_CASE("trainer: options and weights that no run survives are refused before it begins") {
+  const TemporaryFolder folder;
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  const auto refused = [&](auto&& spoil) {
+    auto options = tiny_training();
+    spoil(options);
+    CHECK_THROWS_AS(options.validate(), OptionError);
+  };
+  refused([](TrainerOptions& o) { o.weight_decay = infinite; });
+  refused([](TrainerOptions& o) { o.head_learning_rate = infinite; });
+  refused([](TrainerOptions& o) { o.learning_rate = 3e-45f, o.head_learning_rate = 1; });
+  CHECK_THROWS_AS(
+      train(folder.path(), tiny_training(), {}, -1, 1, CrossEntropy{.weight = std::numeric_limits<float>::quiet_NaN()}),
+      OptionError);
+}
+
+TEST_CASE("trainer: dev scores leave a model's examples, their ids and its classes alone") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data(12));
+  model.add(std::vector<std::string>{"hello"}, "greeting");
+  const auto ids = model.datastore().ids();
+  const auto classes = *model.classes();
+  Recorder recorder;
+  const auto report = Trainer(model, tiny_training(), CrossEntropy{}).fit(tiny_data(), tiny_data(9, 5), recorder);
+  CHECK(report.best_epoch > 0);
+  CHECK(model.datastore().ids() == ids);
+  CHECK(*model.classes() == classes);
+  CHECK_THROWS_AS(model.predict("card"), StateError);  // whose keys are those of the parameters before
+  model.index(tiny_data(12));
+  CHECK(model.datastore().ids().front() == ids.back() + 1);
+}

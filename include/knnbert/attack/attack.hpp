@@ -189,12 +189,14 @@ struct Attack {
     result.before = first.probabilities.judged;
     result.guide_before = first.probabilities.guide;
     result.label_before = first.label;
+    result.counts.right = first.label == result.label;
     tell_after(first, result);
   }
   void tell_after(const AttackAnswer& answer, AttackResult& result) const {
     result.after = answer.probabilities.judged;
     result.guide_after = answer.probabilities.guide;
     result.label_after = answer.label;
+    result.counts.right_after = answer.label == result.label;
     result.score = 1 - goal.distance(answer.probabilities.judged, result.label);
   }
 
@@ -218,5 +220,8 @@ struct Attack {
 
 template <class Goal, class ConstraintSet, class Transformation, class Search>
 Attack(Goal, ConstraintSet, Transformation, Search) -> Attack<Goal, ConstraintSet, Transformation, Search>;
+template <class Goal, class ConstraintSet, class Transformation, class Search>
+Attack(Goal, ConstraintSet, Transformation, Search, AttackOptions)
+    -> Attack<Goal, ConstraintSet, Transformation, Search>;
 
 }  // namespace knnbert::inline v0_1

@@ -59,12 +59,37 @@ void if_constrained(const std::optional<C>& constraint, F&& f) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Whether a constraint that has one of the members has it as it is called.
+template <class C>
+constexpr bool callable_constraint() {
+  const auto named = [](bool by_name, bool on_values, bool as_called) { return as_called || !(by_name || on_values); };
+  return named(
+             requires { &C::may_change; }, requires(C & c, const WordPlace& p) { c.may_change(p); },
+             requires(const C& c, const WordPlace& p) { c.may_change(p); }) &&
+         named(
+             requires { &C::may_insert; }, requires(C & c, const WordPlace& p, std::string w) { c.may_insert(p, w); },
+             requires(const C& c, const WordPlace& p, const std::string& w) { c.may_insert(p, w); }) &&
+         named(
+             requires { &C::judge; }, requires(C & c, const WordPlace& p, Verdicts& v) { c.judge(p, {}, v); },
+             requires(const C& c, const WordPlace& p, Verdicts& v) { c.judge(p, {}, v); }) &&
+         named(
+             requires { &C::most_changes; }, requires(C & c) { c.most_changes(index_t{1}); },
+             requires(const C& c) { c.most_changes(index_t{1}); });
+}
+
+}  // namespace detail
+
 /// Several constraints as one; an empty optional is none.
 template <class... Cs>
 class Constraints {
  public:
   static_assert((AttackConstraint<typename detail::PresentConstraint<Cs>::type> && ...),
                 "Constraints: an AttackConstraint expected, as attack/constraint.hpp says");
+  static_assert((detail::callable_constraint<typename detail::PresentConstraint<Cs>::type>() && ...),
+                "Constraints: a member of a constraint has a name of attack/constraint.hpp, but cannot be called as it "
+                "says there: they are called on const objects");
 
   explicit Constraints(Cs... constraints) : all_(std::move(constraints)...) {}
 
@@ -167,6 +192,7 @@ struct ChangeFewWords {
 
   index_t most_changes(index_t words) const {
     constexpr double rounding = 1e-9;  // 0.29 * 100 is a little less than 29
+    if (!(share >= 0 && share <= 1)) raise<OptionError>("ChangeFewWords::share: {} given, 0 to 1 expected", share);
     const double most = share * static_cast<double>(words);
     return std::max<index_t>(
         1, static_cast<index_t>(rounded_up ? std::ceil(most - rounding) : std::floor(most + rounding)));

@@ -38,11 +38,13 @@ template <class Model>
 class DatastoreAttack {
  public:
   /// pool: texts for `nearest` and `random`, whose labels do not count.
-  /// Errors: OptionError for an empty pool that is needed, and for the head's answers, which no example turns.
+  /// Errors: OptionError for an empty pool that is needed, a negative `most`, and the head's answers, which no example
+  /// turns.
   DatastoreAttack(Model& model, Dataset pool, const DatastoreAttackOptions& options)
       : model_(model), pool_(std::move(pool)), options_(options) {
     if (options.predictor == Predictor::head)
       raise<OptionError>("DatastoreAttack: the head's answers given, those of neighbors or of both expected");
+    if (options.most < 0) raise<OptionError>("DatastoreAttack: most {} given, at least 0 expected", options.most);
     if (options.texts == AddedTexts::copies) return;
     if (pool_.size() == 0) raise<OptionError>("DatastoreAttack: no text to add given, at least one expected");
     if (options.texts == AddedTexts::nearest)

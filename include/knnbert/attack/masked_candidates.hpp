@@ -47,7 +47,15 @@ struct FromLanguageModel {
   std::string name = "a language model";
 
   auto of(std::span<const std::string> words) const {
-    return [this, guesses = std::make_shared<const PieceGuesses>(model->guesses(words, best))](index_t position) {
+    if (best_of_piece < 1)
+      raise<OptionError>("FromLanguageModel::best_of_piece: {} given, at least 1 expected", best_of_piece);
+    const auto guesses = std::make_shared<const PieceGuesses>(model->guesses(words, best));
+    if (guesses->best.size() != guesses->words.size() || !std::ranges::is_sorted(guesses->words))
+      raise<ShapeError>(
+          "FromLanguageModel: {} lists of guesses for {} pieces given, one for each and ascending words "
+          "expected",
+          guesses->best.size(), guesses->words.size());
+    return [this, guesses](index_t position) {
       const auto [first, end] = std::equal_range(guesses->words.begin(), guesses->words.end(), position);
       const auto begin = first - guesses->words.begin(), count = end - first;
       const auto pieces = std::span(guesses->best).subspan(as_size(begin), as_size(count));

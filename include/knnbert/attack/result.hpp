@@ -23,12 +23,13 @@ inline const char* name_of(AttackStatus status) {
 /// What of an attack on one text goes into a summary.
 struct AttackCounts {
   AttackStatus status = AttackStatus::error;
-  index_t words = 0;                     ///< of the text
-  index_t changed = 0;                   ///< words that differ
-  index_t queries = 0;                   ///< texts that the victim was asked for, repeated ones included
-  std::optional<float> similarity = {};  ///< cosine of both texts, if a constraint measures it
-  index_t characters = 0;                ///< of the text
-  index_t edits = 0;                     ///< edit distance of both texts in characters
+  index_t words = 0;                        ///< of the text
+  index_t changed = 0;                      ///< words that differ
+  index_t queries = 0;                      ///< texts that the victim was asked for, repeated ones included
+  std::optional<float> similarity = {};     ///< cosine of both texts, if a constraint measures it
+  index_t characters = 0;                   ///< of the text
+  index_t edits = 0;                        ///< edit distance of both texts in characters
+  bool right = false, right_after = false;  ///< whether the victim's answers to both texts were the example's class
 };
 
 /// An attack on one text.
@@ -53,9 +54,9 @@ struct AttackResult {
 
 /// Averages over a data set as TextAttack has them.  Quotients of nothing are undefined.
 struct AttackSummary {
-  index_t successful = 0, failed = 0, skipped = 0, errors = 0;
-  Ratio original_accuracy;      ///< (failed + successful) / (all but errors)
-  Ratio accuracy_under_attack;  ///< failed / (all but errors)
+  index_t successful = 0, failed = 0, skipped = 0, errors = 0, right = 0, right_after = 0;
+  Ratio original_accuracy;      ///< right / (all but errors): untargeted, of failed and successful
+  Ratio accuracy_under_attack;  ///< right after the attack / (all but errors): untargeted, of failed
   Ratio success_rate;           ///< successful / (failed + successful)
   Ratio perturbed_words;        ///< mean over successes of changed / words
   Ratio edits;                  ///< mean over successes of edits / characters
@@ -71,7 +72,8 @@ inline AttackSummary summarize(const std::vector<AttackCounts>& attacks) {
     const bool successful = a.status == AttackStatus::successful, failed = a.status == AttackStatus::failed;
     s.successful += successful, s.failed += failed;
     s.skipped += a.status == AttackStatus::skipped, s.errors += a.status == AttackStatus::error;
-    if (a.status != AttackStatus::error) words += static_cast<double>(a.words);
+    if (a.status != AttackStatus::error)
+      words += static_cast<double>(a.words), s.right += a.right, s.right_after += a.right_after;
     if (successful || failed) queries += static_cast<double>(a.queries);
     if (!successful) continue;
     perturbed += ratio(static_cast<double>(a.changed), static_cast<double>(a.words)).value;
@@ -79,8 +81,8 @@ inline AttackSummary summarize(const std::vector<AttackCounts>& attacks) {
     if (a.similarity) similarity += static_cast<double>(*a.similarity), ++measured;
   }
   const auto attacked = static_cast<double>(s.successful + s.failed), all = attacked + static_cast<double>(s.skipped);
-  s.original_accuracy = ratio(attacked, all);
-  s.accuracy_under_attack = ratio(static_cast<double>(s.failed), all);
+  s.original_accuracy = ratio(static_cast<double>(s.right), all);
+  s.accuracy_under_attack = ratio(static_cast<double>(s.right_after), all);
   s.success_rate = ratio(static_cast<double>(s.successful), attacked);
   s.perturbed_words = ratio(perturbed, static_cast<double>(s.successful));
   s.edits = ratio(edits, static_cast<double>(s.successful));

@@ -58,6 +58,10 @@ inline AttackCounts attack_counts(const Json& json, std::string_view where) {
   counts.characters = require<index_t>(json, "characters", where);
   counts.edits = require<index_t>(json, "character_edits", where);
   counts.queries = require<index_t>(json, "queries", where);
+  const auto is_label = [&](const char* name) {
+    return json.contains(name) && json[name] == json.value("label", Json());
+  };
+  counts.right = is_label("original_label"), counts.right_after = is_label("perturbed_label");
   counts.changed = std::ssize(require<std::vector<Json>>(json, "changed_words", where));
   if (json.contains("similarity")) counts.similarity = require<float>(json, "similarity", where);
   return counts;
@@ -85,8 +89,8 @@ inline OrderedJson to_json(const AttackSummary& s) {
           {"average_number_of_queries", value(s.queries)},
           {"average_similarity_of_successes", value(s.similarity)},
           {"intervals",
-           {{"original_accuracy", within(attacked, all)},
-            {"accuracy_under_attack", within(s.failed, all)},
+           {{"original_accuracy", within(s.right, all)},
+            {"accuracy_under_attack", within(s.right_after, all)},
             {"attack_success_rate", within(s.successful, attacked)}}}};
 }
 

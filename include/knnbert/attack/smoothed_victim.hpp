@@ -29,8 +29,10 @@ std::vector<std::string> smoothing_copies(std::span<const std::string> texts, co
   return copies;
 }
 
-/// [N, C] from the answers [N * copies, C] for such copies.
+/// [N, C] from the answers [N * copies, C] for such copies.  Errors: ShapeError for a part of a text's copies.
 inline Matrix means_over_copies(ConstView answers, index_t copies) {
+  if (copies < 1 || answers.rows() % copies != 0)
+    raise<ShapeError>("means_over_copies: {} answers given, {} of each text expected", answers.rows(), copies);
   Matrix means(answers.rows() / copies, answers.cols());
   means.fill(0);
   for (index_t i = 0; i < means.rows() * copies; ++i)

@@ -38,8 +38,9 @@ inline example_id parse_id(const std::map<std::string, std::string>& metadata, s
   const std::string text = found == metadata.end() ? "" : found->second;
   example_id value = -1;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value).ptr;
-  if (text.empty() || end != text.data() + text.size() || value < 0)
-    raise<FormatError>("{}: next_id is '{}', a number expected", name, text);
+  constexpr example_id most = std::numeric_limits<example_id>::max() / 2;  // ids are counted on
+  if (text.empty() || end != text.data() + text.size() || value < 0 || value > most)
+    raise<FormatError>("{}: next_id is '{}', a number up to {} expected", name, text, most);
   return value;
 }
 

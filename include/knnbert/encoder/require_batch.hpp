@@ -28,12 +28,8 @@ inline void require_finite_embeddings(std::string_view where, ConstView embeddin
 
 /// Throws ShapeError or OptionError unless an encoder of this shape can encode the batch.
 inline void require_batch(std::string_view where, const BertConfig& config, const Batch& batch, Pooling pooling) {
-  if (batch.size() < 1) raise<ShapeError>("{}: 0 texts given, at least 1 expected", where);
-  if (batch.offsets.front() != 0 || std::ssize(batch.ids) != batch.tokens() ||
-      std::ssize(batch.segments) != batch.tokens())
-    raise<ShapeError>(
-        "{}: {} ids, {} segments and offsets {} to {} given, offsets from 0 to the number of both expected", where,
-        batch.ids.size(), batch.segments.size(), batch.offsets.front(), batch.offsets.back());
+  if (batch.size() == 0) raise<ShapeError>("{}: 0 texts given, at least 1 expected", where);
+  batch.require_whole(where);
   if (pooling == Pooling::pooler && !config.pooler)
     raise<OptionError>("{}: Pooling::pooler given, but the encoder has no pooler: Pooling::mean or cls expected",
                        where);

@@ -1,5 +1,6 @@
 #pragma once
 #include "knnbert/evaluate/judge.hpp"
+#include "knnbert/model/stored_examples.hpp"
 
 /// Several models as one: self-ensemble's baselines BERT_VOTE and BERT_AVG.  arXiv 2002.10345, section 3.
 namespace knnbert::inline v0_1 {
@@ -63,23 +64,19 @@ class ModelAverage {
   /// Errors: StateError for keys without texts.
   void finish() {
     model_.network().lower(model_.network().values());
-    const auto& store = model_.datastore();
-    std::vector<Example> examples;
-    const auto ids = store.ids();
-    const auto labels = store.labels();
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      examples.push_back({store.text(ids[i]), store.pair(ids[i]), labels[i]});
-      if (examples.back().text.empty() && examples.back().pair.empty())
-        raise<StateError>("ensemble: example {} of the datastore has no text to encode anew", ids[i]);
-    }
-    model_.index(Dataset(std::move(examples), *model_.classes()));
+    const Dataset examples = stored_examples(model_);
+    for (index_t i = 0; i < examples.size(); ++i)
+      if (examples.text(i).empty() && examples.pair(i).empty())
+        raise<StateError>("ensemble: example {} of the datastore has no text to encode anew",
+                          model_.datastore().ids()[static_cast<std::size_t>(i)]);
+    model_.index(examples);
   }
 
  private:
   static bool same_parameters(const ParameterTable& a, const ParameterTable& b) {
     return std::equal(a.all().begin(), a.all().end(), b.all().begin(), b.all().end(),
                       [](const Parameter& p, const Parameter& q) {
-                        return p.name == q.name && p.offset == q.offset && p.size == q.size;
+                        return p.name == q.name && p.offset == q.offset && p.rows == q.rows && p.cols == q.cols;
                       });
   }
 

@@ -1,5 +1,7 @@
 #pragma once
 #include <array>
+#include <concepts>
+#include <type_traits>
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xtensor.hpp>
 #include <xtensor/xview.hpp>
@@ -26,11 +28,11 @@ auto adapt_rows(BasicView<T> view) {
 inline auto as_xtensor(View view) { return detail::adapt_rows(view); }
 inline auto as_xtensor(ConstView view) { return detail::adapt_rows(view); }
 
-/// A row-major tensor [rows, cols] as rows; it must outlive the view.
-inline View as_view(xt::xtensor<float, 2>& tensor) {
-  return {tensor.data(), static_cast<index_t>(tensor.shape(0)), static_cast<index_t>(tensor.shape(1))};
-}
-inline ConstView as_view(const xt::xtensor<float, 2>& tensor) {
+/// A row-major tensor [rows, cols] as rows; it must outlive the view. Nothing else, such as an xarray or a view of a
+/// tensor, is converted to one: that copy would be gone.
+template <class T>
+  requires std::same_as<std::remove_const_t<T>, xt::xtensor<float, 2>>
+auto as_view(T& tensor) -> std::conditional_t<std::is_const_v<T>, ConstView, View> {
   return {tensor.data(), static_cast<index_t>(tensor.shape(0)), static_cast<index_t>(tensor.shape(1))};
 }
 

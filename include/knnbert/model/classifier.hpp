@@ -60,18 +60,18 @@ class Classifier {
   /// fp32 values of the large weights: neither training nor saving; the fingerprint is then the one in the files.
   static Classifier load(const std::filesystem::path& directory, index_t threads, std::optional<Precision> precision,
                          Loading loading = Loading::complete, const std::string& device = "cpu");
-  /// Writes a model directory as one unit: all of it or nothing.  Errors: IoError, also while another process writes
-  /// it.
+  /// Writes a model directory as one unit: all or nothing.  Errors: IoError, also while another process writes.
   void save(const std::filesystem::path& directory) const;
-  /// The same for who holds the directory from load to save, so that nothing that others save in between is lost.
+  /// The same for who has held the directory since load(); perhaps with more files, which more(folder) writes.
   void save(const DirectoryLock& lock) const;
-  /// With more files in the same unit: more(folder) writes them.
   template <class More>
   void save(const DirectoryLock& lock, More&& more) const;
 
   const ClassifierOptions& options() const { return network_.options(); }
   network_type& network() { return network_; }  ///< its values(), if not const, count as changed
   const network_type& network() const { return network_; }
+  /// Takes over a network whose head may know more classes; keys stay valid if it makes them.  Errors: ShapeError.
+  void set_network(network_type network);
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   const datastore_type& datastore() const { return datastore_; }
   /// Names of the labels of examples: classes, or of another task than one label a text, its targets.
@@ -79,8 +79,7 @@ class Classifier {
   const TaskSettings& task() const { return task_; }
   /// Of a multi-label model: a threshold for every class that the head knows, or none. Errors: ShapeError, OptionError.
   void set_thresholds(std::vector<float> thresholds);
-  /// Of a regression: the mean and the standard deviation of the examples' numbers, which the head's are relative to.
-  /// To be set before training; Trainer does.
+  /// Of a regression: mean and deviation of the examples' numbers, which the head's are relative to; Trainer sets them.
   void set_scale(const Dataset& data);
   void set_scale(float mean, float scale) { task_.mean = mean, task_.scale = scale; }
   /// What the columns of distributions are: classes, also added ones.
@@ -89,7 +88,7 @@ class Classifier {
   const voting_type& voting() const { return voting_; }
   fusion_type& fusion() { return fusion_; }
   const fusion_type& fusion() const { return fusion_; }
-  /// The temperature of the combined distribution and the rule that rejects texts, if there is one: see calibrate().
+  /// The temperature of the combined distribution and the rule that rejects texts, if any: see calibrate().
   Decision& decision() { return decision_; }
   const Decision& decision() const { return decision_; }
   index_t neighbors() const { return neighbors_; }
@@ -123,8 +122,8 @@ class Classifier {
   Distributions distributions(const Batch& texts) const { return std::move(answers(texts).distributions); }
   /// Makes `combined` anew, as fusion and temperature are now.  Errors: OptionError.
   void combine(Distributions& all) const;
-  /// How far each text is out of scope, [N]; infinitely where the score looks at examples and there are none.
-  /// Errors: OptionError for class_mean with a datastore that does not show its keys.
+  /// How far each text is out of scope, [N]; infinitely where the score looks at examples and there are none.  Errors:
+  /// OptionError for class_mean with a datastore that does not show its keys.
   std::vector<float> scope_scores(ScopeScore score, const Answers& texts) const {
     return scope_scores(score, *store_view(), texts);
   }
@@ -154,6 +153,7 @@ class Classifier {
   index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
 
  private:
+  friend class OtherExamples<Stack>;
   static constexpr index_t texts_per_group = 256;
   static Classifier load_once(const std::filesystem::path& directory, index_t threads,
                               std::optional<Precision> precision, Loading loading, const std::string& device);
@@ -192,7 +192,6 @@ class Classifier {
   void require_labels(std::span<const label_t> labels) const;
   void require_pairs(const Dataset& data) const;
   void require_current(std::string_view where) const;
-  /// A datastore that can search on a device does so on the network's.
   void datastore_to_device() {
     if constexpr (requires { datastore_.set_device(options().device); }) datastore_.set_device(options().device);
   }
@@ -247,4 +246,5 @@ extern template class Classifier<DefaultStack>;
 #include "knnbert/model/classifier_examples.hpp"
 #include "knnbert/model/classifier_predict.hpp"
 #include "knnbert/model/classifier_scope.hpp"
+#include "knnbert/model/classifier_settings.hpp"
 #include "knnbert/model/classifier_votes.hpp"

@@ -1,5 +1,4 @@
 #pragma once
-#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/model/classifier.hpp"
 
 /// From texts to predictions: what Classifier declares.
@@ -21,6 +20,8 @@ Batch Classifier<Stack>::tokenize(std::span<const std::string> texts, std::span<
     if (pairs.empty() || pairs[i].empty()) tokenizer_.append(texts[i], batch, options().max_length);
     else tokenizer_.append(texts[i], pairs[i], batch, options().max_length);
   }
+  if (batch.size() != std::ssize(texts))
+    raise<ShapeError>("Classifier::tokenize: {} texts given, but the tokenizer closed {}", texts.size(), batch.size());
   return batch;
 }
 
@@ -51,6 +52,7 @@ index_t Classifier<Stack>::embed_groups(const Batch& texts, ProgressListener* li
 
 template <class Stack>
 Matrix Classifier<Stack>::embed_own_range(const Batch& texts, const Team& team, ProgressListener* listener) const {
+  texts.require_whole("Classifier::embed");
   const Range own = team.own_range(texts.size());
   const Batch own_texts = texts.slice(own.begin, own.end - own.begin);
   Matrix embedding(own_texts.size(), network_.width());
@@ -77,38 +79,6 @@ Matrix Classifier<Stack>::features(const Batch& texts, const Team& team, Progres
   network_.features_of(embedding, View(features).row_range(team.own_range(texts.size()).begin, embedding.rows()));
   gather_rows(team, features);
   return features;
-}
-
-/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says
-/// of the others is scaled to the rest; else this is the fusion alone. A head that was never trained says nothing.
-template <class Stack>
-void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
-  if (!head_trained_) return fusion_(knn, knn, combined);
-  const auto known = static_cast<std::size_t>(network_.classes());
-  double unknown = 0;
-  for (std::size_t c = known; c < knn.size() && single_label(); ++c) unknown += knn[c];
-  std::vector<float> extended(head.begin(), head.end());
-  for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
-  for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
-  fusion_(extended, knn, combined);
-}
-
-template <class Stack>
-void Classifier<Stack>::combine(Distributions& all) const {
-  const index_t n = all.combined.rows(), c = all.combined.cols();
-  for (const Matrix* one : {&all.head, &all.knn}) require_shape("Classifier::combine", ConstView(*one), n, c);
-  if (c < network_.classes()) raise<ShapeError>("Classifier::combine: {} classes given, more expected", c);
-  for (index_t i = 0; i < all.combined.rows(); ++i) {
-    fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
-    if (single_label()) detail::temper(decision_.temperature, all.combined.row(i));
-  }
-}
-
-template <class Stack>
-void Classifier<Stack>::answer(std::span<const float> logits, std::span<float> out) const {
-  if (single_label()) return softmax(logits, out);
-  for (std::size_t c = 0; c < logits.size(); ++c)
-    out[c] = task_.task == Task::regression ? task_.mean + task_.scale * logits[c] : sigmoid(logits[c]);
 }
 
 template <class Stack>
@@ -139,6 +109,9 @@ void Classifier<Stack>::decide(const Store& store, const ClassNames::List& names
   network_.logits_of(embedding, logits);
   network_.features_of(embedding, features);
   const auto neighbors = nearest(store, features);
+  if (neighbors.size() != count)
+    raise<ShapeError>("Classifier::predict: {} lists of neighbors for {} texts given by the datastore",
+                      neighbors.size(), count);
   const auto table = single_label() ? nullptr : table_.of(names, task_);
   std::vector<float> votes(table ? names->size() : 0);
   const auto weights = vote_weights(store, std::ssize(*names));
@@ -154,6 +127,9 @@ void Classifier<Stack>::decide(const Store& store, const ClassNames::List& names
       voting_(neighbors[i], table ? std::span(votes) : knn);
       if (table) table->map(votes, knn);
       if (!weights.empty()) detail::reweigh(weights, knn);
+      if (!all_finite(knn))
+        raise<NonFiniteError>("Classifier::predict: the vote for text {} of {} is not finite", first + i + 1,
+                              out.logits.rows());
     }
   }
   out.reweighed |= !weights.empty();

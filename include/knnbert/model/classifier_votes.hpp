@@ -1,7 +1,8 @@
 #pragma once
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/model/classifier.hpp"
 
-/// What votes weigh: what Classifier declares.
+/// What votes weigh, and what they and the head say together: what Classifier declares.
 namespace knnbert::inline v0_1 {
 
 /// Of a class that was added after training: the root of how many times more examples the known classes have on
@@ -29,6 +30,38 @@ std::vector<float> Classifier<Stack>::vote_weights(const Store& store, index_t c
     weights[c] = static_cast<float>(
         std::sqrt(std::max(1.0, examples / usual / std::max<double>(1, static_cast<double>(counts[c])))));
   return weights;
+}
+
+/// A class that was added after training is unknown to the head: there the head follows the neighbors, and what it says
+/// of the others is scaled to the rest; else this is the fusion alone. A head that was never trained says nothing.
+template <class Stack>
+void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float> knn, std::span<float> combined) const {
+  if (!head_trained_) return fusion_(knn, knn, combined);
+  const auto known = static_cast<std::size_t>(network_.classes());
+  double unknown = 0;
+  for (std::size_t c = known; c < knn.size() && single_label(); ++c) unknown += knn[c];
+  std::vector<float> extended(head.begin(), head.end());
+  for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
+  for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];
+  fusion_(extended, knn, combined);
+}
+
+template <class Stack>
+void Classifier<Stack>::combine(Distributions& all) const {
+  const index_t n = all.combined.rows(), c = all.combined.cols();
+  for (const Matrix* one : {&all.head, &all.knn}) require_shape("Classifier::combine", ConstView(*one), n, c);
+  if (c < network_.classes()) raise<ShapeError>("Classifier::combine: {} classes given, more expected", c);
+  for (index_t i = 0; i < all.combined.rows(); ++i) {
+    fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
+    if (single_label()) detail::temper(decision_.temperature, all.combined.row(i));
+  }
+}
+
+template <class Stack>
+void Classifier<Stack>::answer(std::span<const float> logits, std::span<float> out) const {
+  if (single_label()) return softmax(logits, out);
+  for (std::size_t c = 0; c < logits.size(); ++c)
+    out[c] = task_.task == Task::regression ? task_.mean + task_.scale * logits[c] : sigmoid(logits[c]);
 }
 
 template <class Stack>

@@ -18,6 +18,13 @@ concept TextDefense = requires(const D& defense, const Dataset& data) {
   { defense(data) } -> std::convertible_to<DefendedTexts>;
 };
 
+/// Errors: ShapeError unless a defense has answered for each of the given texts.
+inline void require_defended(const DefendedTexts& defended, index_t given) {
+  if (defended.texts.size() != given || std::ssize(defended.rejected) != given)
+    raise<ShapeError>("TextDefense: {} texts and {} in `rejected` given, {} of each expected", defended.texts.size(),
+                      defended.rejected.size(), given);
+}
+
 struct NoDefense {
   DefendedTexts operator()(const Dataset& data) const { return {data, std::vector<char>(as_size(data.size()), 0)}; }
 };

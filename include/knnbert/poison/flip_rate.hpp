@@ -13,11 +13,12 @@ struct FlipRate {
   Ratio knn, head, combined;  ///< of these, answered with the target class; undefined where there is no text
 };
 
-/// Errors: as Classifier::predict.
+/// Errors: ShapeError; as Classifier::predict.
 template <class Stack>
 FlipRate flip_rate(const Classifier<Stack>& model, const DefendedTexts& triggered, const Trigger& inserted,
                    label_t target) {
   const Dataset& texts = triggered.texts;
+  require_defended(triggered, texts.size());
   const auto all = model.answers(model.tokenize(texts.texts(), texts.pairs())).distributions;
   const auto n = static_cast<double>(texts.size());
   const auto share = [&](const Matrix& rows) {
@@ -66,10 +67,12 @@ std::vector<FlipRate> flip_rates(const Classifier<Stack>& model, const Dataset& 
   }
   std::vector<FlipRate> rates;
   const InsertionLimits limits = insertion_limits(model, data.has_pairs());
-  for (const auto& trigger : inserted)
-    rates.push_back(flip_rate(model,
-                              defense(triggered_texts(data, triggers, trigger, target, limits, pieces_of(model), seed)),
-                              trigger, target));
+  for (const auto& trigger : inserted) {
+    const Dataset triggered = triggered_texts(data, triggers, trigger, target, limits, pieces_of(model), seed);
+    const DefendedTexts defended = defense(triggered);
+    require_defended(defended, triggered.size());
+    rates.push_back(flip_rate(model, defended, trigger, target));
+  }
   return rates;
 }
 
@@ -83,6 +86,7 @@ struct DefendedAccuracy {
 template <class Stack, TextDefense Defense>
 DefendedAccuracy defended_accuracy(const Classifier<Stack>& model, const Dataset& data, const Defense& defense) {
   const DefendedTexts defended = defense(data);
+  require_defended(defended, data.size());
   std::vector<Example> accepted;
   for (index_t i = 0; i < data.size(); ++i)
     if (!defended.rejected[as_size(i)]) accepted.push_back(defended.texts.example(i));

@@ -89,7 +89,7 @@ using TermValue = std::optional<Deferred<float>>;
 /// constructed from it and trains: QueueContrastive takes the queue of the model's stack so.
 /// Terms compose at compile time: Trainer(model, options, CrossEntropy{}, QueueContrastive{}).
 template <class T, class Context>
-concept Term = requires(T& term, Context& context) {
+concept Term = std::copy_constructible<T> && requires(T& term, Context& context) {
   { T::name } -> std::convertible_to<std::string_view>;
   { term.add(context) } -> std::same_as<TermValue>;
 };

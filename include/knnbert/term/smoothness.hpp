@@ -67,7 +67,8 @@ class BasicSmoothness : public SmoothnessOptions {
   void prepare(const Model& model, const Data&) const {
     validate();
     if (std::is_same_v<Divergence, SymmetricKl> && model.classes() < 2)
-      raise<OptionError>("Smoothness: one class given, BasicSmoothness<SquaredErrorLoss> expected for a regression");
+      raise<OptionError>(
+          "Smoothness: one class given, at least two expected; for a regression BasicSmoothness<SquaredErrorLoss>");
   }
 
   template <class Start>

@@ -1,5 +1,6 @@
 #pragma once
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "knnbert/core/error.hpp"
@@ -23,6 +24,9 @@ struct Batch {
   }
 
   void clear();
+
+  /// Errors: ShapeError unless offsets ascend from 0 to the number of ids and of segments.
+  void require_whole(std::string_view where) const;
 
   /// Closes the text whose ids were appended since the last call; missing segments are filled with 0.
   void close_text();

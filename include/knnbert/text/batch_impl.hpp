@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "knnbert/config.hpp"
 #include "knnbert/text/batch.hpp"
 
@@ -8,6 +10,15 @@ KNNBERT_INLINE void Batch::clear() {
   ids.clear();
   segments.clear();
   offsets.assign(1, 0);
+}
+
+KNNBERT_INLINE void Batch::require_whole(std::string_view where) const {
+  if (offsets.empty() || offsets.front() != 0 || !std::is_sorted(offsets.begin(), offsets.end()) ||
+      std::ssize(ids) != tokens() || std::ssize(segments) != tokens())
+    raise<ShapeError>(
+        "{}: {} ids, {} segments and offsets {} to {} given, offsets that ascend from 0 to the number of both expected",
+        where, ids.size(), segments.size(), offsets.empty() ? 0 : offsets.front(),
+        offsets.empty() ? 0 : offsets.back());
 }
 
 KNNBERT_INLINE void Batch::close_text() {

@@ -15,6 +15,7 @@ class TrainingData {
   TrainingData(Batch tokens, std::vector<label_t> labels, index_t classes, Matrix values = {})
       : tokens_(std::move(tokens)), labels_(std::move(labels)), by_class_(static_cast<std::size_t>(classes)),
         values_(std::move(values)) {
+    tokens_.require_whole("TrainingData");
     if (values_.rows() > 0 && values_.rows() != classes)
       raise<ShapeError>("TrainingData: values of {} classes given, {} expected", values_.rows(), classes);
     if (tokens_.size() != std::ssize(labels_))

@@ -13,6 +13,8 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
+inline constexpr index_t checkpoint_schema = 1;
+
 /// The N of checkpoint-N and, where another run had taken that name, checkpoint-N-<8 hexadecimal digits>; -1 for other
 /// names.
 inline index_t checkpoint_number(const std::string& name) {
@@ -38,6 +40,10 @@ KNNBERT_INLINE std::string detail::hash_of_file(const std::filesystem::path& pat
 KNNBERT_INLINE RunIdentity Checkpoint::run() const {
   const auto path = folder / "manifest.json";
   const Json manifest = read_json(path);
+  if (const auto schema = require<index_t>(manifest, "schema", path.string()); schema != detail::checkpoint_schema)
+    raise<FormatError>("{}: schema {} given, {} expected", path.string(), schema, detail::checkpoint_schema);
+  if (const auto own = require<index_t>(manifest, "step", path.string()); own != step)
+    raise<FormatError>("{}: step {} given, {} expected, as the folder's name says", path.string(), own, step);
   return RunIdentity::parse(require<Json>(manifest, "run", path.string()).dump(), path.string());
 }
 
@@ -88,7 +94,7 @@ KNNBERT_INLINE void detail::write_checkpoint(const DirectoryLock& lock, const st
                                              const RunIdentity& run, const StateWriter& state) {
   write_folder(lock, name, [&](const std::filesystem::path& fresh) {
     state.write(fresh / "state.safetensors");
-    write_json(fresh / "manifest.json", OrderedJson{{"schema", 1},
+    write_json(fresh / "manifest.json", OrderedJson{{"schema", checkpoint_schema},
                                                     {"step", step},
                                                     {"run", OrderedJson::parse(run.json_text())},
                                                     {"state", hash_of_file(fresh / "state.safetensors")}});

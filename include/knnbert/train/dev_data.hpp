@@ -33,7 +33,7 @@ class DevData {
 
   index_t size() const { return data_.size(); }
   const Batch& tokens() const { return tokens_; }
-  std::span<const label_t> labels() const { return data_.labels(); }
+  const Dataset& data() const { return data_; }
 
   /// Each process answers its range of the texts.
   Scores scores(const Classifier<Stack>& model, const Team& team) const {

@@ -11,8 +11,8 @@ namespace knnbert::inline v0_1 {
 /// What the checkpoints of a run belong to: everything that its bits depend on.
 template <class Stack, class... Terms>
 RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions& options,
-                            const std::tuple<Terms...>& terms, const TrainingData& train, const Batch& dev,
-                            std::span<const label_t> dev_labels) {
+                            const std::tuple<Terms...>& terms, const TrainingData& train, const Dataset& train_data,
+                            const Batch& dev, const Dataset& dev_data) {
   RunIdentity run = identity_of(options);
   const auto& own = model.options();
   const auto& network = model.network();
@@ -33,7 +33,13 @@ RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions
   std::apply([&](const auto&... term) { (detail::if_present(term, add_term), ...); }, terms);
   run.add("parameters", identity_of(network.values().table()));
   run.add("train_data", identity_of(train.tokens(), train.labels()));
-  run.add("dev_data", identity_of(dev, dev_labels));
+  run.add("dev_data", identity_of(dev, dev_data.labels()));
+  if (model.task().task != Task::single_label) {  // where labels are positions among sets or numbers
+    std::uint64_t hash = 0;
+    for (const Dataset* data : {&train_data, &dev_data})
+      for (const auto& target : data->classes()) hash = detail::mix_bytes(hash, std::as_bytes(std::span(target)));
+    run.add("targets", detail::hex_digits(hash));
+  }
   return run;
 }
 

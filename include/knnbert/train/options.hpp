@@ -72,13 +72,16 @@ struct TrainerOptions {
     at_least("patience", patience, index_t{0});
     at_least("checkpoint_every", checkpoint_every, index_t{0});
     at_least("checkpoints_kept", checkpoints_kept, index_t{1});
-    if (!std::isfinite(learning_rate))
-      raise<OptionError>("TrainerOptions::learning_rate: {} given, a finite number expected", learning_rate);
-    if (head_learning_rate > 0 && !(learning_rate > 0))
+    for (const auto& [name, value] : {std::pair("learning_rate", learning_rate),
+                                      {"head_learning_rate", head_learning_rate},
+                                      {"weight_decay", weight_decay}})
+      if (!std::isfinite(value))
+        raise<OptionError>("TrainerOptions::{}: {} given, a finite number expected", name, value);
+    if (head_learning_rate > 0 && !(learning_rate > 0 && std::isfinite(head_learning_rate / learning_rate)))
       raise<OptionError>(
-          "TrainerOptions::head_learning_rate: {} given where TrainerOptions::learning_rate is 0, a positive one "
+          "TrainerOptions::head_learning_rate: {} given where TrainerOptions::learning_rate is {}, a larger one "
           "expected",
-          head_learning_rate);
+          head_learning_rate, learning_rate);
     if (warmup > 1) raise<OptionError>("TrainerOptions::warmup: {} given, at most 1 expected", warmup);
   }
 };

@@ -2,9 +2,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "knnbert/loss/binary_cross_entropy.hpp"
 #include "knnbert/loss/cross_entropy.hpp"
-#include "knnbert/model/classifier.hpp"
-#include "knnbert/model/interpolation.hpp"
+#include "knnbert/loss/squared_error.hpp"
+#include "knnbert/model/new_head.hpp"
+#include "knnbert/model/stored_examples.hpp"
+#include "knnbert/train/class_weights.hpp"
+#include "knnbert/train/run_checks.hpp"
 #include "knnbert/train/sampler.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -15,6 +19,8 @@ struct RefitOptions {
   index_t batch_size = 64;
   float learning_rate = 1e-3f;  ///< of the first step, falling to 0
   std::uint64_t seed = 42;
+  ClassWeighting weighting = ClassWeighting::square_root;  ///< of the classes of a datastore
+  float label_smoothing = 0.1f;                            ///< over the classes of a datastore
 
   /// Errors: OptionError.
   void validate() const {
@@ -26,29 +32,13 @@ struct RefitOptions {
   }
 };
 
-/// Trains the classification head alone on the embeddings that the encoder gives now, for a model whose encoder is not
-/// the one that its head was trained with, as after interpolate(), or for a linear probe. All texts are encoded once,
-/// so that many steps cost little. loss(logits, classes or values, d_logits) is that of the model's task:
-/// CrossEntropyLoss, BinaryCrossEntropyLoss, SquaredErrorLoss. In a team each process encodes a part of the texts, and
-/// all make the same steps.  Memory: O(examples * H).  Errors: OptionError, also for the loss of another task;
-/// ShapeError for a label that the head does not know; those of Classifier::embed and of the loss.
-template <class Stack, class Loss = CrossEntropyLoss>
-void refit_head(Classifier<Stack>& model, const TrainingData& train, const RefitOptions& options = {},
-                const Loss& loss = {}, const Team& team = {}) {
-  options.validate();
+namespace detail {
+
+/// Trains a network's classification head alone on embeddings [N, H] of the texts.
+template <class Stack, class Loss>
+void fit_head(Network<Stack>& network, const Matrix& embeddings, const TrainingData& train, const RefitOptions& options,
+              const Loss& loss) {
   constexpr bool of_classes = std::is_invocable_v<const Loss&, Matrix&, std::span<const label_t>, Matrix&>;
-  if (of_classes != (model.task().task == Task::single_label))
-    raise<OptionError>(
-        "refit_head: a loss of {} given, CrossEntropyLoss expected for classes, BinaryCrossEntropyLoss for sets of "
-        "them, SquaredErrorLoss for numbers",
-        of_classes ? "classes" : "values");
-  for (const label_t label : train.labels())
-    if (of_classes && (label < 0 || label >= model.network().classes()))
-      raise<ShapeError>("refit_head: label {} given, 0 to {} expected", label, model.network().classes() - 1);
-  const index_t examples = train.size();
-  if (examples == 0) return;
-  const Matrix embeddings = model.embed(train.tokens(), team);
-  auto& network = model.network();
   ParameterBlock& values = network.values();
   Gradients gradients(values.shared_table());
   if constexpr (requires { network.encoder().to_device(gradients.block()); })
@@ -60,10 +50,10 @@ void refit_head(Classifier<Stack>& model, const TrainingData& train, const Refit
   Matrix rows, logits, d_logits, d_rows;
   Batch tokens;
   Targets targets;
-  const index_t an_epoch = ShuffledBatches::count(examples, options.batch_size),
+  const index_t an_epoch = ShuffledBatches::count(train.size(), options.batch_size),
                 epochs = std::max(options.epochs, (options.least_steps + an_epoch - 1) / an_epoch);
   for (index_t epoch = 0, step = 0; epoch < epochs; ++epoch) {
-    const ShuffledBatches batches(examples, options.batch_size, options.seed, as_size(epoch));
+    const ShuffledBatches batches(train.size(), options.batch_size, options.seed, as_size(epoch));
     for (index_t b = 0; b < an_epoch; ++b, ++step) {
       const auto chosen = batches[b];
       train.assign(chosen, StepClock(), tokens, targets);
@@ -87,7 +77,76 @@ void refit_head(Classifier<Stack>& model, const TrainingData& train, const Refit
     }
   }
   network.lower(values);
-  if (epochs > 0) model.set_head_trained(true);
+}
+
+}  // namespace detail
+
+/// Trains the classification head alone on the embeddings that the encoder gives now, for a model whose encoder is not
+/// the one that its head was trained with, as after interpolate(), or for a linear probe. All texts are encoded once,
+/// so that many steps cost little. loss(logits, classes or values, d_logits) is that of the model's task:
+/// CrossEntropyLoss, BinaryCrossEntropyLoss, SquaredErrorLoss. In a team each process encodes a part of the texts, and
+/// all make the same steps. To be called before index().  Memory: O(examples * H).  Errors: OptionError, also for the
+/// loss of another task; ShapeError for a label that the head does not know; those of Classifier::embed and of the
+/// loss.
+template <class Stack, class Loss = CrossEntropyLoss>
+void refit_head(Classifier<Stack>& model, const TrainingData& train, const RefitOptions& options = {},
+                const Loss& loss = {}, const Team& team = {}) {
+  options.validate();
+  constexpr bool of_classes = std::is_invocable_v<const Loss&, Matrix&, std::span<const label_t>, Matrix&>;
+  if (of_classes != (model.task().task == Task::single_label))
+    raise<OptionError>(
+        "refit_head: a loss of {} given, CrossEntropyLoss expected for classes, BinaryCrossEntropyLoss for sets of "
+        "them, SquaredErrorLoss for numbers",
+        of_classes ? "classes" : "values");
+  for (const label_t label : train.labels())
+    if (of_classes && (label < 0 || label >= model.network().classes()))
+      raise<ShapeError>("refit_head: label {} given, 0 to {} expected", label, model.network().classes() - 1);
+  if (train.size() == 0) return;
+  detail::fit_head(model.network(), model.embed(train.tokens(), team), train, options, loss);
+  if (options.epochs > 0 || options.least_steps > 0) model.set_head_trained(true);
+}
+
+/// Fits a new head to the examples of the datastore: from then on it knows the classes that were added. The encoder
+/// and the keys stay as they are, so that this takes one pass over the texts and seconds of small steps. An example of
+/// a class weighs by the root of how few there are, unless options.weighting says otherwise, so that ten are heard
+/// beside a hundred. In whatever order examples came, the head is the same but for rounding. Thresholds of sets go; the
+/// scale of numbers is that of the examples. The model stays as it was if anything fails.
+/// Memory: O(examples * H), and the parameters twice.  Errors: OptionError; StateError where no example has a text;
+/// those of Classifier::embed.
+template <class Stack>
+void refit_head(Classifier<Stack>& model, const RefitOptions& options = {}, const Team& team = {}) {
+  options.validate();
+  const Dataset all = stored_examples(model);
+  std::vector<index_t> order;
+  for (index_t i = 0; i < all.size(); ++i)
+    if (!all.text(i).empty() || !all.pair(i).empty()) order.push_back(i);
+  if (order.empty())
+    raise<StateError>("refit_head: {} examples in the datastore, none of them with a text, at least one expected",
+                      all.size());
+  const auto& names = all.classes();
+  const auto place = [&](index_t i) { return std::tie(names[as_size(all.label(i))], all.text(i), all.pair(i)); };
+  std::ranges::sort(order, [&](index_t a, index_t b) { return place(a) < place(b); });
+  const Dataset examples = all.select(order);
+  auto network = with_new_head(std::as_const(model).network(), std::ssize(*model.outputs()));
+  if (model.task().task == Task::single_label) {
+    const TrainingData train(model.tokenize(examples.texts(), examples.pairs()),
+                             {examples.labels().begin(), examples.labels().end()}, network.classes());
+    const auto weights = class_weights(examples.class_counts(), options.weighting);
+    detail::fit_head(network, model.embed(train.tokens(), team), train, options,
+                     CrossEntropyLoss{options.label_smoothing, weights});
+  } else {
+    detail::ScaleGuard scale(model);
+    model.set_scale(examples);
+    const TrainingData train = model.tokenize(examples);
+    const Matrix embeddings = model.embed(train.tokens(), team);
+    if (model.task().task == Task::regression)
+      detail::fit_head(network, embeddings, train, options, SquaredErrorLoss());
+    else detail::fit_head(network, embeddings, train, options, BinaryCrossEntropyLoss());
+    scale.begin();
+  }
+  model.set_network(std::move(network));
+  model.set_thresholds({});
+  model.set_head_trained(true);
 }
 
 }  // namespace knnbert::inline v0_1

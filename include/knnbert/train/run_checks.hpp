@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <string_view>
 
 #include "knnbert/model/classifier.hpp"
@@ -35,6 +36,14 @@ inline void require_loss_of(Task task, std::string_view term) {
   };
   require("cross_entropy", Task::single_label), require("binary_cross_entropy", Task::multi_label);
   require("squared_error", Task::regression);
+}
+
+/// Errors: OptionError for a term whose weight is no number.
+template <class T>
+void require_finite_weight(const T& term) {
+  if constexpr (requires { std::isfinite(term.weight); })
+    if (!std::isfinite(term.weight))
+      raise<OptionError>("Trainer: {} with weight {} given, a finite number expected", term.name, term.weight);
 }
 
 /// Errors: FormatError for an example of a class that was added after training.

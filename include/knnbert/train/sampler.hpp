@@ -25,7 +25,9 @@ class ShuffledBatches {
                   Sampling sampling = Sampling::shuffled);
   ShuffledBatches(index_t examples, index_t batch_size, std::uint64_t seed, std::uint64_t epoch);
 
-  static index_t count(index_t examples, index_t batch_size) { return (examples + batch_size - 1) / batch_size; }
+  static index_t count(index_t examples, index_t batch_size) {
+    return examples / batch_size + (examples % batch_size != 0 ? 1 : 0);
+  }
   index_t count() const { return count(std::ssize(order_), batch_size_); }
 
   std::span<const index_t> operator[](index_t batch) const {

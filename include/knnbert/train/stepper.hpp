@@ -25,7 +25,12 @@ class Stepper {
   using optimizer_type = clipping_optimizer<typename Network::optimizer_type>;
   using terms_type = TermSet<bound_term<Terms, Network>...>;
   static_assert((Term<present_term<bound_term<Terms, Network>>, context_type> && ...),
-                "a training term needs a static name and a member TermValue add(StepContext&); see term/context.hpp");
+                "a training term is copyable and has a static name and a member TermValue add(StepContext&); see "
+                "term/context.hpp");
+  static_assert(
+      (detail::has_callable_members<present_term<bound_term<Terms, Network>>> && ...),
+      "identity(sink) and values_to_evaluate() of a training term are called on const objects, and archive(ar) "
+      "with all archives; see term/context.hpp");
 
   /// Errors: OptionError.
   Stepper(Network& network, const Data& data, const TrainerOptions& options, Terms... terms)

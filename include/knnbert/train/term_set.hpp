@@ -1,10 +1,29 @@
 #pragma once
 #include <tuple>
 
+#include "knnbert/io/archive.hpp"
 #include "knnbert/term/context.hpp"
 #include "knnbert/train/report.hpp"
 
 namespace knnbert::inline v0_1 {
+
+namespace detail {
+
+struct IdentitySink {
+  void operator()(std::string_view, const auto&) const {}
+};
+
+/// Whether those members of a term that a run looks for can be called as it does.
+template <class T>
+concept has_callable_members =
+    (
+        !requires(T & t) { t.identity(IdentitySink()); } || requires(const T& t) { t.identity(IdentitySink()); }) &&
+    (
+        !requires(T & t) { t.values_to_evaluate(); } || requires(const T& t) { t.values_to_evaluate(); }) &&
+    (
+        requires(T & t, StateWriter& to) { t.archive(to); } == requires(T & t, StateReader& from) { t.archive(from); });
+
+}  // namespace detail
 
 /// The terms of a training, each with its state, called in the order in which they were given.
 template <class... Terms>

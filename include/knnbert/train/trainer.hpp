@@ -93,8 +93,8 @@ FitReport Trainer<Stack, Terms...>::run(const Dataset& train, const Dataset& dev
 template <class Stack, class... Terms>
 RunIdentity Trainer<Stack, Terms...>::identity(const Dataset& train, const Dataset& dev) const {
   const Dataset own = train.with_classes(*model_.classes()), own_dev = dev_of(model_, dev);
-  return identity_of_run(model_, options_, terms_, model_.tokenize(own),
-                         model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev.labels());
+  return identity_of_run(model_, options_, terms_, model_.tokenize(own), own,
+                         model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev);
 }
 
 }  // namespace knnbert::inline v0_1

@@ -1,6 +1,7 @@
 #pragma once
 #include "knnbert/distributed/broadcast_archive.hpp"
 #include "knnbert/model/classifier_files.hpp"
+#include "knnbert/model/other_examples.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/dev_data.hpp"
 #include "knnbert/train/identity_of_run.hpp"
@@ -29,9 +30,12 @@ class TrainingRun {
         dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    const auto require = [&](const auto& term) { detail::require_loss_of(model_.task().task, term.name); };
+    const auto require = [&](const auto& term) {
+      detail::require_loss_of(model_.task().task, term.name);
+      detail::require_finite_weight(term);
+    };
     std::apply([&](const auto&... term) { (detail::if_present(term, require), ...); }, stepper_.terms());
-    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, dev_.tokens(), dev_.labels());
+    report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, train_, dev_.tokens(), dev_.data());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
     if (!options_.checkpoints.empty()) {
       if (team_.first())
@@ -55,9 +59,8 @@ class TrainingRun {
     return report_;
   }
 
-  /// The terms as the run left them.
+  /// The terms as the run left them, and the parameters that they declared.
   std::tuple<Terms...>& terms() { return stepper_.terms(); }
-  /// The parameters that they declared.
   const ParameterBlock& own_values() const { return stepper_.own_values(); }
 
  private:
@@ -131,10 +134,10 @@ class TrainingRun {
   }
   /// Steps without a finite gradient change nothing: parameters that give no other will not recover.
   [[noreturn]] void refuse_divergence() const {
-    raise<Error>(
-        "Trainer::fit: {} steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate "
-        "than {} expected",
-        skipped_, options_.learning_rate);
+    const bool moved = skipped_ < step_;
+    raise<Error>("Trainer::fit: {} steps in a row had no finite loss and gradient, {} expected", skipped_,
+                 moved ? format("a smaller TrainerOptions::learning_rate than {}", options_.learning_rate)
+                       : std::string("terms that give them"));
   }
 
   void close_epoch(AnyObserver& observer) {
@@ -180,9 +183,10 @@ class TrainingRun {
     if (!model_.head_trained()) model_.set_head_trained(head_values() != first_head_);
   }
 
-  /// On the dev data; the store is rebuilt from the training data.
+  /// On the dev data, with a store of the training data.
   Scores scores() {
     judge_head();
+    const OtherExamples own(model_);
     if (options_.rebuild_store) model_.index(train_, data_.tokens(), team_);
     return dev_.scores(model_, team_);
   }
@@ -221,8 +225,9 @@ class TrainingRun {
   }
 
   std::uint64_t hash_of(const ParameterBlock& values) const {
-    if (team_.size() == 1) return 0;
-    return detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
+    return team_.size() == 1
+               ? 0
+               : detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
   }
 
   Classifier<Stack>& model_;
