@@ -128,7 +128,7 @@ class Results:
 
     def find(self, cell, what, options=None):
         for row in self.rows:
-            if row["what"] == what and all(row[key] == value for key, value in cell.items()) and (options is None or row["options"] == options):
+            if row["what"] == what and all(row.get(key) == value for key, value in cell.items()) and (options is None or row["options"] == options):
                 return row
         return None
 

@@ -119,7 +119,7 @@ std::string in_words(const AuditResult& r, index_t shown) {
          return format("{} -> {}  {}", printable(classes[as_size(e.given)]), printable(classes[as_size(e.suggested)]),
                        line(r.data, e.example));
        });
-  list(r.found.near_duplicates.size(), "pairs of near-duplicates",
+  list(r.found.near_duplicates.size(), "pairs of near-duplicates, of each text's nearest ones",
        [&](std::size_t k) { return pair(r.found.near_duplicates[k], r.data); });
   list(r.found.outliers.size(), "texts far from all others",
        [&](std::size_t k) { return line(r.data, r.found.outliers[k].example); });

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "knnbert/io/json.hpp"
+#include "output.hpp"
 
 namespace knnbert::cli {
 
@@ -79,7 +80,7 @@ const CLI::Option& option_named(const CLI::App& verb, const std::string& key, co
   const std::string name = with_dashes(key);
   const CLI::Option* option = name == "config" || name == "help" ? nullptr : verb.get_option_no_throw("--" + name);
   if (!option)
-    raise<OptionError>("{}: '{}' given, an option of `knnbert {}` expected, see its --help", path, key,
+    raise<OptionError>("{}: '{}' given, an option of `knnbert {}` expected, see its --help", path, printable(key),
                        verb.get_name());
   return *option;
 }

@@ -136,10 +136,12 @@ void report(const ReportOptions& o) {
     raise<OptionError>("report: a model with one class a text expected; `eval` tells what the one in {} achieves",
                        o.model);
   const std::filesystem::path directory(o.model);
+  const bool to_standard_output = o.output == "-";
+  if (to_standard_output && o.common.json) raise<OptionError>("--json: given with --output -, which prints the page");
   const auto output = o.output.empty() ? directory / "report.html" : std::filesystem::path(o.output);
   const auto model = load_model<S>(o.model, o.common, Loading::predictions);
-  require_writable(output);
-  if (!o.file.empty()) require_other_file("--output", output.string(), o.file);
+  if (!to_standard_output) require_writable(output);
+  if (!o.file.empty() && !to_standard_output) require_other_file("--output", output.string(), o.file);
   ReportData data;
   data.title = o.title;
   data.settings = read_settings(directory);
@@ -154,6 +156,7 @@ void report(const ReportOptions& o) {
     add_examples(model, judged, o.examples, data);
     add_rejections(model, judged, o.examples, data);
   }
+  if (to_standard_output) return print(report_page(data));
   write_file_atomically(output, report_page(data));
   if (o.common.json) print_json({{"output", output.string()}});
   else print(output.string() + "\n");
@@ -168,7 +171,8 @@ void add_report(CLI::App& app) {
   auto& verb = *app.add_subcommand("report", "write one self-contained HTML page about a model");
   verb.add_option("--model", o->model, "model directory")->required();
   verb.add_option("--data", o->file, "labeled examples to evaluate and to draw");
-  verb.add_option("--output", o->output, "file to write; default: report.html in the model directory");
+  verb.add_option("--output", o->output,
+                  "file to write, - for standard output; default: report.html in the model directory");
   verb.add_option("--title", o->title, "title of the page")->capture_default_str();
   verb.add_option("--examples", o->examples, "predictions to show with their neighbors")
       ->capture_default_str()

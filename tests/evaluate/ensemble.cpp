@@ -1,6 +1,7 @@
 #include "knnbert/evaluate/ensemble.hpp"
 
 #include "catch.hpp"
+#include "knnbert/model/new_head.hpp"
 #include "model/tiny_model.hpp"
 
 using namespace knnbert;
@@ -67,4 +68,13 @@ TEST_CASE("an ensemble needs the same classes, and texts to encode anew") {
   keys.fill(0.1f);
   a.index(keys, std::vector<label_t>{0, 1});
   CHECK_THROWS_AS(ModelAverage(a).finish(), StateError);
+}
+
+TEST_CASE("models whose heads know different numbers of classes have no average") {
+  const TemporaryFolder folder;
+  Model a = changed(folder / "a", 1), b = changed(folder / "b", 2);
+  for (Model* model : {&a, &b}) model->add(std::vector<std::string>{"hello"}, "greeting");
+  b.set_network(with_new_head(std::as_const(b).network(), 4));
+  CHECK_THROWS_AS(ModelAverage(a).add(b), FormatError);
+  CHECK_THROWS_AS(ModelAverage(b).add(a), FormatError);
 }

@@ -54,3 +54,4 @@ printf 'these are words\n' >words.txt && refused words.txt words.txt
 printf '[training]\nepochs = 0\n' >section.toml && refused "[training]" section.toml
 printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
 printf 'config = "plain.toml"\n' >nested.toml && refused "'config'" nested.toml
+printf '\177ELF\000\001 = 3\n' >binary && refused "an option of \`knnbert train\` expected" binary

@@ -106,3 +106,7 @@ for line in open("out", encoding="utf-8"):
 END
 expect_code 0 "$KNNBERT" report --model names --data names.tsv --title "$(printf 'a\377<b>\001')" --output names.html
 "$PYTHON" -c 'open("names.html", encoding="utf-8").read()' || wrong "the report is no UTF-8"
+"$KNNBERT" report --model names --data names.tsv --title "$(printf 'a\377<b>\001')" --output - >page.html
+cmp -s names.html page.html || wrong "report --output - prints another page"
+[ ! -e ./- ] || wrong "a file named - was written"
+expect_code 2 "$KNNBERT" report --model names --output - --json
