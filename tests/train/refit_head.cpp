@@ -305,5 +305,8 @@ TEST_CASE("refit head: without texts in the datastore the model stays as it is")
   model.index(keys, labels);
   CHECK_THROWS_AS(refit_head(model), StateError);
   CHECK_THROWS_AS(model.set_network(with_new_head(std::as_const(model).network(), 2)), ShapeError);
+  const auto linear = steady_classifier(folder / "linear", linear_options());  // with fewer parameters
+  CHECK_FALSE(same_features(std::as_const(model).network().values(), linear.network().values()));
+  CHECK_FALSE(same_features(linear.network().values(), std::as_const(model).network().values()));
   CHECK_THROWS_AS(model.set_network(with_new_head(std::as_const(model).network(), 4)), ShapeError);
 }

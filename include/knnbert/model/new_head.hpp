@@ -5,8 +5,10 @@
 
 namespace knnbert::inline v0_1 {
 
-/// Whether two blocks of networks of one shape give texts the same embeddings and features.
+/// Whether two blocks of networks give texts the same embeddings and features: all parameters but those of the
+/// classification head are the same.
 inline bool same_features(const ParameterBlock& a, const ParameterBlock& b) {
+  if (a.table().count() != b.table().count()) return false;
   for (index_t p = 0; p < a.table().count(); ++p) {
     const Parameter &one = a.table()[p], &other = b.table()[p];
     if (one.name.starts_with("classifier.")) continue;
