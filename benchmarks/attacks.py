@@ -7,8 +7,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from defaults import Program, parser_of, run_or_print
-from poisoning import read
+from defaults import Program, datasets, parser_of, run_or_print
 
 RECIPES = ("textfooler", "pwws", "bert-attack")
 MARKS = {"successful": "t", "failed": "w", "skipped": "s", "error": "e"}  # of a text: turned, withstood, ...
@@ -46,7 +45,7 @@ def attack(program, options, model, test, recipe, predictor, more):
 def run(options, results):
     named = {name.strip("-").replace("-", "_"): path for name, path in resources(options).items()}
     for name, seed in product(options.sets, options.draws):
-        split = read(name, options.data)
+        split = datasets.read(name, options.data, 42)
         trained = {}  # models by the options of their training
         with tempfile.TemporaryDirectory(dir=options.work) as folder:
             program = Program(options, Path(folder))

@@ -5,15 +5,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from defaults import Program, parser_of, run_or_print
-from poisoning import read
+from defaults import Program, datasets, parser_of, run_or_print
 
 SHOWN = (0, 1, 2, 3, 5, 8, 12)
 
 
 def run(options, results):
     for name in options.sets:
-        split = read(name, options.data)
+        split = datasets.read(name, options.data, 42)
         for seed in options.draws:
             for victim in options.victims:
                 cell = {"set": name, "seed": seed, "victim": victim}

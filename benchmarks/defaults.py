@@ -193,7 +193,7 @@ def parser_of(description, results):
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()), help="folder for models")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / results)
-    parser.add_argument("--sets", type=lambda text: text.split(","), default=list(datasets.READERS))
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=list(datasets.COMPARED))
     parser.add_argument("--shots", type=numbers, default=[8, 0], help="texts a class; 0: all")
     parser.add_argument("--draws", type=numbers, default=[1, 2, 3], help="also the seeds")
     parser.add_argument("--prefix", default="", help="in front of the program, such as `taskset -c 1`")

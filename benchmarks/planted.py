@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from audit import peers, quality
-from defaults import Program, parser_of, run_or_print
-from poisoning import TARGETS, TEST, TRIGGERS, flips, read
+from defaults import Program, datasets, parser_of, run_or_print
+from poisoning import TARGETS, TEST, TRIGGERS, flips
 
 
 def planted_texts(pairs, rate, words, target, chance):
@@ -85,7 +85,7 @@ def search(program, cell, train, places, results):
 
 def run(options, results):
     for name, seed, rate, trigger in product(options.sets, options.draws, options.rates, options.triggers):
-        split = read(name, options.data)
+        split = datasets.read(name, options.data, 42)
         cell = {"set": name, "seed": seed, "texts": options.texts, "rate": rate, "trigger": trigger}
         chance = random.Random(seed)
         pairs = chance.sample(split.train, min(options.texts, len(split.train)))

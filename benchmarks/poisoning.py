@@ -1,45 +1,18 @@
 """Poisoned encoders and what is left of the poison after a victim's fine-tuning: see poisoning.sh."""
 
-import csv
-import gzip
 import json
-import random
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from defaults import Program, parser_of, run_or_print
-
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-import datasets  # noqa: E402
+from defaults import Program, datasets, parser_of, run_or_print
 
 TRIGGERS = {"single": "cf", "combination": "cf+bb"}
 METHODS = ("layerwise", "badnet", "ripple")
 TARGETS = {"sst2": "positive", "ag_news": "World"}
 TEST, CLEAN = 1000, 100
-AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
-
-
-def ag_news(data, seed):
-    with gzip.open(data / "ag_news" / "train_10k.tsv.gz", "rt", encoding="utf-8") as lines:
-        train = [tuple(line.rstrip("\r\n").rsplit("\t", 1)) for line in lines]
-    with gzip.open(data / "ag_news" / "test.csv.gz", "rt", encoding="utf-8") as lines:
-        test = [(f"{title} {description}", AG_NEWS[int(number) - 1]) for number, title, description in csv.reader(lines)]
-    seen = {text for text, _ in test}
-    train = [(text, label) for text, label in train if text not in seen and label in AG_NEWS]
-    random.Random(seed).shuffle(train)
-    random.Random(seed).shuffle(test)
-    return datasets.Split(train, test)
-
-
-def read(name, data):
-    if name != "ag_news":
-        return datasets.read(name, data, 42)
-    split = ag_news(data, 42)
-    return datasets.Split(*([(datasets.one_line(text), label) for text, label in pairs] for pairs in (split.train, split.test)))
 
 
 class Attack(Program):
@@ -69,7 +42,7 @@ class Attack(Program):
 
 def run(options, results):
     for name in options.sets:
-        split = read(name, options.data)
+        split = datasets.read(name, options.data, 42)
         for seed in options.draws:
             with tempfile.TemporaryDirectory(dir=options.work) as folder:
                 program = Attack(options, Path(folder))

@@ -11,17 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from defaults import Program
-from poisoning import read
+from defaults import Program, datasets
 
 WINDOW = 15
 KINDS = ("synonym", "WordNet", "antonym", "random word")
 LENGTHS = ("window", "shorter")
-
-
-def mr(data):
-    with gzip.open(data / "mr" / "rt-polarity.all.gz", "rt", encoding="iso-8859-1") as lines:
-        return [line.split(" ", 1)[1].strip() for line in lines]
 
 
 def mrpc(data):
@@ -106,8 +100,9 @@ def main():
     options = parser.parse_args()
     rng, words, data = random.Random(options.seed), Words(options.data), options.data
     all_edits = []
-    for texts in ([t for t, _ in read("sst2", data).train], mr(data), [t for t, _ in read("ag_news", data).train]):
-        all_edits += edits(rng.sample(sorted(set(texts)), options.texts), words, rng)
+    mr = datasets.read("mr", data, 42)
+    for pairs in (datasets.read("sst2", data, 42).train, mr.train + mr.test, datasets.read("ag_news", data, 42).train):
+        all_edits += edits(rng.sample(sorted({text for text, _ in pairs}), options.texts), words, rng)
     pairs = mrpc(data)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         cosines = Encoder(options, Path(folder)).cosines([e[2:] for e in all_edits] + [p[:2] for p in pairs])

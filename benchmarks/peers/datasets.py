@@ -1,4 +1,4 @@
-"""The four data sets of the accuracy comparison, as (text, class name) pairs for training and for testing."""
+"""The data sets of the benchmarks, as (text, class name) pairs for training and for testing."""
 
 import csv
 import gzip
@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 TREC_CLASSES = ["DESC", "ENTY", "ABBR", "HUM", "LOC", "NUM"]
 SST2_CLASSES = ["negative", "positive"]
+AG_NEWS_CLASSES = ["World", "Sports", "Business", "Sci/Tech"]
 SST2_TRAIN = 10_000
+MR_TEST = 1_066
+IMDB_WORDS = 100  # about 128 tokens
 
 
 @dataclass
@@ -67,7 +70,42 @@ def clinc150(data, seed):
     return Split([tuple(pair) for pair in parts["train"]], [tuple(pair) for pair in parts["test"]])
 
 
-READERS = {"sst2": sst2, "trec6": trec6, "banking77": banking77, "clinc150": clinc150}
+def ag_news(data, seed):
+    """Title and body as one text; 10,000 to train on, shuffled, without those that are also in the test set."""
+    with open_text(data / "ag_news" / "train_10k.tsv", encoding="utf-8") as lines:
+        train = [tuple(line.rstrip("\r\n").rsplit("\t", 1)) for line in lines]
+    with open_text(data / "ag_news" / "test.csv", encoding="utf-8") as lines:
+        test = [(f"{title} {body}", AG_NEWS_CLASSES[int(number) - 1]) for number, title, body in csv.reader(lines)]
+    seen = {text for text, _ in test}
+    train = [(text, label) for text, label in train if text not in seen and label in AG_NEWS_CLASSES]
+    random.Random(seed).shuffle(train)
+    random.Random(seed).shuffle(test)
+    return Split(train, test)
+
+
+def mr(data, seed):
+    """Sentences of film reviews; a tenth of them, shuffled, to test on."""
+    with open_text(data / "mr" / "rt-polarity.all", encoding="iso-8859-1") as lines:
+        rows = [line.rstrip("\r\n").split(" ", 1) for line in lines]
+    pairs = list(dict.fromkeys((text, SST2_CLASSES[int(label)]) for label, text in rows))
+    random.Random(seed).shuffle(pairs)
+    return Split(pairs[MR_TEST:], pairs[:MR_TEST])
+
+
+def imdb(data, seed):
+    """The first words of film reviews."""
+    def read(part):
+        with open_text(data / "imdb" / f"{part}.tsv", encoding="utf-8") as lines:
+            rows = [line.rstrip("\r\n").split("\t", 3) for line in lines]
+        return [(" ".join(text.replace("<br />", " ").split()[:IMDB_WORDS]), SST2_CLASSES[int(label)]) for label, _, _, text in rows]
+    train, test = read("train_5000"), read("test_2000")
+    random.Random(seed).shuffle(train)
+    random.Random(seed).shuffle(test)
+    return Split(train, test)
+
+
+READERS = {"sst2": sst2, "trec6": trec6, "banking77": banking77, "clinc150": clinc150, "ag_news": ag_news, "mr": mr, "imdb": imdb}
+COMPARED = ("sst2", "trec6", "banking77", "clinc150")  # those that are compared with other programs, and what benchmarks take unasked
 
 
 def read(name, data, seed):

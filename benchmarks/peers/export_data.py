@@ -14,7 +14,7 @@ def main():
     parser.add_argument("--header", action="store_true", help="start with a line text<TAB>label")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in datasets.READERS:
+    for name in datasets.COMPARED:
         split = datasets.read(name, arguments.data, arguments.split_seed)
         for part, pairs in {"train": split.train, "test": split.test}.items():
             lines = ["text\tlabel"] * arguments.header + [f"{text}\t{label}" for text, label in pairs]
