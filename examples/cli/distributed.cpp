@@ -5,9 +5,11 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #ifdef KNNBERT_WITH_MPI
 #include "knnbert/distributed/mpi.hpp"
@@ -42,6 +44,14 @@ Launch launch_of_all() {
   return launch;
 }
 
+/// Returns the exit code. What failed on another process is left to that one, which ends the job.
+int report_own_failure(const std::exception& error, const std::string& who) {
+  if (dynamic_cast<const OtherProcessError*>(&error)) std::this_thread::sleep_for(std::chrono::seconds(5));
+  const int code = report_failure(error, who);
+  std::fflush(nullptr);
+  return code;
+}
+
 /// After an error the other processes wait until the launcher ends them.
 void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std::function<void(const Team&)>& work) {
   if (common.backend != "torch" || common.device.substr(0, 4) != "cuda")
@@ -54,9 +64,7 @@ void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std
   try {
     session_of(common).with_nccl(o, launch, common.device, work);
   } catch (const std::exception& error) {
-    const int code = report_failure(error, format("knnbert: rank {} of {}: ", launch.rank, launch.size));
-    std::fflush(nullptr);
-    ::_exit(code);
+    ::_exit(report_own_failure(error, format("knnbert: rank {} of {}: ", launch.rank, launch.size)));
   }
 }
 
@@ -80,11 +88,7 @@ void run_with_mpi(const DistributedOptions& o, const std::function<void(const Te
   try {
     work(team);
     team.barrier();
-  } catch (const std::exception& error) {
-    const int code = report_failure(error, who);
-    std::fflush(nullptr);
-    communicator.abort(code);
-  }
+  } catch (const std::exception& error) { communicator.abort(report_own_failure(error, who)); }
 }
 #else
 void run_with_mpi(const DistributedOptions&, const std::function<void(const Team&)>&) {

@@ -43,3 +43,19 @@ TEST_CASE("communicator: processes that disagree are told") {
                   CommunicationError);
   run_team(3, [](ThreadCommunicator& c) { require_same(c, "numbers", 7); });
 }
+
+TEST_CASE("communicator: where one process fails, all stop, and the team goes on") {
+  run_team(3, [](ThreadCommunicator& c) {
+    const Team team(c);
+    for (const index_t failing : {0, 1, 2}) {
+      const auto work = [&] {
+        if (c.rank() == failing) raise<ShapeError>("rank {}", failing);
+      };
+      if (c.rank() == failing) require_error_in_team<ShapeError>([&] { team.together("test", work); });
+      else require_error_in_team<OtherProcessError>([&] { team.together("test", work); });
+      index_t calls = 0;
+      team.on_first("test", [&] { ++calls; });
+      require_in_team(calls == (c.rank() == 0), "work of the first process elsewhere");
+    }
+  });
+}

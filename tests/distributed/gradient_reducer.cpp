@@ -96,3 +96,29 @@ TEST_CASE("reducer: gradients of parts sum to those of the whole, pieces leave w
     }
   }
 }
+
+TEST_CASE("reducer: sums of a step that failed half-way are given up before the gradients are gone") {
+  run_team(2, [&](ThreadCommunicator& c) {
+    TinyNetwork network(three_layers, 3, {.projection_width = 11});
+    fill_random(network.values(), 1, 0.3);
+    Gradients gradients(network.values().shared_table());
+    const auto begin = [&](GradientReducer& reducer) {
+      reducer.start();
+      gradients.set_listener(&reducer);
+      run_backward(network, tiny_examples(labels_of_three(4)), first_examples(4), gradients);
+      gradients.set_listener(nullptr);
+    };
+    {
+      GradientReducer reducer(gradients, c, 1000);
+      begin(reducer);
+      reducer.finish();
+    }
+    require_in_team(!c.abandoned(), "sums of a whole step given up");
+    {
+      GradientReducer reducer(gradients, c, 1000);
+      begin(reducer);
+      require_in_team(c.started() > 0, "nothing started");
+    }
+    require_in_team(c.abandoned() && c.started() == 0, "sums of half a step not given up");
+  });
+}

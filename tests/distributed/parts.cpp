@@ -52,3 +52,24 @@ TEST_CASE("parts: what is finished is not computed again; another run's parts ar
   CHECK(PartFiles(folder / "x.npy", 23, 4, "a run", {}).run(some) == 3);
   CHECK(bytes_of(folder / "x.npy") == bytes_of(folder / "whole.npy"));
 }
+
+TEST_CASE("parts: no rows are a file without rows; where one process fails, none goes on") {
+  const TemporaryFolder folder;
+  write_npy(folder / "whole.npy", ConstView(Matrix(0, 5)));
+  for (const index_t size : {1, 3}) {
+    run_team(size, [&](ThreadCommunicator& c) { PartFiles(folder / "none.npy", 0, 4, "a run", c).run(some); });
+    CHECK(bytes_of(folder / "none.npy") == bytes_of(folder / "whole.npy"));
+  }
+  run_team(2, [&](ThreadCommunicator& c) {
+    PartFiles parts(folder / "x.npy", 23, 4, "a run", c);
+    const auto fail_on_second = [&](Range rows) {
+      if (c.rank() == 1) throw std::runtime_error("power failure");
+      return some(rows);
+    };
+    if (c.rank() == 1) require_error_in_team<std::runtime_error>([&] { parts.run(fail_on_second); });
+    else require_error_in_team<OtherProcessError>([&] { parts.run(fail_on_second); });
+    if (c.rank() == 0)
+      require_error_in_team<FormatError>([&] { PartFiles(folder / "x.npy", 23, 4, "another run", c); });
+    else require_error_in_team<OtherProcessError>([&] { PartFiles(folder / "x.npy", 23, 4, "another run", c); });
+  });
+}

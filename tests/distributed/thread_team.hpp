@@ -106,6 +106,8 @@ class ThreadCommunicator {
   void barrier() {
     meeting_.meet(rank_, {}, [](const auto&) {});
   }
+  void abandon() { started_.clear(), abandoned_ = true; }
+  bool abandoned() const { return abandoned_; }
 
  private:
   struct Started {
@@ -115,8 +117,23 @@ class ThreadCommunicator {
   ThreadMeeting& meeting_;
   index_t rank_;
   std::vector<Started> started_;
+  bool abandoned_ = false;
 };
 static_assert(Communicator<ThreadCommunicator>);
+
+/// In the threads of a team, where Catch must not be asked: a failure is thrown.
+inline void require_in_team(bool holds, const std::string& what) {
+  if (!holds) throw std::runtime_error(what);
+}
+template <class Error, class F>
+void require_error_in_team(F&& f) {
+  try {
+    f();
+  } catch (const Error&) { return; } catch (const std::exception& error) {
+    throw std::runtime_error(std::string("another error: ") + error.what());
+  }
+  throw std::runtime_error("no error");
+}
 
 /// Calls work(communicator) on as many threads; the first exception of one ends the others and is rethrown.
 template <class Work>

@@ -165,3 +165,29 @@ TEST_CASE("team: a member that fails ends the others; other options are refused"
                            }),
                   CommunicationError);
 }
+
+TEST_CASE("team: what fails on one process alone ends the work of all at once") {
+  const TemporaryFolder folder;
+  tiny_classifier(folder.path());
+  auto options = tiny_training();
+  options.checkpoints = folder.path() / "checkpoints";
+  train_together(2, folder.path(), options, {}, 3, CrossEntropy{});
+  run_team(2, [&](ThreadCommunicator& c) {
+    auto model = tiny_classifier(folder.path());
+    auto other = options;
+    other.seed = 7, other.resume = true;
+    Recorder recorder;
+    Trainer trainer(model, other, CrossEntropy{});
+    if (c.rank() == 0) require_error_in_team<OtherRunError>([&] { trainer.fit(tiny_data(), {}, recorder, c); });
+    else require_error_in_team<OtherProcessError>([&] { trainer.fit(tiny_data(), {}, recorder, c); });
+
+    const Batch texts = model.tokenize(std::vector<std::string>{"hello", "where"});
+    auto& values = model.network().values();
+    const Parameter& words = values.table().lookup();
+    values.data()[words.offset + texts.text(0)[1] * words.cols] =
+        std::numeric_limits<float>::quiet_NaN();  // of the first text alone
+    model.network().lower(values);
+    if (c.rank() == 0) require_error_in_team<NonFiniteError>([&] { model.embed(texts, c); });
+    else require_error_in_team<OtherProcessError>([&] { model.embed(texts, c); });
+  });
+}

@@ -11,6 +11,12 @@ for n in 2 3; do
   [ ! -e "$work/$n.npy.parts" ] || fail "parts are left"
 done
 
+: >"$work/none"
+"$program" embed --model "$work/tiny" --input "$work/none" --output "$work/none_of_one.npy"
+# shellcheck disable=SC2086
+$launch -n 2 "$program" embed --model "$work/tiny" --input "$work/none" --output "$work/none_of_two.npy"
+cmp "$work/none_of_one.npy" "$work/none_of_two.npy"
+
 # A run that dies leaves its parts: here a place that cannot be joined to.
 mkdir "$work/again.npy"
 if embed 2 "$work/again.npy" 2>"$work/err"; then fail "success where nothing can be written"; fi

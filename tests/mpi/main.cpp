@@ -1,4 +1,5 @@
-// usage: mpirun -n N test_mpi laws | training FOLDER | silence;  test_mpi encoder FOLDER | curves FILE FILE...
+// usage: mpirun -n N test_mpi laws | training FOLDER | silence | lateness
+//        test_mpi encoder FOLDER | curves FILE FILE...
 #include <cstdio>
 #include <fstream>
 
@@ -85,6 +86,34 @@ int check_silence() {
   return 1;
 }
 
+/// The first process gives up waiting for the second, which comes later; what it then does with its memory is its own.
+int check_lateness() {
+  MpiCommunicator communicator({.patience = 1});
+  std::vector<float> values(1000, 1);
+  if (communicator.rank() == 1) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    communicator.start_all_reduce(values);
+    std::this_thread::sleep_for(std::chrono::seconds(20));
+    return 1;
+  }
+  try {
+    communicator.all_reduce(values);
+  } catch (const CommunicationError&) {
+    values.assign(values.size(), 42);
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    const bool own = values == std::vector<float>(values.size(), 42);
+    std::string later;
+    try {
+      communicator.barrier();
+    } catch (const CommunicationError& error) { later = error.what(); }
+    std::fprintf(stderr, "memory %s, then %s\n", own ? "kept" : "written to", later.c_str());
+    std::fflush(nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    communicator.abort(1);
+  }
+  return 1;
+}
+
 std::vector<double> losses_in(const std::string& path) {
   std::ifstream file(path);
   std::vector<double> losses;
@@ -110,6 +139,7 @@ int run(const std::string& task, std::span<char*> arguments) {
   if (task == "encoder") return write_encoder(arguments[0]), 0;
   if (task == "curves") return compare_curves(arguments), 0;
   if (task == "silence") return check_silence();
+  if (task == "lateness") return check_lateness();
   MpiCommunicator communicator;
   try {
     if (task == "laws") check_laws(communicator);

@@ -101,6 +101,10 @@ TEST_CASE("torch bert: other families' hidden states and gradients are those of 
     CHECK(difference(p.torch_d_output, p.d_output) < 1e-4 * magnitude(p.d_output));
     CHECK(difference(p.torch_d_sums, p.d_sums) < 1e-4 * magnitude(p.d_sums));
     CHECK(gradient_difference(p.torch_gradients.block(), p.gradients.block()) < 1e-3);
+    const Batch batch = twin_batch(t.native.config(), ragged);
+    Matrix expected(batch.size(), t.native.width());
+    t.native.encode(t.native_values, batch, {.pooling = Pooling::mean}, expected, t.workspace, Workers());
+    CHECK(difference(encoded(t, batch, {.pooling = Pooling::mean}), expected) < 1e-5);
   }
 }
 
@@ -112,7 +116,7 @@ TEST_CASE("torch bert: texts of another length share a bucket while little of it
   const Batch batch = twin_batch(twin_config(), {10, 4, 4, 9, 10, 12});
   const auto buckets = [&](double padding, index_t smallest) {
     std::vector<index_t> rows;
-    for (const auto& b : knnbert::detail::PackedBatch(batch, {padding, smallest}, at::kCPU).buckets)
+    for (const auto& b : knnbert::detail::PackedBatch(batch, {padding, smallest}, at::kCPU, 0).buckets)
       rows.push_back(b.rows);
     return rows;
   };
@@ -277,7 +281,7 @@ TEST_CASE("torch bert: values in main memory and on the device are one block") {
   ParameterBlock copy = t.torch_values;
   for (float& x : std::span(t.torch_values.data(), static_cast<std::size_t>(t.torch_values.size()))) x *= 1.5f;
   CHECK(difference(encoded(t, batch), before) > 1e-3);
-  follow(copy, t.torch_values, 0, {}, Workers());  // on the device: takes all over
+  follow(copy, t.torch_values, 1, {}, Workers());  // on the device: takes all over
   CHECK(same_bits(encoded(t, batch), before));
   CHECK(std::equal(copy.data(), copy.data() + copy.size(), std::as_const(t.torch_values).data()));
 }

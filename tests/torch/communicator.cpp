@@ -126,6 +126,17 @@ TEST_CASE("torch communicator: what a backend refuses is a CommunicationError th
   CHECK_THROWS_AS(mute.all_gather(std::as_writable_bytes(std::span(values)), {}), ShapeError);
 }
 
+TEST_CASE("torch communicator: what is given up touches no value any more, and nothing is called again") {
+  run_torch_team(2, [](TorchCommunicator& c, ThreadBackend&) {
+    std::vector<float> values(3, 1);
+    c.start_all_reduce(values);
+    c.abandon();
+    require_error_in_team<CommunicationError>([&] { c.wait(); });
+    require_error_in_team<CommunicationError>([&] { c.barrier(); });
+    require_in_team(values == std::vector<float>(3, 1), "values were touched");
+  });
+}
+
 TEST_CASE("torch communicator: gradients are summed where they lie, pieces leave while the pass runs") {
   const std::vector<index_t> lengths{5, 9, 2, 7};
   Twins whole = Twins::random(twin_config());

@@ -12,6 +12,11 @@ struct CommunicationError : Error {
   using Error::Error;
 };
 
+/// Another process failed where this one did not; that one knows why.
+struct OtherProcessError : CommunicationError {
+  using CommunicationError::CommunicationError;
+};
+
 /// One of size() processes that work on one task, the one with number rank().
 /// All members but these two are collective: every process calls the same ones in the same order with the same sizes.
 /// all_reduce(values) replaces values by their sums over the processes: the same bits on all of them, and each time.
@@ -19,6 +24,9 @@ struct CommunicationError : Error {
 /// were started. broadcast(bytes, root) copies the root's bytes. all_gather(all, ends): process r has filled bytes
 /// [ends[r - 1], ends[r]) of `all`, afterwards everybody has all of them. barrier() returns when all have called it.
 /// When a process dies or falls silent, the others' calls end with a CommunicationError, or their processes do.
+/// A communicator that moves values while no call is under way also has abandon(), not collective: what was started is
+/// given up, no value that was handed over is touched any more, and every later call throws. It is called where a
+/// process fails between start_all_reduce() and wait().
 /// Check yours with testing/communicator_laws.hpp.
 template <class C>
 concept Communicator = requires(C& communicator, const C& constant, std::span<float> values, std::span<std::byte> bytes,

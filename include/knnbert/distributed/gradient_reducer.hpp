@@ -16,9 +16,18 @@ class GradientReducer final : public GradientListener {
   /// `piece`: floats; long enough that its latency does not count, short enough that a layer has several.
   GradientReducer(Gradients& gradients, Team team, index_t piece = index_t{1} << 19)
       : gradients_(gradients), team_(team), piece_(piece) {}
+  GradientReducer(const GradientReducer&) = delete;
+  GradientReducer& operator=(const GradientReducer&) = delete;
+  /// Where a step failed half-way, what it started ends before the gradients do.
+  ~GradientReducer() {
+    if (waiting_) team_.abandon();
+  }
 
-  /// A step begins: nothing has been summed.
-  void start() { summed_from_ = gradients_.table().dense_size(); }
+  /// A step begins: nothing has been summed.  Errors: CommunicationError behind a step that failed half-way.
+  void start() {
+    if (std::exchange(waiting_, false)) team_.abandon();
+    summed_from_ = gradients_.table().dense_size();
+  }
 
   /// Dense gradients at and behind an offset are complete on this process.
   void settled(index_t offset) override {
@@ -28,19 +37,18 @@ class GradientReducer final : public GradientListener {
   /// All gradients of this process are complete: sums what is left and waits for the rest.
   void finish() {
     sum_from(0);
-    if (!gradients_.wants_lookup()) return team_.wait();
+    if (!gradients_.wants_lookup()) return wait();
     const auto rows = rows_of_all();
     if (on_device()) {
       const index_t dense = gradients_.table().dense_size(), size = gradients_.table().size();
       if (dense < size) start({dense, size});
-      team_.wait();
-      return;
+      return wait();
     }
     const index_t width = gradients_.table().has_lookup() ? gradients_.table().lookup().cols : 0;
     rows_.resize(rows.size() * static_cast<std::size_t>(width));
     exchange(rows, width, [](float* row, float* packed, index_t count) { std::copy_n(row, count, packed); });
     team_.start_all_reduce(rows_);
-    team_.wait();
+    wait();
     exchange(rows, width, [](float* row, const float* packed, index_t count) { std::copy_n(packed, count, row); });
   }
 
@@ -48,8 +56,14 @@ class GradientReducer final : public GradientListener {
   bool on_device() const { return gradients_.block().mirrored() && team_.reaches_devices(); }
 
   void start(Range range) {
+    waiting_ = true;
     if (on_device()) return team_.start_all_reduce(gradients_.block().mirror_to_write(), range);
     team_.start_all_reduce({gradients_.data() + range.begin, static_cast<std::size_t>(range.end - range.begin)});
+  }
+
+  void wait() {
+    team_.wait();
+    waiting_ = false;
   }
 
   void sum_from(index_t offset) {
@@ -82,6 +96,7 @@ class GradientReducer final : public GradientListener {
   Team team_;
   index_t piece_, summed_from_ = 0;
   std::vector<float> rows_;
+  bool waiting_ = false;  // for sums that were started
 };
 
 }  // namespace knnbert::inline v0_1

@@ -7,6 +7,7 @@
 #endif
 #include <mpi.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -48,7 +49,8 @@ class MpiCommunicator {
   }
   MpiCommunicator(const MpiCommunicator&) = delete;
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
-  /// Ends MPI if this object began it; not while an exception passes, when the others would be waited for in vain.
+  /// Ends MPI if this object began it; not while an exception passes or after a failure, when the others would be
+  /// waited for in vain.
   ~MpiCommunicator() {
     {
       const std::lock_guard lock(mutex_);
@@ -56,7 +58,7 @@ class MpiCommunicator {
     }
     work_.notify_all();
     if (mover_.joinable()) mover_.join();
-    if (std::uncaught_exceptions() > exceptions_) return;
+    if (std::uncaught_exceptions() > exceptions_ || failed_) return;
     MPI_Comm_free(&world_);
     if (owns_mpi_) MPI_Finalize();
   }
@@ -86,9 +88,11 @@ class MpiCommunicator {
         std::this_thread::yield();
         continue;
       }
-      if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options_.patience)
+      if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > options_.patience) {
+        abandon();
         raise<CommunicationError>("MpiCommunicator: no answer from the other processes for {} seconds",
                                   options_.patience);
+      }
       std::this_thread::sleep_for(pause);
     }
   }
@@ -120,6 +124,13 @@ class MpiCommunicator {
     wait();
   }
 
+  /// MPI cannot take back what was started: it is only left alone, and this object is of no further use. Nor is MPI to
+  /// the program, which would move it along.
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+  }
+
   /// Ends all processes of the job; does not return.
   [[noreturn]] void abort(int exit_code) {
     MPI_Abort(MPI_COMM_WORLD, exit_code);
@@ -148,10 +159,15 @@ class MpiCommunicator {
     return copy.data();
   }
 
+  void require_whole() const {
+    if (failed_) raise<CommunicationError>("MpiCommunicator: a call failed before, a new job expected");
+  }
+
   template <class Call>
   void begin(std::string_view name, Call&& call) {
     {
       const std::lock_guard lock(mutex_);
+      require_whole();
       MPI_Request request;
       check(call(&request), name);
       requests_.push_back(request);
@@ -160,13 +176,14 @@ class MpiCommunicator {
   }
 
   void gather_at_once(std::span<std::byte> all, std::span<const index_t> ends) {
-    std::vector<int> counts, places;
+    require_whole();  // MPI may still read counts and places of a call that failed
+    counts_.clear(), places_.clear();
     for (std::size_t r = 0; r < ends.size(); ++r) {
-      places.push_back(static_cast<int>(r ? ends[r - 1] : 0));
-      counts.push_back(static_cast<int>(ends[r]) - places.back());
+      places_.push_back(static_cast<int>(r ? ends[r - 1] : 0));
+      counts_.push_back(static_cast<int>(ends[r]) - places_.back());
     }
     begin("MPI_Iallgatherv", [&](MPI_Request* request) {
-      return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), MPI_BYTE,
+      return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts_.data(), places_.data(), MPI_BYTE,
                              world_, request);
     });
     wait();
@@ -175,13 +192,15 @@ class MpiCommunicator {
   /// Moves the calls along; true when all are finished.
   bool finished() {
     const std::lock_guard lock(mutex_);
+    require_whole();
     test();
+    if (result_ != MPI_SUCCESS) failed_ = true;
     check(result_, "MPI_Testall");
     return requests_.empty();
   }
 
   void test() {
-    if (requests_.empty() || result_ != MPI_SUCCESS) return;
+    if (requests_.empty() || result_ != MPI_SUCCESS || failed_) return;
     int done = 0;
     result_ = MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, MPI_STATUSES_IGNORE);
     if (done) requests_.clear();
@@ -204,8 +223,10 @@ class MpiCommunicator {
   bool owns_mpi_ = false;
   MPI_Comm world_ = MPI_COMM_NULL;
   int result_ = MPI_SUCCESS;  // of the last test
+  std::atomic<bool> failed_ = false;
   std::vector<MPI_Request> requests_;
   std::vector<std::vector<float>> copies_;  // one a request that needs it
+  std::vector<int> counts_, places_;        // of a gathering
   std::mutex mutex_;
   std::condition_variable work_;
   std::thread mover_;

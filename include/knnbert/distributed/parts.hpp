@@ -17,20 +17,22 @@ class PartFiles {
   PartFiles(const std::filesystem::path& target, index_t rows, index_t rows_a_part, const std::string& identity,
             const Team& team);
 
-  index_t count() const { return (rows_ + rows_a_part_ - 1) / rows_a_part_; }
+  /// At least one, which tells the columns.
+  index_t count() const { return std::max<index_t>(1, (rows_ + rows_a_part_ - 1) / rows_a_part_); }
   Range rows_of(index_t part) const { return {part * rows_a_part_, std::min(rows_, (part + 1) * rows_a_part_)}; }
 
   /// Computes what is missing, the parts handed out in turn: compute(rows) returns a matrix of them. Then joins the
-  /// parts to the file and removes them. Returns how many parts were missing.  Errors: IoError, FormatError.
+  /// parts to the file and removes them. Returns how many parts were missing. compute() calls nothing collective.
+  /// Errors: IoError, FormatError; OtherProcessError.
   template <class Compute>
   index_t run(Compute&& compute) {
     const auto missing = missing_parts();
-    for (std::size_t i = 0; i < missing.size(); ++i)
-      if (static_cast<index_t>(i) % team_.size() == team_.rank())
-        write(missing[i], ConstView(compute(rows_of(missing[i]))));
-    team_.barrier();
-    if (team_.first()) join();
-    team_.barrier();
+    team_.together("PartFiles", [&] {
+      for (std::size_t i = 0; i < missing.size(); ++i)
+        if (static_cast<index_t>(i) % team_.size() == team_.rank())
+          write(missing[i], ConstView(compute(rows_of(missing[i]))));
+    });
+    team_.on_first("PartFiles", [&] { join(); });
     return std::ssize(missing);
   }
 

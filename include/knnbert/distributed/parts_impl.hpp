@@ -10,8 +10,7 @@ KNNBERT_INLINE PartFiles::PartFiles(const std::filesystem::path& target, index_t
                                     const std::string& identity, const Team& team)
     : target_(target), folder_(target.string() + ".parts"), rows_(rows), rows_a_part_(rows_a_part), team_(team) {
   if (rows_a_part < 1) raise<OptionError>("PartFiles: parts of {} rows given, at least 1 expected", rows_a_part);
-  if (team_.first()) open(format("{} rows in parts of {}: {}", rows, rows_a_part, identity));
-  team_.barrier();
+  team_.on_first("PartFiles", [&] { open(format("{} rows in parts of {}: {}", rows, rows_a_part, identity)); });
 }
 
 KNNBERT_INLINE std::filesystem::path PartFiles::file_of(index_t part) const { return folder_ / format("{}.npy", part); }

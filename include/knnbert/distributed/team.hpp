@@ -1,5 +1,6 @@
 #pragma once
 #include <cstring>
+#include <exception>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -36,6 +37,7 @@ class Team {
     call(&Calls::all_gather, all, ends);
   }
   void barrier() const { call(&Calls::barrier); }
+  void abandon() const { call(&Calls::abandon); }
 
   /// Which of `count` items a process works on: contiguous, sizes differ by at most one.
   Range range_of(index_t rank, index_t count) const { return {count * rank / size_, count * (rank + 1) / size_}; }
@@ -48,6 +50,27 @@ class Team {
     return sum > 0;
   }
 
+  /// Calls work(), which may fail here and not elsewhere, and calls nothing collective. Where it fails, its exception
+  /// goes on; the other processes, which would wait for this one, throw OtherProcessError.
+  template <class Work>
+  void together(std::string_view where, Work&& work) const {
+    if (size_ == 1) return work();
+    std::exception_ptr error;
+    try {
+      work();
+    } catch (...) { error = std::current_exception(); }
+    const bool failed = any(error != nullptr);
+    if (error) std::rethrow_exception(error);
+    if (failed) raise<OtherProcessError>("{}: another process failed, and says why", where);
+  }
+  /// The same for work of the first process alone.
+  template <class Work>
+  void on_first(std::string_view where, Work&& work) const {
+    together(where, [&] {
+      if (first()) work();
+    });
+  }
+
  private:
   struct Calls {
     void (*all_reduce)(void*, std::span<float>);
@@ -57,6 +80,7 @@ class Team {
     void (*broadcast)(void*, std::span<std::byte>, index_t);
     void (*all_gather)(void*, std::span<std::byte>, std::span<const index_t>);
     void (*barrier)(void*);
+    void (*abandon)(void*);
   };
   template <class C>
   static constexpr auto there() -> void (*)(void*, Mirror&, Range) {
@@ -75,6 +99,10 @@ class Team {
       .all_gather = [](void* c, std::span<std::byte> all,
                        std::span<const index_t> ends) { static_cast<C*>(c)->all_gather(all, ends); },
       .barrier = [](void* c) { static_cast<C*>(c)->barrier(); },
+      .abandon =
+          [](void* c) {
+            if constexpr (requires(C & communicator) { communicator.abandon(); }) static_cast<C*>(c)->abandon();
+          },
   };
 
   template <class Member, class... Arguments>

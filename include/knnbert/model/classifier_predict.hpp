@@ -59,7 +59,7 @@ Matrix Classifier<Stack>::embed_own_range(const Batch& texts, const Team& team, 
   const index_t done = embed_groups(own_texts, listener, embedding);
   if (team.any(done < own_texts.size()))
     raise<CancelledError>("Classifier::embed: stopped after {} of {} texts", done, own_texts.size());
-  require_finite_embeddings("Classifier::embed", embedding);
+  team.together("Classifier::embed", [&] { require_finite_embeddings("Classifier::embed", embedding); });
   return embedding;
 }
 

@@ -77,7 +77,7 @@ inline at::Tensor TorchBert::encode_pass(const TorchFloats& floats, const Parame
                                          const TorchEncoderInput& input, const ForwardOptions& options,
                                          index_t first) const {
   const bool low = values.precision() == Precision::bf16;
-  const detail::PackedBatch packed(input.batch, bucket_limits(), device_);
+  const detail::PackedBatch packed(input.batch, bucket_limits(), device_, config_.first_position());
   const auto view = [&](const at::Tensor& flat) {
     return [&values, &flat](index_t n) { return detail::parameter_view(flat, values.table()[n]); };
   };

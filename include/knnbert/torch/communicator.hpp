@@ -53,6 +53,12 @@ class TorchCommunicator {
     });
   }
 
+  /// What was started goes on in memory of its own and is forgotten.
+  void abandon() {
+    started_.clear();
+    failed_ = true;
+  }
+
   void broadcast(std::span<std::byte> bytes, index_t root) {
     if (bytes.empty()) return;
     guarded("broadcast", [&] {
@@ -117,7 +123,9 @@ class TorchCommunicator {
   }
 
   template <class F>
-  static void guarded(std::string_view name, F&& f) {
+  void guarded(std::string_view name, F&& f) const {
+    if (failed_)
+      raise<CommunicationError>("TorchCommunicator::{}: a call failed before, a new communicator expected", name);
     const c10::NoGradGuard no_graph;
     try {
       detail::guarded("TorchCommunicator", f);
@@ -129,6 +137,7 @@ class TorchCommunicator {
   c10::intrusive_ptr<c10d::Backend> backend_;
   at::Device device_;
   std::vector<Started> started_;
+  bool failed_ = false;
 };
 static_assert(DeviceCommunicator<TorchCommunicator>);
 

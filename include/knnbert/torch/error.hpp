@@ -11,7 +11,8 @@ namespace knnbert::inline v0_1 {
 struct DeviceError : Error {
   using Error::Error;
 };
-/// A device has not enough memory for an operation. Whatever it was about to change is as it was before.
+/// A device has not enough memory for an operation. Parameters are as they were before; a backward pass may have added
+/// a part of its gradients.
 struct DeviceMemoryError : DeviceError {
   using DeviceError::DeviceError;
 };

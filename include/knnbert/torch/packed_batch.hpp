@@ -32,7 +32,7 @@ struct PackedBatch {
   std::vector<Bucket> buckets;
 
   PackedBatch() = default;
-  PackedBatch(const Batch& batch, const BucketLimits& limits, at::Device device, index_t first_position = 0)
+  PackedBatch(const Batch& batch, const BucketLimits& limits, at::Device device, index_t first_position)
       : texts(batch.size()) {
     const index_t tokens = batch.tokens();
     std::vector<index_t> order(static_cast<std::size_t>(texts));

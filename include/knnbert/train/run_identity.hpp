@@ -92,6 +92,8 @@ RunIdentity identity_of(const TrainerOptions& o);
 
 /// Throws CommunicationError on all processes, unless all have the same run.
 void require_same_run(const Team& team, std::string_view where, const RunIdentity& own);
+/// Throws CommunicationError unless all processes have the same values.
+void require_same_values(const Team& team, std::string_view what, const ParameterBlock& own);
 
 }  // namespace knnbert::inline v0_1
 

@@ -118,6 +118,11 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   return run;
 }
 
+KNNBERT_INLINE void require_same_values(const Team& team, std::string_view what, const ParameterBlock& own) {
+  if (team.size() == 1) return;
+  require_same(team, what, detail::mix_bytes(0, std::as_bytes(std::span(own.data(), as_size(own.size())))));
+}
+
 KNNBERT_INLINE void require_same_run(const Team& team, std::string_view where, const RunIdentity& own) {
   std::string text = own.json_text();
   text.resize(static_cast<std::size_t>(broadcast_value(team, std::ssize(text))));

@@ -215,12 +215,12 @@ class Stepper {
 
   bool started_ = false, last_part_ = false;
   Team team_;
-  std::optional<GradientReducer> reducer_;
   Network& network_;
   const Data& data_;
   TrainerOptions options_;
   terms_type terms_;
   Gradients gradients_;
+  std::optional<GradientReducer> reducer_;  // ends before them
   optimizer_type optimizer_;
   std::vector<float> multipliers_;
   OwnParameters<optimizer_type> own_;

@@ -38,8 +38,9 @@ class TrainingRun {
     report_.identity = identity_of_run(model_, options_, stepper_.terms(), data_, train_, dev_.tokens(), dev_.data());
     if (team_.size() > 1) stepper_.join(team_), require_same_run(team_, "Trainer::fit", report_.identity);
     if (!options_.checkpoints.empty()) {
-      if (team_.first())
+      team_.on_first("Trainer::fit", [&] {
         lock_ = options_.lock ? options_.lock : std::make_shared<const DirectoryLock>(options_.checkpoints);
+      });
       if (options_.resume) resume();
     }
     scale_.begin();
@@ -78,11 +79,14 @@ class TrainingRun {
   }
 
   void resume() {
-    const auto newest = team_.first() ? newest_checkpoint(options_.checkpoints, report_.identity) : std::nullopt;
-    checkpointed_ = broadcast_value(team_, newest ? newest->step : -1);
-    if (checkpointed_ < 0) return;
-    if (team_.first()) read_checkpoint(*newest, report_.identity, [&](auto& ar) { archive(ar); });
-    if (team_.size() == 1) return;
+    team_.on_first("Trainer::fit", [&] {
+      const auto newest = newest_checkpoint(options_.checkpoints, report_.identity);
+      if (!newest) return;
+      read_checkpoint(*newest, report_.identity, [&](auto& ar) { archive(ar); });
+      checkpointed_ = newest->step;
+    });
+    checkpointed_ = broadcast_value(team_, checkpointed_);
+    if (checkpointed_ < 0 || team_.size() == 1) return;
     BroadcastArchive to_all(team_);
     archive(to_all);
   }
@@ -143,7 +147,7 @@ class TrainingRun {
   void close_epoch(AnyObserver& observer) {
     read_losses();
     if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
-    require_same(team_, "Trainer::fit: parameters", hash_of(model_.network().values()));
+    require_same_values(team_, "Trainer::fit: parameters", model_.network().values());
     EpochReport epoch{.epoch = epoch_ + 1,
                       .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
     if (dev_.size() > 0) evaluate(epoch);
@@ -200,9 +204,10 @@ class TrainingRun {
     if (options_.checkpoints.empty() || checkpointed_ == step_) return;
     stepper_.start();
     checkpointed_ = step_;
-    if (!team_.first()) return;
-    write_checkpoint(*lock_, step_, report_.identity, [&](auto& ar) { archive(ar); });
-    remove_old_checkpoints(*lock_, report_.identity, step_, options_.checkpoints_kept);
+    team_.on_first("Trainer::fit", [&] {
+      write_checkpoint(*lock_, step_, report_.identity, [&](auto& ar) { archive(ar); });
+      remove_old_checkpoints(*lock_, report_.identity, step_, options_.checkpoints_kept);
+    });
   }
 
   template <class Archive>
@@ -222,12 +227,6 @@ class TrainingRun {
     if (report_.best_epoch == 0) return;
     if (best_.size() == 0) best_ = model_.network().values();
     ar("best_values", archived_floats<Archive>(best_));
-  }
-
-  std::uint64_t hash_of(const ParameterBlock& values) const {
-    return team_.size() == 1
-               ? 0
-               : detail::mix_bytes(0, std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
   }
 
   Classifier<Stack>& model_;
