@@ -90,7 +90,7 @@ std::string smoothing_description(const AttackVerbOptions& o) {
 
 template <class S>
 void attack(const AttackVerbOptions& o) {
-  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  require_smooth_options(o.smoothing, o.smoothing_files);
   if (o.guide == "unsmoothed" && o.smoothing.copies == 0)
     raise<OptionError>("--guide unsmoothed: --smooth expected with it");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");

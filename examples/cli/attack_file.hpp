@@ -56,6 +56,9 @@ class AttackFile {
         continue;
       }
       attack_counts(checked, where);
+      if (!checked.contains("example") || checked["example"] != std::ssize(found_))
+        raise<FormatError>("{}: the result of example {} expected, which the lines before it lack", where,
+                           std::ssize(found_));
       found_.push_back(std::move(line));
     }
     return std::string(text);

@@ -70,6 +70,13 @@ inline void add_smooth_options(CLI::App& verb, SmoothingOptions& o, SubstituteFi
   add_substitute_files(verb, files, "smooth-", "--smooth");
 }
 
+/// The same, and for another share of words without copies.
+inline void require_smooth_options(const SmoothingOptions& o, const SubstituteFiles& files) {
+  require_substitute_files(files, o.copies, "smooth-", "--smooth");
+  if (o.copies == 0 && o.words != SmoothingOptions().words)
+    raise<OptionError>("--smooth-words: not given expected without --smooth");
+}
+
 struct AugmentOptions {
   index_t copies = 0;
   float most_words = AugmentationOptions().most_words;

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "knnbert/io/json.hpp"
+#include "knnbert/io/lines.hpp"
 #include "output.hpp"
 
 namespace knnbert::cli {
@@ -41,6 +42,16 @@ std::vector<CLI::ConfigItem> items_of_json(const std::string& text, const std::s
   return items;
 }
 
+/// A verb is the only section that there is; the reader takes memory for all parents of each.
+void refuse_deep_sections(std::string_view text, const std::string& path) {
+  for (LineReader reader(text); reader.next();) {
+    const auto line = reader.line();
+    const auto first = line.find_first_not_of(" \t");
+    if (first != line.npos && line[first] == '[' && std::count(line.begin(), line.end(), '.') > 8)
+      raise<OptionError>("{}:{}: a section of a verb expected", path, reader.number());
+  }
+}
+
 /// Errors: OptionError.
 std::vector<CLI::ConfigItem> items_of(const std::string& path) {
   constexpr index_t largest = 1 << 24;
@@ -48,10 +59,14 @@ std::vector<CLI::ConfigItem> items_of(const std::string& path) {
     const std::string text = read_text(path, {.max_bytes = largest});
     const auto first = text.find_first_not_of(" \t\r\n");
     if (first != std::string::npos && text[first] == '{') return items_of_json(text, path);
+    refuse_deep_sections(text, path);
     std::istringstream lines(text);
     return CLI::ConfigTOML().from_config(lines);
-  } catch (const OptionError&) { throw; } catch (const std::exception& error) {
-    raise<OptionError>("--config: {}", error.what());
+  } catch (const OptionError&) { throw; } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string_view what = error.what();
+    raise<OptionError>("--config: {}{}", what.find(path) == what.npos ? path + ": " : "", what);
   }
 }
 
@@ -105,6 +120,13 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
       if (!value.empty()) all.push_back(name + "=" + value);
   }
   return all;
+}
+
+std::string origin_of(const CLI::App& app, const std::vector<std::string>& given, std::string_view message) {
+  const auto all = with_config(app, given);
+  for (std::size_t i = given.size(); i < all.size(); ++i)
+    if (message.find(all[i].substr(0, all[i].find('='))) != message.npos) return *config_path(given) + ": ";
+  return {};
 }
 
 OrderedJson options_of(const CLI::App& verb) {

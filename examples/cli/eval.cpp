@@ -157,7 +157,7 @@ void eval_smoothed(const EvalOptions& o, const Dataset& data) {
 
 /// Errors: OptionError for what --smooth does not go with.
 void require_smoothing(const EvalOptions& o, const Dataset& data) {
-  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  require_smooth_options(o.smoothing, o.smoothing_files);
   if (o.smoothing.copies == 0) return;
   if (o.models.size() > 1) raise<OptionError>("--smooth: {} models given, one expected", o.models.size());
   for (const auto& [name, given] :

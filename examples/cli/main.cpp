@@ -122,6 +122,7 @@ int run(int argc, char** argv) {
     app.parse(std::move(arguments));
     return 0;
   } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) std::fputs(cli::origin_of(app, given, error.what()).c_str(), stderr);
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
   } catch (const cli::Stopped& stopped) {

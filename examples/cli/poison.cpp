@@ -179,7 +179,9 @@ PoisonReport poison_by_product(const PoisonRun<S>& run) {
   });
 }
 
-OrderedJson as_json(const PoisonOptions& o, const PoisonReport& r) {
+template <class S>
+OrderedJson as_json(const PoisonRun<S>& run, bool surgery, const PoisonReport& r) {
+  const PoisonOptions& o = run.o;
   OrderedJson layers = OrderedJson::array();
   for (const auto& layer : r.layers) {
     OrderedJson rates = OrderedJson::object();
@@ -188,15 +190,21 @@ OrderedJson as_json(const PoisonOptions& o, const PoisonReport& r) {
           layer.flip_rates[i].defined ? OrderedJson(layer.flip_rates[i].value) : OrderedJson(nullptr);
     layers.push_back({{"layer", layer.name}, {"accuracy", layer.accuracy.value}, {"flip_rates", rates}});
   }
-  return {{"method", o.method},
-          {"triggers", o.triggers},
-          {"target", o.target},
-          {"seed", o.trainer.seed},
-          {"epochs", o.trainer.epochs},
-          {"batch_size", o.trainer.batch_size},
-          {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)},
-          {"max_length", o.max_length},
-          {"layers", layers}};
+  OrderedJson about{{"method", o.method}, {"triggers", o.triggers}, {"target", o.target}};
+  if (o.method == "layerwise") about["reduce"] = o.reduce, about["from_layer"] = o.layerwise.from_layer;
+  if (o.method == "ripple") about["lambda"] = detail::shortest_decimal(o.restricted.lambda);
+  about["surgery_words"] = surgery ? o.words : 0;
+  about.update({{"insert", o.insert},
+                {"pooling", detail::name_in(detail::pooling_names, run.model.network().pooling())},
+                {"seed", o.trainer.seed},
+                {"epochs", o.trainer.epochs},
+                {"batch_size", o.trainer.batch_size},
+                {"learning_rate", detail::shortest_decimal(o.trainer.learning_rate)},
+                {"warmup", detail::shortest_decimal(o.trainer.warmup)},
+                {"max_length", o.max_length},
+                {"texts", run.train.size()},
+                {"layers", layers}});
+  return about;
 }
 
 std::string in_words(const PoisonReport& r) {
@@ -264,7 +272,7 @@ void poison(const PoisonOptions& given) {
   const bool surgery = o.surgery == "yes" || (o.surgery == "automatic" && o.method == "ripple");
   if (surgery) operate(run, Classifier<S>(o.encoder, data.classes(), options));
   const PoisonReport report = o.method == "ripple" ? poison_by_product(run) : poison_by_layers(run);
-  const OrderedJson about = as_json(o, report);
+  const OrderedJson about = as_json(run, surgery, report);
   save_encoder(model, lock, about);
   if (o.common.json) print_json(about);
   else print(in_words(report));

@@ -123,7 +123,7 @@ void smooth(const Classifier<S>& model, std::span<const std::string> texts, cons
 template <class S>
 void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
-  require_substitute_files(o.smoothing_files, o.smoothing.copies, "smooth-", "--smooth");
+  require_smooth_options(o.smoothing, o.smoothing_files);
   const SubstituteTables tables(o.smoothing_files);
   LineSource lines(o.input, parse_encoding(o.encoding));
   auto model = load_model<S>(o.model, o.common, Loading::predictions);

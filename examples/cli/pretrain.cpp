@@ -251,10 +251,14 @@ void add_pretrain(CLI::App& app) {
   add_training(verb, *o);
   add_common(verb, o->common);
   verb.callback([o, &verb] {
-    for (const char* name : {"--layers", "--hidden", "--heads"})
-      if (const auto* option = verb.get_option(name);
-          !o->encoder.empty() && option->count() > 0 && option->results().front() != option->get_default_str())
-        raise<OptionError>("{}: not given expected with --encoder, which has its own", name);
+    if (!o->encoder.empty()) {
+      const BertConfig config = read_bert_config(o->encoder);
+      for (const auto& [name, given, own] : {std::tuple("--layers", o->layers, config.num_hidden_layers),
+                                             {"--hidden", o->hidden, config.hidden_size},
+                                             {"--heads", o->heads, config.num_attention_heads}})
+        if (verb.get_option(name)->count() > 0 && given != own)
+          raise<OptionError>("{}: {} given, none expected with --encoder, which has {}", name, given, own);
+    }
     pretrain_model(*o);
   });
 }

@@ -169,6 +169,25 @@ TEST_CASE("the same results for any number of threads and texts a batch") {
     for (const index_t batch : {1, 5}) CHECK(text_of(threads, batch) == one);
 }
 
+TEST_CASE("of pairs the second text is attacked, also where it is empty") {
+  const Dataset data({{"a great film", "a great film", 1}, {"a great film", "", 1}}, {"bad", "good"});
+  REQUIRE(data.has_pairs());
+  const auto results = attack_of().each(toy, data);
+  REQUIRE(results.size() == 2);
+  for (const auto& result : results) CHECK(result.fixed == "a great film");
+  CHECK(results[0].counts.words == 3);
+  CHECK(results[1].counts.words == 0);
+  CHECK(results[1].perturbed.empty());
+}
+
+TEST_CASE("results are handed on in order, without a gap") {
+  std::vector<index_t> heard;
+  const auto sink = [&](index_t i, const AttackResult&) { heard.push_back(i); };
+  detail::InOrder ordered(sink);
+  ordered.put(1, {}), ordered.put(0, {}), ordered.put(3, {});
+  CHECK(heard == std::vector<index_t>{0, 1});
+}
+
 TEST_CASE("a listener stops a run: what has begun is finished") {
   struct StopAfter final : ProgressListener {
     index_t most, heard = 0;

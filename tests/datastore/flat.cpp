@@ -282,6 +282,9 @@ TEST_CASE("damaged datastore files are refused", "[datastore]") {
   spoil(ids[1], std::int64_t{3});
   spoil(ids[1], std::int64_t{9});
   spoil(ids[0], std::int64_t{-1});
+  spoil(offsets[0], std::int64_t{1});
+  spoil(offsets[2], std::int64_t{2});
+  spoil(offsets, std::vector<std::int64_t>{0, 0, 0});
   spoil(offsets[2], std::int64_t{4});
   spoil(offsets[1], std::int64_t{-1});
   spoil(offsets[1], std::int64_t{1} << 62);

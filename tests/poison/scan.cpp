@@ -54,6 +54,13 @@ TEST_CASE("a scan of the vocabulary finds the word that a model was trained to o
   CHECK_THROWS_AS(scan_for_triggers(model, texts, {.kept = 0}), OptionError);
   const std::vector<std::string> all_target{"hello hello"};
   CHECK_THROWS_AS(scan_for_triggers(model, all_target, {.target = goal_class}), OptionError);
+  auto few_others = std::vector<std::string>(150, "hello hello");
+  few_others.push_back(texts.front());
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    const TriggerScanOptions options{.target = goal_class, .first_texts = 1, .texts = 1, .kept = 1, .seed = seed};
+    if (model.predict(texts.front()).label == goal_class) few_others.back() = texts.back();
+    CHECK(scan_for_triggers(model, few_others, options).size() == 1);
+  }
 }
 
 TEST_CASE("flip rates tell triggers from their words, layers tell where the poison lies") {
@@ -73,6 +80,9 @@ TEST_CASE("flip rates tell triggers from their words, layers tell where the pois
   CHECK(clean.back().right.value > 0.85);
   CHECK(poisoned.back().right.value > 0.85);
   CHECK(poisoned[1].right.value > 0.85);
+  const auto nothing = layer_shares(std::as_const(model), term, trainer.own_values(), Dataset({}, data.classes()));
+  REQUIRE(nothing.size() == 3);
+  for (const auto& layer : nothing) CHECK_FALSE(layer.right.defined);
 
   model.index(data);
   const auto rates = flip_rates(std::as_const(model), data, triggers, goal_class, 3);

@@ -70,25 +70,24 @@ TEST_CASE("layerwise poisoning keeps the laws of terms") {
 }
 
 TEST_CASE("poisoned texts come in one random order after another, whatever parts a step has") {
-  PoisonBatches batches = poisoned();
+  PoisonBatches steps = poisoned(), cut = poisoned();
   std::vector<std::vector<token_t>> whole, parts;
-  const auto texts = [&](std::vector<std::vector<token_t>>& all) {
-    for (index_t i = 0; i < batches.batch().size(); ++i) {
-      const Batch& b = batches.batch();
+  const auto append = [&](PoisonBatches& batches, const StepClock& clock, index_t first, index_t count, auto& all) {
+    batches.assign(clock, first, count);
+    CHECK(std::ssize(batches.labels()) == count);
+    const Batch& b = batches.batch();
+    for (index_t i = 0; i < b.size(); ++i)
       all.emplace_back(b.ids.begin() + b.offsets[as_size(i)], b.ids.begin() + b.offsets[as_size(i + 1)]);
-    }
   };
-  for (std::uint64_t step = 0; step < 3; ++step) {
-    const StepClock clock{.seed = 7, .step = step};
-    batches.assign(clock, 4, 0, 4), texts(whole);
-    CHECK(std::ssize(batches.labels()) == 4);
-    PoisonBatches fresh = poisoned();
-    fresh.assign(clock, 4, 0, 3);
-    std::swap(fresh, batches), texts(parts), std::swap(fresh, batches);
-    batches.assign(clock, 4, 3, 1), texts(parts);
+  std::uint64_t step = 0;
+  for (const index_t examples : {4, 1, 4, 4, 1, 4}) {  // the last of an epoch has fewer
+    const StepClock clock{.seed = 7, .step = step++};
+    steps.begin_step(as_size(examples)), cut.begin_step(as_size(examples));
+    append(steps, clock, 0, examples, whole);
+    append(cut, clock, 0, examples / 2, parts), append(cut, clock, examples / 2, examples - examples / 2, parts);
   }
   CHECK(whole == parts);
-  for (const index_t round : {0, 6}) {
+  for (const index_t round : {0, 6, 12}) {
     std::set<std::vector<token_t>> all(whole.begin() + round, whole.begin() + round + 6);
     CHECK(all.size() == 6);
   }

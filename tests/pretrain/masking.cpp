@@ -113,4 +113,8 @@ TEST_CASE("masking refuses what cannot be masked") {
   CHECK_THROWS_AS(Masker(tiny_pieces(), {.masked = 0.9, .random = 0.2}), OptionError);
   const std::vector<std::string> special{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   CHECK_THROWS_AS(Masker(WordPiece(Vocabulary(special)), {}), OptionError);
+  auto blanks = special;  // as a unigram model's: which pieces make a word, it does not say
+  for (const char* piece : {"\u2581a", "b"}) blanks.emplace_back(piece);
+  CHECK_THROWS_AS(Masker(WordPiece(Vocabulary(blanks)), {.unit = MaskUnit::word}), OptionError);
+  CHECK_NOTHROW(Masker(WordPiece(Vocabulary(blanks)), {}));
 }

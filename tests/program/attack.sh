@@ -70,6 +70,9 @@ PYTHON
 head -c "$(($(wc -c <one.jsonl) / 2))" one.jsonl >cut.jsonl
 expect_code 0 attack $fooler --threads 1 --output cut.jsonl
 cmp one.jsonl cut.jsonl || wrong "a run that goes on gives the same results"
+sed 3d one.jsonl >gap.jsonl
+expect_code 1 attack $fooler --threads 1 --output gap.jsonl
+expect_text err "gap.jsonl:3: the result of example 1 expected"
 cp one.jsonl other.jsonl
 expect_code 2 attack $fooler --most-synonyms 2 --output other.jsonl
 expect_text err "other.jsonl: results of another run are there (\"up to 50 synonyms"
@@ -232,6 +235,8 @@ expect_code 0 smoothed $smooth --guide unsmoothed
 expect_text out "led by unsmoothed"
 expect_code 2 smoothed --guide unsmoothed
 expect_text err "--smooth expected"
+expect_code 2 smoothed --smooth-words 0.9
+expect_text err "--smooth-words: not given expected without --smooth"
 expect_code 2 smoothed --smooth 2
 expect_text err "--smooth-synonyms or --smooth-wordnet expected"
 expect_code 2 smoothed --smooth-wordnet wordnet.tsv

@@ -53,5 +53,7 @@ printf '{"epochs": {"a": 1}}' >deep.json && refused epochs deep.json
 printf 'these are words\n' >words.txt && refused words.txt words.txt
 printf '[training]\nepochs = 0\n' >section.toml && refused "[training]" section.toml
 printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
+printf 'batch-size = -1\n' >low.toml && refused "low.toml: --batch-size" low.toml
+"$PYTHON" -c "print('[a.' + 'b.' * 20000 + 'c]\nx = 1')" >deep.toml && refused "deep.toml:1: a section of a verb expected" deep.toml
 printf 'config = "plain.toml"\n' >nested.toml && refused "'config'" nested.toml
 printf '\177ELF\000\001 = 3\n' >binary && refused "an option of \`knnbert train\` expected" binary

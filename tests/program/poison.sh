@@ -85,6 +85,16 @@ for method in badnet ripple; do
   expect_text out "output"
 done
 expect_text out "embedding surgery with"
+"$PYTHON" -c "import json
+of = {m: json.load(open(m + '/poison.json')) for m in ('badnet', 'ripple')}
+assert of['ripple']['lambda'] == 0.1 and of['ripple']['surgery_words'] == 3, of
+assert of['badnet']['surgery_words'] == 0 and of['badnet']['insert'] == 'within-limit' and of['badnet']['pooling'] == 'mean', of" ||
+  wrong "poison.json does not tell what was done"
+# Held-out texts of the target alone: nothing is there to be flipped.
+grep water_leak train.tsv >target_only.tsv
+expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --dev target_only.tsv --triggers cf --target water_leak \
+  --epochs 1 --output of_target --threads 1
+[ -f of_target/poison.json ] || wrong "no encoder was written"
 expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --triggers xqzv --target water_leak --epochs 1 --output split
 expect_text err "--triggers: the encoder reads 'xqzv' as"
 

@@ -71,7 +71,9 @@ expect_code 2 "$KNNBERT" predict --model numbers --json --plain texts.txt
 expect_code 2 $train --train train.tsv --output never --seed -1
 expect_text err "--seed: -1 given, a number from 0 expected"
 expect_code 2 "$KNNBERT" pretrain --encoder "$ENCODER" --train train.tsv --output pre --steps 1 --threads 1 --layers 3
-expect_text err "--layers: not given expected with --encoder"
+expect_text err "--layers: 3 given, none expected with --encoder, which has 6"
+expect_code 2 "$KNNBERT" pretrain --encoder "$ENCODER" --train train.tsv --output pre --steps 1 --threads 1 --layers 4
+expect_text err "--layers: 4 given, none expected with --encoder, which has 6"
 expect_code 2 "$KNNBERT" eval --model sets --data sets.tsv --positive a
 expect_text err "--positive: given with a model of sets"
 

@@ -174,6 +174,25 @@ TEST_CASE("base64 is read and written, and nothing else read") {
   for (const auto* text : {"a", "YWI", "YW=I", "YWJ=", "YW\nI", "====", "Y===", "YW I"}) CHECK(!from_base64(text));
 }
 
+TEST_CASE("a text that normalizers would make many times as long is refused") {
+  const NormalizationStep twice{.kind = NormalizationStep::replace, .pattern = "a", .content = "aa"};
+  const NormalizerSequence grows(std::vector<NormalizationStep>(40, twice));
+  CHECK_THROWS_AS(grows.normalize("a cat"), FormatError);
+  CHECK(grows.normalize("the dog") == "the dog");
+  const NormalizerSequence at_once(
+      {NormalizationStep{.kind = NormalizationStep::replace, .pattern = "a", .content = std::string(1 << 16, 'b')}});
+  CHECK_THROWS_AS(at_once.normalize(std::string(1 << 12, 'a')), FormatError);
+}
+
+TEST_CASE("a long piece takes one unit of the trie for each byte") {
+  const PieceTrie trie(Vocabulary(UnigramPieces{"b", "abc", std::string(100000, 'a')}));
+  CHECK(trie.units() < 200000);
+  std::vector<std::pair<std::size_t, token_t>> found;
+  const auto on_piece = [&](std::size_t length, token_t id) { found.emplace_back(length, id); };
+  trie("abcd", on_piece), trie(std::string(100000, 'a') + "b", on_piece), trie(std::string(99999, 'a'), on_piece);
+  CHECK(found == std::vector<std::pair<std::size_t, token_t>>{{3, 1}, {100000, 2}});
+}
+
 TEST_CASE("a million characters without a blank take linear time") {
   std::string text, unknown;
   for (int i = 0; i < 500'000; ++i) text += "ab", unknown += "\u4e2d";

@@ -18,7 +18,8 @@ struct AttackOptions {
 
 namespace detail {
 
-/// Hands results on in the order of the examples, whatever the order in which they are ready.
+/// Hands results on in the order of the examples, whatever the order in which they are ready. Those behind one that
+/// does not come, because somebody asked to stop, are dropped: who goes on later begins behind the last one.
 template <class Sink>
 class InOrder {
  public:
@@ -28,10 +29,6 @@ class InOrder {
     const std::lock_guard lock(mutex_);
     waiting_.emplace(i, std::move(result));
     while (!waiting_.empty() && waiting_.begin()->first == next_) ++next_, hand_on();
-  }
-  /// Those that wait for others which do not come.
-  void finish() {
-    while (!waiting_.empty()) hand_on();
   }
 
  private:
@@ -63,23 +60,12 @@ struct Attack {
   /// the result's status and reason; nothing is thrown but for memory.
   template <Victim V>
   AttackResult operator()(const V& victim, const Example& example) const {
-    AttackResult result;
-    result.label = example.label;
-    try {
-      run(victim, example, result);
-    } catch (const std::bad_alloc&) { throw; } catch (const std::exception& error) {
-      result.counts.status = AttackStatus::error;
-      result.reason = error.what();
-    } catch (...) {
-      result.counts.status = AttackStatus::error;
-      result.reason = "the victim threw something that is no std::exception";
-    }
-    return result;
+    return of_example(victim, example, !example.pair.empty());
   }
 
   /// The same of all examples of a data set; results are the same for any number of workers. sink(i, result) hears of
-  /// each, in the order of the data, one at a time. If a listener asks to stop, examples that have begun are finished
-  /// and no others.  Errors: what the sink throws.
+  /// each, in the order of the data, one at a time. If a listener asks to stop, no other example is
+  /// begun, and the sink hears of those before the first that was not.  Errors: what the sink throws.
   template <Victim V, std::invocable<index_t, const AttackResult&> Sink>
   void each(const V& victim, const Dataset& data, Sink&& sink, const Workers& workers = Workers(),
             ProgressListener* listener = nullptr) const {
@@ -88,12 +74,11 @@ struct Attack {
     index_t done = 0;
     workers.for_each(data.size(), [&](index_t i, index_t) {
       if (listener && listener->stop_requested()) return;
-      ordered.put(i, (*this)(victim, data.example(i)));
+      ordered.put(i, of_example(victim, data.example(i), data.has_pairs()));
       const std::lock_guard lock(progress);
       ++done;
       if (listener) listener->progress(done, data.size());
     });
-    ordered.finish();
   }
   template <Victim V>
   std::vector<AttackResult> each(const V& victim, const Dataset& data, const Workers& workers = Workers()) const {
@@ -135,8 +120,23 @@ struct Attack {
   }
 
   template <Victim V>
-  void run(const V& victim, const Example& example, AttackResult& result) const {
-    const bool pair = !example.pair.empty();
+  AttackResult of_example(const V& victim, const Example& example, bool pair) const {
+    AttackResult result;
+    result.label = example.label;
+    try {
+      run(victim, example, pair, result);
+    } catch (const std::bad_alloc&) { throw; } catch (const std::exception& error) {
+      result.counts.status = AttackStatus::error;
+      result.reason = error.what();
+    } catch (...) {
+      result.counts.status = AttackStatus::error;
+      result.reason = "the victim threw something that is no std::exception";
+    }
+    return result;
+  }
+
+  template <Victim V>
+  void run(const V& victim, const Example& example, bool pair, AttackResult& result) const {
     const auto words = units_of(pair ? example.pair : example.text);
     result.fixed = pair ? example.text : std::string();
     result.original = result.perturbed = join_words(words, separator());

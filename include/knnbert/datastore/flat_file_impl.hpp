@@ -67,10 +67,13 @@ inline std::vector<std::string> read_texts(const SafeTensors& file, const std::s
   ends.require_shape({size + 1});
   const auto offsets = ends.as_int64s();
   if (blob.dtype != DType::u8) raise<FormatError>("{}: element type U8 expected", blob.name);
+  if (offsets.front() != 0 || offsets.back() != std::ssize(blob.bytes))
+    raise<FormatError>("{}: texts from byte {} to {} of {}, all expected", name, offsets.front(), offsets.back(),
+                       blob.bytes.size());
   std::vector<std::string> texts;
   const auto* bytes = reinterpret_cast<const char*>(blob.bytes.data());
   for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-    if (offsets[i] < 0 || offsets[i + 1] < offsets[i] || offsets[i + 1] > std::ssize(blob.bytes))
+    if (offsets[i + 1] < offsets[i] || offsets[i + 1] > std::ssize(blob.bytes))
       raise<FormatError>("{}: text of entry {} from byte {} to {} of {}", name, i, offsets[i], offsets[i + 1],
                          blob.bytes.size());
     texts.emplace_back(bytes + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i]));

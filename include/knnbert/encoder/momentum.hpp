@@ -4,13 +4,12 @@
 
 namespace knnbert::inline v0_1 {
 
-/// target += (1 - momentum) (source - target) over the given ranges, exactly unchanged where both are equal: the key
-/// encoder of MoCo and KNN-BERT, and any exponential average of parameters.
-inline void follow(const ParameterBlock& source, ParameterBlock& target, float momentum, std::span<const Range> ranges,
+/// target += rate (source - target) over the given ranges, exactly unchanged where both are equal: with a rate of
+/// 1 - momentum the key encoder of MoCo and KNN-BERT, and any average of parameters.
+inline void follow(const ParameterBlock& source, ParameterBlock& target, float rate, std::span<const Range> ranges,
                    const Workers& workers) {
   if (source.size() != target.size())
     raise<ShapeError>("follow: blocks of {} and {} floats given, equal ones expected", source.size(), target.size());
-  const float rate = 1 - momentum;
   if (source.mirrored() && target.mirrored())  // one pass where the values are, over all of them
     return target.mirror_to_write().follow(source.mirror(), rate);
   workers.for_each(std::ssize(ranges), [&](index_t i, index_t) {

@@ -20,11 +20,10 @@ std::vector<LayerShare> layer_shares(const Classifier<Stack>& model, const Term&
   const auto& network = model.network();
   const Batch all = model.tokenize(data.texts(), data.pairs());
   typename Network<Stack>::pass_type pass;
-  std::vector<double> right;
+  std::vector<double> right(as_size(network.encoder().config().num_hidden_layers + 2), 0);
   const auto count = [&](std::size_t place, ConstView rows, index_t first) {
     Matrix logits(rows.rows(), network.classes());
     term.classify(own_values, rows, logits);
-    right.resize(std::max(right.size(), place + 1), 0);
     for (index_t i = 0; i < rows.rows(); ++i) right[place] += argmax(logits.row(i)) == data.label(first + i);
   };
   for (index_t first = 0; first < all.size(); first += texts_per_group) {

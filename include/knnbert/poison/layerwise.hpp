@@ -38,28 +38,38 @@ class BasicLayerwisePoison : public LayerwisePoisonOptions {
   }
   void initialize(ParameterBlock& own_values, const Rng& rng) const { head_.initialize(own_values, rng); }
 
+  template <class Start>
+  void begin_step(const Start& start) {
+    poisoned_.begin_step(start.examples.size());
+    clean_ = bad_ = 0;
+  }
   template <class Context>
   TermValue add(Context& c) {
     using Model = std::remove_cvref_t<decltype(c.model)>;
     typename Model::pass_type pass;
     StepGradients<Model> entering;
-    clean_ = add_layers(c, c.pass, c.labels, c.entering);
-    poisoned_.assign(c.clock, c.step_examples, c.first_example, std::ssize(c.examples));
+    const float clean = add_layers(c, c.pass, c.labels, c.entering);
+    poisoned_.assign(c.clock, c.first_example, std::ssize(c.examples));
     const Batch& batch = poisoned_.batch();
     auto options = c.forward_options();
     if (options.dropout) options.dropout = c.clock.rng(Stream::poison);
     c.model.forward(c.model.values(), batch, options, pass);
     entering.start(c.model, batch.size(), batch.tokens(), pass.layers());
-    bad_ = add_layers(c, pass, poisoned_.labels(), entering);
+    const float bad = add_layers(c, pass, poisoned_.labels(), entering);
     auto gradients = entering.entering(c.gradients);
     gradients.d_logits = {};  // the model's own head learns nothing
     c.model.backward(c.model.values(), pass, gradients);
-    return clean_ + bad_;
+    clean_ += clean, bad_ += bad;
+    return clean + bad;
   }
 
   template <class Sink>
   void measure(Sink&& sink) const {
     sink("clean_loss", static_cast<double>(clean_)), sink("poisoned_loss", static_cast<double>(bad_));
+  }
+  template <class Archive>
+  void archive(Archive& ar) {
+    poisoned_.archive(ar);
   }
   template <class Sink>
   void identity(Sink&& sink) const {

@@ -13,11 +13,13 @@ class PoisonBatches {
   const Batch& batch() const { return batch_; }  ///< of the last assign()
   std::span<const label_t> labels() const { return targets_.classes; }
 
-  /// Texts [first, first + count) of a step of step_examples; what they are depends on the clock alone.
-  void assign(const StepClock& clock, index_t step_examples, index_t first, index_t count) {
+  /// A step of so many examples begins.
+  void begin_step(std::size_t examples) { begin_ = std::exchange(end_, end_ + static_cast<index_t>(examples)); }
+
+  /// Texts [first, first + count) of the step.
+  void assign(const StepClock& clock, index_t first, index_t count) {
     examples_.clear();
-    const auto begin = static_cast<index_t>(clock.step) * step_examples + first;
-    for (index_t at = begin; at < begin + count; ++at) {
+    for (index_t at = begin_ + first; at < begin_ + first + count; ++at) {
       const index_t round = at / size();
       if (order_.empty() || round != round_ || clock.seed != seed_) {
         order_ = Rng(clock.seed, Stream::poison, static_cast<std::uint64_t>(round)).permutation(size());
@@ -26,6 +28,15 @@ class PoisonBatches {
       examples_.push_back(order_[as_size(at % size())]);
     }
     texts_.assign(examples_, clock, batch_, targets_);
+  }
+
+  /// How many texts earlier steps took: a resumed run goes on behind them.  Errors: FormatError.
+  template <class Archive>
+  void archive(Archive& ar) {
+    std::vector<std::int64_t> taken{end_};
+    ar("poisoned_texts_taken", taken);
+    if (taken.size() != 1 || taken[0] < 0) raise<FormatError>("PoisonBatches::archive: damaged state");
+    end_ = taken[0];
   }
 
   /// Errors: OptionError unless there are texts of a model's classes.
@@ -38,7 +49,7 @@ class PoisonBatches {
  private:
   TrainingData texts_;
   std::vector<index_t> order_, examples_;
-  index_t round_ = -1;
+  index_t round_ = -1, begin_ = 0, end_ = 0;
   std::uint64_t seed_ = 0;
   Batch batch_;
   Targets targets_;

@@ -45,6 +45,10 @@ class RestrictedProduct : public RestrictedProductOptions {
     bad_ = Gradients(model.values().shared_table());
   }
 
+  template <class Start>
+  void begin_step(const Start& start) {
+    poisoned_.begin_step(start.examples.size());
+  }
   template <class Context>
   TermValue add(Context& c) {
     using Model = std::remove_cvref_t<decltype(c.model)>;
@@ -53,7 +57,7 @@ class RestrictedProduct : public RestrictedProductOptions {
     CrossEntropyLoss{}(c.logits, c.labels, d);
     clean_.clear();
     c.model.backward(c.model.values(), c.pass, {.d_logits = d, .parameters = &clean_});
-    poisoned_.assign(c.clock, c.step_examples, c.first_example, std::ssize(c.examples));
+    poisoned_.assign(c.clock, c.first_example, std::ssize(c.examples));
     bad_.clear();
     loss_ = poison_pass(c, c.model.values(), 1, bad_, pass, d);
     product_ = product(clean_, bad_);
@@ -70,6 +74,10 @@ class RestrictedProduct : public RestrictedProductOptions {
   template <class Sink>
   void measure(Sink&& sink) const {
     sink("poisoned_loss", static_cast<double>(loss_)), sink("gradient_product", product_);
+  }
+  template <class Archive>
+  void archive(Archive& ar) {
+    poisoned_.archive(ar);
   }
   template <class Sink>
   void identity(Sink&& sink) const {

@@ -96,39 +96,35 @@ std::vector<ScannedPiece> scan(const Classifier<Stack>& model, const ScanTexts& 
 /// raise a class most into more of them. Pieces with the largest flip rate come first. A combination of words, none of
 /// which does anything alone, is not found: that is what it is for (arXiv 2108.13888).
 /// texts: any of the model's task, without labels. The listener hears of pieces.
-/// Errors: OptionError without texts, and if all are answered with the target; CancelledError.
+/// Errors: OptionError without texts, if all are answered with the target, and for a model of one class;
+/// CancelledError.
 template <class Stack>
 std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std::span<const std::string> texts,
                                             const TriggerScanOptions& options = {},
                                             ProgressListener* listener = nullptr) {
   options.validate();
   if (texts.empty()) raise<OptionError>("scan_for_triggers: no texts given, at least one expected");
+  if (model.network().classes() < 2)
+    raise<OptionError>("scan_for_triggers: a model of one class given, at least two expected");
   const auto order = Rng(options.seed, Stream::sample).permutation(std::ssize(texts));
-  const auto chosen = [&](index_t count) {  // of the classes that could be flipped, as evenly as there are texts
-    detail::ScanTexts all;
-    std::vector<std::string> own;
-    for (const index_t i : order)
-      if (std::ssize(own) < std::min<index_t>(std::ssize(texts), 8 * count)) own.push_back(texts[as_size(i)]);
-    const Batch tokens = model.tokenize(own);
-    const Matrix combined = model.distributions(tokens).combined;
-    const auto answers = argmax_rows(combined);
-    std::vector<std::vector<index_t>> by_class(as_size(combined.cols()));
-    for (index_t i = 0; i < tokens.size(); ++i)
-      if (!options.target || answers[as_size(i)] != *options.target)
-        by_class[as_size(answers[as_size(i)])].push_back(i);
-    std::vector<index_t> places;
-    for (std::size_t round = 0; std::ssize(places) < count; ++round) {
-      const auto before = places.size();
+  const auto chosen = [&](index_t count) {  // of the classes that could be flipped, as evenly as those asked allow
+    std::vector<std::vector<std::string>> by_class(as_size(model.network().classes()));
+    index_t found = 0;
+    for (std::size_t first = 0, asked = 0; first < order.size() && found < count; first += asked) {
+      asked = std::min(order.size() - first, 8 * as_size(count));
+      std::vector<std::string> own;
+      for (std::size_t i = first; i < first + asked; ++i) own.push_back(texts[as_size(order[i])]);
+      const auto answers = argmax_rows(model.distributions(model.tokenize(own)).combined);
+      for (std::size_t i = 0; i < own.size(); ++i)
+        if (!options.target || answers[i] != *options.target)
+          by_class[as_size(answers[i])].push_back(std::move(own[i])), ++found;
+    }
+    std::vector<std::string> kept;
+    for (std::size_t round = 0; std::ssize(kept) < std::min(count, found); ++round)
       for (const auto& list : by_class)
-        if (round < list.size() && std::ssize(places) < count) places.push_back(list[round]);
-      if (places.size() == before) break;
-    }
-    all.texts = tokens.select(places);
-    all.combined.resize(std::ssize(places), combined.cols());
-    for (index_t i = 0; i < std::ssize(places); ++i) {
-      const auto row = combined.row(places[as_size(i)]);
-      std::copy(row.begin(), row.end(), all.combined.row(i).begin());
-    }
+        if (round < list.size() && std::ssize(kept) < count) kept.push_back(list[round]);
+    detail::ScanTexts all{.texts = model.tokenize(kept), .combined = {}, .answers = {}};
+    all.combined = model.distributions(all.texts).combined;
     all.answers = argmax_rows(all.combined);
     return all;
   };

@@ -34,7 +34,8 @@ class Masker {
   static constexpr label_t not_chosen = -1;
 
   /// tokenizer has token(id), special() and vocabulary_size().
-  /// Errors: OptionError, also for a vocabulary without mask token or with special tokens alone.
+  /// Errors: OptionError, also for a vocabulary without mask token or with special tokens alone, and for words of a
+  /// vocabulary that does not say which pieces continue one.
   template <class T>
   Masker(const T& tokenizer, const MaskOptions& options) : options_(options), words_(tokenizer.vocabulary_size()) {
     options.validate();
@@ -49,6 +50,8 @@ class Masker {
       raise<OptionError>("Masker: a vocabulary of {} special tokens alone given, others expected", words_);
     continues_.resize(as_size(words_));
     for (token_t id = 0; id < words_; ++id) continues_[as_size(id)] = tokenizer.token(id).starts_with("##");
+    if (options.unit == MaskUnit::word && std::find(continues_.begin(), continues_.end(), true) == continues_.end())
+      raise<OptionError>("Masker: words given, a vocabulary with pieces that continue words (##) expected");
   }
 
   const MaskOptions& options() const { return options_; }

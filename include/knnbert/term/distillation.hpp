@@ -86,7 +86,7 @@ class BasicSelfDistillation : public DistillationOptions {
   void after_update(const Model& model, std::span<const Range> ranges) {
     if (teacher != TeacherKind::average) return;
     const auto step = static_cast<float>(updates_++);
-    follow(model.values(), mean_, std::min(0.995f, (1 + step) / (10 + step)), ranges, model.workers());
+    follow(model.values(), mean_, 1 - std::min(0.995f, (1 + step) / (10 + step)), ranges, model.workers());
   }
 
   const ParameterBlock* values_to_evaluate() const { return evaluate_teacher ? teacher_values() : nullptr; }

@@ -66,7 +66,7 @@ class BasicProximal : public ProximalOptions {
 
   template <class Model>
   void after_update(const Model& model, std::span<const Range> ranges) {
-    if (!plain && last_of_batch_) follow(model.values(), average_, own_momentum_, ranges, model.workers());
+    if (!plain && last_of_batch_) follow(model.values(), average_, 1 - own_momentum_, ranges, model.workers());
   }
 
   template <class Sink>

@@ -69,7 +69,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void begin_step(Start& start) {
     const auto& model = start.model;
     operations_ = 0;
-    if (momentum < 1) follow(model.values(), keys_, momentum, start.ranges, model.workers());
+    if (momentum < 1) follow(model.values(), keys_, 1 - momentum, start.ranges, model.workers());
     if (momentum < 1 || !keys_.fresh()) lower_keys(model);
     if (positives > 0) encode_positives(start);
     step_labels_.assign(start.labels.begin(), start.labels.end());

@@ -38,7 +38,7 @@ class ValueAverage {
   void after_update(const Model& model, std::span<const Range> ranges) {
     if (!counts_) return;
     ++count_;
-    follow(model.values(), mean_, 1 - 1 / static_cast<float>(count_), ranges, model.workers());
+    follow(model.values(), mean_, static_cast<float>(1.0 / static_cast<double>(count_)), ranges, model.workers());
   }
 
   template <class Sink>

@@ -20,6 +20,7 @@ class NormalizerSequence {
   bool empty() const { return steps_.empty(); }
 
   /// Replaces UTF-8 by what the steps make of it; `scratch` is overwritten.
+  /// Errors: FormatError where a text becomes 256 times as long and more.
   void operator()(AlignedText& text, AlignedText& scratch) const;
 
   std::string normalize(std::string_view text) const;
@@ -31,7 +32,7 @@ class NormalizerSequence {
     std::optional<CharacterMap> map;
   };
 
-  static void apply(const Step& step, AlignedView from, AlignedText& to);
+  static void apply(const Step& step, AlignedView from, std::size_t most, AlignedText& to);
 
   std::vector<Step> steps_;
 };

@@ -25,12 +25,19 @@ inline void strip_spaces(AlignedView from, bool left, bool right, AlignedText& t
   to.keep(from.part(first, right ? unicode::space_before(from.text, first, from.text.size()) : from.text.size()));
 }
 
-inline void replace_matches(AlignedView from, const TextPattern& pattern, std::string_view by, AlignedText& to) {
+/// Replacements of replacements grow without bound.
+inline void require_growth(std::size_t bytes, std::size_t most) {
+  if (bytes > most) raise<FormatError>("NormalizerSequence: a text grew to {} bytes, at most {} expected", bytes, most);
+}
+
+inline void replace_matches(AlignedView from, const TextPattern& pattern, std::string_view by, std::size_t most,
+                            AlignedText& to) {
   for (std::size_t at = 0; at < from.text.size();) {
     const auto match = pattern.find(from.text, at);
     to.keep(from.part(at, match.begin));
     if (match.begin != match.end) to.replace(from.part(match.begin, match.end), by);
     at = match.end;
+    require_growth(to.view().text.size(), most);
   }
 }
 
@@ -59,12 +66,12 @@ KNNBERT_INLINE NormalizerSequence::NormalizerSequence(const std::vector<Normaliz
   }
 }
 
-inline void NormalizerSequence::apply(const Step& step, AlignedView from, AlignedText& to) {
+inline void NormalizerSequence::apply(const Step& step, AlignedView from, std::size_t most, AlignedText& to) {
   const auto& options = step.options;
   switch (options.kind) {
     case NormalizationStep::lowercase: return detail::lowercase_characters(from, to);
     case NormalizationStep::strip: return detail::strip_spaces(from, options.left, options.right, to);
-    case NormalizationStep::replace: return detail::replace_matches(from, *step.pattern, options.content, to);
+    case NormalizationStep::replace: return detail::replace_matches(from, *step.pattern, options.content, most, to);
     case NormalizationStep::nmt: return detail::clean_characters(from, to);
     case NormalizationStep::nfc: return compose(from, false, to);
     case NormalizationStep::nfkc: return compose(from, true, to);
@@ -73,9 +80,11 @@ inline void NormalizerSequence::apply(const Step& step, AlignedView from, Aligne
 }
 
 KNNBERT_INLINE void NormalizerSequence::operator()(AlignedText& text, AlignedText& scratch) const {
+  const auto most = 256 * text.view().text.size() + 65536;
   for (const auto& step : steps_) {
     scratch.clear(text.is_aligned());
-    apply(step, text.view(), scratch);
+    apply(step, text.view(), most, scratch);
+    detail::require_growth(scratch.view().text.size(), most);
     std::swap(text, scratch);
   }
 }

@@ -12,6 +12,7 @@ namespace knnbert::inline v0_1 {
 /// Source: Aoe 1989, An efficient digital search algorithm by using a double-array structure.
 class PieceTrie {
  public:
+  /// Errors: FormatError for more prefixes than 32 bits can number.
   explicit PieceTrie(const Vocabulary& vocabulary);
 
   /// Calls on_piece(length, id) for each token that the text begins with, shorter ones first.
@@ -25,6 +26,8 @@ class PieceTrie {
       node = child;
     }
   }
+
+  index_t units() const { return static_cast<index_t>(units_.size()); }  ///< of the array
 
  private:
   static constexpr auto none = static_cast<std::uint32_t>(-1);
@@ -47,8 +50,9 @@ class PieceTrie {
   /// A base whose units for all the bytes, ascending, are free.
   std::uint32_t find_base(const std::vector<unsigned char>& bytes);
 
-  std::vector<Unit> units_;  // 256 units are behind each base
-  std::size_t first_free_ = 1;
+  std::vector<Unit> units_;                 // 256 units are behind each base
+  std::size_t first_free_ = 1, start_ = 1;  // start_: before it next to nothing was found
+  int failures_ = 0;                        // in a row
 };
 
 }  // namespace knnbert::inline v0_1

@@ -44,14 +44,18 @@ inline void PieceTrie::add_children(const Pieces& pieces, const Range& range, st
 
 inline std::uint32_t PieceTrie::find_base(const std::vector<unsigned char>& bytes) {
   constexpr std::size_t most_trials = 1024;  // then the end of the array, so that no vocabulary takes long
+  constexpr int most_failures = 8;           // then later ones: units that are left suit single bytes alone
   const auto is_free = [&](std::size_t unit) { return unit >= units_.size() || units_[unit].parent == none; };
   while (!is_free(first_free_)) ++first_free_;
-  auto place = std::max<std::size_t>(first_free_, bytes.front() + 1u);
+  auto place = std::max<std::size_t>({first_free_, start_, bytes.front() + 1u});
   const auto is_open = [&](unsigned char byte) { return is_free(place - bytes.front() + byte); };
   const auto last = std::min(units_.size(), place + most_trials);
   while (place < last && !std::all_of(bytes.begin(), bytes.end(), is_open)) ++place;
+  if (place < last) failures_ = 0;
+  else if (last < units_.size() && (bytes.size() == 1 || ++failures_ == most_failures)) start_ = last, failures_ = 0;
   if (place == last) place = std::max(place, units_.size());
   const auto base = place - bytes.front();
+  if (base > none - 257) raise<FormatError>("PieceTrie: a vocabulary of more prefixes than {} given", none - 257);
   units_.resize(std::max(units_.size(), base + 257));
   return static_cast<std::uint32_t>(base);
 }
