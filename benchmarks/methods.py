@@ -18,6 +18,8 @@ METHODS = {
     "knn-bert": ["--method", "knn-bert"],
     "knn-bert, class-balanced": ["--queue", "class-balanced"],
     "knn-bert, frozen keys": ["--momentum", "1"],
+    "knn-bert, keys in bf16": ["--method", "knn-bert", "--key-precision", "bf16"],
+    "knn-bert, keys in int8": ["--method", "knn-bert", "--key-precision", "int8"],
     "random-positive": ["--method", "random-positive"],
     "memory-bank": ["--method", "memory-bank"],
     "moco": ["--method", "moco"],

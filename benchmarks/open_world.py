@@ -6,8 +6,9 @@ from pathlib import Path
 
 from defaults import Program, parser_of, run_or_print
 
-METHODS = {"knn-bert": [], "ce": ["--method", "ce"]}
-RUNS = [("neighbors", 0.95), ("neighbors", 0.97)] + [(s, 0.95) for s in ("class-mean", "max-probability", "energy")]
+METHODS = {"knn-bert": [], "ce": ["--method", "ce"],
+           "ce, half of the way back": ["--method", "ce", "--pretrained-weight", "0.5"]}
+RUNS = [(score, coverage) for score in ("neighbors", "class-mean", "max-probability", "energy") for coverage in (0.95, 0.97)]
 
 
 def run(options, results):

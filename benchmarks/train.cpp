@@ -1,6 +1,6 @@
 // usage: train ENCODER_DIR LABELED_IDS [--batch N] [--steps N] [--warm-up N] [--precision fp32|bf16] [--threads N]
 // [--seed N]
-//              [--lambda X --queue N --positives N]
+//              [--lambda X --queue N --positives N --key-precision fp32|bf16|int8]
 // Steps of fine-tuning with cross entropy, dropout on, examples shuffled; with --queue also KNN-BERT's contrast. A line
 // of LABELED_IDS is a label's number, a tab and token ids, special tokens included. Prints a JSON line: processor
 // seconds of the steps (calling thread), examples and tokens, products and attention at real lengths (three times a
@@ -108,11 +108,13 @@ int run(const Arguments& arguments) {
   network.set_precision(precision_from(arguments.text("--precision", "fp32")));
   const index_t capacity = arguments.number("--queue", 0), positives = arguments.number("--positives", 16);
   if (capacity == 0) return measure(arguments, network, data, 0, CrossEntropy{}), 0;
+  const std::string of_keys = arguments.text("--key-precision", "");
   const QueueContrastiveOptions options{
       .weight = std::stof(arguments.text("--lambda", "0.5")),
       .capacity = capacity,
       .positives = positives,
       .warm_up = false,
+      .key_precision = of_keys.empty() ? std::nullopt : std::optional(precision_from(of_keys)),
       .contrast = {.most_similar = arguments.number("--top-k", 100), .least_similar = arguments.number("--end-k", 1)}};
   return measure(arguments, network, data, positives, CrossEntropy{.weight = 1 - options.weight},
                  QueueContrastive(options)),
