@@ -5,6 +5,7 @@
 #include "attack_summary.hpp"
 #include "config.hpp"
 #include "knnbert/model/classifier_files.hpp"
+#include "pairs.hpp"
 #include "signals.hpp"
 
 namespace knnbert::cli {
@@ -95,7 +96,14 @@ void attack(const AttackVerbOptions& o) {
     raise<OptionError>("--guide unsmoothed: --smooth expected with it");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");
   for (const auto& path : {o.output, o.page})
-    if (!path.empty()) require_writable(path), require_other_file("--output, --page", path, o.file);
+    if (!path.empty())
+      require_writable(path), require_other_file("--output, --page", path, o.file),
+          require_no_file_of("--output, --page", path, o.model);
+  const auto place = [](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
+  };
+  if (!o.page.empty() && !o.output.empty() && place(o.page) == place(o.output))
+    raise<OptionError>("--page: {} is what --output writes, another place expected", o.page);
   if (o.recipe == "datastore") {
     if (o.predictor == "head") raise<OptionError>("--predictor: combined or knn expected for --recipe datastore");
     if (!o.guide.empty()) raise<OptionError>("--guide: not given expected for --recipe datastore, which has no search");
@@ -110,6 +118,7 @@ void attack(const AttackVerbOptions& o) {
   one_thread.threads = 1;
   const auto model = load_model<S>(o.model, one_thread, Loading::predictions);
   const Dataset data = chosen(read_data(o.file, dataset_options(o.data)).with_classes(*model.outputs()), o);
+  warn_of_other_pairs(data, o.file, o.model);
   AttackResources resources;
   auto constraints = attack_constraints<S>(o, resources);
   auto source = attack_source(o, data, resources);

@@ -43,6 +43,16 @@ Dataset read_labeled(const std::string& path, const DataOptions& options) {
   return data;
 }
 
+/// Labels as positions in other names; no_label where a class is none of them.
+std::vector<label_t> labels_among(const std::vector<std::string>& names, const Dataset& data) {
+  std::vector<label_t> labels;
+  for (const label_t label : data.labels()) {
+    const auto found = std::find(names.begin(), names.end(), data.classes()[as_size(label)]);
+    labels.push_back(found == names.end() ? no_label : static_cast<label_t>(found - names.begin()));
+  }
+  return labels;
+}
+
 OrderedJson place(const Dataset& data, index_t i) {
   OrderedJson json{{"place", data.location(i)}, {"text", data.text(i)}};
   if (!data.pair(i).empty()) json["pair"] = data.pair(i);
@@ -144,7 +154,7 @@ void audit(const AuditVerbOptions& o) {
     raise<OptionError>("--model: {} answers with sets or numbers, a model with one class a text or an encoder expected",
                        o.model);
   const Dataset data = read_labeled(o.file, o.data);
-  const Dataset test = o.test.empty() ? Dataset() : read_labeled(o.test, o.data).with_classes(data.classes());
+  const Dataset test = o.test.empty() ? Dataset() : read_labeled(o.test, o.data);
   const auto model = model_or_encoder<S>(o, data.classes());
   const auto features = [&](const Dataset& of) { return model.features(model.tokenize(of.texts(), of.pairs())); };
   const Matrix keys = features(data);
@@ -160,7 +170,8 @@ void audit(const AuditVerbOptions& o) {
           [&](const auto& texts, const auto& pairs) { return model.features(model.tokenize(texts, pairs)); },
           {.neighbors = o.audit.neighbors, .temperature = o.audit.temperature})};
   if (test.size() > 0)
-    result.leaks = leaks(store, features(test), test.labels(), result.found.duplicate_distance, o.audit);
+    result.leaks =
+        leaks(store, features(test), labels_among(data.classes(), test), result.found.duplicate_distance, o.audit);
   if (o.common.json) print_json(as_json(result));
   else print(in_words(result, o.shown));
 }

@@ -2,6 +2,7 @@
 
 #include "knnbert/evaluate/open_world_json.hpp"
 #include "options.hpp"
+#include "pairs.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {
@@ -46,6 +47,7 @@ void calibrate(const CalibrateOptions& o) {
   if (task_of(o.model).task != Task::single_label)
     raise<OptionError>("--model: {} answers with sets or numbers, a model with one class a text expected", o.model);
   const Dataset data = read_data(o.file, dataset_options(o.data));
+  warn_of_other_pairs(data, o.file, o.model);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_to_change<S>(o.model, o.common);
   const CalibrationReport report = calibrate(model, data,

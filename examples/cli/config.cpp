@@ -1,8 +1,8 @@
 #include "config.hpp"
 
 #include <cstdio>
-#include <sstream>
 
+#include "config_lines.hpp"
 #include "knnbert/io/json.hpp"
 #include "knnbert/io/lines.hpp"
 #include "output.hpp"
@@ -25,43 +25,31 @@ std::string typed(const Json& value, const std::string& where) {
 }
 
 /// A training.json has its options in an object of their own.
-std::vector<CLI::ConfigItem> items_of_json(const std::string& text, const std::string& path) {
+std::vector<ConfigLine> items_of_json(const std::string& text, const std::string& path) {
   const Json content = parse_json(text, path);
   if (!content.is_object()) raise<OptionError>("{}: an object of options expected", path);
-  std::vector<CLI::ConfigItem> items;
+  std::vector<ConfigLine> items;
   for (const auto& [key, value] : (content.contains("options") ? content.at("options") : content).items()) {
     if (value.is_null()) continue;
-    CLI::ConfigItem item;
-    item.name = key;
+    ConfigLine item{.section = {}, .name = key, .values = {}};
     const std::string where = format("{}: {}", path, key);
     if (value.is_array())
-      for (const Json& one : value) item.inputs.push_back(typed(one, where));
-    else item.inputs.push_back(typed(value, where));
+      for (const Json& one : value) item.values.push_back(typed(one, where));
+    else item.values.push_back(typed(value, where));
     items.push_back(std::move(item));
   }
   return items;
 }
 
-/// A verb is the only section that there is; the reader takes memory for all parents of each.
-void refuse_deep_sections(std::string_view text, const std::string& path) {
-  for (LineReader reader(text); reader.next();) {
-    const auto line = reader.line();
-    const auto first = line.find_first_not_of(" \t");
-    if (first != line.npos && line[first] == '[' && std::count(line.begin(), line.end(), '.') > 8)
-      raise<OptionError>("{}:{}: a section of a verb expected", path, reader.number());
-  }
-}
-
 /// Errors: OptionError.
-std::vector<CLI::ConfigItem> items_of(const std::string& path) {
+std::vector<ConfigLine> items_of(const std::string& path) {
   constexpr index_t largest = 1 << 24;
   try {
     const std::string text = read_text(path, {.max_bytes = largest});
     const auto first = text.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && text[first] == '{') return items_of_json(text, path);
-    refuse_deep_sections(text, path);
-    std::istringstream lines(text);
-    return CLI::ConfigTOML().from_config(lines);
+    if (first != text.npos && (text[first] == '{' || (text[first] == '[' && Json::accept(text))))
+      return items_of_json(text, path);
+    return config_lines(text, path);
   } catch (const OptionError&) { throw; } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
@@ -107,16 +95,15 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
   const auto path = config_path(arguments);
   if (!verb || !path) return arguments;
   auto all = arguments;
-  for (const CLI::ConfigItem& item : items_of(*path)) {
-    if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
-    if (!item.parents.empty() && item.parents.front() != verb->get_name()) {
-      if (verb_named(app, item.parents.front())) continue;
-      raise<OptionError>("{}: section [{}] given, that of a verb expected", *path, item.parents.front());
+  for (const ConfigLine& item : items_of(*path)) {
+    if (!item.section.empty() && item.section != verb->get_name()) {
+      if (verb_named(app, item.section)) continue;
+      raise<OptionError>("{}: section [{}] given, that of a verb expected", *path, printable(item.section));
     }
     option_named(*verb, item.name, *path);
     const std::string name = "--" + with_dashes(item.name);
     if (is_given(arguments, name)) continue;
-    for (const std::string& value : item.inputs)
+    for (const std::string& value : item.values)
       if (!value.empty()) all.push_back(name + "=" + value);
   }
   return all;
@@ -139,11 +126,12 @@ OrderedJson options_of(const CLI::App& verb) {
     const std::string type = option->get_type_name();
     const auto value = [&](const std::string& text) -> OrderedJson {
       const bool number = type.starts_with("INT") || type.starts_with("UINT") || type.starts_with("FLOAT");
-      return number && OrderedJson::accept(text) ? OrderedJson::parse(text) : OrderedJson(text);
+      return number && OrderedJson::accept(text) ? OrderedJson::parse(text) : OrderedJson(repair_utf8(text));
     };
     if (option->get_items_expected_max() == 0) options[name] = option->count() > 0 && option->as<bool>();
-    else if (option->count() > 1) options[name] = option->results();
-    else if (option->count() == 1) options[name] = value(option->results().front());
+    else if (option->count() > 1) {
+      for (const auto& result : option->results()) options[name].push_back(repair_utf8(result));
+    } else if (option->count() == 1) options[name] = value(option->results().front());
     else if (const std::string text = option->get_default_str(); !text.empty() && text != "recipe")
       options[name] = value(text);
   }

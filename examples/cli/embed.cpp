@@ -131,7 +131,9 @@ void embed(const EmbedOptions& o, const Team& team) {
   if (team.size() > 1 && o.input == "-")
     raise<OptionError>("--input -: several processes given, a file that all can read expected");
   require_length(o.max_length, o.model);
+  if (o.output == "-") raise<OptionError>("--output -: the name of a file expected");
   require_other_file("--output", o.output, o.input);
+  require_no_file_of("--output", o.output, o.model);
   if (team.size() == 1 && o.part_texts == 0)
     require_writable(o.output);  // parts outlive an output that cannot be
                                  // written

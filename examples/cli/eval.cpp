@@ -205,6 +205,7 @@ template <class S>
 void eval(const EvalOptions& o) {
   require_triggers(o);
   const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
+  warn_of_other_pairs(data, o.file, o.models.front());
   require_smoothing(o, data);
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)

@@ -39,6 +39,9 @@ LineSource::LineSource(const std::string& path, Encoding encoding)
   if (::fstat(file_.number(), &status) != 0) raise_io("inspect", name_);
   if (S_ISDIR(status.st_mode)) raise_io("read", name_, EISDIR);
   regular_ = S_ISREG(status.st_mode);
+  for (const char* table : {".csv", ".jsonl", ".json"})
+    if (const auto name = path.substr(0, path.size() - 3 * path.ends_with(".gz")); name.ends_with(table))
+      print_warning(format("{}: read as lines of text, whatever the name says; `eval` reads tables", name_));
 }
 
 bool LineSource::next_group(std::vector<std::string>& lines, std::size_t most) {

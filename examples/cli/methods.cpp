@@ -228,6 +228,10 @@ std::vector<float> weights_of(const MethodOptions& o, const std::vector<std::str
     raise<OptionError>("--class-weights: '{}' given, none, balanced, sqrt or a file NAME.json expected",
                        o.class_weights);
   const Json numbers = read_json(o.class_weights);
+  if (numbers.is_object())
+    for (const auto& [name, weight] : numbers.items())
+      if (std::find(classes.begin(), classes.end(), name) == classes.end())
+        raise<OptionError>("--class-weights: class '{}' given in {}, one of the data expected", name, o.class_weights);
   std::vector<float> weights;
   for (const auto& name : classes) {
     weights.push_back(require<float>(numbers, name, o.class_weights));

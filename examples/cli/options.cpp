@@ -84,6 +84,15 @@ void require_other_file(const char* option, const std::string& output, const std
     raise<OptionError>("{}: {} is what is read, another place expected", option, output);
 }
 
+void require_no_file_of(const char* option, const std::filesystem::path& output, const std::string& directory) {
+  std::error_code missing;
+  const auto folder = output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
+  const auto kind = output.extension();
+  if ((kind == ".json" || kind == ".safetensors" || kind == ".txt") && std::filesystem::exists(output, missing) &&
+      std::filesystem::equivalent(folder, directory, missing))
+    raise<OptionError>("{}: {} is a file of the model, another place expected", option, output.string());
+}
+
 label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option) {
   auto found = std::find(classes.begin(), classes.end(), name);
   if (found == classes.end()) found = std::find(classes.begin(), classes.end(), detail::canonical_label(name));

@@ -51,6 +51,9 @@ void require_no_model(const std::string& output);
 /// Errors: OptionError for an output that is the input, under any name.
 void require_other_file(const char* option, const std::string& output, const std::string& input);
 
+/// Errors: OptionError for an output that is a file of the model in a directory.
+void require_no_file_of(const char* option, const std::filesystem::path& output, const std::string& directory);
+
 /// The position of a class.  Errors: OptionError, which names the option, for a name that none has.
 label_t class_named(const std::vector<std::string>& classes, const std::string& name, const char* option);
 

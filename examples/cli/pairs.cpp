@@ -2,6 +2,7 @@
 
 #include "knnbert/io/safetensors.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "output.hpp"
 
 namespace knnbert::cli {
 
@@ -18,6 +19,15 @@ bool takes_pairs(const PairOptions& options, const std::filesystem::path& direct
     if (const auto pairs = read_model_file(file).task.pairs) return *pairs;
   const auto store = directory / "datastore.safetensors";  // of a model that does not say so itself
   return committed_exists(store) && SafeTensors(store).find("pair").has_value();
+}
+
+void warn_of_other_pairs(const Dataset& data, const std::string& path, const std::filesystem::path& directory) {
+  const auto file = directory / "knnbert.json";
+  if (data.size() == 0 || !committed_exists(file)) return;
+  const auto pairs = read_model_file(file).task.pairs;
+  if (!pairs || *pairs == data.has_pairs()) return;
+  constexpr const char* names[] = {"single texts", "pairs of texts"};
+  print_warning(format("{}: {} given, the model's examples are {}", path, names[!*pairs], names[*pairs]));
 }
 
 std::vector<std::string> split_pairs(std::vector<std::string>& lines) {

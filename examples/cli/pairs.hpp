@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "knnbert/text/dataset.hpp"
 #include "options.hpp"
 
 /// Lines that hold two texts: `text <tab> second text`.
@@ -16,6 +17,9 @@ void add_pairs(CLI::App& verb, PairOptions& options);
 
 /// Whether lines are pairs for a model or encoder directory.  Errors: IoError, FormatError.
 bool takes_pairs(const PairOptions& options, const std::filesystem::path& directory);
+
+/// Warns where labeled data have a second text and the examples of the model in a directory have none, or the reverse.
+void warn_of_other_pairs(const Dataset& data, const std::string& path, const std::filesystem::path& directory);
 
 /// Cuts lines at their first tab.  Returns the second texts, empty where a line has none.
 std::vector<std::string> split_pairs(std::vector<std::string>& lines);

@@ -142,13 +142,16 @@ void report(const ReportOptions& o) {
   const auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (!to_standard_output) require_writable(output);
   if (!o.file.empty() && !to_standard_output) require_other_file("--output", output.string(), o.file);
+  if (!to_standard_output) require_no_file_of("--output", output, o.model);
   ReportData data;
   data.title = o.title;
   data.settings = read_settings(directory);
   data.curves = read_curves(directory / "metrics.jsonl");
   data.classes = *model.classes();
   if (!o.file.empty()) {
-    const Judged judged = judge(model, read_data(o.file, dataset_options(o.data)));
+    const Dataset given = read_data(o.file, dataset_options(o.data));
+    warn_of_other_pairs(given, o.file, directory);
+    const Judged judged = judge(model, given);
     data.evaluation = judged.evaluation;
     data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
     add_certificates(model, judged, data);

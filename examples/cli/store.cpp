@@ -48,6 +48,7 @@ template <class S>
 void index(const StoreOptions& o) {
   const Dataset data =
       read_data(o.file, dataset_options(o.data, o.model));  // may take long: before others have to wait
+  warn_of_other_pairs(data, o.file, o.model);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_model<S>(o.model, o.common);
   model.index(data);
@@ -68,6 +69,7 @@ void add(const StoreOptions& o) {
   Dataset data;
   if (!one_class) data = read_data(o.file, dataset_options(o.data, o.model));
   else texts = read_lines_of(o.file, o.data);
+  warn_of_other_pairs(data, o.file, o.model);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_to_change<S>(o.model, o.common);
   std::vector<example_id> ids;

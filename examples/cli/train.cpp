@@ -2,6 +2,7 @@
 
 #include "knnbert/train/refit_head.hpp"
 #include "knnbert/train/trainer.hpp"
+#include "pairs.hpp"
 #include "progress.hpp"
 #include "resume.hpp"
 #include "stack.hpp"
@@ -140,6 +141,8 @@ void train(const TrainOptions& typed, const Team& team) {
   if (given.pooling.empty()) settings.require_pooling();
   if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
   // before anything is done in vain
+  if (!given.trainer.resume && !committed_exists(std::filesystem::path(given.output) / "knnbert.json"))
+    require_other_file("--output", given.output, given.encoder);
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;
   // in a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to all processes
   std::optional<StopBySignals> signals(team.size() > 1 ? SIGUSR1 : SIGTERM);
@@ -148,6 +151,9 @@ void train(const TrainOptions& typed, const Team& team) {
   reading.label_separator = given.separator;
   const Dataset data = read_data(given.train, reading, !team.first());
   Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first());
+  if (dev.size() > 0 && dev.has_pairs() != data.has_pairs() && team.first())
+    print_warning(
+        format("--dev: {} has {}, unlike --train", given.dev, dev.has_pairs() ? "pairs of texts" : "single texts"));
   if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
   const std::optional<Dataset> copies = with_copies(data, given.augment, given.trainer.seed);
   const Dataset& examples = copies ? *copies : data;

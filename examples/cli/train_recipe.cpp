@@ -72,15 +72,14 @@ std::string metric_name(const TrainOptions& o) {
 
 TrainOptions with_method(TrainOptions o, const TrainingFacts& facts) {
   if (o.given.contains("method") || o.recipe != "auto" || o.method.task != Task::single_label) return o;
-  for (const char* option : {"part-size",     "store",          "feature",
-                             "queue",         "queue-size",     "positives",
-                             "momentum",      "top-k",          "end-k",
-                             "key-precision", "no-key-dropout", "no-warm-up",
-                             "no-enqueue",    "exclude-self",   "reduction",
-                             "lists",         "overlap",        "clusters",
-                             "shared-ranks",  "cluster-rule",   "interleaved-negatives"})
-    if (o.given.contains(option)) return o;
-  if (recommended(facts, {}, if_given(o, "batch-size", o.trainer.batch_size)).in_batch) o.method.name = "scl";
+  const bool needs_queue =
+      o.trainer.part_size > 0 || o.store == "queue" || o.feature == "contrastive";  // SCL compares a whole batch
+  bool asks = needs_queue;
+  for (const char* option : {"queue", "queue-size", "positives", "momentum", "top-k", "end-k", "key-precision",
+                             "no-key-dropout", "no-warm-up", "no-enqueue", "exclude-self", "reduction", "lists",
+                             "overlap", "clusters", "shared-ranks", "cluster-rule", "interleaved-negatives"})
+    asks = asks || o.given.contains(option);
+  if (!asks && recommended(facts, {}, if_given(o, "batch-size", o.trainer.batch_size)).in_batch) o.method.name = "scl";
   o.chosen["method"] = o.method.name;
   return o;
 }

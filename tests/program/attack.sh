@@ -70,6 +70,8 @@ PYTHON
 head -c "$(($(wc -c <one.jsonl) / 2))" one.jsonl >cut.jsonl
 expect_code 0 attack $fooler --threads 1 --output cut.jsonl
 cmp one.jsonl cut.jsonl || wrong "a run that goes on gives the same results"
+expect_code 2 attack $fooler --threads 1 --output same --page ./same
+expect_text err "--page"
 sed 3d one.jsonl >gap.jsonl
 expect_code 1 attack $fooler --threads 1 --output gap.jsonl
 expect_text err "gap.jsonl:3: the result of example 1 expected"

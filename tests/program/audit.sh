@@ -5,7 +5,7 @@ data=$(cd "$(dirname "$0")/../../examples/data" && pwd)
 awk -F '\t' 'BEGIN { OFS = "\t" } NR == 10 || NR == 200 || NR == 333 { $2 = ($2 == "lost_key" ? "pet_policy" : "lost_key") } { print }' \
   "$data/train.tsv" >noisy.tsv
 sed -n 77p "$data/train.tsv" >>noisy.tsv
-{ head -n 20 "$data/test.tsv"; sed -n 5p "$data/train.tsv"; } >test.tsv
+{ head -n 20 "$data/test.tsv"; sed -n 5p "$data/train.tsv"; printf 'the dog barks at night\tnoise\n'; } >test.tsv
 expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data noisy.tsv --test test.tsv --json
 [ ! -s err ] || wrong "audit says on standard error: $(cat err)"
 cp out audit.json

@@ -55,5 +55,30 @@ printf '[training]\nepochs = 0\n' >section.toml && refused "[training]" section.
 printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
 printf 'batch-size = -1\n' >low.toml && refused "low.toml: --batch-size" low.toml
 "$PYTHON" -c "print('[a.' + 'b.' * 20000 + 'c]\nx = 1')" >deep.toml && refused "deep.toml:1: a section of a verb expected" deep.toml
+printf '[{"epochs": 0}]' >list.json && refused "an object of options expected" list.json
+printf 'epochs = "0\n' >open.toml && refused "open.toml:1: the end of a quoted value" open.toml
+printf 'epochs =\n' >empty.toml && refused "empty.toml:1: a value behind = expected" empty.toml
+printf 'epochs = [0\n' >open_list.toml && refused "open_list.toml:2: , or ] behind a value" open_list.toml
+printf 'epochs = {a = 1}\n' >inline.toml && refused "inline.toml:1" inline.toml
+printf '[train.more]\nepochs = 0\n' >dotted.toml && refused "dotted.toml:1: a section of a verb expected" dotted.toml
 printf 'config = "plain.toml"\n' >nested.toml && refused "'config'" nested.toml
 printf '\177ELF\000\001 = 3\n' >binary && refused "an option of \`knnbert train\` expected" binary
+
+# Comments and escapes: within quotes a # is one.
+"$PYTHON" - <<'PY'
+open("report.toml", "w").write("""; a comment
+# another
+[report]   # of this verb
+title = "Report #3 of \\"May\\" \\u00e9"   # not this
+output = page.html
+[train]
+epochs = 7
+""")
+open("lists.toml", "w", newline="\r\n").write("epochs = 0\nmetric = accuracy\n'batch-size' = [ # in lines\n 16,\n]\nno-dropout\nfeature = embedding # C#\n")
+PY
+expect_code 0 "$KNNBERT" report --model model --config report.toml
+grep -qF 'Report #3 of &quot;May&quot; é' page.html || grep -qF 'Report #3 of "May" é' page.html || wrong "another title: $(grep -o '<title>[^<]*' page.html)"
+expect_code 0 "$KNNBERT" $quick --output f --config lists.toml
+expect_setting f '"no-dropout":true'
+expect_setting f '"batch-size":16'
+expect_setting f '"feature":"embedding"'

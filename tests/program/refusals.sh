@@ -132,3 +132,32 @@ expect_code 0 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$EN
 expect_code 1 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train longer.tsv --output resumed --resume
 expect_text err "--train"
 ! grep -qF -e "--encoder" err || wrong "the encoder is the same: $(cat err)"
+
+# Outputs that would destroy what is read, and names that no file of JSON can hold.
+expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output model/knnbert.json
+expect_text err "is a file of the model"
+expect_code 2 "$KNNBERT" report --model model --output model/training.json
+expect_text err "is a file of the model"
+expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output -
+expect_text err "--output -: the name of a file expected"
+cp -r "$ENCODER" bare && rm -rf bare/knnbert.json
+expect_code 2 "$KNNBERT" train --epochs 0 --threads 1 --encoder bare --train train.tsv --output bare
+expect_text err "--output: bare is what is read"
+odd=$(printf 'odd\377.tsv')
+cp train.tsv "$odd"
+expect_code 0 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train "$odd" --output of_odd
+
+# What is read otherwise than its name or the model says is told.
+cp lines.txt lines.csv
+expect_code 0 "$KNNBERT" predict --model model lines.csv
+expect_text err "lines.csv: read as lines of text"
+expect_code 0 "$KNNBERT" predict --model model lines.txt
+[ ! -s err ] || wrong "a warning of lines of text: $(cat err)"
+printf 'sentence1\tsentence2\tlabel\nmy key\tis gone\tlost_key\n' >paired.tsv
+expect_code 0 "$KNNBERT" eval --model model --data paired.tsv
+expect_text err "paired.tsv: pairs of texts given, the model's examples are single texts"
+expect_code 0 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train train.tsv --dev paired.tsv --output of_dev
+expect_text err "--dev: paired.tsv has pairs of texts, unlike --train"
+printf '{"lost_key": 1, "water_leak": 2, "nois": 3}' >weights.json
+expect_code 2 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train train.tsv --output unused --class-weights weights.json
+expect_text err "class 'nois' given in weights.json"

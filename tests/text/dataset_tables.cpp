@@ -318,3 +318,50 @@ TEST_CASE("malformed UTF-8 is refused in labels and counted in texts, with the l
   using namespace std::string_literals;
   CHECK(plain("a\0b\tx\n"s, "f.tsv") == Names{"a\0b||x"s});
 }
+
+TEST_CASE("names of columns that come once more, as where files are joined, are skipped with a warning") {
+  const Names two{"foo bar||x", "baz||y"};
+  for (const std::string separator : {",", "\t"}) {
+    const auto name = separator == "," ? "f.csv" : "f.tsv";
+    const std::string header = "text" + separator + "label\n", first = "foo bar" + separator + "x\n",
+                      second = "baz" + separator + "y\n";
+    CHECK(warning_of(header + first + header + second, name) ==
+          std::string(name) + ":3: the names of the columns once more, skipped");
+    CHECK(rows_of(Dataset::parse(header + first + header + second, name)) == two);
+  }
+}
+
+TEST_CASE("layouts without header may have one") {
+  const std::string rows = "1,Markets rise,Shares rose on all markets today\n2,Team wins,The team won the final game\n";
+  CHECK(plain("Class Index,Title,Description\n" + rows, "f.csv", {.format = Format::ag_news}) ==
+        Names{"Markets rise Shares rose on all markets today||1", "Team wins The team won the final game||2"});
+  CHECK(plain(rows, "f.csv", {.format = Format::ag_news, .header = Header::present}) ==
+        Names{"Team wins The team won the final game||2"});
+  CHECK(plain("label\tid\trating\ttext\n0\t7\t2\tno good film\n", "f.tsv", {.format = Format::imdb}) ==
+        Names{"no good film||0"});
+}
+
+TEST_CASE("CoLA's table is known by its columns") {
+  CHECK(plain("gj04\t1\t\tOur friends will not buy this.\ngj04\t0\t*\tThey drank the pub.\n", "train.tsv") ==
+        Names{"Our friends will not buy this.||1", "They drank the pub.||0"});
+}
+
+TEST_CASE("classes that differ in what nobody sees are warned of") {
+  const auto warned = [](const std::string& a, const std::string& b) {
+    return contains(warning_of("text\tlabel\none two\t" + a + "\nthree four\t" + b + "\n", "f.tsv"),
+                    "classes '" + std::min(a, b) + "' and '" + std::max(a, b) + "' differ in case, blanks or forms");
+  };
+  CHECK(warned("caf\u00e9", "cafe\u0301"));
+  CHECK(warned("lost key", "lost\u00a0key"));
+  CHECK(warned("lost key", "lost  key"));
+  CHECK(warned("KEY", "key"));
+  CHECK(warned("\uff4b\uff45\uff59", "key"));
+  plain("text\tlabel\none two\tlost key\nthree four\tlostkey\n", "f.tsv");
+}
+
+TEST_CASE("sets that are separated otherwise are warned of") {
+  const std::string rows = "text\tlabels\none two\ta, b\nthree four\tc\n";
+  CHECK(contains(warning_of(rows, "f.tsv", {.label_kind = LabelKind::set}), "no label has '|', 1 of 2 have ','"));
+  plain(rows, "f.tsv", {.label_kind = LabelKind::set, .label_separator = ","});
+  plain("text\tlabels\none two\ta, b|d\nthree four\tc\n", "f.tsv", {.label_kind = LabelKind::set});
+}

@@ -17,7 +17,11 @@ KNNBERT_INLINE std::filesystem::path PartFiles::file_of(index_t part) const { re
 
 KNNBERT_INLINE void PartFiles::open(const std::string& identity) const {
   const auto note = folder_ / "parts.json";
-  std::filesystem::create_directories(folder_);
+  if (const auto place = target_.parent_path(); !place.empty() && !std::filesystem::is_directory(place))
+    raise_io("open", place, ENOENT);
+  std::error_code failed;
+  std::filesystem::create_directories(folder_, failed);
+  if (failed) raise_io("create", folder_, failed.value());
   if (!std::filesystem::exists(note)) return write_json(note, OrderedJson{{"identity", identity}});
   if (require<std::string>(read_json(note), "identity", note.string()) != identity)
     raise<FormatError>(
@@ -52,7 +56,8 @@ KNNBERT_INLINE void PartFiles::join() const {
       file.append(std::as_bytes(std::span(piece.values)));
     }
   });
-  std::filesystem::remove_all(folder_);
+  std::error_code ignored;  // the file is whole
+  std::filesystem::remove_all(folder_, ignored);
 }
 
 }  // namespace knnbert::inline v0_1

@@ -151,6 +151,11 @@ class DirectoryLock {
     const auto path = directory_ / detail::lock_file;
     for (;;) {
       FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+      if (file.number() < 0 && errno == EACCES) {  // another user's who died: to lock it, reading suffices
+        FileDescriptor theirs(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (theirs.number() < 0 || ::access(directory_.c_str(), W_OK) != 0) raise_io("write", directory_, EACCES);
+        file = std::move(theirs);
+      }
       if (file.number() < 0) raise_io("write", directory_);
       if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) raise<IoError>("{}: in use by another process that writes it", directory_.string());

@@ -52,15 +52,15 @@ KNNBERT_INLINE double TargetTable::value_of(const std::string& target) {
 KNNBERT_INLINE Matrix gold_outputs(const Dataset& data, Task task, std::string_view separator,
                                    const std::vector<std::string>& outputs) {
   const TargetTable table(task, separator, outputs, data.classes());
-  if (table.outputs().size() > outputs.size())
-    raise<FormatError>("{}: class '{}' is not among the {} of the model",
-                       data.size() ? data.location(0) : std::string("data"), table.outputs()[outputs.size()],
-                       outputs.size());
   Matrix gold(data.size(), std::ssize(outputs));
   for (index_t i = 0; i < data.size(); ++i) {
     if (data.label(i) == no_label) raise<ShapeError>("{} has no label", data.location(i));
     const auto row = table.rows().row(data.label(i));
-    std::copy(row.begin(), row.end(), gold.row(i).begin());
+    for (std::size_t c = outputs.size(); c < row.size(); ++c)
+      if (row[c] != 0)
+        raise<FormatError>("{}: class '{}' is not among the {} of the model", data.location(i), table.outputs()[c],
+                           outputs.size());
+    std::copy_n(row.begin(), outputs.size(), gold.row(i).begin());
   }
   return gold;
 }

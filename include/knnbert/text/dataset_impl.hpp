@@ -8,6 +8,7 @@
 #include "knnbert/config.hpp"
 #include "knnbert/core/rng.hpp"
 #include "knnbert/text/dataset.hpp"
+#include "knnbert/text/dataset_classes.hpp"
 #include "knnbert/text/dataset_detect.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -95,6 +96,7 @@ KNNBERT_INLINE Dataset Dataset::parse(std::string_view text, std::string_view na
   Dataset data;
   data.source_ = std::move(source), data.warnings_ = std::move(warnings);
   data.classes_ = options.classes.empty() ? detail::sorted_classes(rows) : options.classes;
+  if (options.classes.empty()) detail::warn_of_classes(data.source_, rows, data.classes_, options, data.warnings_);
   const detail::ClassPositions positions(data.classes_);
   for (auto& row : rows) {
     const auto found = positions.find(row.label);

@@ -41,11 +41,21 @@ class Table {
       return column < 0 ? std::string() : row.fields[static_cast<std::size_t>(column)];
     };
     for (std::size_t i = named ? 1 : 0; i < rows_.size() && !out_.full(); ++i) {
+      if (named && i > 0 && rows_[i].fields == rows_.front().fields) {
+        out_.warn(format("{}{}: the names of the columns once more, skipped", out_.source(), rows_[i].line));
+        continue;
+      }
       auto text = take(rows_[i], columns.text);
       if (more_text >= 0) text += " " + take(rows_[i], more_text);
       out_.add(std::move(text), take(rows_[i], columns.pair), take(rows_[i], columns.label), rows_[i].line);
       rows_[i].fields.clear();
     }
+  }
+
+  /// Whether a layout's column of numbers begins with a name, unless the options say.
+  bool has_names_over(index_t column) const {
+    if (options_.header != Header::automatic) return options_.header == Header::present;
+    return !rows_.empty() && !is_integer(trim(rows_.front().fields[static_cast<std::size_t>(column)]));
   }
 
  private:
@@ -197,6 +207,15 @@ inline bool is_imdb(const Table& table) {
   return !all_integers(table, 3) && (table.rows().size() < 3 || !examine(table.rows(), 0, 0).is_counter());
 }
 
+/// Whether a table is that of CoLA: source, 0 or 1, a star or nothing, sentence.
+inline bool is_cola(const Table& table) {
+  return table.columns() == 4 && !table.rows().empty() &&
+         std::all_of(table.rows().begin(), table.rows().end(), [](const DelimitedRow& row) {
+           const auto label = trim(row.fields[1]), mark = trim(row.fields[2]);
+           return (label == "0" || label == "1") && (mark.empty() || mark == "*") && !is_number(trim(row.fields[3]));
+         });
+}
+
 inline void require_columns(const Table& table, index_t count, std::string_view expected, std::string_view source) {
   if (!table.rows().empty() && table.columns() != count)
     raise<FormatError>("{}{}: {} columns given, {} expected", source, table.rows().front().line, table.columns(),
@@ -211,10 +230,12 @@ inline void read_table(std::string_view text, std::string_view name, bool csv, F
                     (options.text_column + options.pair_column + options.label_column).empty();
   if (format == Format::ag_news || (open && csv && is_ag_news(table))) {
     require_columns(table, 3, "class, title, description", out.source());
-    table.add_columns({1, -1, 0}, false, 2);
+    table.add_columns({1, -1, 0}, table.has_names_over(0), 2);
   } else if (format == Format::imdb || (open && !csv && is_imdb(table))) {
     require_columns(table, 4, "label, id, rating, text", out.source());
-    table.add_columns({3, -1, 0}, false);
+    table.add_columns({3, -1, 0}, table.has_names_over(0));
+  } else if (open && !csv && is_cola(table)) {
+    table.add_columns({3, -1, 1}, false);
   } else {
     table.add_examples();
   }

@@ -54,7 +54,7 @@ inline float three_digits(double value) { return static_cast<float>(std::round(1
 inline index_t recipe_batch(index_t examples) { return examples < 2500 ? 16 : 32; }
 
 /// About 320 / sqrt(examples), 13 for 640 and 3 for 10,000: the work grows with the root of the data, and one pass is
-/// enough from 100,000 on. A small set gets at least 200 steps, for heads that start from random numbers.
+/// enough from 45,512 on. A small set gets at least 200 steps, for heads that start from random numbers.
 inline index_t recipe_epochs(index_t examples, index_t batch) {
   constexpr index_t fewest_steps = 200;
   const index_t steps_an_epoch = (examples + batch - 1) / batch;
