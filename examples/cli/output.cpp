@@ -46,7 +46,9 @@ std::string printable(std::string_view text) {
     const char32_t code = unicode::decode(at, end);
     const bool blank = code == '\n' || code == '\r' || code == '\t' || code == 0x2028 || code == 0x2029;
     const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-    unicode::encode(blank ? U' ' : control ? unicode::replacement_character : code, out);
+    const bool turning =
+        (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);  // the rest of a line
+    unicode::encode(blank ? U' ' : control || turning ? unicode::replacement_character : code, out);
   }
   return out;
 }

@@ -23,6 +23,7 @@ inline std::string plain_form(const NormalizerSequence& form, const std::string&
 inline void warn_of_classes(std::string_view source, const std::vector<LabeledRow>& rows,
                             const std::vector<std::string>& classes, const DatasetOptions& options,
                             std::vector<std::string>& warnings) {
+  if (options.label_kind == LabelKind::number) return;
   const NormalizerSequence form({{.kind = NormalizationStep::nfkc}, {.kind = NormalizationStep::lowercase}});
   std::unordered_map<std::string, std::string_view> seen;
   for (const auto& name : classes)

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "knnbert/config.hpp"
+#include "knnbert/core/error.hpp"
 #include "knnbert/text/composition.hpp"
 #include "knnbert/text/normalizer_sequence.hpp"
 #include "knnbert/text/white_space.hpp"

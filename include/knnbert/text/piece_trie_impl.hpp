@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "knnbert/config.hpp"
+#include "knnbert/core/error.hpp"
 #include "knnbert/text/piece_trie.hpp"
 
 namespace knnbert::inline v0_1 {
