@@ -109,8 +109,8 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
   return all;
 }
 
-std::string origin_of(const CLI::App& app, const std::vector<std::string>& given, std::string_view message) {
-  const auto all = with_config(app, given);
+std::string origin_of(const std::vector<std::string>& given, const std::vector<std::string>& all,
+                      std::string_view message) {
   for (std::size_t i = given.size(); i < all.size(); ++i)
     if (message.find(all[i].substr(0, all[i].find('='))) != message.npos) return *config_path(given) + ": ";
   return {};

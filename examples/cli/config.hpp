@@ -12,8 +12,10 @@ namespace knnbert::cli {
 /// of the verb.
 std::vector<std::string> with_config(const CLI::App& app, std::vector<std::string> arguments);
 
-/// The --config file with a colon, if a message speaks of an option that comes from it; else nothing.
-std::string origin_of(const CLI::App& app, const std::vector<std::string>& given, std::string_view message);
+/// The --config file with a colon, if a message speaks of an option that with_config() put behind the given ones; else
+/// nothing.
+std::string origin_of(const std::vector<std::string>& given, const std::vector<std::string>& all,
+                      std::string_view message);
 
 /// Every option of a verb by its name, as the command line or the default has it, but for those that say nothing of the
 /// result (help, config, json, profile, resume).

@@ -1,6 +1,7 @@
 #include "config_lines.hpp"
 
 #include "knnbert/core/error.hpp"
+#include "knnbert/core/types.hpp"
 #include "knnbert/io/utf8.hpp"
 #include "output.hpp"
 
@@ -68,7 +69,7 @@ class ConfigReader {
   }
 
   ConfigLine read_line(const std::string& section) {
-    ConfigLine line{.section = section, .name = {}, .values = {}, .number = number_};
+    ConfigLine line{.section = section, .name = {}, .values = {}};
     if (peek() == '"' || peek() == '\'') {
       line.name = read_string();
       skip_blanks();

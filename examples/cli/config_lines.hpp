@@ -3,8 +3,6 @@
 #include <string_view>
 #include <vector>
 
-#include "knnbert/core/types.hpp"
-
 /// What of TOML and INI files sets options: sections, and names with values. `title = Two words` is a value as in INI,
 /// quoted strings with their escapes, and lists in brackets, over several lines too, are those of TOML.
 namespace knnbert::cli {
@@ -12,7 +10,6 @@ namespace knnbert::cli {
 struct ConfigLine {
   std::string section, name;
   std::vector<std::string> values;  ///< as they would be typed
-  index_t number = 0;               ///< of the line
 };
 
 /// Errors: OptionError with file and line.

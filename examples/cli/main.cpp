@@ -107,6 +107,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough(false);
   const std::vector<std::string> given(argv + 1, argv + argc);
+  std::vector<std::string> all;  // with those of --config
   add_verbs(app, given);
   require_finite_numbers(app);
   cli::refuse_teams(app);
@@ -117,12 +118,11 @@ int run(int argc, char** argv) {
       return 2;
     }
     if (unknown_verb(app, given)) return 2;
-    auto arguments = cli::with_config(app, given);
-    std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
-    app.parse(std::move(arguments));
+    all = cli::with_config(app, given);
+    app.parse(std::vector<std::string>(all.rbegin(), all.rend()));  // as the parser wants them
     return 0;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) std::fputs(cli::origin_of(app, given, error.what()).c_str(), stderr);
+    if (error.get_exit_code() != 0) std::fputs(cli::origin_of(given, all, error.what()).c_str(), stderr);
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
   } catch (const cli::Stopped& stopped) {

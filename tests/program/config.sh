@@ -54,6 +54,7 @@ printf 'these are words\n' >words.txt && refused words.txt words.txt
 printf '[training]\nepochs = 0\n' >section.toml && refused "[training]" section.toml
 printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
 printf 'batch-size = -1\n' >low.toml && refused "low.toml: --batch-size" low.toml
+mkfifo pipe.toml && { cat low.toml >pipe.toml & } && refused "pipe.toml: --batch-size" pipe.toml # read once
 "$PYTHON" -c "print('[a.' + 'b.' * 20000 + 'c]\nx = 1')" >deep.toml && refused "deep.toml:1: a section of a verb expected" deep.toml
 printf '[{"epochs": 0}]' >list.json && refused "an object of options expected" list.json
 printf 'epochs = "0\n' >open.toml && refused "open.toml:1: the end of a quoted value" open.toml
