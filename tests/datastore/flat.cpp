@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <fstream>
 #include <thread>
 
 #include "catch.hpp"
+#include "io/temporary_folder.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 #include "knnbert/metric/euclidean.hpp"
 #include "knnbert/metric/pairwise.hpp"
@@ -243,6 +245,33 @@ TEST_CASE("a datastore survives the disk bit for bit", "[datastore]") {
   FlatDatastore<> empty(7);
   empty.save(path, "encoder-1", classes);
   CHECK(FlatDatastore<>::load(path, "encoder-1", classes).size() == 0);
+}
+
+TEST_CASE("a datastore file of which any byte changed is refused, or means the same", "[datastore]") {
+  const Scratch scratch;
+  const auto path = scratch.folder / "datastore.safetensors";
+  FlatDatastore<> store(3);
+  store.add(random_rows(4, 3, 1), Labels{0, 1, 0, 1}, Texts{"one", "", "three", "four"});
+  store.remove(std::vector<example_id>{1});
+  store.save(path, "encoder-1", Texts{"cat", "dog"});
+  const std::string whole = knnbert_test::slurp(path);
+  const Matrix queries = random_rows(2, 3, 2);
+  const auto found = store.search(queries, 3);
+  index_t same = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string changed = whole;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    std::ofstream(path, std::ios::binary) << changed;
+    try {
+      const auto loaded = FlatDatastore<>::load(path, "encoder-1", Texts{"cat", "dog"});
+      CHECK(loaded.search(queries, 3) == found);
+      CHECK(loaded.ids() == store.ids());
+      CHECK(loaded.text(2) == "three");
+      ++same;
+    } catch (const FormatError&) {}
+  }
+  INFO(same << " of " << whole.size());
+  CHECK(same < 20);  // the checksum's own name, blanks of the header
 }
 
 TEST_CASE("damaged datastore files are refused", "[datastore]") {

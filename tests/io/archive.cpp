@@ -1,5 +1,7 @@
 #include "knnbert/io/archive.hpp"
 
+#include <fstream>
+
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
 
@@ -47,6 +49,18 @@ TEST_CASE("archive: what is written comes back, also under two scopes") {
   CHECK(c == a);
   CHECK(std::signbit(c.floats[1]));
   CHECK(d == b);
+}
+
+TEST_CASE("archive: a value that changed on the disk is noticed") {
+  const TemporaryFolder folder;
+  State a;
+  StateWriter writer;
+  a.archive(writer);
+  writer.write(folder / "state");
+  std::string bytes = slurp(folder / "state");
+  bytes[bytes.size() - 2] = static_cast<char>(bytes[bytes.size() - 2] ^ 4);
+  std::ofstream(folder / "state", std::ios::binary) << bytes;
+  CHECK_THROWS_AS(StateReader(folder / "state"), FormatError);
 }
 
 TEST_CASE("archive: values added by copy may change before the file is written") {

@@ -1,5 +1,7 @@
 #include "knnbert/io/safetensors_writer.hpp"
 
+#include <fstream>
+
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
 #include "knnbert/io/safetensors.hpp"
@@ -34,6 +36,25 @@ SafeTensorsWriter example() {
 }
 
 }  // namespace
+
+TEST_CASE("a checksum covers tensors of every kind, and metadata") {
+  const TemporaryFolder folder;
+  auto writer = example();
+  writer.write(folder / "plain");
+  CHECK_NOTHROW(SafeTensors(folder / "plain").require_checksum());
+  writer.with_checksum();
+  writer.write(folder / "a");
+  CHECK_NOTHROW(SafeTensors(folder / "a").require_checksum());
+  const std::string bytes = slurp(folder / "a");
+  const std::size_t data = bytes.size() - 121, note = bytes.find("quoted");
+  CHECK(slurp(folder / "plain").ends_with(bytes.substr(data)));
+  for (std::size_t i = note; i < bytes.size(); i = i == note ? data : i + 1) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    std::ofstream(folder / "b", std::ios::binary) << changed;
+    CHECK_THROWS_AS(SafeTensors(folder / "b").require_checksum(), FormatError);
+  }
+}
 
 TEST_CASE("written tensors are read back") {
   const TemporaryFolder folder;

@@ -105,6 +105,7 @@ KNNBERT_INLINE void write_datastore(const DatastoreEntries& entries, std::string
   writer.add("ids", {size}, std::span(entries.ids));
   write_texts(entries.texts, "text", writer);
   if (!entries.pairs.bytes.empty()) write_texts(entries.pairs, "pair", writer);
+  writer.with_checksum();
   writer.write(path);
 }
 
@@ -116,6 +117,7 @@ KNNBERT_INLINE std::unique_ptr<const DatastoreContent> read_datastore(const std:
   const SafeTensors& file = content->file;
   const std::string name = path.string();
   require_datastore_metadata(file.metadata(), name, "schema", datastore_schema);
+  file.require_checksum();
   require_datastore_metadata(file.metadata(), name, "metric", metric);
   require_datastore_metadata(file.metadata(), name, "fingerprint", fingerprint);
   if (!class_names.empty()) require_datastore_metadata(file.metadata(), name, "classes", class_names_text(class_names));

@@ -52,6 +52,7 @@ KNNBERT_INLINE void write_lowered(std::span<const Linear> layers, const Paramete
           file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
         });
   file.metadata("fingerprint", print).metadata("precision", name_of(values.precision()));
+  file.with_checksum();
   file.write(path);
 }
 
@@ -65,6 +66,7 @@ KNNBERT_INLINE std::optional<std::vector<LoweredWeight>> read_lowered(std::span<
     return found != file.metadata().end() && found->second == value;
   };
   if (!says("fingerprint", print) || !says("precision", name_of(precision))) return std::nullopt;
+  file.require_checksum();
   std::vector<LoweredWeight> lowered(static_cast<std::size_t>(table.count()));
   for (const Linear& layer : layers)
     detail::for_each_lowered_part(

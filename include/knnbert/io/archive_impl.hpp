@@ -26,7 +26,10 @@ KNNBERT_INLINE StateWriter StateWriter::scope(std::string_view name) const {
   return inner;
 }
 
-KNNBERT_INLINE void StateWriter::write(const std::filesystem::path& path) const { file_->write(path); }
+KNNBERT_INLINE void StateWriter::write(const std::filesystem::path& path) const {
+  file_->with_checksum();
+  file_->write(path);
+}
 
 KNNBERT_INLINE void StateWriter::add(const std::string& name, std::vector<std::int64_t> values) {
   kept_->integers.push_back(std::move(values));
@@ -35,7 +38,9 @@ KNNBERT_INLINE void StateWriter::add(const std::string& name, std::vector<std::i
 }
 
 KNNBERT_INLINE StateReader::StateReader(const std::filesystem::path& path)
-    : file_(std::make_shared<const SafeTensors>(path)) {}
+    : file_(std::make_shared<const SafeTensors>(path)) {
+  file_->require_checksum();
+}
 
 KNNBERT_INLINE void StateReader::operator()(const std::string& name, std::int64_t& value) {
   const auto values = file_->at(prefix_ + name).as_int64s();

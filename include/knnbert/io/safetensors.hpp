@@ -14,6 +14,9 @@ class SafeTensors {
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
   index_t size() const { return file_.size(); }  ///< bytes of the file
 
+  /// Checks what SafeTensorsWriter::with_checksum left, if there is any.  Errors: FormatError.  Cost: reads the file.
+  void require_checksum() const;
+
   /// The tensor of that name, or nothing. Valid as long as this object.
   std::optional<TensorView> find(std::string_view name) const;
 

@@ -10,6 +10,7 @@ struct SafeTensorsHeader {
   std::vector<std::string> names;
   std::vector<TensorView> tensors;
   std::map<std::string, std::string> metadata;
+  std::span<const std::byte> data;  ///< of all tensors, in the file's order
 };
 
 /// Checks and indexes the bytes of a safetensors file. `name` appears in messages.  Errors: FormatError.

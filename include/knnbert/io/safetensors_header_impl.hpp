@@ -74,7 +74,7 @@ KNNBERT_INLINE SafeTensorsHeader parse_safetensors(std::span<const std::byte> fi
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, length);
   if (!text.starts_with('{')) raise<FormatError>("{}: header does not start with an opening brace", name);
   const auto data = file.subspan(8 + length);
-  SafeTensorsHeader header;
+  SafeTensorsHeader header{.names = {}, .tensors = {}, .metadata = {}, .data = data};
   const Json content = parse_json(text, name);
   for (const auto& [key, entry] : content.items()) {
     if (key == "__metadata__") {

@@ -47,6 +47,10 @@ class SafeTensorsWriter {
                              .rows = std::make_shared<FilledRows<Fill>>(std::move(fill))});
   }
 
+  /// Lets write() leave a checksum in the metadata, for SafeTensors::require_checksum. Rows that are made while writing
+  /// are made twice.
+  void with_checksum() { with_checksum_ = true; }
+
   /// Replaces the file atomically.  Errors: IoError; FormatError for a name or metadata with malformed UTF-8.
   void write(const std::filesystem::path& path) const;
 
@@ -75,10 +79,13 @@ class SafeTensorsWriter {
   std::vector<const Named*> in_file_order() const;
   /// The JSON header, padded with spaces to a multiple of 8 bytes.
   std::string header_text(const std::vector<const Named*>& tensors, const std::filesystem::path& path) const;
-  static void append(const Named& named, AtomicFile& file);
+  /// Calls visit(std::span<const std::byte>) for the bytes of a tensor in order.
+  template <class Visit>
+  static void for_each_piece(const Tensor& tensor, Visit&& visit);
 
   std::map<std::string, std::string> metadata_;
   std::map<std::string, Tensor> tensors_;
+  bool with_checksum_ = false;
 };
 
 }  // namespace knnbert::inline v0_1

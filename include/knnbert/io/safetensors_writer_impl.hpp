@@ -3,6 +3,7 @@
 
 #include "knnbert/config.hpp"
 #include "knnbert/io/json.hpp"
+#include "knnbert/io/safetensors_checksum.hpp"
 #include "knnbert/io/safetensors_writer.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -16,6 +17,18 @@ KNNBERT_INLINE void SafeTensorsWriter::add(std::string name, DType dtype, Shape 
          {.dtype = dtype, .shape = std::move(shape), .size = std::ssize(bytes), .bytes = bytes, .rows = nullptr});
 }
 
+template <class Visit>
+void SafeTensorsWriter::for_each_piece(const Tensor& tensor, Visit&& visit) {
+  if (!tensor.rows) return visit(tensor.bytes);
+  if (tensor.size == 0) return;
+  std::vector<float> row(static_cast<std::size_t>(tensor.shape.empty() ? 1 : tensor.shape.back()));
+  const index_t count = tensor.size / std::ssize(std::as_bytes(std::span(row)));
+  for (index_t i = 0; i < count; ++i) {
+    tensor.rows->fill(i, row);
+    visit(std::as_bytes(std::span<const float>(row)));
+  }
+}
+
 KNNBERT_INLINE void SafeTensorsWriter::write(const std::filesystem::path& path) const {
   const auto tensors = in_file_order();
   const auto header = header_text(tensors, path);
@@ -23,7 +36,8 @@ KNNBERT_INLINE void SafeTensorsWriter::write(const std::filesystem::path& path) 
     const std::uint64_t length = header.size();
     file.append(std::as_bytes(std::span(&length, 1)));
     file.append(header);
-    for (const auto* tensor : tensors) append(*tensor, file);
+    for (const auto* tensor : tensors)
+      for_each_piece(tensor->second, [&](std::span<const std::byte> bytes) { file.append(bytes); });
   });
 }
 
@@ -45,7 +59,14 @@ KNNBERT_INLINE std::vector<const SafeTensorsWriter::Named*> SafeTensorsWriter::i
 KNNBERT_INLINE std::string SafeTensorsWriter::header_text(const std::vector<const Named*>& tensors,
                                                           const std::filesystem::path& path) const {
   Json header = Json::object();
-  if (!metadata_.empty()) header["__metadata__"] = metadata_;
+  auto metadata = metadata_;
+  if (with_checksum_) {
+    Checksum checksum = detail::checksum_of(metadata_);
+    for (const auto* tensor : tensors)
+      for_each_piece(tensor->second, [&](std::span<const std::byte> bytes) { checksum.update(bytes); });
+    metadata[detail::checksum_key] = checksum.digits();
+  }
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   index_t offset = 0;
   for (const auto* tensor : tensors) {
     const auto& [name, entry] = *tensor;
@@ -56,18 +77,6 @@ KNNBERT_INLINE std::string SafeTensorsWriter::header_text(const std::vector<cons
   std::string text = json_text(header, path.string());
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
-}
-
-KNNBERT_INLINE void SafeTensorsWriter::append(const Named& named, AtomicFile& file) {
-  const auto& tensor = named.second;
-  if (!tensor.rows) return file.append(tensor.bytes);
-  if (tensor.size == 0) return;
-  std::vector<float> row(static_cast<std::size_t>(tensor.shape.empty() ? 1 : tensor.shape.back()));
-  const index_t count = tensor.size / std::ssize(std::as_bytes(std::span(row)));
-  for (index_t i = 0; i < count; ++i) {
-    tensor.rows->fill(i, row);
-    file.append(std::as_bytes(std::span(row)));
-  }
 }
 
 }  // namespace knnbert::inline v0_1

@@ -1,9 +1,8 @@
 #pragma once
-#include <bit>
 #include <string>
 
+#include "knnbert/core/checksum.hpp"
 #include "knnbert/core/parameters.hpp"
-#include "knnbert/core/rng.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -31,14 +30,6 @@ void for_each_canonical(const ParameterBlock& values, Visit&& visit) {
   }
 }
 
-/// Floats of a block whose weights lie in panels.
-inline index_t canonical_size(const ParameterTable& table) {
-  index_t size = 0;
-  for (const Parameter& p : table.all())
-    size += round_up(p.weight ? round_up(p.rows, panel_width) * p.cols : p.size, panel_width);
-  return size;
-}
-
 }  // namespace detail
 
 /// 16 hexadecimal digits that change with any bit of the parameters: keys made by one encoder are told from another's.
@@ -46,17 +37,11 @@ inline index_t canonical_size(const ParameterTable& table) {
 /// some values were dropped.
 inline std::string fingerprint(const ParameterBlock& values) {
   values.require_complete("fingerprint");
-  std::uint64_t lanes[4] = {1, 2, 3, 4};  // independent chains hide the latency of the multiplications
+  Checksum checksum;
   detail::for_each_canonical(values, [&](const float* floats, index_t count) {
-    for (index_t i = 0; i + 3 < count; i += 4)
-      for (int j = 0; j < 4; ++j)
-        lanes[j] = (lanes[j] ^ std::bit_cast<std::uint32_t>(floats[i + j])) * 0x9e3779b97f4a7c15u + (lanes[j] >> 47);
+    checksum.update(std::as_bytes(std::span(floats, static_cast<std::size_t>(count))));
   });
-  std::uint64_t hash = static_cast<std::uint64_t>(detail::canonical_size(values.table()));
-  for (const auto lane : lanes) hash = mix_bits(hash ^ lane);
-  std::string digits;
-  for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[(hash >> shift) & 15];
-  return digits;
+  return checksum.digits();
 }
 
 }  // namespace knnbert::inline v0_1
