@@ -86,7 +86,24 @@ void add_reference_options(CLI::App& verb, MethodOptions& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({"unique", "duplicate"}))
       ->group(group);
-  verb.add_option("--scl-loss", o.scl_loss, "scl: the loss that was meant, or the released one, on logits")
+  verb.add_option("--warm-up-keys", o.warm_up_keys, "that fill the queue first: projected features or embeddings")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"projected", "pooled"}))
+      ->group(group);
+  verb.add_option("--queue-init", o.queue_init, "what the queue holds before that: nothing, or noise of random classes")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"empty", "random"}))
+      ->group(group);
+  verb.add_option("--invalid-anchor", o.invalid_anchor,
+                  "a query without a positive or a negative: left out, or no contrast for its whole batch")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"skip_anchor", "drop_batch"}))
+      ->group(group);
+  verb.add_option("--scl-input", o.scl_input,
+                  "scl: embeddings of length 1 or logits; default: logits for the released loss, else embeddings")
+      ->check(CLI::IsMember({"pooled", "logits"}))
+      ->group(group);
+  verb.add_option("--scl-loss", o.scl_loss, "scl: the loss that was meant, or the released one")
       ->capture_default_str()
       ->check(CLI::IsMember({"intended", "released"}))
       ->group(group);
@@ -131,8 +148,11 @@ void add_smart_options(CLI::App& verb, MethodOptions& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "token"}))
       ->group(group);
-  verb.add_option("--proximal", o.proximal, "keep updates near an average of the earlier values, or near the last ones")
-      ->capture_default_str()
+  verb.add_option(
+          "--proximal", o.proximal,
+          "keep updates near an average of the earlier values (momentum, beside --smart what a recipe says), or "
+          "near the last ones")
+      ->default_str("recipe")
       ->check(CLI::IsMember({"off", "momentum", "plain"}))
       ->group(group);
   verb.add_option("--proximal-steps", p.updates_per_batch, "updates on each batch")
@@ -269,6 +289,9 @@ QueueContrastiveOptions contrastive_options(const MethodOptions& o) {
   c.key_dropout = !o.no_key_dropout;
   c.warm_up = !o.no_warm_up;
   c.enqueue = !o.no_enqueue;
+  c.pooled_warm_up = o.warm_up_keys == "pooled";
+  c.random_fill = o.queue_init == "random";
+  c.drop_batch = o.invalid_anchor == "drop_batch";
   c.choice = choice_of(o);
   if (!o.key_precision.empty()) c.key_precision = precision_from(o.key_precision);
   c.contrast.temperature = o.temperature;
@@ -292,9 +315,10 @@ void require_task(const MethodOptions& o) {
   require(o.queue == "fifo", "--queue", "fifo");
   require(o.label_smoothing == 0, "--label-smoothing", "0");
   require(o.class_weights == "none", "--class-weights", "none");
-  require(o.distill == "off", "--distill", "off");
+  require(!o.cat, "--cat", "no");
+  if (o.task == Task::regression) return;
+  require(!o.smart, "--smart", "no");
   require(o.proximal == "off", "--proximal", "off");
-  require(!o.smart && !o.cat, "--smart, --cat", "neither");
 }
 
 MethodTerms terms_of(const MethodOptions& o) {
@@ -306,15 +330,18 @@ MethodTerms terms_of(const MethodOptions& o) {
   if (o.has_queue())
     std::get<std::optional<QueueContrastive>>(terms).emplace(contrastive_options(o),
                                                              SameClassSampler{.exclude_self = o.exclude_self});
-  if (o.name == "scl")
-    std::get<std::optional<SupervisedContrast>>(terms).emplace(SupervisedContrastOptions{
-        .weight = o.lambda, .temperature = o.temperature, .released = o.scl_loss == "released"});
+  if (o.name == "scl") {
+    SupervisedContrastOptions s{.weight = o.lambda, .temperature = o.temperature, .released = o.scl_loss == "released"};
+    if (!o.scl_input.empty()) s.logits = o.scl_input == "logits";
+    std::get<std::optional<SupervisedContrast>>(terms).emplace(s);
+  }
   if (o.smart) std::get<std::optional<Smoothness>>(terms).emplace(smoothness_options(o));
   if (o.cat) {
     if (!o.weights.empty()) raise<OptionError>("--class-weights: {} given, none expected with --cat", o.class_weights);
     ContrastiveAdversarialOptions a = o.adversarial;
     a.step = o.cat_step == "l2" ? WordStep::l2 : WordStep::sign;
     a.scale = cross_entropy.weight;
+    a.label_smoothing = o.label_smoothing;
     a.validate();
     cross_entropy.weight = a.cross_entropy();
     std::get<std::optional<ContrastiveAdversarial>>(terms).emplace(a);

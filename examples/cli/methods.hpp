@@ -24,7 +24,8 @@ struct MethodOptions {
   std::vector<float> weights;  ///< of the classes, when the data are read
   QueueContrastiveOptions contrastive;
   std::string queue = "fifo", reduction = "anchor_mean", lists = "per_query", overlap = "unique",
-              cluster_rule = "conjunction", key_precision, scl_loss = "intended";
+              cluster_rule = "conjunction", key_precision, scl_loss = "intended", scl_input, warm_up_keys = "projected",
+              queue_init = "empty", invalid_anchor = "skip_anchor";
   bool no_key_dropout = false, no_warm_up = false, no_enqueue = false, exclude_self = false;
 
   bool smart = false;

@@ -86,9 +86,9 @@ void add_trainer_options(CLI::App& verb, TrainOptions& o) {
       ->check(CLI::NonNegativeNumber);
   verb.add_flag("--no-dropout", o.no_dropout, "train without dropout");
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
-  verb.add_option("--selection", o.selection, "whose dev score chooses the best epoch")
+  verb.add_option("--selection", o.selection, "whose dev score chooses the best epoch; any: the highest of the three")
       ->capture_default_str()
-      ->check(CLI::IsMember({"knn", "head", "combined"}));
+      ->check(CLI::IsMember({"knn", "head", "combined", "any"}));
   verb.add_option("--metric", o.metric, "the dev score that chooses the best epoch")
       ->capture_default_str()
       ->check(CLI::IsMember({"accuracy", "macro-f1", "f1", "mcc"}));

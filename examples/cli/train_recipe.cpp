@@ -42,6 +42,7 @@ TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<cons
                : o.schedule == "cosine" ? ScheduleKind::cosine
                                         : ScheduleKind::constant;
   t.selection = o.selection == "knn" ? Predictor::knn : o.selection == "head" ? Predictor::head : Predictor::combined;
+  t.select_any = o.selection == "any";
   t.metric = detail::value_in(metric_names, o.metric, "--metric");
   t.sampling = o.sampling == "balanced" ? Sampling::balanced : Sampling::shuffled;
   t.dropout = !o.no_dropout;
@@ -54,6 +55,7 @@ TrainerOptions trainer_options(const TrainOptions& o, const std::shared_ptr<cons
 
 TrainOptions with_task(TrainOptions o) {
   o.method.task = detail::value_in(detail::task_names, o.task, "--task");
+  if (o.method.smart && !o.given.contains("proximal")) o.chosen["proximal"] = o.method.proximal = "momentum";
   if (o.method.task == Task::single_label) return o;
   if (!o.given.contains("method")) o.method.name = "ce";
   require_task(o.method);
@@ -75,9 +77,11 @@ TrainOptions with_method(TrainOptions o, const TrainingFacts& facts) {
   const bool needs_queue =
       o.trainer.part_size > 0 || o.store == "queue" || o.feature == "contrastive";  // SCL compares a whole batch
   bool asks = needs_queue;
-  for (const char* option : {"queue", "queue-size", "positives", "momentum", "top-k", "end-k", "key-precision",
-                             "no-key-dropout", "no-warm-up", "no-enqueue", "exclude-self", "reduction", "lists",
-                             "overlap", "clusters", "shared-ranks", "cluster-rule", "interleaved-negatives"})
+  for (const char* option :
+       {"queue",         "queue-size",     "positives",     "momentum",     "top-k",        "end-k",
+        "key-precision", "no-key-dropout", "no-warm-up",    "no-enqueue",   "exclude-self", "reduction",
+        "lists",         "overlap",        "clusters",      "shared-ranks", "cluster-rule", "interleaved-negatives",
+        "warm-up-keys",  "queue-init",     "invalid-anchor"})
     asks = asks || o.given.contains(option);
   if (!asks && recommended(facts, {}, if_given(o, "batch-size", o.trainer.batch_size)).in_batch) o.method.name = "scl";
   o.chosen["method"] = o.method.name;
@@ -94,6 +98,11 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
     if constexpr (std::is_same_v<V, float>) o.chosen[option] = detail::shortest_decimal(value);
     else o.chosen[option] = value;
   };
+  if (o.recipe == "paper" && o.method.has_queue()) {  // where the library's defaults are others
+    if (!o.given.contains("batch-size")) o.trainer.batch_size = 16;
+    if (!o.given.contains("neighbors"))
+      o.classifier.neighbors = std::max<index_t>(1, o.method.contrastive.contrast.most_similar);
+  }
   set("epochs", o.trainer.epochs, r.trainer.epochs);
   set("batch-size", o.trainer.batch_size, r.trainer.batch_size);
   set("learning-rate", o.trainer.learning_rate, in_batch ? r.in_batch->learning_rate : r.trainer.learning_rate);
@@ -135,7 +144,8 @@ void warn_of_unused(const TrainOptions& o) {
       of_dev{"patience", "selection", "metric", "positive", "no-dev-store"},
       of_queue{"momentum",     "queue",         "queue-size",     "positives",  "top-k",
                "end-k",        "key-precision", "no-key-dropout", "no-warm-up", "no-enqueue",
-               "exclude-self", "reduction",     "lists",          "overlap",    "interleaved-negatives"};
+               "exclude-self", "reduction",     "lists",          "overlap",    "interleaved-negatives",
+               "warm-up-keys", "queue-init",    "invalid-anchor"};
   for (const std::string& name : o.changed) {
     const auto belongs = [&](bool used, const char* to) {
       if (!used) print_warning(format("--{}: does nothing without {}", name, to));
@@ -145,7 +155,7 @@ void warn_of_unused(const TrainOptions& o) {
     else if (of_dev.contains(name)) belongs(!o.dev.empty(), "--dev");
     else if (name == "clusters" || name == "cluster-rule") belongs(m.name == "cluster-moco", "--method cluster-moco");
     else if (name == "shared-ranks") belongs(m.name == "random-positive", "--method random-positive");
-    else if (name == "scl-loss") belongs(m.name == "scl", "--method scl");
+    else if (name == "scl-loss" || name == "scl-input") belongs(m.name == "scl", "--method scl");
     else if (name.starts_with("smart-")) belongs(m.smart, "--smart");
     else if (name.starts_with("cat-")) belongs(m.cat, "--cat");
     else if (name.starts_with("proximal-")) belongs(m.proximal != "off", "--proximal");

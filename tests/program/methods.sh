@@ -25,8 +25,14 @@ both class-balanced contrastive --queue class-balanced --exclude-self
 both scl supervised_contrast --method scl
 both released supervised_contrast --method scl --scl-loss released --temperature 5 --lambda 0.1
 both smart "smoothness proximal" --method ce --smart --smart-epsilon 1e-2 --smart-ascent-steps 2 --proximal momentum
+both smart_alone "smoothness proximal" --method ce --smart
+"$PYTHON" -c "import json; c = json.load(open('a/training.json'))['chosen_by_recipe']; assert c['proximal'] == 'momentum', c" || wrong "a proximal point beside --smart"
+both smoothness smoothness --method ce --smart --smart-dropout off --proximal off
 both plain proximal --method ce --proximal plain --proximal-steps 2
 "$PYTHON" -c "import json; n = sum('step' in json.loads(r) for r in open('a/metrics.jsonl')); assert n == 8, n" || wrong "two updates a batch expected"
+both scl_logits supervised_contrast --method scl --scl-input logits
+both as_released contrastive --warm-up-keys pooled --queue-init random --queue-size 64 --invalid-anchor drop_batch --selection any \
+  --lists batch_min --overlap duplicate --reduction pair_mean --top-k 1 --end-k 1 --dev train.tsv
 both cat cat --method ce --cat --cat-step l2
 both sdv "distillation" --method ce --distill sdv --distill-window 2
 both all "contrastive smoothness cat proximal distillation average" --method knn-bert --smart --cat --proximal momentum --distill ema --average se
@@ -36,6 +42,10 @@ both all "contrastive smoothness cat proximal distillation average" --method knn
 expect_code 0 "$KNNBERT" $quick --method ce --output b --smart --smart-eta 1e-3
 expect_code 1 "$KNNBERT" $quick --method ce --output b --smart --smart-eta 1e-2 --resume
 expect_text err "--smart-eta 0.001 there, 0.01 here"
+
+expect_code 0 "$KNNBERT" $quick --method knn-bert --output released --queue-init random
+expect_code 1 "$KNNBERT" $quick --method knn-bert --output released --resume
+expect_text err "--queue-init"
 
 # bf16 keys beside fp32 queries: the model is another one, and nearly the same.
 both bf16 contrastive --key-precision bf16

@@ -37,7 +37,7 @@ kept own "t['lambda'] == 0.25 and t['batch_size'] == 4 and t['learning_rate'] ==
 
 train --output paper --recipe paper --epochs 1
 kept paper "t['recipe'] == 'paper' and c['lambda'] == 0.1 and c['momentum'] == 0.999 and c['positives'] == 16 and c['queue-size'] == 32000"
-kept paper "c['top-k'] == 100 and c['voting'] == 'count' and c['batch-size'] == 32 and t['learning_rate'] == 5e-5"
+kept paper "c['top-k'] == 100 and c['voting'] == 'count' and c['batch-size'] == 16 and c['neighbors'] == 100 and t['learning_rate'] == 5e-5"
 
 # The average of the proximal point follows within the run, unless the paper is asked for.
 train --output proximal --method ce --epochs 1 --proximal momentum

@@ -42,6 +42,10 @@ expect_code 0 "$KNNBERT" add --model model --class 9.50 --data new.txt
 grep -qF '"knn":9.5,' answer || { cat answer; wrong "the number of the example that was added expected"; }
 expect_code 1 "$KNNBERT" add --model model --class high --data new.txt
 expect_text err "number of at most 1e30"
+expect_code 0 "$KNNBERT" $quick --train train.tsv --smart --distill sda --average se --output regularized
+grep -q '"smoothness"' regularized/metrics.jsonl && grep -q '"proximal"' regularized/metrics.jsonl || wrong "SMART of a regression expected"
+expect_code 2 "$KNNBERT" $quick --train train.tsv --cat --output never
+expect_text err "--cat"
 expect_code 0 "$KNNBERT" index --model model --data train.tsv --label-column score
 printf 'text\tscore\nhello\tfive\n' >words.tsv
 expect_code 1 "$KNNBERT" eval --model model --data words.tsv --label-column score

@@ -96,6 +96,24 @@ TEST_CASE("contrastive adversarial training is the term that is compared with Py
   }
 }
 
+TEST_CASE("contrastive adversarial training smooths the labels of both readings") {
+  const TrainingData data = tiny_examples(adversarial_labels);
+  const auto of = [&](float smoothing, bool perturbed) {
+    auto network = adversarial_network();
+    const ContrastiveAdversarialOptions o{.epsilon = 1e-6f, .projection = 7, .label_smoothing = smoothing};
+    Stepper stepper(network, data, TrainerOptions{.dropout = false}, CrossEntropy{.label_smoothing = smoothing},
+                    ContrastiveAdversarial(o));
+    const auto& report = stepper.step({.steps = 1}, first_examples(6), 0);
+    if (!perturbed) return static_cast<double>(static_cast<float>(*report.terms[0].second));
+    for (const auto& [name, value] : report.measures)
+      if (name == "perturbed_cross_entropy") return value;
+    return -1.0;
+  };
+  CHECK(of(0, true) == approx(of(0, false)).epsilon(1e-3));
+  CHECK(of(0.5f, true) == approx(of(0.5f, false)).epsilon(1e-3));
+  CHECK(of(0.5f, true) != approx(of(0, true)).epsilon(1e-2));
+}
+
 TEST_CASE("contrastive adversarial training keeps the laws of terms, with either step") {
   for (const WordStep step : {WordStep::sign, WordStep::l2}) {
     const ContrastiveAdversarialOptions o{.epsilon = 1e-3f, .temperature = 0.5f, .projection = 7, .step = step};
@@ -176,6 +194,11 @@ TEST_CASE("supervised contrast keeps the laws of terms, the released loss too") 
   CHECK(adversarial_laws(0.05, CrossEntropy{.weight = 0.5f},
                          SupervisedContrast({.weight = 0.5f, .temperature = 2, .released = true})) ==
         testing::BrokenLaws{});
+  for (const bool released : {false, true})  // the losses of the other's input
+    CHECK(adversarial_laws(
+              0.05, CrossEntropy{.weight = 0.5f},
+              SupervisedContrast({.weight = 0.5f, .temperature = 2, .released = released, .logits = !released})) ==
+          testing::BrokenLaws{});
 }
 
 TEST_CASE("the average of the values is their mean, and is what is evaluated") {

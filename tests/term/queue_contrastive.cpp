@@ -108,6 +108,51 @@ TEST_CASE("contrastive: the queue starts with one key for every example, made by
   CHECK(cold.queue().size() == 0);
 }
 
+TEST_CASE("contrastive, as released: noise of random classes, then embeddings as they are") {
+  Setup s{.network = tiny_network({})};
+  auto o = contrastive_options(20);
+  o.pooled_warm_up = o.random_fill = true;
+  auto term = s.prepared(o);
+  term.start(s.network, s.data);
+  REQUIRE(term.queue().size() == 20);
+  Matrix raw(8, s.network.width());
+  s.network.embed(s.network.values(), s.data.tokens().select(first_examples(8)), std::nullopt, raw);
+  index_t pooled = 0;
+  for (index_t slot = 0; slot < 20; ++slot)
+    for (index_t i = 0; i < 8; ++i) pooled += holds(term, slot, raw, i);
+  CHECK(pooled == 8);
+  o.warm_up = false;
+  auto noise = s.prepared(o);
+  noise.start(s.network, s.data);
+  std::vector<bool> classes(3);
+  for (const label_t label : noise.queue().labels()) classes[as_size(label)] = true;
+  CHECK(classes == std::vector<bool>(3, true));
+  for (index_t j = 0; j < noise.queue().width(); ++j) {
+    double squares = 0;
+    for (index_t i = 0; i < 20; ++i) squares += std::pow(static_cast<double>(noise.queue().keys()(i, j)), 2);
+    CHECK(squares == approx(1));
+  }
+  Setup narrow;  // whose features have another width
+  CHECK_THROWS_AS(narrow.prepared(o), OptionError);
+}
+
+TEST_CASE("contrastive, as released: one anchor without a partner takes the contrast from its batch") {
+  Setup s;
+  for (const bool drop : {false, true}) {
+    auto o = contrastive_options();
+    o.warm_up = false, o.positives = 0, o.drop_batch = drop;
+    auto term = s.prepared(o);
+    term.queue().push(keys_of(s, s.network.values(), std::vector<index_t>{0, 1}), std::vector<label_t>{0, 1});
+    auto mixed = s.step({0, 1, 2});
+    auto start = mixed.start();
+    term.begin_step(start);
+    CHECK(mixed.add(term).value.has_value() == !drop);
+    std::vector<std::string> names;
+    term.measure([&](const char* name, double) { names.push_back(name); });
+    CHECK((std::find(names.begin(), names.end(), "positive_similarity") == names.end()) == drop);
+  }
+}
+
 TEST_CASE("contrastive: the key encoder follows with its momentum before it makes keys") {
   Setup s;
   auto term = s.prepared(contrastive_options());

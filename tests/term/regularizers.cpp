@@ -35,6 +35,15 @@ ParameterBlock regularized(bool dropout, const Terms&... terms) {
   return network.values();
 }
 
+/// Value and gradients of one step that changes nothing.
+template <class... Terms>
+testing::detail::TermRun one_step(TinyNetwork network, bool dropout, const Terms&... terms) {
+  const TrainingData data = tiny_examples(regularizer_labels);
+  Stepper stepper(network, data, TrainerOptions{.clip_norm = 0, .dropout = dropout}, terms...);
+  const double value = static_cast<float>(stepper.step({.steps = 1}, first_examples(6), 0).loss);
+  return {value, stepper.gradients().block(), stepper.own_gradients().block()};
+}
+
 /// The library's noise, for the term of the tests that is compared with PyTorch.
 struct SameNoise {
   float sigma;
@@ -117,7 +126,26 @@ TEST_CASE("smoothness: a weight of 0 is no term, and masks are shared unless oth
   };
   CHECK(value(TermDropout::shared) < 1e-6);
   CHECK(value(TermDropout::fresh) > 1e-4);
-  CHECK(value(TermDropout::off) > 1e-4);  // the clean pass has masks
+  CHECK(value(TermDropout::off) < 1e-6);
+}
+
+TEST_CASE("smoothness without masks is that of a training without dropout, beside a clean pass with them") {
+  const SmoothnessOptions options{.epsilon = 1e-2f, .sigma = 1e-2f, .eta = 1, .dropout = TermDropout::off};
+  const auto off = one_step(tiny_network(), true, LibrarySmoothness(options)),
+             none = one_step(tiny_network(), false, LibrarySmoothness(options));
+  CHECK(off.value > 0);
+  CHECK(off.value == approx(none.value).epsilon(1e-6));
+  CHECK(testing::detail::relative_difference(off.gradients, none.gradients) < 1e-5);
+}
+
+TEST_CASE("smoothness and the proximal point of one column compare numbers") {
+  const SmoothnessOptions options{.epsilon = 1e-2f, .sigma = 1e-2f, .eta = 1};
+  const auto number = [&](const auto& term) { return one_step(tiny_network({}, 1, 1, 1), false, term); };
+  const auto own = number(LibrarySmoothness(options)), squared = number(BasicSmoothness<SquaredErrorLoss>(options));
+  CHECK(own.value > 0);
+  CHECK(own.value == squared.value);
+  CHECK(testing::detail::same_bits(own.gradients, squared.gradients));
+  CHECK(number(Proximal{}).value == number(BasicProximal<SquaredErrorLoss>{}).value);
 }
 
 TEST_CASE("smoothness refuses what cannot be meant") {
@@ -211,6 +239,24 @@ TEST_CASE("a window's teacher is the mean of the last values, over a thousand up
     CAPTURE(window);
     CHECK(worst < 1e-6);
   }
+}
+
+TEST_CASE("values that an update left as they were are recorded again") {
+  auto model = random_values(50);
+  const Gradients none(model.block.shared_table());
+  const std::vector<Range> ranges{{0, 50}};
+  const ParameterBlock first = model.block;
+  SelfDistillation term({.window = 3});
+  term.prepare(model, 0);
+  term.before_update(model, none);
+  term.after_update(model, ranges);  // at a rate of 0
+  term.before_update(model, none);
+  term.after_update(model, ranges);
+  fill_random(model.block, 2, 0.3);
+  term.before_update(model, none);
+  for (index_t i = 0; i < 50; ++i)
+    CHECK(term.teacher_values()->data()[i] ==
+          approx((2 * first.data()[i] + std::as_const(model).block.data()[i]) / 3).margin(1e-7));
 }
 
 TEST_CASE("values that a skipped step left as they were are recorded once") {

@@ -14,14 +14,14 @@ using TinyNetwork = Network<DefaultStack>;
 
 /// A network of random values over tokens, without texts and files.
 inline TinyNetwork tiny_network(const ClassifierOptions& options = {.projection_width = 11}, std::uint64_t seed = 1,
-                                index_t layers = 1) {
+                                index_t layers = 1, index_t classes = 3) {
   const BertConfig config{.vocab_size = 41,
                           .hidden_size = 20,
                           .num_hidden_layers = layers,
                           .num_attention_heads = 2,
                           .intermediate_size = 37,
                           .max_position_embeddings = 16};
-  TinyNetwork network(config, 3, options);
+  TinyNetwork network(config, classes, options);
   fill_random(network.values(), seed, 0.3);
   return network;
 }

@@ -16,6 +16,7 @@ struct ContrastiveAdversarialOptions {
   float temperature = 0.1f;
   index_t projection = 300;        ///< width of what is contrasted
   WordStep step = WordStep::sign;  ///< FGSM; l2: FGM
+  float label_smoothing = 0;       ///< of both cross entropies: the same as the clean one's
 
   /// The weight that the clean cross entropy, which is a term of its own, is to have.
   float cross_entropy() const { return scale * (1 - lambda) / 2; }
@@ -29,6 +30,7 @@ struct ContrastiveAdversarialOptions {
     require(scale >= 0 && std::isfinite(scale), "scale", scale, "at least 0");
     require(epsilon > 0 && std::isfinite(epsilon), "epsilon", epsilon, "a positive number");
     require(temperature > 0 && std::isfinite(temperature), "temperature", temperature, "a positive number");
+    require(label_smoothing >= 0 && label_smoothing <= 1, "label_smoothing", label_smoothing, "0 to 1");
     require(projection > 0, "projection", static_cast<float>(projection), "at least 1");
   }
 };
@@ -69,7 +71,7 @@ class BasicContrastiveAdversarial : public ContrastiveAdversarialOptions {
     float value = 0;
     if (texts > 0) {
       run_perturbed(c, words, pass);
-      numbers_.cross_entropy = c.share() * CrossEntropyLoss{}(pass.logits(), c.labels, d_logits);
+      numbers_.cross_entropy = c.share() * CrossEntropyLoss{label_smoothing}(pass.logits(), c.labels, d_logits);
       scale_rows(d_logits, cross_entropy() * c.share());
       value = cross_entropy() * numbers_.cross_entropy;
       count_flips(c.logits, pass.logits());
@@ -95,6 +97,7 @@ class BasicContrastiveAdversarial : public ContrastiveAdversarialOptions {
   template <class Sink>
   void identity(Sink&& sink) const {
     sink("lambda", lambda), sink("scale", scale), sink("epsilon", epsilon), sink("temperature", temperature);
+    if (label_smoothing > 0) sink("label_smoothing", label_smoothing);
     sink("projection", projection), sink("step", step == WordStep::sign ? "sign" : "l2");
   }
 
@@ -112,7 +115,7 @@ class BasicContrastiveAdversarial : public ContrastiveAdversarialOptions {
     const bool any = !c.examples.empty();
     if (any) {
       Matrix d(std::ssize(c.examples), c.model.classes());
-      CrossEntropyLoss{}(c.logits, c.labels, d);
+      CrossEntropyLoss{label_smoothing}(c.logits, c.labels, d);
       scale_rows(d, c.share());
       c.model.backward(c.model.values(), c.pass, {.d_logits = d, .d_sums_out = &d_sums});
     }

@@ -79,11 +79,14 @@ class BasicSelfDistillation : public DistillationOptions {
   /// that was skipped has changed nothing, and the next one records nothing.
   template <class Model>
   void before_update(const Model& model, const Gradients&) {
-    if (teacher != TeacherKind::average) record(model.values(), model.workers());
+    if (teacher == TeacherKind::average) return;
+    if (moved_ || !is_newest(model.values())) record(model.values(), model.workers());
+    moved_ = false;
   }
 
   template <class Model>
   void after_update(const Model& model, std::span<const Range> ranges) {
+    moved_ = true;
     if (teacher != TeacherKind::average) return;
     const auto step = static_cast<float>(updates_++);
     follow(model.values(), mean_, 1 - std::min(0.995f, (1 + step) / (10 + step)), ranges, model.workers());
@@ -100,12 +103,12 @@ class BasicSelfDistillation : public DistillationOptions {
 
   template <class Archive>
   void archive(Archive& ar) {
-    std::vector<std::int64_t> state{stored_, updates_, newest_};
+    std::vector<std::int64_t> state{stored_, updates_, newest_, moved_};
     ar("state", state);
-    const bool right = state.size() == 3 && state[0] >= 0 && state[0] <= window && state[1] >= 0 && state[2] >= 0 &&
+    const bool right = state.size() == 4 && state[0] >= 0 && state[0] <= window && state[1] >= 0 && state[2] >= 0 &&
                        state[2] < std::max<index_t>(window, 1);
     if (!right) raise<FormatError>("SelfDistillation::archive: damaged state");
-    stored_ = state[0], updates_ = state[1], newest_ = state[2];
+    stored_ = state[0], updates_ = state[1], newest_ = state[2], moved_ = state[3] != 0;
     if (teacher != TeacherKind::vote) ar("mean", archived_floats<Archive>(mean_));
     if (teacher == TeacherKind::average) return;
     while (std::ssize(recent_) < stored_) recent_.push_back(mean_);
@@ -116,10 +119,11 @@ class BasicSelfDistillation : public DistillationOptions {
  private:
   static constexpr index_t updates_until_exact = 256;  // the mean is summed up anew, so that rounding does not add up
 
+  bool is_newest(const ParameterBlock& values) const {
+    return stored_ > 0 && std::equal(values.data(), values.data() + values.size(), recent_[as_size(newest_)].data());
+  }
+
   void record(const ParameterBlock& values, const Workers& workers) {
-    const auto size = static_cast<std::size_t>(values.size());
-    if (stored_ > 0 && std::equal(values.data(), values.data() + size, std::as_const(recent_[as_size(newest_)]).data()))
-      return;
     const bool full = stored_ == window;
     if (!full) {
       recent_.push_back(values);
@@ -165,6 +169,7 @@ class BasicSelfDistillation : public DistillationOptions {
   ParameterBlock mean_;
   std::vector<ParameterBlock> recent_;  // a ring
   index_t stored_ = 0, newest_ = 0, updates_ = 0;
+  bool moved_ = true;  // whether there was an update since values were recorded
 };
 
 using SelfDistillation = BasicSelfDistillation<>;

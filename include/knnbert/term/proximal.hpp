@@ -1,5 +1,5 @@
 #pragma once
-#include "knnbert/loss/symmetric_kl.hpp"
+#include "knnbert/loss/answer_divergence.hpp"
 #include "knnbert/term/teacher.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -30,7 +30,7 @@ struct ProximalOptions {
 /// The average's pass has no dropout, the student's has: TrainerOptions::dropout = false for an exact divergence.
 /// Cost of a step: a forward pass more. State: a second parameter block. Zero in the first step, where both are equal
 /// (but for dropout).
-template <class Divergence = SymmetricKl>
+template <class Divergence = AnswerDivergence>
 class BasicProximal : public ProximalOptions {
  public:
   static constexpr std::string_view name = "proximal";

@@ -5,21 +5,18 @@
 #include "knnbert/encoder/momentum.hpp"
 #include "knnbert/io/archive.hpp"
 #include "knnbert/queue/fifo.hpp"
-#include "knnbert/term/queue_contrastive_options.hpp"
+#include "knnbert/queue/noise.hpp"
+#include "knnbert/term/sampled_queue_contrastive.hpp"
 #include "knnbert/term/text_clusters.hpp"
-#include "knnbert/text/training_data.hpp"
 
 namespace knnbert::inline v0_1 {
-
-template <class Sampler = SameClassSampler>
-class SampledQueueContrastive;
 
 /// KNN-BERT's momentum-contrastive loss against a queue of labeled keys.  arXiv 2110.02523, Eq. 3.
 /// Each step: the key encoder follows the model; R same-class examples of every query are encoded by it and enqueued;
 /// the projected query is pulled to its most and least similar same-class keys and pushed from all others.
 /// Cost of a step: R forward passes more. State: a second parameter block and the queue. Processes that train together
 /// divide the encoding; each has the whole queue.
-template <class Q = FifoQueue<>, class Sampler = SameClassSampler>
+template <class Q, class Sampler>
 class BasicQueueContrastive : public QueueContrastiveOptions {
  public:
   static_assert(detail::has_gradient<Q>,
@@ -53,6 +50,9 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
     validate();
+    if (pooled_warm_up && model.width() != model.projection_width())
+      raise<OptionError>("QueueContrastive::pooled_warm_up: embeddings of width {} given, keys of width {} expected",
+                         model.width(), model.projection_width());
     queue_ = model.template make_queue<Q>(capacity, choice);
     keys_ = model.values();
   }
@@ -62,6 +62,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void start(const Model& model, const Data& data) {
     lower_keys(model);
     if (choice.kind == QueueKind::clustered) clusters_.find(model, data, clusters, team_);
+    if (random_fill) push_noise(model, data);
     if (warm_up) fill(model, data);
   }
 
@@ -75,6 +76,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     step_labels_.assign(start.labels.begin(), start.labels.end());
     clusters_.encode(start.examples, step_labels_);
     step_contrast_ = queue_->for_batch(step_labels_, contrast);
+    if (drop_batch && step_contrast_.valid_anchors < std::ssize(step_labels_)) step_contrast_.valid_anchors = 0;
     if (step_contrast_.valid_anchors == 0) start.idle_weight += weight;
     total_ = {};
   }
@@ -103,16 +105,15 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
 
   template <class Sink>
   void measure(Sink&& sink) const {
-    double anchors = static_cast<double>(total_.valid_anchors), positive = total_.mean_positive,
-           negative = total_.mean_negative;
-    if (team_.size() > 1) {
-      float sums[] = {static_cast<float>(anchors), static_cast<float>(positive), static_cast<float>(negative)};
-      team_.all_reduce(sums);
-      anchors = sums[0], positive = sums[1], negative = sums[2];
+    float sums[] = {static_cast<float>(total_.valid_anchors), static_cast<float>(total_.mean_positive),
+                    static_cast<float>(total_.mean_negative), static_cast<float>(total_.zero_anchors)};
+    if (team_.size() > 1) team_.all_reduce(sums);
+    sink("valid_anchors", static_cast<double>(sums[0]));
+    if (sums[0] > 0) {  // else there is nothing that they could be the means of
+      sink("positive_similarity", static_cast<double>(sums[1]));
+      sink("negative_similarity", static_cast<double>(sums[2]));
     }
-    sink("valid_anchors", anchors);
-    sink("positive_similarity", positive);
-    sink("negative_similarity", negative);
+    if (sums[3] > 0) sink("zero_anchors", static_cast<double>(sums[3]));
     sink("queue_fill", static_cast<double>(queue_->size()) / static_cast<double>(queue_->capacity()));
   }
 
@@ -144,9 +145,20 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
     for (index_t first = 0; first < data.size(); first += group) {
       const std::span<const index_t> examples(order.data() + first,
                                               static_cast<std::size_t>(std::min(group, data.size() - first)));
-      encode(model, data, examples, std::nullopt);
+      encode(model, data, examples, std::nullopt, pooled_warm_up);
       push(data, examples);
     }
+  }
+
+  /// With classes of random examples.
+  template <class Model, class Data>
+  void push_noise(const Model& model, const Data& data) {
+    const Rng rng = Rng(model.seed(), Stream::noise).fork(3);
+    new_keys_.resize(capacity, model.projection_width());
+    detail::fill_with_short_rows(new_keys_, rng);
+    std::vector<index_t> examples(as_size(capacity));
+    for (std::size_t i = 0; i < examples.size(); ++i) examples[i] = rng.fork(1).below(i, data.size());
+    push(data, examples);
   }
 
   template <class Start>
@@ -164,13 +176,16 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   /// Keys of examples by the key encoder; every process encodes a range and has all.
   template <class Model, class Data>
   void encode(const Model& model, const Data& data, std::span<const index_t> examples,
-              const std::optional<Rng>& dropout) {
+              const std::optional<Rng>& dropout, bool pooled = false) {
     new_keys_.resize(std::ssize(examples), model.projection_width());
     const Range own = team_.own_range(std::ssize(examples));
     batch_.assign(data.tokens(),
                   examples.subspan(static_cast<std::size_t>(own.begin), static_cast<std::size_t>(own.end - own.begin)));
-    if (batch_.size() > 0)
-      model.project(keys_, batch_, dropout, View(new_keys_).row_range(own.begin, batch_.size()), own.begin);
+    if (batch_.size() > 0) {
+      const View keys = View(new_keys_).row_range(own.begin, batch_.size());
+      if (pooled) model.embed(keys_, batch_, dropout, keys, own.begin);
+      else model.project(keys_, batch_, dropout, keys, own.begin);
+    }
     operations_ += model.operations(batch_);
     gather_rows(team_, new_keys_);
   }
@@ -203,6 +218,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void gather(const ContrastReport& report) {
     const double share = static_cast<double>(report.valid_anchors) / static_cast<double>(step_contrast_.valid_anchors);
     total_.valid_anchors += report.valid_anchors;
+    total_.zero_anchors += report.zero_anchors;
     total_.mean_positive += share * report.mean_positive;
     total_.mean_negative += share * report.mean_negative;
   }
@@ -220,24 +236,5 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   Batch batch_;
   Matrix new_keys_, raw_, queries_, d_queries_;
 };
-
-/// The same with the queue of the model's stack; the sampler chooses which examples are encoded for a query.
-template <class Sampler>
-class SampledQueueContrastive : public QueueContrastiveOptions {
- public:
-  template <class Model>
-  using bound = BasicQueueContrastive<typename Model::queue_type, Sampler>;
-
-  SampledQueueContrastive() = default;
-  SampledQueueContrastive(const QueueContrastiveOptions& options, Sampler sampler = {})
-      : QueueContrastiveOptions(options), sampler_(std::move(sampler)) {}
-
-  const Sampler& sampler() const { return sampler_; }
-
- private:
-  Sampler sampler_;
-};
-
-using QueueContrastive = SampledQueueContrastive<>;
 
 }  // namespace knnbert::inline v0_1

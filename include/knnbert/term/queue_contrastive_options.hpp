@@ -13,6 +13,7 @@ namespace knnbert::inline v0_1 {
 ///   MoCo              .positives = 1, .choice = {.positives = PositiveRule::own_key}
 ///   MoCo over a bank  the same and .momentum = 0, .enqueue = false
 ///   ClusterMoCo       .choice = {.kind = QueueKind::clustered}
+///   released code     .pooled_warm_up = true, .random_fill = true, .drop_batch = true, and what ContrastOptions has
 struct QueueContrastiveOptions {
   float weight = 0.1f;       ///< lambda
   float momentum = 0.999f;   ///< m of the key encoder; 1 freezes it
@@ -20,6 +21,9 @@ struct QueueContrastiveOptions {
   index_t positives = 16;    ///< R, encoded for every query
   bool key_dropout = true;
   bool warm_up = true;                          ///< fill the queue with one key for every training example first
+  bool pooled_warm_up = false;                  ///< with embeddings as they are, neither projected nor prepared
+  bool random_fill = false;                     ///< fill it with noise of random classes before that
+  bool drop_batch = false;                      ///< no contrast in a step of which any anchor lacks a partner
   bool enqueue = true;                          ///< what is encoded for queries enters the queue
   QueueChoice choice = {};                      ///< where the stack's queue is a SelectedQueue
   index_t clusters = 1000;                      ///< of texts by k-means of the first embeddings, for a clustered queue
@@ -50,6 +54,9 @@ struct QueueContrastiveOptions {
     sink("shared_ranks", choice.shared_ranks), sink("interleaved_negatives", choice.interleaved_negatives);
     sink("cluster_rule", choice.cluster_rule == ClusterRule::xnor ? "xnor" : "conjunction");
     if (choice.kind == QueueKind::clustered) sink("clusters", clusters);
+    if (pooled_warm_up) sink("warm_up_keys", "pooled");
+    if (random_fill) sink("queue_init", "random");
+    if (drop_batch) sink("invalid_anchor", "drop_batch");
     if (key_precision) sink("key_precision", name_of(*key_precision));
     sink("temperature", c.temperature), sink("most_similar", c.most_similar), sink("least_similar", c.least_similar);
     sink("reduction", c.reduction == Reduction::pair_mean ? "pair_mean" : "anchor_mean");

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "knnbert/distributed/team.hpp"
-#include "knnbert/loss/symmetric_kl.hpp"
+#include "knnbert/loss/answer_divergence.hpp"
 #include "knnbert/term/context.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -16,11 +16,11 @@ enum class PerturbationScale {
 /// Over what the largest number of u is taken.
 enum class PerturbationScope { text, token };
 
-/// Masks of a term's passes in training.
+/// Masks of a term's passes in training. What is compared with another pass has to have the same ones.
 enum class TermDropout {
   shared,  ///< those of the clean pass
-  fresh,   ///< others
-  off,     ///< none
+  fresh,   ///< others: the difference to the clean pass is then most of all that of the masks
+  off,     ///< none; the clean texts run once more without
 };
 
 struct SmoothnessOptions {
@@ -49,10 +49,10 @@ struct SmoothnessOptions {
 
 /// SMART's smoothness-inducing regularizer: weight * divergence of the logits and those of the worst embedding output
 /// nearby, which ascent_steps steps look for and which is then held constant.  arXiv 1911.03437, Algorithm 1.
-/// Divergence: SymmetricKl; SquaredErrorLoss for a regression. Inner: what the ascent follows.
-/// Cost of a step: A + 1 forward and backward passes more, A of these to the embedding's output alone. Gradients that
-/// are not finite drop the term from the step. Weights in fp32 are needed: a perturbation of 1e-5 vanishes in others.
-template <class Divergence = SymmetricKl, class Inner = Divergence>
+/// Inner: what the ascent follows.
+/// Cost of a step: A + 1 forward and backward passes more, A of these to the embedding's output alone; with
+/// TermDropout::off one more. Gradients that are not finite drop the term from the step. Weights in fp32 are needed: a perturbation of 1e-5 vanishes in others.
+template <class Divergence = AnswerDivergence, class Inner = Divergence>
 class BasicSmoothness : public SmoothnessOptions {
  public:
   static constexpr std::string_view name = "smoothness";
@@ -64,11 +64,8 @@ class BasicSmoothness : public SmoothnessOptions {
   void join(Team team) { team_ = team; }
 
   template <class Model, class Data>
-  void prepare(const Model& model, const Data&) const {
+  void prepare(const Model&, const Data&) const {
     validate();
-    if (std::is_same_v<Divergence, SymmetricKl> && model.classes() < 2)
-      raise<OptionError>(
-          "Smoothness: one class given, at least two expected; for a regression BasicSmoothness<SquaredErrorLoss>");
   }
 
   template <class Start>
@@ -81,7 +78,11 @@ class BasicSmoothness : public SmoothnessOptions {
     using Model = std::remove_cvref_t<decltype(c.model)>;
     if (weight == 0) return std::nullopt;
     const Batch& batch = c.pass.batch();
-    const ConstView clean = c.pass.hidden(0), logits = c.logits;
+    typename Model::pass_type maskless;
+    const bool own_clean = dropout == TermDropout::off && c.dropout;
+    if (own_clean) c.model.forward(c.model.values(), batch, options_of(c), maskless);
+    const auto& clean_pass = own_clean ? maskless : c.pass;
+    const ConstView clean = clean_pass.hidden(0), logits = clean_pass.logits();
     Matrix change(clean.rows(), clean.cols()), x(clean.rows(), clean.cols()), d(logits.rows(), logits.cols()),
         d_clean(logits.rows(), logits.cols());
     typename Model::pass_type pass;
@@ -101,8 +102,14 @@ class BasicSmoothness : public SmoothnessOptions {
     const float factor = weight * c.share(), value = factor * divergence_(pass.logits(), logits, d, d_clean);
     scale_rows(d, factor), scale_rows(d_clean, factor);
     c.model.backward(c.model.values(), pass, {.d_logits = d, .parameters = &c.gradients, .d_output = &d_x});
-    add_rows(d_x, c.entering.d_hidden(0, HiddenRows::all));
-    add_rows(d_clean, c.d_logits);
+    if (own_clean) {
+      const typename Model::hidden_gradient_type d_hidden[] = {{0, HiddenRows::all, d_x}};
+      c.model.backward(c.model.values(), maskless,
+                       {.d_logits = d_clean, .d_hidden = d_hidden, .parameters = &c.gradients});
+    } else {
+      add_rows(d_x, c.entering.d_hidden(0, HiddenRows::all));
+      add_rows(d_clean, c.d_logits);
+    }
     count(change);
     return value;
   }

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "knnbert/distributed/team.hpp"
 #include "knnbert/loss/in_batch_contrast.hpp"
 #include "knnbert/loss/released_scl.hpp"
@@ -10,7 +12,11 @@ namespace knnbert::inline v0_1 {
 struct SupervisedContrastOptions {
   float weight = 0.9f;  ///< lambda; the cross entropy has the rest
   float temperature = 0.3f;
-  bool released = false;  ///< the loss of KNN-BERT's released code, on the logits: see ReleasedSclLoss
+  bool released = false;  ///< the loss of KNN-BERT's released code: see ReleasedSclLoss
+  std::optional<bool> logits =
+      {};  ///< compare logits as they are rather than embeddings of length 1; none: as released
+
+  bool on_logits() const { return logits.value_or(released); }
 };
 
 /// Supervised contrast of the examples of a step: embeddings of a class, brought to length 1, attract each other and
@@ -44,13 +50,16 @@ class SupervisedContrast : public SupervisedContrastOptions {
   template <class Context>
   TermValue add(Context& c) const {
     if (!present_) return std::nullopt;
-    if (released) return contrast(c, c.logits, c.d_logits, ReleasedSclLoss{temperature});
-    return contrast(c, c.embedding, c.d_embedding, InBatchContrast{temperature});
+    const auto of = [&](const auto& loss) {
+      return on_logits() ? contrast(c, c.logits, c.d_logits, loss) : contrast(c, c.embedding, c.d_embedding, loss);
+    };
+    return released ? of(ReleasedSclLoss{temperature}) : of(InBatchContrast{temperature});
   }
 
   template <class Sink>
   void identity(Sink&& sink) const {
     sink("weight", weight), sink("temperature", temperature), sink("released", released);
+    if (logits) sink("input", *logits ? "logits" : "pooled");
   }
 
  private:
@@ -62,18 +71,18 @@ class SupervisedContrast : public SupervisedContrastOptions {
   template <class Context, class Loss>
   TermValue contrast(const Context& c, ConstView own, View d_own, const Loss& loss) const {
     const index_t first = c.first_example, count = std::ssize(c.examples);
-    Matrix raw(c.step_examples, released ? c.model.classes() : c.model.width());
+    Matrix raw(c.step_examples, on_logits() ? c.model.classes() : c.model.width());
     if (count > 0) copy(own, View(raw).row_range(first, count));
     gather_rows(team_, raw);
     Matrix z(raw.rows(), raw.cols()), d(raw.rows(), raw.cols());
     copy(raw, z);
-    if (!released) Cosine().prepare(z);
+    if (!on_logits()) Cosine().prepare(z);
     const float value = loss(z, labels_, d);
     if (count == 0) return 0.0f;
     scale_rows(d, weight);
     const auto rows = [&](const Matrix& m) { return ConstView(m).row_range(first, count); };
     Matrix d_raw(count, raw.cols());
-    if (released) copy(rows(d), d_raw);
+    if (on_logits()) copy(rows(d), d_raw);
     else Cosine().prepare_backward(rows(raw), rows(z), rows(d), d_raw);
     add_rows(d_raw, d_own);
     return weight * c.share() * value;

@@ -42,6 +42,7 @@ struct TrainerOptions {
   bool rebuild_store = true;  ///< dev scores of an epoch use a store rebuilt from the training data, else none
   Sampling sampling = Sampling::shuffled;
   Predictor selection = Predictor::combined;    ///< the best epoch is the one with the highest dev score of it
+  bool select_any = false;                      ///< of any predictor in its place, as released: optimistic
   Score metric = Score::accuracy;               ///< what dev scores are
   label_t positive = 1;                         ///< the class of Score::f1
   index_t patience = 0;                         ///< epochs without a better dev score before training stops; 0: never

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -61,6 +62,7 @@ struct Scores {
     if (predictor == Predictor::combined && combined) return *combined;
     return head;
   }
+  double highest() const { return std::max({head, knn.value_or(head), combined.value_or(head)}); }
 };
 
 /// What one epoch did.

@@ -110,7 +110,7 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("dropout", o.dropout);
   if (o.frozen_layers > 0) run.add("frozen_layers", o.frozen_layers);
   run.add("seed", o.seed);
-  run.add("selection", predictor_names[static_cast<int>(o.selection)]);
+  run.add("selection", o.select_any ? "any" : predictor_names[static_cast<int>(o.selection)]);
   run.add("metric", score_names[static_cast<int>(o.metric)]);
   run.add("positive", o.positive);
   run.add("sampling", sampling_names[static_cast<int>(o.sampling)]);

@@ -167,9 +167,10 @@ class TrainingRun {
       model_.network().lower(values);
     }
     epoch.dev = scores();
-    if (report_.best_epoch == 0 || epoch.dev->of(options_.selection) > best_score_) {
+    const double score = options_.select_any ? epoch.dev->highest() : epoch.dev->of(options_.selection);
+    if (report_.best_epoch == 0 || score > best_score_) {
       epoch.best = true;
-      best_score_ = epoch.dev->of(options_.selection);
+      best_score_ = score;
       report_.best_epoch = epoch.epoch;
       best_ = values;
     }
