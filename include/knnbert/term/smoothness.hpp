@@ -51,7 +51,8 @@ struct SmoothnessOptions {
 /// nearby, which ascent_steps steps look for and which is then held constant.  arXiv 1911.03437, Algorithm 1.
 /// Inner: what the ascent follows.
 /// Cost of a step: A + 1 forward and backward passes more, A of these to the embedding's output alone; with
-/// TermDropout::off one more. Gradients that are not finite drop the term from the step. Weights in fp32 are needed: a perturbation of 1e-5 vanishes in others.
+/// TermDropout::off one more. Gradients that are not finite drop the term from the step. Weights in fp32 are needed: a
+/// perturbation of 1e-5 vanishes in others.
 template <class Divergence = AnswerDivergence, class Inner = Divergence>
 class BasicSmoothness : public SmoothnessOptions {
  public:
