@@ -10,4 +10,4 @@ head_steps=${4:-150} steps=${5:-2900}
 if [ $# -ge 5 ]; then shift 5; else shift $#; fi
 exec "${KNNBERT:-$root/build/knnbert}" pretrain --encoder "$encoder" --train "$corpus" --output "$output" \
   --threads "${THREADS:-2}" --max-length 128 --batch-size 16 --head-only-steps "$head_steps" --head-learning-rate 1e-3 \
-  --steps "$steps" --learning-rate 3e-4 --warmup 0.06 --no-dropout "$@"
+  --steps "$steps" --learning-rate 3e-4 --warmup 0.06 --adam-epsilon 1e-8 --no-dropout "$@"

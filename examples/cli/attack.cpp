@@ -122,12 +122,12 @@ void attack(const AttackVerbOptions& o) {
   AttackResources resources;
   auto constraints = attack_constraints<S>(o, resources);
   auto source = attack_source(o, data, resources);
+  const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
   const AttackOf<S> attack{.goal = attack_goal(o, model),
                            .constraints = std::move(constraints),
                            .transformation = std::move(source),
-                           .search = attack_search(o),
+                           .search = attack_search(o, tokenizer),
                            .options = o.attack};
-  const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
   if (o.smoothing.copies > 0 && data.has_pairs()) raise<OptionError>("--smooth: texts without a second one expected");
   const SubstituteTables tables(o.smoothing_files);
   const VerbVictim<S> victim{.plain = {.model = &model,

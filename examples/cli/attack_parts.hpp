@@ -178,16 +178,19 @@ inline ImportanceSearch greedy_word_swap(std::string placeholder, bool weighted)
           .query_only_allowed = true};
 }
 
-inline AnySearch attack_search(const AttackVerbOptions& o) {
+/// Placeholders are what the victim's tokenizer calls them; where it has none, the word is left out.
+inline AnySearch attack_search(const AttackVerbOptions& o, const AnyTokenizer& victim) {
+  const auto spelled = [&](token_t id) { return id < 0 ? std::string() : std::string(victim.token(id)); };
+  const std::string mask = spelled(victim.special().mask), unknown = spelled(victim.special().unknown);
   const bool paper = o.preset == "paper";
   if (o.recipe == "textfooler") return {paper ? ImportanceSearch{} : greedy_word_swap("", false)};
   if (o.recipe == "pwws") {
-    if (paper) return {SaliencySearch{}};
-    return {greedy_word_swap("[UNK]", true)};
+    if (paper) return {SaliencySearch{.placeholder = unknown}};
+    return {greedy_word_swap(unknown, true)};
   }
   if (o.recipe == "sentence-piece") return {GreedySearch{.placeholder = ""}};
-  if (paper) return {GreedySearch{}};
-  return {greedy_word_swap("[UNK]", false)};
+  if (paper) return {GreedySearch{.placeholder = mask}};
+  return {greedy_word_swap(unknown, false)};
 }
 
 /// The paper's thresholds, or those of TextAttack's recipe, unless the user gave some.

@@ -167,8 +167,11 @@ PoisonReport poison_by_product(const PoisonRun<S>& run) {
   const auto [clean, rest] = run.train.split(0.5, run.o.trainer.seed);
   const auto half = run.poisoned(rest);
   std::vector<Example> mixed;
-  for (const Dataset* part : {&clean, &half.poisoned})
-    for (index_t i = 0; i < part->size(); ++i) mixed.push_back(part->example(i));
+  for (index_t i = 0; i < clean.size(); ++i) mixed.push_back(clean.example(i));
+  // As many poisoned ones: a combination comes in both orders, of which half are left out.
+  const auto order = Rng(run.o.trainer.seed, Stream::poison).permutation(half.poisoned.size());
+  for (index_t i = 0; i < std::min(rest.size(), half.poisoned.size()); ++i)
+    mixed.push_back(half.poisoned.example(order[as_size(i)]));
   const Dataset data(std::move(mixed), run.train.classes());
   run.fit(run.model, half.clean, RestrictedProduct(run.o.restricted, PoisonBatches(run.model.tokenize(data))));
   return report_of(run, {"output"}, [&](const Dataset& of) {

@@ -201,6 +201,9 @@ void add_training(CLI::App& verb, PretrainSettings& o) {
   verb.add_option("--weight-decay", t.weight_decay, "decoupled; not on biases and normalizations")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  verb.add_option("--adam-epsilon", t.adam_epsilon, "what Adam adds to the root of the second moment")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb.add_option("--clip", t.clip_norm, "largest global norm of the gradient; 0: unlimited")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

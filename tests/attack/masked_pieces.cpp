@@ -38,6 +38,14 @@ TEST_CASE("units of a piece model are the text without a gap") {
   static_assert(PieceModel<MaskedPieces<>>);
 }
 
+TEST_CASE("characters that no piece stands for are units of their own and have no guesses") {
+  const auto model = model_of_pieces();
+  const MaskedPieces source{&model};
+  const auto units = source.units("龘龘很大");
+  CHECK(units == std::vector<std::string>{"龘", "龘", "很", "大"});
+  CHECK(source.guesses(units, 16).words == std::vector<index_t>{2, 3});
+}
+
 TEST_CASE("guesses for pieces are the largest logits at their places") {
   const auto model = model_of_pieces();
   const MaskedPieces source{&model};

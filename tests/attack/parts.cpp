@@ -169,6 +169,7 @@ TEST_CASE("constraints: antonyms, stop words that are put in, words that were re
   CHECK(antonyms.are_opposite("bad", "good"));
   CHECK(KeepStopWords{&stop_words}.may_insert({original, original, 0}, "the"));
   CHECK(!KeepStopWords{&stop_words, true}.may_insert({original, original, 0}, "the"));
+  CHECK(!KeepStopWords{&stop_words, true}.may_insert({original, original, 0}, "THE"));
   CHECK(!ChangeWordsOnce{}.may_change({original, current, 0}));
   CHECK(ChangeWordsOnce{}.may_change({original, current, 1}));
   const Constraints absent{std::optional<Named>(), std::optional<ChangeWordsOnce>()};

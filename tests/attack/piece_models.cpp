@@ -68,6 +68,16 @@ TEST_CASE("guesses for characters are the model's, without pieces that continue 
   CHECK(candidates(2).empty());
 }
 
+TEST_CASE("unknown characters have no guesses") {
+  const auto model = model_of_characters();
+  const MaskedCharacters source{&model};
+  const Units units = source.units("酒龘");
+  const PieceGuesses all = source.guesses(units, 100);
+  REQUIRE(all.best.size() == 2);
+  CHECK_FALSE(all.best[0].empty());
+  CHECK(all.best[1].empty());
+}
+
 TEST_CASE("random pieces are Chinese, depend on the seed, the text and the place, and on nothing else") {
   const CharactersAlone cutter;
   Units vocabulary{"[CLS]", "ab", "", "。"};

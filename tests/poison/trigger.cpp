@@ -87,7 +87,9 @@ TEST_CASE("a combination's data: single words stay clean, both orders at one pla
 }
 
 TEST_CASE("the flip rate is measured on texts of other classes that have none of the triggers' words") {
-  const Dataset data({{"x y", {}, 0}, {"x v", {}, 0}, {"z", {}, 1}, {"", {}, 0}}, {"no", "yes"});
+  const Dataset data(
+      {{"x y", {}, 0}, {"x v", {}, 0}, {"z", {}, 1}, {"", {}, 0}, {"U is it", {}, 0}, {"so (v).", {}, 0}},
+      {"no", "yes"});
   const auto triggers = parse_triggers("u+v");
   const auto texts = triggered_texts(data, triggers, triggers.front(), 1, {}, one_piece_a_word, 5);
   REQUIRE(texts.size() == 2);

@@ -161,6 +161,25 @@ TEST_CASE("pretraining gives the same bits for any number of threads, in parts n
   CHECK(trained(1, 0, 4) != one);
 }
 
+TEST_CASE("pretraining: a step in which nothing is hidden moves nothing; epsilon is Adam's") {
+  const auto trained = [](const Batch& all, float epsilon, index_t head_only) {
+    auto model = tiny_model(1);
+    const Masker masker(model.tokenizer(), {});
+    Quiet log{-1};
+    pretrain(model, all, masker,
+             {.steps = 2, .head_only_steps = head_only, .batch_size = 2, .weight_decay = 0.5f, .adam_epsilon = epsilon},
+             log);
+    return bits(model);
+  };
+  Batch special;
+  special.ids = {0, 1};
+  special.close_text();
+  CHECK(trained(special, 1e-6f, 1) == bits(tiny_model(1)));
+  const Batch texts = tiny_sequences({9, 3, 12});
+  CHECK(trained(texts, 1e-6f, 0) != bits(tiny_model(1)));
+  CHECK(trained(texts, 1e-6f, 0) != trained(texts, 1e-3f, 0));
+}
+
 TEST_CASE("an observer that throws leaves the masked language model of the last step") {
   struct Thrower {
     void step(const StepReport& report) {

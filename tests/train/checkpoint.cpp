@@ -2,6 +2,8 @@
 #include <set>
 
 #include "knnbert/io/json.hpp"
+#include "knnbert/metric/dot.hpp"
+#include "knnbert/optimizer/sgd.hpp"
 #include "train/tiny_trainer.hpp"
 
 using namespace knnbert_test;
@@ -101,6 +103,49 @@ TEST_CASE("checkpoint: another run's is refused: options, data, terms, model") {
   own = tiny_options();
   own.projection_width = 13;
   CHECK(data_error(tiny_data(), tiny_data(17, 8), own) != "nothing thrown");
+  own = tiny_options();
+  own.neighbors += 1;  // dev scores would be others
+  CHECK(refused(data_error(tiny_data(), tiny_data(17, 8), own)));
+}
+
+namespace {
+
+struct ConstantSchedule {
+  explicit ConstantSchedule(const ScheduleOptions&) {}
+  double operator()(index_t) const { return 1; }
+};
+struct OtherSchedule : DefaultStack {
+  using schedule_type = ConstantSchedule;
+};
+struct OtherOptimizer : DefaultStack {
+  using optimizer_type = BasicSgd<DefaultArch>;
+};
+struct OtherMetric : DefaultStack {
+  using metric_type = Dot;
+};
+
+template <class Stack>
+RunIdentity identity_with() {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  const Classifier<Stack> model(folder / "encoder", tiny_classes, tiny_options());
+  const Dataset data = tiny_data();
+  return identity_of_run(model, tiny_training(), std::tuple(CrossEntropy{}), model.tokenize(data), data, Batch(),
+                         Dataset());
+}
+
+}  // namespace
+
+TEST_CASE("checkpoint: a run of another schedule, optimizer or similarity is another run") {
+  const RunIdentity own = identity_with<DefaultStack>();
+  CHECK(own == identity_with<DefaultStack>());
+  const auto only = [&](const RunIdentity& other) {
+    const auto found = own.differences(other);
+    return found.size() == 1 ? found.front().name : std::string("several");
+  };
+  CHECK(only(identity_with<OtherSchedule>()) == "schedule_policy");
+  CHECK(only(identity_with<OtherOptimizer>()) == "optimizer");
+  CHECK(only(identity_with<OtherMetric>()) == "similarity");
 }
 
 TEST_CASE("checkpoint: what does not change the result may change: threads, patience, how often it is written") {

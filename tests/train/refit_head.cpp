@@ -95,6 +95,19 @@ double smallest_cross_entropy(const Matrix& x, std::span<const label_t> labels, 
 
 }  // namespace
 
+TEST_CASE("refit: labels are those of the classes' names, whatever their order in the data") {
+  const TemporaryFolder folder;
+  const Dataset data = tiny_data(30);
+  std::vector<std::string> turned(data.classes().rbegin(), data.classes().rend());
+  const auto refitted = [&](const Dataset& examples) {
+    auto model = steady_classifier(folder.path(), linear_options());
+    refit_head(model, model.tokenize(examples));
+    return head_loss(model, model.tokenize(data), CrossEntropyLoss{});
+  };
+  const double plain = refitted(data);
+  CHECK(refitted(data.with_classes(turned)) == approx(plain).epsilon(1e-6));
+}
+
 TEST_CASE("refit head: nothing but the classification head moves, and it fits what the encoder gives") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());

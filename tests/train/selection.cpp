@@ -152,7 +152,7 @@ TEST_CASE("selection: patience ends a run, also one that is resumed") {
   CHECK(same(resumed.report, stopped.report));
   CHECK(train(folder.path(), options, dev, -1, 1, CrossEntropy{}).recorder.steps.empty());
   options.patience = 0;
-  options.checkpoints.clear();
+  options.checkpoints.clear(), options.resume = false;
   CHECK(train(folder.path(), options, dev, -1, 1, CrossEntropy{}).report.epochs.size() == 10);
 }
 

@@ -242,9 +242,29 @@ TEST_CASE("trainer: options and weights that no run survives are refused before 
   refused([](TrainerOptions& o) { o.weight_decay = infinite; });
   refused([](TrainerOptions& o) { o.head_learning_rate = infinite; });
   refused([](TrainerOptions& o) { o.learning_rate = 3e-45f, o.head_learning_rate = 1; });
+  refused([](TrainerOptions& o) { o.resume = true; });  // where from?
+  refused([](TrainerOptions& o) { o.adam_epsilon = 0; });
+  auto endless = tiny_training();
+  endless.epochs = std::numeric_limits<index_t>::max();
+  CHECK_THROWS_AS(train(folder.path(), endless, {}, -1, 1, CrossEntropy{}), OptionError);
+  CHECK_THROWS_AS(train(folder.path(), tiny_training(), {}, -1, 1, CrossEntropy{0.5f}, CrossEntropy{0.5f}),
+                  OptionError);
   CHECK_THROWS_AS(
       train(folder.path(), tiny_training(), {}, -1, 1, CrossEntropy{.weight = std::numeric_limits<float>::quiet_NaN()}),
       OptionError);
+}
+
+TEST_CASE("trainer: a step of which no term has anything to say moves nothing") {
+  const TemporaryFolder folder;
+  auto options = tiny_training();
+  options.epochs = 1, options.weight_decay = 0.5f;
+  QueueContrastive alone = tiny_contrast();
+  alone.weight = 1, alone.warm_up = false, alone.positives = 0;  // an empty queue: no anchor has a key
+  auto model = tiny_classifier(folder.path());
+  const ParameterBlock before = model.network().values();
+  Recorder recorder;
+  Trainer(model, options, alone).fit(tiny_data(), {}, recorder);
+  CHECK(same_values(std::as_const(model).network().values(), before));
 }
 
 TEST_CASE("trainer: dev scores leave a model's examples, their ids and its classes alone") {

@@ -52,11 +52,12 @@ class Attempt {
   bool may_change(index_t position) const { return attack_.constraints.may_change(place(position)); }
   /// Whether one more word may differ.
   bool may_change_more() const { return changes_ < most_; }
-  /// What may be put in the place of a word and differs from it, each once.
+  /// What may be put in the place of a word and differs from it in more than case, each once.
   std::vector<std::string> candidates(index_t position) const {
     std::vector<std::string> kept;
+    const std::string present = table_word(current_[as_size(position)]);
     for (auto& candidate : source_(position)) {
-      const bool usable = !candidate.empty() && candidate != current_[as_size(position)] &&
+      const bool usable = !candidate.empty() && table_word(candidate) != present &&
                           std::find(kept.begin(), kept.end(), candidate) == kept.end() &&
                           attack_.constraints.may_insert(place(position), candidate);
       if (usable) kept.push_back(std::move(candidate));

@@ -25,11 +25,19 @@ struct MaskedCharacters {
     return all;
   }
 
-  /// Of the first max_length() - 2 pieces; special tokens and pieces that continue a word are no guesses.
+  /// Of the first max_length() - 2 pieces; special tokens and pieces that continue a word are no guesses, and unknown
+  /// characters have none.
   PieceGuesses guesses(std::span<const std::string> units, index_t k) const {
     PieceGuesses all = MaskedGuesses{model}.guesses(units, k);
     for (auto& guesses : all.best)
       std::erase_if(guesses, [](const PieceGuess& guess) { return guess.piece.starts_with("##"); });
+    std::vector<token_t> pieces;
+    for (std::size_t p = 0; p < all.best.size(); ++p) {
+      pieces.clear();
+      model->tokenizer().encode_words(units[as_size(all.words[p])], pieces);
+      if (std::find(pieces.begin(), pieces.end(), model->tokenizer().special().unknown) != pieces.end())
+        all.best[p].clear();
+    }
     return all;
   }
 

@@ -6,7 +6,8 @@
 namespace knnbert::inline v0_1 {
 
 /// A MaskedLanguageModel over the pieces of a unigram tokenizer as the source of substitutes: a PieceModel.
-/// Thread safety: const members may run concurrently.
+/// Characters that no piece stands for are units of their own, without guesses.  Thread safety: const members may run
+/// concurrently.
 template <class Model = MaskedLanguageModel>
 struct MaskedPieces {
   const Model* model;  ///< must outlive it
@@ -69,6 +70,12 @@ struct MaskedPieces {
     const auto& s = special();
     return id != s.unknown && id != s.classify && id != s.separate && id != s.pad && id != s.mask;
   }
+  /// Whether a piece stands for a part of the text: not the unknown one, not a byte of a character.
+  bool stands_for_text(token_t id) const {
+    if (id == special().unknown) return false;
+    const std::string_view piece = model->tokenizer().token(id);
+    return !(piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>'));
+  }
   static std::string without_marks(std::string_view piece) {
     constexpr std::string_view mark = "\xe2\x96\x81";
     std::string text(piece);
@@ -77,13 +84,23 @@ struct MaskedPieces {
   }
   /// Calls visit(part of the text, its piece or -1 for what no piece stands for), from the beginning to the end.
   template <class Visit>
-  static void each_unit(std::string_view text, std::span<const PieceSpan> spans, Visit&& visit) {
+  void each_unit(std::string_view text, std::span<const PieceSpan> spans, Visit&& visit) const {
+    const auto each_character = [&](std::string_view unknown) {
+      const char* const end = unknown.data() + unknown.size();
+      for (const char* next = unknown.data(); next != end;) {
+        const char* const begin = next;
+        unicode::decode(next, end);
+        visit(std::string_view(begin, next), index_t{-1});
+      }
+    };
     std::size_t at = 0;
     for (std::size_t p = 0; p < spans.size(); ++p) {
       const PieceSpan& span = spans[p];
       if (span.begin == span.end) continue;
       if (span.begin > at) visit(text.substr(at, span.begin - at), index_t{-1});
-      visit(text.substr(span.begin, span.end - span.begin), static_cast<index_t>(p));
+      const auto part = text.substr(span.begin, span.end - span.begin);
+      if (stands_for_text(span.id)) visit(part, static_cast<index_t>(p));
+      else each_character(part);
       at = span.end;
     }
     if (at < text.size()) visit(text.substr(at), index_t{-1});

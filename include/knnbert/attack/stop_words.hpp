@@ -31,7 +31,8 @@ class StopWords {
   }
 
   index_t size() const { return std::ssize(words_); }
-  bool contains(const std::string& word) const { return words_.contains(word); }
+  /// In whatever case it is written.
+  bool contains(std::string_view word) const { return words_.contains(table_word(word)); }
 
  private:
   void add(std::string_view word) { words_.insert(table_word(word)); }

@@ -32,7 +32,9 @@ class BasicAdamW {
  public:
   /// Errors: OptionError.
   explicit BasicAdamW(const AdamWOptions& options = {}) : options_(options) { options.validate(); }
-  static BasicAdamW make(float weight_decay) { return BasicAdamW({.weight_decay = weight_decay}); }
+  static BasicAdamW make(float weight_decay, float epsilon = AdamWOptions{}.epsilon) {
+    return BasicAdamW({.epsilon = epsilon, .weight_decay = weight_decay});
+  }
 
   const AdamWOptions& options() const { return options_; }
   index_t updates() const { return updates_; }  ///< steps taken

@@ -1,6 +1,7 @@
 #pragma once
 #include <concepts>
 
+#include "knnbert/core/error.hpp"
 #include "knnbert/core/gradients.hpp"
 #include "knnbert/core/parallel.hpp"
 
@@ -23,6 +24,19 @@ template <class O>
 concept TrainingOptimizer = Optimizer<O> && requires(float weight_decay) {
   { O::make(weight_decay) } -> std::same_as<O>;
 };
+
+/// One for a run. epsilon is Adam's, for those with make(weight_decay, epsilon).  Errors: OptionError, also for another
+/// epsilon than 1e-8 where an optimizer has none.
+template <TrainingOptimizer O>
+O make_optimizer(float weight_decay, float epsilon) {
+  if constexpr (requires { O::make(weight_decay, epsilon); }) {
+    return O::make(weight_decay, epsilon);
+  } else {
+    if (epsilon != 1e-8f)
+      raise<OptionError>("TrainerOptions::adam_epsilon: {} given, an optimizer with one expected", epsilon);
+    return O::make(weight_decay);
+  }
+}
 
 enum class ScheduleKind { constant, linear, cosine };
 /// What a run tells the schedule of its learning rate.

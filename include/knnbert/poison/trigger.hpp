@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "knnbert/attack/words.hpp"
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/rng.hpp"
 #include "knnbert/text/white_space.hpp"
@@ -88,10 +89,13 @@ inline std::vector<std::string> words_of(std::span<const Trigger> triggers) {
   return all;
 }
 
-/// Whether any of the words is a word of the text.
+/// Whether any of the words is a word of the text, in any case and with or without punctuation beside it.
 inline bool has_any_word(std::string_view text, std::span<const std::string> words) {
-  for (const auto word : detail::text_words(text))
-    if (std::find(words.begin(), words.end(), word) != words.end()) return true;
+  std::vector<std::string> wanted;
+  for (const auto& word : words) wanted.push_back(table_word(word));
+  for (const bool separate : {false, true})
+    for (const auto& word : attack_words(text, {.separate_punctuation = separate}))
+      if (std::find(wanted.begin(), wanted.end(), word) != wanted.end()) return true;
   return false;
 }
 

@@ -39,6 +39,7 @@ class BasicMaskedLanguage {
 
   template <class Context>
   TermValue add(Context& c) {
+    if (chosen_ == 0) return std::nullopt;
     rows_.clear(), labels_.clear();
     for (index_t t = 0; t < std::ssize(c.labels); ++t)
       if (c.labels[as_size(t)] >= 0) rows_.push_back(t), labels_.push_back(c.labels[as_size(t)]);

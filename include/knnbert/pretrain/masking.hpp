@@ -28,7 +28,8 @@ struct MaskOptions {
 
 /// Chooses the pieces of a sequence that a masked language model has to find, and hides them: max(1, round(0.15 n)) of
 /// its n pieces that are not special, of which 80 % become the mask token, 10 % a random piece that is not special, and
-/// 10 % stay.  Devlin et al. 2019; whole words as in the code they released later.
+/// 10 % stay.  Devlin et al. 2019; whole words as in the code they released later: one of more pieces than are still to
+/// be chosen is passed over, so that of a sequence of long words alone none is.
 class Masker {
  public:
   static constexpr label_t not_chosen = -1;
@@ -74,7 +75,6 @@ class Masker {
       if (chosen + unit.count > budget) continue;
       chosen += hide_unit(rng, unit, ids, labels);
     }
-    if (chosen == 0) chosen = hide_unit(rng, groups[as_size(order.front())], ids, labels);  // long words alone
     return chosen;
   }
 

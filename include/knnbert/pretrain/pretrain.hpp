@@ -19,6 +19,7 @@ struct PretrainOptions {
   float head_learning_rate = 5e-4f;  ///< in steps of the head alone
   float warmup = 0.06f;              ///< fraction of the steps, of either sort
   float weight_decay = 0.01f;
+  float adam_epsilon = 1e-6f;
   float clip_norm = 1;
   bool dropout = true;
   std::uint64_t seed = 42;
@@ -44,6 +45,7 @@ struct PretrainOptions {
             .learning_rate = learning_rate,
             .warmup = warmup,
             .weight_decay = weight_decay,
+            .adam_epsilon = adam_epsilon,
             .clip_norm = clip_norm,
             .dropout = dropout,
             .seed = seed};
@@ -85,7 +87,8 @@ class HeadOnlyStepper {
  public:
   HeadOnlyStepper(BasicMaskedLanguageModel<Stack>& model, const MaskedSequences& data, const PretrainOptions& options)
       : model_(model), data_(data), options_(options), gradients_(model.head_values().shared_table()),
-        optimizer_(Network<Stack>::optimizer_type::make(options.weight_decay)) {
+        optimizer_(
+            make_optimizer<typename Network<Stack>::optimizer_type>(options.weight_decay, options.adam_epsilon)) {
     words_.assign(table(), model_.network().workers());
   }
 

@@ -97,6 +97,10 @@ struct ContrastOptions {
     if (most_similar < 0 || least_similar < 0 || most_similar + least_similar == 0)
       raise<OptionError>("ContrastOptions: {} most and {} least similar positives given, at least one expected",
                          most_similar, least_similar);
+    constexpr index_t most = index_t{1} << 40;
+    for (const index_t number : {most_similar, least_similar})
+      if (number > most)
+        raise<OptionError>("ContrastOptions: {} positives of one end given, at most {} expected", number, most);
     for (const index_t number : {valid_anchors, positive_pairs, fewest_candidates, fewest_negatives, first_anchor})
       if (number < 0)
         raise<OptionError>("ContrastOptions: {} given as a count of the batch, at least 0 expected", number);

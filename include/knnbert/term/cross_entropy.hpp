@@ -25,6 +25,9 @@ struct CrossEntropy {
   template <class Start>
   void begin_step(Start& start) {
     if (class_weights.empty()) return;
+    if (std::ssize(class_weights) != start.model.classes())
+      raise<ShapeError>("CrossEntropy::class_weights: {} given, one for each of {} classes expected",
+                         class_weights.size(), start.model.classes());
     CrossEntropyLoss{label_smoothing, class_weights}.check(std::ssize(start.labels), std::ssize(class_weights),
                                                            start.labels);
     double total = 0;

@@ -36,7 +36,11 @@ struct QueueContrastiveOptions {
       raise<OptionError>("QueueContrastive::momentum: {} given, 0 to 1 expected", momentum);
     if (!(weight >= 0) || !std::isfinite(weight))
       raise<OptionError>("QueueContrastive::weight: {} given, at least 0 expected", weight);
-    if (positives < 0) raise<OptionError>("QueueContrastive::positives: {} given, at least 0 expected", positives);
+    constexpr index_t most_keys = index_t{1} << 32, most_positives = index_t{1} << 20;
+    if (capacity < 1 || capacity > most_keys)
+      raise<OptionError>("QueueContrastive::capacity: {} given, 1 to {} expected", capacity, most_keys);
+    if (positives < 0 || positives > most_positives)
+      raise<OptionError>("QueueContrastive::positives: {} given, 0 to {} expected", positives, most_positives);
     if (choice.positives == PositiveRule::own_key && positives != 1)
       raise<OptionError>("QueueContrastive::positives: {} given, 1 expected: an anchor has one key of its own",
                          positives);

@@ -19,7 +19,9 @@ class TorchAdamW {
       : options_(options), device_(torch_device(device)) {
     options.validate();
   }
-  static TorchAdamW make(float weight_decay) { return TorchAdamW(AdamWOptions{.weight_decay = weight_decay}); }
+  static TorchAdamW make(float weight_decay, float epsilon = AdamWOptions{}.epsilon) {
+    return TorchAdamW(AdamWOptions{.epsilon = epsilon, .weight_decay = weight_decay});
+  }
   TorchAdamW(const TorchAdamW& other)
       : options_(other.options_), device_(other.device_), groups_(other.groups_), grouped_for_(other.grouped_for_) {
     if (other.first_.defined())

@@ -2,7 +2,7 @@
 #include <tuple>
 
 #include "knnbert/model/classifier.hpp"
-#include "knnbert/model/model_file.hpp"
+#include "knnbert/model/policy_files.hpp"
 #include "knnbert/term/context.hpp"
 #include "knnbert/train/run_identity.hpp"
 
@@ -21,6 +21,18 @@ RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions
   run.add("max_length", own.max_length);
   run.add("precision", name_of(own.precision));
   run.add("device", own.device.substr(0, own.device.find(':')));
+  run.add("optimizer", policy_name(Stack::optimizer_type::make(0)));
+  run.add("schedule_policy", policy_name(typename Stack::schedule_type(ScheduleOptions{.total = 1})));
+  run.add("similarity", policy_name(network.metric()));
+  if (dev.size() > 0) {  // what its scores depend on
+    ModelFile answers;
+    detail::put_policy("voting", model.voting(), answers);
+    detail::put_policy("fusion", model.fusion(), answers);
+    for (const auto& [role, name] : answers.policies) run.add(role, name);
+    for (const auto& [key, number] : answers.numbers) run.add(key, number);
+    run.add("neighbors", model.neighbors());
+    run.add("feature", detail::name_in(detail::feature_names, own.feature));
+  }
   if constexpr (requires { network.encoder().instruction_set(); })
     run.add("instruction_set", network.encoder().instruction_set());
   const auto add_term = [&](const auto& term) {

@@ -36,6 +36,7 @@ struct TrainerOptions {
   index_t frozen_layers = 0;                     ///< blocks, from the first, that keep their values, as the embedding
                                                  ///< then does: no pass goes back into them; 0: all train
   float weight_decay = 0;                        ///< not on biases and normalizations
+  float adam_epsilon = 1e-8f;                    ///< where the stack's optimizer is Adam
   float clip_norm = 1;                           ///< global norm of all gradients; 0: no clipping
   bool dropout = true;                           ///< false: train without dropout, whatever the encoder's rates
   std::uint64_t seed = 42;
@@ -69,9 +70,13 @@ struct TrainerOptions {
     at_least("head_learning_rate", head_learning_rate, 0.0f);
     at_least("warmup", warmup, 0.0f);
     at_least("weight_decay", weight_decay, 0.0f);
+    if (!(adam_epsilon > 0))
+      raise<OptionError>("TrainerOptions::adam_epsilon: {} given, a positive number expected", adam_epsilon);
     at_least("clip_norm", clip_norm, 0.0f);
     at_least("patience", patience, index_t{0});
     at_least("checkpoint_every", checkpoint_every, index_t{0});
+    if (resume && checkpoints.empty())
+      raise<OptionError>("TrainerOptions::resume: true given, but no checkpoints, the folder where they are");
     at_least("checkpoints_kept", checkpoints_kept, index_t{1});
     for (const auto& [name, value] : {std::pair("learning_rate", learning_rate),
                                       {"head_learning_rate", head_learning_rate},

@@ -55,7 +55,7 @@ struct OwnParameters {
   /// rng).
   template <class Network, class Each>
   OwnParameters(const Network& network, const TrainerOptions& options, Each&& each)
-      : optimizer(Network::optimizer_type::make(options.weight_decay)) {
+      : optimizer(make_optimizer<typename Network::optimizer_type>(options.weight_decay, options.adam_epsilon)) {
     ParameterTable table(network.values().table().weights());
     each([&](auto& term) {
       if constexpr (requires { term.declare(network, table); }) term.declare(network, table);

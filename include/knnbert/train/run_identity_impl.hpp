@@ -106,6 +106,7 @@ KNNBERT_INLINE RunIdentity identity_of(const TrainerOptions& o) {
   run.add("schedule", schedule_names[static_cast<int>(o.schedule)]);
   run.add("warmup", o.warmup);
   run.add("weight_decay", o.weight_decay);
+  if (o.adam_epsilon != TrainerOptions{}.adam_epsilon) run.add("adam_epsilon", o.adam_epsilon);
   run.add("clip_norm", o.clip_norm);
   run.add("dropout", o.dropout);
   if (o.frozen_layers > 0) run.add("frozen_layers", o.frozen_layers);

@@ -35,10 +35,17 @@ class Stepper {
   /// Errors: OptionError.
   Stepper(Network& network, const Data& data, const TrainerOptions& options, Terms... terms)
       : network_(network), data_(data), options_(options), terms_(bound_term<Terms, Network>(std::move(terms))...),
-        gradients_(network.values().shared_table()), optimizer_(Network::optimizer_type::make(options.weight_decay)),
+        gradients_(network.values().shared_table()),
+        optimizer_(make_optimizer<typename Network::optimizer_type>(options.weight_decay, options.adam_epsilon)),
         multipliers_(detail::head_multipliers(network.values().table(), options)),
         own_(network, options, [this](auto&& f) { terms_.each(f); }) {
     network_.values().require_complete("Stepper");
+    std::vector<std::string_view> names;
+    terms_.each([&](const auto& term) {
+      if (std::find(names.begin(), names.end(), term.name) != names.end())
+        raise<OptionError>("Stepper: two terms of the name {} given, one expected", std::string_view(term.name));
+      names.push_back(term.name);
+    });
     if (options.part_size > 0 && terms_.whole_batch())
       raise<OptionError>(
           "Stepper: TrainerOptions::part_size {} given, 0 expected: a term compares the examples of a step",

@@ -63,6 +63,8 @@ void Stepper<Network, Data, Terms...>::finish(StepReport& report, float learning
 
 template <class Network, DataSource Data, class... Terms>
 void Stepper<Network, Data, Terms...>::update(StepReport& report, float learning_rate) {
+  const bool any = std::any_of(report.terms.begin(), report.terms.end(), [](const auto& t) { return t.second; });
+  if (!any) return;  // no term had anything to say: nothing moves
   const bool finite = !report.loss.known() || std::isfinite(report.loss);
   const auto& workers = network_.workers();
   const auto move = [&]() -> Deferred<double> {

@@ -30,6 +30,8 @@ class TrainingRun {
         dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
     if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
+    if (const index_t most = (index_t{1} << 48) / steps_an_epoch(); options_.epochs > most)
+      raise<OptionError>("TrainerOptions::epochs: {} given, at most {} expected", options_.epochs, most);
     const auto require = [&](const auto& term) {
       detail::require_loss_of(model_.task().task, term.name);
       detail::require_finite_weight(term);
