@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <csignal>
 
 namespace knnbert::cli {
@@ -6,14 +7,19 @@ namespace knnbert::cli {
 /// The signal that asked to finish what has begun, save and leave; 0: none did.
 inline volatile std::sig_atomic_t stop_signal = 0;
 
-/// While it lives, SIGINT and another signal ask for an end in good order; the next one ends at once.
+/// While it lives, SIGINT, another signal, and SIGHUP unless it is ignored (nohup) ask for an end in good order; the
+/// next one ends at once.
 class StopBySignals {
  public:
-  explicit StopBySignals(int other = SIGTERM)
-      : other_(other), old_{std::signal(SIGINT, stop), std::signal(other, stop)} {}
+  explicit StopBySignals(int other = SIGTERM) : signals_{SIGINT, other, SIGHUP} {
+    for (std::size_t i = 0; i < signals_.size(); ++i) old_[i] = std::signal(signals_[i], stop);
+    if (old_.back() == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  }
   StopBySignals(const StopBySignals&) = delete;
   StopBySignals& operator=(const StopBySignals&) = delete;
-  ~StopBySignals() { std::signal(SIGINT, old_[0]), std::signal(other_, old_[1]); }
+  ~StopBySignals() {
+    for (std::size_t i = 0; i < signals_.size(); ++i) std::signal(signals_[i], old_[i]);
+  }
 
  private:
   static void stop(int signal) {
@@ -21,8 +27,8 @@ class StopBySignals {
     std::signal(SIGINT, SIG_DFL), std::signal(signal, SIG_DFL);
   }
 
-  int other_;
-  void (*old_[2])(int);
+  std::array<int, 3> signals_;
+  std::array<void (*)(int), 3> old_{};
 };
 
 }  // namespace knnbert::cli
