@@ -1,6 +1,7 @@
 #include "knnbert/nn/head.hpp"
 
 #include "kernel/values.hpp"
+#include "knnbert/testing/head_laws.hpp"
 #include "nn/directional.hpp"
 
 using namespace knnbert_test;
@@ -46,6 +47,31 @@ struct Case {
 };
 
 }  // namespace
+
+namespace {
+
+/// Half of what reaches the input.
+struct HalfHead : MlpHead {
+  static HalfHead declare(ParameterTable& table, const std::string& name, index_t inputs, const HeadOptions& o) {
+    return {MlpHead::declare(table, name, inputs, o)};
+  }
+  void backward(const ParameterBlock& values, const HeadTape& tape, ConstView d_out, Gradients* gradients, View d_x,
+                const Workers& workers) const {
+    Matrix own(d_x.rows(), d_x.cols());
+    own.fill(0);
+    MlpHead::backward(values, tape, d_out, gradients, own, workers);
+    scale_rows(own, 0.5f), add_rows(own, d_x);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("heads keep their laws") {
+  for (const HeadActivation activation : {HeadActivation::tanh, HeadActivation::relu})
+    CHECK(testing::head_laws<MlpHead>({.outputs = 3, .activation = activation}) == testing::BrokenLaws{});
+  CHECK(testing::head_laws<MlpHead>({.outputs = 4, .hidden_layer = false}) == testing::BrokenLaws{});
+  CHECK_FALSE(testing::head_laws<HalfHead>().empty());
+}
 
 TEST_CASE("head: gradients of parameters and input by central differences, with and without hidden layer and dropout") {
   for (const bool hidden_layer : {false, true})

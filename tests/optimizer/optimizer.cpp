@@ -4,6 +4,7 @@
 #include "knnbert/optimizer/schedule.hpp"
 #include "knnbert/optimizer/sgd.hpp"
 #include "knnbert/testing/optimizer_laws.hpp"
+#include "knnbert/testing/schedule_laws.hpp"
 
 using namespace knnbert;
 using knnbert::testing::SmallModel;
@@ -50,6 +51,21 @@ TEST_CASE("optimizers keep their laws", "[optimizer]") {
   CHECK(testing::optimizer_laws(Sgd({.momentum = 0.9f})) == testing::BrokenLaws{});
   CHECK(testing::optimizer_laws<WithoutState>() == testing::BrokenLaws{});
   CHECK_FALSE(testing::optimizer_laws<ForgetsState>().empty());
+}
+
+namespace {
+
+struct NegativeSchedule {
+  explicit NegativeSchedule(const ScheduleOptions& o) : total(o.total) {}
+  double operator()(index_t update) const { return static_cast<double>(total / 2 - update); }
+  index_t total;
+};
+
+}  // namespace
+
+TEST_CASE("schedules keep their laws", "[optimizer]") {
+  CHECK(testing::schedule_laws<SelectedSchedule>() == testing::BrokenLaws{});
+  CHECK_FALSE(testing::schedule_laws<NegativeSchedule>().empty());
 }
 
 TEST_CASE("AdamW follows the paper, with decay where parameters decay", "[optimizer]") {
