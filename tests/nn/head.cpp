@@ -88,7 +88,8 @@ TEST_CASE("head: gradients of parameters and input by central differences, with 
         CHECK(s.size > 0.01);
         CHECK(std::abs(s.numeric - s.analytic) < 1e-3 * s.size + 5e-5);
       }
-      for (const auto& [b, k] : {std::pair<index_t, index_t>{0, 0}, {3, 18}, {6, 7}}) {
+      for (const auto& place : {std::pair<index_t, index_t>{0, 0}, {3, 18}, {6, 7}}) {
+        const index_t b = place.first, k = place.second;
         const float kept = c.x(b, k);
         const double numeric = slope_at_zero(
             0.05, [&](double t) { c.x(b, k) = static_cast<float>(kept + t); }, [&] { return c.value(); });
