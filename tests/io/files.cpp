@@ -135,6 +135,18 @@ TEST_CASE("an atomic file keeps permissions and follows a symbolic link") {
   CHECK((status.st_mode & 0777) == 0600);
 }
 
+TEST_CASE("an atomic file makes what a symbolic link leads to") {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("second", folder / "first");
+  std::filesystem::create_symlink(folder / "target", folder / "second");
+  write_file_atomically(folder / "first", "new");
+  CHECK(slurp(folder / "target") == "new");
+  CHECK(std::filesystem::is_symlink(folder / "first"));
+  CHECK(std::filesystem::is_symlink(folder / "second"));
+  std::filesystem::create_symlink("circle", folder / "circle");
+  CHECK_THROWS_AS(write_file_atomically(folder / "circle", "new"), IoError);
+}
+
 TEST_CASE("two atomic files for one path do not disturb each other") {
   const TemporaryFolder folder;
   AtomicFile first(folder / "a"), second(folder / "a");

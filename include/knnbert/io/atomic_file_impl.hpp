@@ -27,10 +27,25 @@ KNNBERT_INLINE void AtomicFile::commit() {
   synchronize_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
+namespace detail {
+
+/// What a path of no file leads to.  Errors: IoError for links in a circle.
+inline std::filesystem::path behind_links(std::filesystem::path path) {
+  constexpr int most = 40;  // as the system follows
+  std::error_code ignored;
+  for (int i = 0; std::filesystem::is_symlink(path, ignored); ++i) {
+    if (i == most) raise_io("create", path, ELOOP);
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path;
+}
+
+}  // namespace detail
+
 KNNBERT_INLINE std::filesystem::path AtomicFile::resolve(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
-  if (!std::filesystem::exists(status)) return path;
+  if (!std::filesystem::exists(status)) return detail::behind_links(path);
   if (!std::filesystem::is_regular_file(status)) raise<IoError>("{}: not a regular file", path.string());
   return std::filesystem::is_symlink(path) ? std::filesystem::canonical(path) : path;
 }
