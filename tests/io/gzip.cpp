@@ -47,6 +47,25 @@ TEST_CASE("a zip archive of one file is unpacked") {
   CHECK(decompress(zipped, 1000, "f") == expected);
 }
 
+TEST_CASE("folders and what macOS adds are no files of a zip archive") {
+  const TemporaryFolder folder;
+  const auto entry = [](std::string_view name, std::size_t local) {  // of the directory
+    std::string bytes = "PK\x01\x02" + std::string(42, '\0');
+    bytes[28] = static_cast<char>(name.size()), bytes[42] = static_cast<char>(local);
+    return bytes + std::string(name);
+  };
+  const auto local = zipped.substr(0, 56), own = zipped.substr(56, 51);
+  const auto archive = [&](const std::string& entries, char count) {
+    std::string end = zipped.substr(107);
+    end[8] = end[10] = count;
+    return local + entries + end;
+  };
+  const auto around = entry("data/", 0) + own + entry("__MACOSX/._a.csv", 0);
+  CHECK(decompress(archive(around, 3), 1000, "f") == decompress(zipped, 1000, "f"));
+  CHECK_THROWS_AS(decompress(archive(around + entry("b.csv", 0), 4), 1000, "f"), FormatError);
+  CHECK_THROWS_AS(decompress(archive(entry("data/", 0), 1), 1000, "f"), FormatError);
+}
+
 TEST_CASE("read_text unpacks through the hook") {
   const TemporaryFolder folder;
   CHECK(read_text(folder.file("a.gz", hello), {.decompress = decompress}) == "hello\nworld\n");

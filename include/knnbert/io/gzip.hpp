@@ -84,16 +84,32 @@ inline std::string gunzip(std::string_view packed, index_t max_bytes, std::strin
   return out;
 }
 
+namespace detail {
+
+/// Where the directory of a zip archive describes its only file; folders and what macOS adds are none.
+inline std::size_t only_zip_entry(std::string_view packed, std::string_view name) {
+  const auto end = packed.rfind("PK\x05\x06");
+  if (end == std::string_view::npos) raise<FormatError>("{}: zip archive without directory", name);
+  std::size_t found = 0, files = 0, at = zip_number(packed, end + 16, 4, name);
+  for (auto left = zip_number(packed, end + 10, 2, name); left > 0; --left) {
+    const auto length = zip_number(packed, at + 28, 2, name);
+    const auto more = zip_number(packed, at + 30, 2, name) + zip_number(packed, at + 32, 2, name);
+    const auto path = packed.substr(std::min(at + 46, packed.size()), length);
+    if (!path.ends_with('/') && !path.starts_with("__MACOSX/")) found = at, ++files;
+    at += 46 + length + more;
+  }
+  if (files != 1) raise<FormatError>("{}: {} files in the archive, 1 expected", name, files);
+  return found;
+}
+
+}  // namespace detail
+
 /// The only file of a zip archive (stored or deflated; no zip64, no encryption).  Errors: FormatError.
 inline std::string unzip_only_file(std::string_view packed, index_t max_bytes, std::string_view name) {
   const auto number = [&](std::size_t offset, std::size_t bytes) {
     return detail::zip_number(packed, offset, bytes, name);
   };
-  const auto end = packed.rfind("PK\x05\x06");
-  if (end == std::string_view::npos) raise<FormatError>("{}: zip archive without directory", name);
-  if (number(end + 10, 2) != 1)
-    raise<FormatError>("{}: {} files in the archive, 1 expected", name, number(end + 10, 2));
-  const auto entry = number(end + 16, 4);
+  const auto entry = detail::only_zip_entry(packed, name);
   const auto flags = number(entry + 8, 2), method = number(entry + 10, 2), crc = number(entry + 16, 4);
   const auto size = number(entry + 20, 4), local = number(entry + 42, 4);
   const auto begin = local + 30 + number(local + 26, 2) + number(local + 28, 2);
