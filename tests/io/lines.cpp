@@ -50,7 +50,29 @@ TEST_CASE("zero bytes are text in UTF-8 and show UTF-16 where they lie regularly
   CHECK(guess_utf16("text\n") == std::nullopt);
 }
 
+TEST_CASE("UTF-32 is refused") {
+  using namespace std::string_literals;
+  const auto wide = [](std::u32string_view text, bool big) {
+    std::string bytes;
+    for (const char32_t c : text)
+      for (const int i : {0, 1, 2, 3}) bytes += static_cast<char>(c >> 8 * (big ? 3 - i : i) & 0xff);
+    return bytes;
+  };
+  for (const bool big : {false, true})
+    for (const bool marked : {false, true}) {
+      const auto bytes = wide((marked ? U"\xfeff" : U"") + std::u32string(U"key \x1f600\n\x43a\x43b"), big);
+      CHECK(message_of<FormatError>([&] { decode_text(bytes, "f"); }) == "f: UTF-32 given, UTF-8 expected");
+    }
+  CHECK_FALSE(is_utf32("a\0\n\0a\0\n\0"s));
+  CHECK_FALSE(is_utf32("text"));
+  CHECK_FALSE(is_utf32(""));
+}
+
 TEST_CASE("files of other kinds are named") {
+  using namespace std::string_literals;
+  CHECK(contains(message_of<FormatError>([] { decode_text("PAR1\x15\x04\x15\n", "a"); }), "a: a Parquet file given"));
+  CHECK(contains(message_of<FormatError>([] { decode_text("\x89PNG\r\n\x1a\n\0"s, "a"); }), "a: a PNG image given"));
+  CHECK(decode_text("PAR1 is a start\n", "f") == "PAR1 is a start\n");
   CHECK(contains(message_of<FormatError>([] { decode_text("\xfd\x37zXZ\x01\xff\xfe", "a.xz"); }),
                  "a.xz: a file packed by xz given"));
   CHECK(contains(message_of<FormatError>([] { decode_text("BZh9\xff", "a.bz2"); }), "bzip2"));

@@ -26,7 +26,7 @@ inline void require_room(const DelimitedRow& row, std::string_view name) {
 }  // namespace detail
 
 /// Rows of tab-separated text. Quotes have no meaning, a field cannot contain a tab (or another separator) or a line
-/// break. Blank lines are skipped. The text must outlive the reader.
+/// break. Blank lines and byte-order marks at the start of lines are skipped. The text must outlive the reader.
 class TsvReader {
  public:
   explicit TsvReader(std::string_view text, std::string_view name = "TSV", char separator = '\t')
@@ -34,12 +34,13 @@ class TsvReader {
 
   /// False at the end.  Errors: FormatError.
   bool next(DelimitedRow& row) {
-    do
+    std::string_view rest;
+    do {
       if (!lines_.next()) return false;
-    while (without_carriage_return(lines_.line()).empty());
+      rest = without_mark(without_carriage_return(lines_.line()));
+    } while (rest.empty());
     row.line = lines_.number();
     row.fields.clear();
-    std::string_view rest = without_carriage_return(lines_.line());
     for (;;) {
       detail::require_room(row, name_);
       const auto tab = rest.find(separator_);
@@ -56,8 +57,9 @@ class TsvReader {
 };
 
 /// Rows of comma-separated text as of RFC 4180: a field in double quotes may contain commas, line breaks and, doubled,
-/// quotes. Lines end with LF or CRLF, blank lines are skipped, a quote inside an unquoted field is an ordinary
-/// character. The text must outlive the reader.
+/// quotes; blanks around such a field are no part of it. Lines end with LF or CRLF, blank lines and byte-order marks at
+/// the start of rows are skipped, a quote inside an unquoted field is an ordinary character. The text must outlive the
+/// reader.
 class CsvReader {
  public:
   explicit CsvReader(std::string_view text, std::string_view name = "CSV", char separator = ',')
@@ -65,12 +67,14 @@ class CsvReader {
 
   /// False at the end.  Errors: FormatError with the line.
   bool next(DelimitedRow& row) {
-    while (at_ < text_.size() && at_line_end()) skip_line_end();
+    do at_ = text_.size() - without_mark(text_.substr(at_)).size();
+    while (at_ < text_.size() && skip_line_end());
     if (at_ == text_.size()) return false;
     row.line = line_;
     row.fields.clear();
     do {
       detail::require_room(row, name_);
+      skip_blanks_to_quote();
       row.fields.push_back(peek() == '"' ? quoted_field() : plain_field());
     } while (skip_separator());
     return true;
@@ -99,6 +103,21 @@ class CsvReader {
     return true;
   }
 
+  std::size_t behind_blanks(std::size_t at) const {
+    while (at < text_.size() && text_[at] == ' ' && separator_ != ' ') ++at;
+    return at;
+  }
+  /// Steps over blanks before a quote, if what it opens is a whole field.
+  void skip_blanks_to_quote() {
+    const auto quote = behind_blanks(at_);
+    if (quote == at_ || quote == text_.size() || text_[quote] != '"') return;
+    auto end = text_.find('"', quote + 1);
+    while (end != text_.npos && text_.substr(end + 1).starts_with('"')) end = text_.find('"', end + 2);
+    if (end == text_.npos) return;
+    end = behind_blanks(end + 1);
+    if (end == text_.size() || text_[end] == separator_ || text_[end] == '\n' || text_[end] == '\r') at_ = quote;
+  }
+
   std::string plain_field() {
     const auto begin = at_;
     while (peek() != separator_ && !at_line_end()) ++at_;
@@ -115,7 +134,10 @@ class CsvReader {
       field += text_.substr(at_, quote - at_);
       line_ += std::count(text_.begin() + at_, text_.begin() + quote, '\n');
       at_ = quote + 1;
-      if (peek() != '"') return field;
+      if (peek() != '"') {
+        at_ = behind_blanks(at_);
+        return field;
+      }
       field += '"';
     }
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 
 #include "knnbert/core/error.hpp"
@@ -60,6 +61,26 @@ inline std::string utf16_to_utf8(std::string_view text, bool big_endian, std::st
     unicode::encode(code, out);
   }
   return out;
+}
+
+/// Whether a text is UTF-32, by its byte-order mark or because every fourth byte is zero, as in no other encoding.
+inline bool is_utf32(std::string_view text) {
+  constexpr std::size_t enough = 4096;
+  const auto sample = text.substr(0, std::min(enough, text.size()) / 4 * 4);
+  if (sample.starts_with(std::string_view("\xff\xfe\0\0", 4)) ||
+      sample.starts_with(std::string_view("\0\0\xfe\xff", 4)))
+    return true;
+  for (const std::size_t high :
+       {0u, 3u}) {  // the byte that is always zero; beside it 0, or up to 16 in rare characters
+    std::size_t zeros = 0, units = 0;
+    for (std::size_t i = 0; i < sample.size() && sample[i + high] == '\0'; i += 4, ++units) {
+      const auto beside = static_cast<unsigned char>(sample[i + (high == 0 ? 1 : 2)]);
+      if (beside > 0x10) break;
+      zeros += beside == 0;
+    }
+    if (units > 0 && 4 * units == sample.size() && 2 * zeros > units) return true;
+  }
+  return false;
 }
 
 /// Which UTF-16 a text without byte-order mark seems to be, from where its zero bytes lie; in UTF-8 they are rare.

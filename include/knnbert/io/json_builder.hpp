@@ -6,6 +6,7 @@
 
 #include "knnbert/core/format.hpp"
 #include "knnbert/core/types.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert::inline v0_1::detail {
 
@@ -76,10 +77,9 @@ class JsonBuilder {
  private:
   static constexpr index_t deepest = 64;
 
-  bool fail(std::string problem) {
-    constexpr std::size_t longest = 200;
-    problem_ = std::move(problem);
-    if (problem_.size() > longest) problem_.resize(longest);
+  bool fail(const std::string& problem) {
+    constexpr std::size_t longest = 150;
+    problem_ = first_characters(problem, longest);
     return false;
   }
 

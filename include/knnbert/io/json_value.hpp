@@ -8,6 +8,7 @@
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/types.hpp"
+#include "knnbert/io/utf8.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -29,7 +30,7 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 [[noreturn]] inline void raise_json_type(const Json& value, std::string_view what, std::string_view expected) {
   constexpr std::size_t longest = 60;
   const auto text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  raise<FormatError>("{}: {} given, {} expected", what, text.substr(0, longest), expected);
+  raise<FormatError>("{}: {} given, {} expected", what, first_characters(text, longest), expected);
 }
 
 template <class T>

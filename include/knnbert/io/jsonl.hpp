@@ -8,8 +8,9 @@ namespace knnbert::inline v0_1 {
 template <class Visit>
 void for_each_json_line(std::string_view text, std::string_view name, Visit&& visit) {
   for (LineReader reader(text); reader.next();) {
-    if (reader.line().find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (!visit(parse_json(reader.line(), name, reader.number()), reader.number())) return;
+    const auto line = without_mark(reader.line());
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (!visit(parse_json(line, name, reader.number()), reader.number())) return;
   }
 }
 

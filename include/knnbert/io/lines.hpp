@@ -36,11 +36,24 @@ inline void require_text(std::string_view bytes, std::string_view name) {
                                                                       {"BZh", "a file packed by bzip2"},
                                                                       {"\x28\xb5\x2f\xfd", "a file packed by zstd"},
                                                                       {"PAR1", "a Parquet file"},
+                                                                      {"ARROW1", "an Arrow file"},
+                                                                      {"SQLite format 3", "a database"},
                                                                       {"%PDF-", "a PDF file"},
+                                                                      {"\x89PNG", "a PNG image"},
+                                                                      {"GIF8", "a GIF image"},
+                                                                      {"\xff\xd8\xff", "a JPEG image"},
+                                                                      {"7z\xbc\xaf", "a file packed by 7-Zip"},
+                                                                      {"Rar!", "a file packed by RAR"},
                                                                       {"\xd0\xcf\x11\xe0", "an old Office file"}};
+  const auto beginning = bytes.substr(0, 4096);
+  const auto is_control = [](char c) { return c >= 0 && c < '\t'; };
+  const auto is_binary = [&] {
+    return find_invalid_utf8(beginning) >= 0 || std::any_of(beginning.begin(), beginning.end(), is_control);
+  };
   for (const auto& [magic, what] : others)
-    if (bytes.starts_with(magic) && find_invalid_utf8(bytes.substr(0, 4096)) >= 0)
+    if (bytes.starts_with(magic) && is_binary())
       raise<FormatError>("{}: {} given; plain text, gzip or zip expected", name, what);
+  if (is_utf32(bytes)) raise<FormatError>("{}: UTF-32 given, UTF-8 expected", name);
   if (const auto utf16 = guess_utf16(bytes))
     raise<FormatError>("{}: UTF-16 without byte-order mark given, UTF-8 expected; ReadOptions::encoding {} reads it",
                        name, utf16 == Encoding::utf16le ? "utf16le" : "utf16be");
@@ -62,7 +75,7 @@ inline std::string decode_text(std::string bytes, std::string_view name, const R
   }
   if (bytes.starts_with("\xef\xbb\xbf")) {
     bytes.erase(0, 3);
-  } else if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff")) {
+  } else if (!is_utf32(bytes) && (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))) {
     return utf16_to_utf8(std::string_view(bytes).substr(2), bytes.starts_with("\xfe"), name);
   } else if (options.encoding == Encoding::windows1252) {
     return windows1252_to_utf8(bytes);
@@ -105,6 +118,13 @@ class LineReader {
 /// The line without the '\r' of a CRLF ending.
 inline std::string_view without_carriage_return(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+/// The line without a byte-order mark, which files leave at the start of a line when they are joined.
+inline std::string_view without_mark(std::string_view line) {
+  constexpr std::string_view mark = "\xef\xbb\xbf";
+  if (line.starts_with(mark)) line.remove_prefix(mark.size());
   return line;
 }
 
