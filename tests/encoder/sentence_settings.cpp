@@ -70,9 +70,13 @@ TEST_CASE(
   const std::string both = transformer_module + "," + pooling_module;
   for (const std::string mode : {"max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"})
     CHECK(contains(problem_of_modules(both, R"({"pooling_mode": ")" + mode + "\"}"), "pooling " + mode + " given"));
-  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_max_tokens": true})"),
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false})"),
                  "1_Pooling/config.json: pooling max given, cls or mean expected"));
-  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_lasttoken": true})"), "pooling lasttoken given"));
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_lasttoken": true})"), "pooling mean and lasttoken given"));
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_mean_tokens": false})"), "pooling none given"));
+  CHECK(contains(problem_of_modules(both, R"({"pooling_mode_mean_tokens": false, "pooling_mode_new": true})"),
+                 "pooling pooling_mode_new given"));
+  CHECK(problem_of_modules(both, R"({"pooling_mode_new": false})").empty());
   CHECK(contains(problem_of_modules(both, R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true})"),
                  "pooling cls and mean given"));
   CHECK(contains(problem_of_modules(both, R"({"pooling_mode": ["mean", "max"]})"), "pooling mean and max given"));
@@ -107,7 +111,7 @@ TEST_CASE("sentence settings: length and normalization") {
   CHECK(folder.settings().max_length == 200);
   folder.file("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": false})");
   CHECK(folder.settings().max_length == 256);
-  for (const std::string bad : {"2", "-1", "\"long\"", "1.5"}) {
+  for (const std::string bad : {"0", "2", "-1", "\"long\"", "1.5"}) {
     folder.file("sentence_bert_config.json", R"({"max_seq_length": )" + bad + "}");
     CHECK(contains(message_of<FormatError>([&] { folder.settings(); }), "sentence_bert_config.json: max_seq_length"));
   }

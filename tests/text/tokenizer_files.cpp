@@ -110,6 +110,17 @@ TEST_CASE("tokenizer_config.json gives names, lengths and normalizer of a vocab.
   CHECK(error_of(folder.path).find("added_tokens.json: '<old>': \"six\" given") != std::string::npos);
 }
 
+TEST_CASE("a tokenizer that cuts the beginning of texts is refused") {
+  const Folder folder;
+  folder.write("tokenizer.json", replaced(usual, "\"stride\": 0", "\"stride\": 0, \"direction\": \"Left\""));
+  CHECK(error_of(folder.path).find("tokenizer.json: truncation: direction: Left given, right expected") !=
+        std::string::npos);
+  folder.write("tokenizer.json", replaced(usual, "\"stride\": 0", "\"stride\": 0, \"direction\": \"Right\""));
+  CHECK(error_of(folder.path).empty());
+  folder.write("tokenizer_config.json", R"({"truncation_side": "left"})");
+  CHECK(error_of(folder.path).find("tokenizer_config.json: truncation_side: left given") != std::string::npos);
+}
+
 TEST_CASE("tokenizer.json is read; its truncation and padding are not applied") {
   const Folder folder;
   folder.write("tokenizer.json", usual);

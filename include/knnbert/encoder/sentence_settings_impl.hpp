@@ -15,6 +15,21 @@ inline constexpr std::pair<const char*, const char*> sentence_poolings[] = {  //
     {"pooling_mode_weightedmean_tokens", "weightedmean"},
     {"pooling_mode_lasttoken", "lasttoken"}};
 
+/// The poolings that a configuration in the old spelling asks for: mean unless it says otherwise.
+inline std::vector<std::string> pooling_modes(const Json& json, const std::string& where) {
+  std::vector<std::string> modes;
+  for (const auto& [key, name] : sentence_poolings)
+    if (optional_value(json, key, std::string_view(name) == "mean", where)) modes.emplace_back(name);
+  for (const auto& [key, value] : json.items()) {
+    const auto is_same = [&](const auto& known) { return key == known.first; };
+    if (key.starts_with("pooling_mode_") && value.is_boolean() && value.get<bool>() &&
+        std::none_of(std::begin(sentence_poolings), std::end(sentence_poolings), is_same))
+      modes.push_back(key);
+  }
+  if (modes.empty()) modes.emplace_back("none");
+  return modes;
+}
+
 /// Reads the configuration of a Pooling module.
 inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSettings& settings) {
   const std::string where = path.string();
@@ -30,9 +45,7 @@ inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSet
     modes = mode.is_array() ? json_as<std::vector<std::string>>(mode, where + ": pooling_mode")
                             : std::vector{require<std::string>(json, "pooling_mode", where)};
   } else {
-    for (const auto& [key, name] : sentence_poolings)
-      if (optional_value(json, key, false, where)) modes.emplace_back(name);
-    if (modes.empty()) modes.emplace_back("mean");
+    modes = pooling_modes(json, where);
   }
   std::string given;
   for (const auto& mode : modes) given += (given.empty() ? "" : " and ") + mode;
@@ -78,8 +91,9 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
 inline void read_sentence_transformer(const std::filesystem::path& path, SentenceSettings& settings) {
   const Json json = read_json(path);
   const std::string where = path.string();
-  settings.max_length = optional_value<index_t>(json, "max_seq_length", 0, where);
-  if (settings.max_length != 0 && settings.max_length < 3)
+  const auto length = optional_value<Json>(json, "max_seq_length", nullptr, where);
+  if (!length.is_null()) settings.max_length = json_as<index_t>(length, where + ": max_seq_length");
+  if (!length.is_null() && settings.max_length < 3)
     raise<FormatError>("{}: max_seq_length: {} given, at least 3 expected", where, settings.max_length);
   const auto task = optional_value<std::string>(json, "transformer_task", "feature-extraction", where);
   const auto modes = optional_value<Json>(json, "modality_config", Json::object(), where);

@@ -123,6 +123,7 @@ typename Format::Description read_tokenizer(const std::filesystem::path& directo
   read_added_tokens(directory, config, description);
   add_flagged(std::move(flagged), description);
   options.suggested.model = model_length(config);
+  require_right_side(config, "truncation_side", config_path.string());
   Format::read_settings(config, options, config_path.string());
   if (wants_lowercase(directory)) Format::lower_case(options);
   return description;

@@ -133,14 +133,23 @@ inline std::pair<Json, index_t> parse_tokenizer_json(const std::filesystem::path
   return {std::move(json), std::ssize(text)};
 }
 
+/// Refuses a setting under which texts would lose their beginning.  Errors: FormatError.
+inline void require_right_side(const Json& json, std::string_view key, const std::string& where) {
+  const auto side = optional_value<std::string>(json, key, "right", where);
+  if (side != "right" && side != "Right")
+    raise<FormatError>("{}: {}: {} given, right expected: texts are cut at their end", where, key, side);
+}
+
 /// Added tokens and truncation of a tokenizer.json.
 template <class Options>
 void read_additions(const Json& json, Options& options, const std::string& where) {
   for (const auto& token : optional_value<std::vector<Json>>(json, "added_tokens", {}, where))
     options.added_tokens.push_back(
         added_token_from_json(token, require<token_t>(token, "id", where), where + ": added_tokens"));
-  if (const auto truncation = optional_value<Json>(json, "truncation", Json::object(), where); !truncation.empty())
+  if (const auto truncation = optional_value<Json>(json, "truncation", Json::object(), where); !truncation.empty()) {
     options.suggested.truncation = require<index_t>(truncation, "max_length", where + ": truncation");
+    require_right_side(truncation, "direction", where + ": truncation");
+  }
 }
 
 }  // namespace detail
