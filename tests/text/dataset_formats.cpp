@@ -112,6 +112,87 @@ TEST_CASE("json lines") {
   CHECK(contains(error_of("{\"text\": \"a\", \"text\": \"b\"}", "f.jsonl"), "appears twice"));
 }
 
+TEST_CASE("keys of JSON rows may appear in any row") {
+  const std::string first = R"({"premise": "a", "label": 1})",
+                    both = R"({"premise": "b", "hypothesis": "c", "label": 2})";
+  const auto data = Dataset::parse(first + "\n" + both + "\n" + first + "\n", "f.jsonl");
+  CHECK(all(data) == Names{"a||1", "b|c|2", "a||1"});
+  CHECK(data.warnings() == Names{"f.jsonl:1: no second text in 2 of 3 examples, here first"});
+  CHECK(read(first + "\n" + both, "f.jsonl", {.pair_column = "hypothesis"}) == Names{"a||1", "b|c|2"});
+  CHECK(read("{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\", \"label\": 2, \"sentence\": \"s\"}", "f.jsonl") ==
+        Names{"a||1", "b||2"});
+  CHECK(read(R"({"text": "a", "text_pair": "b", "label": 1})", "f.jsonl") == Names{"a|b|1"});
+  CHECK(error_of("{\"text\": \"a\"}\n{\"text\": \"b\", \"label\": 2}", "f.jsonl") == "f.jsonl:1: the label is missing");
+}
+
+TEST_CASE("a JSON array of objects") {
+  const Names expected{"a||x", "b||y"};
+  const std::string line = R"([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])";
+  for (const char* name : {"f.json", "f.jsonl", "f", "standard input"}) CHECK(read(line, name) == expected);
+  const std::string pretty =
+      "[\n  {\n    \"text\": \"a\",\n    \"label\": \"x\"\n  },\n{\"text\": \"b\", \"label\": \"y\"}\n]\n";
+  CHECK(read(pretty, "f.json") == expected);
+  CHECK(Dataset::parse(pretty, "f.json").location(1) == "f.json: entry 2");
+  CHECK(read(line, "f.json", {.limit = 1}) == Names{"a||x"});
+  CHECK(error_of(R"([{"text": "a"}])", "f.json").starts_with("f.json: entry 1: no label column"));
+  const auto message = error_of("[" + line + "]", "f.json");
+  CHECK(contains(message, "f.json: entry 1: [{"));
+  CHECK(message.size() < 120);
+  CHECK(error_of("[{\"text\": \"" + std::string(1000, 'a'), "f.json").size() < 200);
+}
+
+TEST_CASE("labels without a character that no name has") {
+  using namespace std::string_literals;
+  const std::string expected = ": a label with the character NUL given, text expected";
+  CHECK(error_of("a\tx\nb\ty\0\n"s, "f.tsv") == "f.tsv:2" + expected);
+  CHECK(error_of("text,label\na,x\0y\n"s, "f.csv") == "f.csv:2" + expected);
+  CHECK(error_of(R"({"text": "a", "label": "\u0000"})", "f.jsonl") == "f.jsonl:1" + expected);
+}
+
+TEST_CASE("null is no member of a set") {
+  const DatasetOptions sets{.label_kind = LabelKind::set};
+  for (const char* labels : {"[null]", R"(["x", null])"})
+    CHECK(contains(error_of(std::string(R"({"text": "a", "labels": )") + labels + "}", "f.jsonl", sets),
+                   "f.jsonl:1: labels: null given"));
+  CHECK(read(R"({"text": "a", "labels": []})", "f.jsonl", sets) == Names{"a|||"});
+}
+
+TEST_CASE("rows without texts are told once") {
+  const auto warnings = [](std::string_view text, std::string_view name) {
+    return Dataset::parse(text, name).warnings();
+  };
+  CHECK(warnings("a\tb\tx\na\t\ty\nc\t\ty\n", "f.tsv") ==
+        Names{"f.tsv:2: no second text in 2 of 3 examples, here first"});
+  CHECK(warnings("text,label\na,x\n,y\n", "f.csv") == Names{"f.csv:3: an empty text in 1 of 2 examples, here first"});
+  CHECK(warnings("a\tx\nb\ty\n", "f.tsv").empty());
+}
+
+TEST_CASE("options that cannot be meant") {
+  CHECK(
+      contains(message_of<OptionError>([] { read("u,v\na,x\n", "f.csv", {.text_column = "u", .label_column = "1"}); }),
+               "DatasetOptions::label_column: the column of DatasetOptions::text_column given, another one expected"));
+  CHECK_THROWS_AS(read("u,v,w\na,b,x\n", "f.csv", {.text_column = "u", .pair_column = "v", .label_column = "v"}),
+                  OptionError);
+  CHECK_THROWS_AS(read(R"({"a": "b", "c": "d"})", "f.jsonl", {.text_column = "a", .label_column = "a"}), OptionError);
+  CHECK(contains(Dataset::parse("a\tx\nb\ty\n", "f.tsv", {.split = "test"}).warnings().at(0),
+                 "f.tsv: no lists of CLINC, so that DatasetOptions::split does nothing"));
+}
+
+TEST_CASE("files that were joined with their byte-order marks") {
+  const std::string mark = "\xef\xbb\xbf", part = mark + "\"text\",label\na,x\n";
+  const auto data = Dataset::parse(part + part, "f.csv");
+  CHECK(all(data) == Names{"a||x", "a||x"});
+  CHECK(data.warnings() == Names{"f.csv:3: the names of the columns once more, skipped"});
+  CHECK(read("sentence\tlabel\na\tx\n" + mark + "sentence\tlabel\nb\ty\n", "f.tsv") == Names{"a||x", "b||y"});
+  const std::string object = mark + R"({"text": "a", "label": 1})" + "\n";
+  CHECK(read(object + object, "f.jsonl") == Names{"a||1", "a||1"});
+}
+
+TEST_CASE("blanks around quoted fields of CSV") {
+  CHECK(read("text, label\n\"x, y\", \"a\"\n\"z\" , \"b \"\"c\"\"\" \n", "f.csv") == Names{"x, y||a", "z||b \"c\""});
+  CHECK(read("label,text\na, \"x\" is said\n", "f.csv") == Names{" \"x\" is said||a"});
+}
+
 TEST_CASE("label, blank, text") {
   CHECK(read("0 a b \n\n12 c\n3\n", "TREC.train.all") == Names{"a b ||0", "c||12", "||3"});
   CHECK(read("DESC:manner How ?\n", "x", {.format = Format::label_text}) == Names{"How ?||DESC:manner"});

@@ -86,6 +86,10 @@ class Dataset {
   bool has_pairs_ = false;
 };
 
+/// A line for each name that is most likely another spelling of a known name, or of one before it.
+std::vector<std::string> doubtful_spellings(const std::vector<std::string>& names,
+                                            const std::vector<std::string>& known = {});
+
 }  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)

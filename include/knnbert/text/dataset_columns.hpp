@@ -53,7 +53,7 @@ inline std::string other_text(const std::vector<std::string>& names, const Colum
 }
 
 /// The columns that the options ask for, and others where they do not ask. `names` is the header, or empty for `count`
-/// columns without one.  Errors: FormatError with file and line.
+/// columns without one.  Errors: FormatError with file and line; OptionError where one column is to be two things.
 class ColumnFinder {
  public:
   ColumnFinder(const std::vector<std::string>& names, index_t count, std::string_view where,
@@ -68,6 +68,7 @@ class ColumnFinder {
     if (!options_.pair_column.empty()) columns.pair = asked(options_.pair_column);
     else if (options_.text_column.empty() && columns.label != known.pair) columns.pair = known.pair;
     make_different(columns);
+    require_different(columns);
     require_once(columns);
     if (columns.text < 0) fail("text");
     if (columns.label < 0 && options_.labels_required) fail("label");
@@ -99,6 +100,18 @@ class ColumnFinder {
     const index_t other = count_ == 2 ? 1 - columns.text : -1;
     if (options_.text_column.empty()) columns.text = other;
     else if (options_.label_column.empty()) columns.label = other;
+  }
+
+  /// One column cannot be two things.
+  void require_different(const Columns& columns) const {
+    const auto check = [&](index_t a, index_t b, std::string_view role, std::string_view other) {
+      if (a >= 0 && a == b)
+        raise<OptionError>(
+            "{}: DatasetOptions::{}_column: the column of DatasetOptions::{}_column given, another one expected",
+            where_, role, other);
+    };
+    check(columns.label, columns.text, "label", "text"), check(columns.label, columns.pair, "label", "pair");
+    check(columns.pair, columns.text, "pair", "text");
   }
 
   /// A name that occurs twice does not tell which column is meant.

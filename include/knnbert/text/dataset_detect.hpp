@@ -27,6 +27,11 @@ inline Format detect_json(std::string_view line) {
                                                                                                         : Format::clinc;
 }
 
+/// Whether the first line of a text of unknown name begins an array of objects.
+inline bool begins_array(std::string_view line) {
+  return line == "[" || (line.starts_with('[') && trim(line.substr(1)).starts_with('{'));
+}
+
 /// Whether a text of unknown name begins with a header that separates its names by something else than tabs.
 inline bool is_csv_with_header(std::string_view line, const DatasetOptions& options) {
   for (const char separator : {',', ';', '|'}) try {
@@ -43,9 +48,11 @@ inline bool is_csv_with_header(std::string_view line, const DatasetOptions& opti
 inline Format detect_format(std::string_view text, std::string_view name, const DatasetOptions& options) {
   const auto extension = data_extension(name);
   const auto line = first_line(text);
+  const bool is_table = extension == ".csv" || extension == ".tsv";
   if (extension == ".jsonl" || extension == ".ndjson") return Format::jsonl;
-  if (extension == ".json" || (extension != ".csv" && extension != ".tsv" && line.starts_with('{')))
-    return detect_json(line);
+  if (const auto all = trim(line); extension == ".json" ? all.starts_with('[') : !is_table && begins_array(all))
+    return Format::jsonl;
+  if (extension == ".json" || (!is_table && line.starts_with('{'))) return detect_json(line);
   if (line.starts_with("__label__")) return Format::fasttext;
   if (extension == ".csv") return Format::csv;
   if (extension == ".tsv" || line.find('\t') != std::string_view::npos) return Format::tsv;
@@ -66,6 +73,8 @@ inline LabeledRows read_rows(std::string_view text, std::string_view name, const
   RowCollector out(text, name, options);
   const bool automatic = options.format == Format::automatic;
   const Format format = automatic ? detect_format(text, name, options) : options.format;
+  if (format != Format::clinc && options.split != DatasetOptions().split)
+    out.warn(knnbert::format("{}: no lists of CLINC, so that DatasetOptions::split does nothing", name));
   switch (format) {
     case Format::automatic:
     case Format::tsv:

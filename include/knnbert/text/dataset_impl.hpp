@@ -109,6 +109,11 @@ KNNBERT_INLINE Dataset Dataset::parse(std::string_view text, std::string_view na
   return data;
 }
 
+KNNBERT_INLINE std::vector<std::string> doubtful_spellings(const std::vector<std::string>& names,
+                                                           const std::vector<std::string>& known) {
+  return detail::spelling_doubts(names, known);
+}
+
 KNNBERT_INLINE void Dataset::push_back(Example example, index_t place) {
   has_pairs_ |= !example.pair.empty();
   texts_.push_back(std::move(example.text));

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <unordered_set>
 
 #include "knnbert/io/jsonl.hpp"
 #include "knnbert/text/dataset_columns.hpp"
@@ -15,6 +16,7 @@ inline std::string json_label(const Json& value, std::string_view what, const Da
   if (value.is_array() && options.label_kind == LabelKind::set) {
     std::string set = options.label_separator;
     for (const Json& one : value) {
+      if (one.is_null()) raise_json_type(one, what, "a string, an integer, true or false");
       const std::string name = json_label(one, what, options);
       if (name.find(options.label_separator) != std::string::npos)
         raise<FormatError>("{}: '{}' given, a name without the separator '{}' expected", what, name,
@@ -36,33 +38,86 @@ struct JsonKeys {
   std::string text, pair, label, other_text;
 };
 
-inline JsonKeys find_keys(const Json& object, std::string_view where, const DatasetOptions& options) {
-  std::vector<std::string> keys;
-  for (const auto& item : object.items()) keys.push_back(item.key());
+/// The keys of all rows, those of the first row in front.
+class SeenKeys {
+ public:
+  void add(const Json& object) {
+    for (const auto& item : object.items())
+      if (known_.insert(item.key()).second) keys_.push_back(item.key());
+    if (first_ == 0) first_ = keys_.size();
+  }
+
+  const std::vector<std::string>& all() const { return keys_; }
+
+  /// Where usual names are: what the first row shows is kept, and others add what it lacks.
+  Columns named() const {
+    const auto all = named_columns(keys_);
+    auto columns = named_columns({keys_.begin(), keys_.begin() + static_cast<index_t>(first_)});
+    if (columns.text < 0) return all;
+    if (columns.label < 0) columns.label = all.label;
+    if (all.text == columns.text && columns.label != all.pair) columns.pair = all.pair;
+    return columns;
+  }
+
+ private:
+  std::vector<std::string> keys_;
+  std::unordered_set<std::string> known_;
+  std::size_t first_ = 0;
+};
+
+inline JsonKeys find_keys(const SeenKeys& seen, std::string_view where, const DatasetOptions& options) {
+  const auto& keys = seen.all();
   if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", where);
-  const auto named = named_columns(keys);
+  const auto named = seen.named();
   const auto columns = ColumnFinder(keys, std::ssize(keys), where, options).find(named);
   const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
   return {key(columns.text), key(columns.pair), key(columns.label), other_text(keys, named, options)};
 }
 
-inline void read_jsonl(std::string_view text, std::string_view name, const DatasetOptions& options, RowCollector& out) {
-  JsonKeys keys;
-  for_each_json_line(text, name, [&](const Json& object, index_t line) {
+/// Objects in lines: each(visit) calls visit(object, place) for all of them until that returns false.
+template <class Each>
+void read_objects(Each each, const DatasetOptions& options, RowCollector& out) {
+  SeenKeys seen;
+  index_t first = 0, count = 0;
+  each([&](const Json& object, index_t place) {
+    if (count == options.limit) return false;
+    if (!object.is_object()) raise_json_type(object, format("{}{}", out.source(), place), "an object");
+    if (count++ == 0) first = place;
+    seen.add(object);
+    return true;
+  });
+  if (count == 0) return;
+  const auto beginning = format("{}{}", out.source(), first);
+  const JsonKeys keys = find_keys(seen, beginning, options);
+  if (!keys.other_text.empty()) out.warn(format("{}: key {}", beginning, keys.other_text));
+  out.set_origin({format("key '{}'", keys.label)});
+  each([&](const Json& object, index_t place) {
     if (out.full()) return false;
-    const auto where = format("{}{}", out.source(), line);
-    if (!object.is_object()) raise_json_type(object, where, "an object");
-    if (const bool first = keys.text.empty(); first || keys.label.empty()) {
-      keys = find_keys(object, where, options);
-      if (first && !keys.other_text.empty()) out.warn(format("{}: key {}", where, keys.other_text));
-      out.set_origin({format("key '{}'", keys.label)});
-    }
+    const auto where = format("{}{}", out.source(), place);
     const auto label = object.find(keys.label);
     out.add(require<std::string>(object, keys.text, where), optional_value<std::string>(object, keys.pair, "", where),
             label == object.end() ? std::string() : json_label(*label, format("{}: {}", where, keys.label), options),
-            line);
+            place);
     return true;
   });
+}
+
+/// Whether a text is one JSON array, of objects as it must be, and not one object a line.
+inline bool is_json_array(std::string_view text) { return trim(text).starts_with('['); }
+
+/// One object a line, or one array of objects.
+inline void read_jsonl(std::string_view text, std::string_view name, const DatasetOptions& options, RowCollector& out) {
+  if (!is_json_array(text))
+    return read_objects([&](auto visit) { for_each_json_line(text, name, visit); }, options, out);
+  const Json rows = parse_json(text, name);
+  out.set_source(format("{}: entry ", name));
+  read_objects(
+      [&](auto visit) {
+        index_t place = 0;
+        for (const Json& row : rows)
+          if (!visit(row, ++place)) return;
+      },
+      options, out);
 }
 
 /// [text, label] of the lists that options.split names, joined by '+'.

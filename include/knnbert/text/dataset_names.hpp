@@ -32,7 +32,7 @@ inline index_t find_usual(const std::vector<std::string>& columns, Names usual) 
 inline Columns usual_columns(const std::vector<std::string>& names) {
   constexpr std::pair<std::string_view, std::string_view> pairs[] = {
       {"sentence1", "sentence2"}, {"#1 string", "#2 string"}, {"question1", "question2"}, {"question", "sentence"},
-      {"premise", "hypothesis"},  {"text_a", "text_b"},       {"text1", "text2"},
+      {"premise", "hypothesis"},  {"text_a", "text_b"},       {"text1", "text2"},         {"text", "text_pair"},
   };
   Columns columns;
   columns.label = find_usual(names, {"label", "gold_label", "labels", "category", "intent", "class", "sentiment",

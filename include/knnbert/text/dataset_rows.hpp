@@ -35,13 +35,15 @@ class RowCollector {
 
   bool full() const { return std::ssize(rows_.rows) >= options_.limit; }
 
-  /// Errors: FormatError for a missing label and for one with malformed UTF-8.
+  /// Errors: FormatError for a missing label and for one with malformed UTF-8 or NUL.
   void add(std::string text, std::string pair, std::string_view label, index_t place) {
     if (!valid_) repair(text, pair, label, place);
     if (is_missing_label(label)) {
       if (options_.labels_required) fail_missing(place);
       label = {};
     }
+    if (label.find('\0') != label.npos)
+      raise<FormatError>("{}{}: a label with the character NUL given, text expected", rows_.source, place);
     rows_.rows.push_back({std::move(text), std::move(pair), std::string(trim(label)), place});
   }
 
@@ -57,6 +59,7 @@ class RowCollector {
           format("{}{}: malformed UTF-8, read as U+FFFD, in {} of {} texts, here first; DatasetOptions::encoding reads "
                  "other encodings",
                  rows_.source, first_malformed_, malformed_, rows_.rows.size()));
+    warn_of_empty_texts();
     if (options_.label_kind == LabelKind::number) require_numbers();
     if (options_.label_kind == LabelKind::name) find_missing_numbers(), judge_labels();
     return std::move(rows_);
@@ -65,6 +68,18 @@ class RowCollector {
  private:
   [[noreturn]] void fail_missing(index_t place) const {
     raise<FormatError>("{}{}: the label is missing", rows_.source, place);
+  }
+
+  /// Rows without a second text where others have one, and labeled ones without any text.
+  void warn_of_empty_texts() {
+    const auto say = [&](std::string_view what, auto is_such) {
+      const auto all = std::ssize(rows_.rows), count = std::count_if(rows_.rows.begin(), rows_.rows.end(), is_such);
+      if (count == 0 || count == all) return;
+      const auto first = std::find_if(rows_.rows.begin(), rows_.rows.end(), is_such);
+      warn(format("{}{}: {} in {} of {} examples, here first", rows_.source, first->place, what, count, all));
+    };
+    say("no second text", [](const LabeledRow& row) { return trim(row.pair).empty(); });
+    say("an empty text", [](const LabeledRow& row) { return trim(row.text).empty() && !row.label.empty(); });
   }
 
   void require_numbers() const {
