@@ -76,11 +76,12 @@ void append_line(const AnyTokenizer& tokenizer, const std::string& text, const s
 
 Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t longest) {
   constexpr std::size_t group = 1024;
-  LineSource lines(o.input, parse_encoding(o.encoding));
   const bool paired = takes_pairs(o.pairs, o.model);
+  LineSource lines(o.input, parse_encoding(o.encoding), paired);
+  bool warned = false;
   Batch batch;
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
-    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
+    const auto pairs = paired ? split_pairs(texts, lines.name(), warned) : std::vector<std::string>(texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) append_line(tokenizer, texts[i], pairs[i], batch, longest);
   }
   return batch;
@@ -173,12 +174,13 @@ void tokenize(const TokenizeOptions& o) {
   const AnyTokenizer tokenizer =
       AnyTokenizer::load(o.model, o.match_special ? AddedTokenMatching::all : AddedTokenMatching::ordinary);
   constexpr std::size_t group = 1024;
-  LineSource lines(o.input, parse_encoding(o.encoding));
+  const bool paired = takes_pairs(o.pairs, o.model);
+  LineSource lines(o.input, parse_encoding(o.encoding), paired);
+  bool warned = false;
   Batch batch;
   std::string out;
-  const bool paired = takes_pairs(o.pairs, o.model);
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
-    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
+    const auto pairs = paired ? split_pairs(texts, lines.name(), warned) : std::vector<std::string>(texts.size());
     out.clear();
     for (std::size_t i = 0; i < texts.size(); ++i) {
       batch.clear();

@@ -33,15 +33,15 @@ int open_input(const std::string& path) {
 
 }  // namespace
 
-LineSource::LineSource(const std::string& path, Encoding encoding)
+LineSource::LineSource(const std::string& path, Encoding encoding, bool pairs)
     : name_(input_name(path)), file_(open_input(path)), encoding_(encoding) {
   struct stat status;
   if (::fstat(file_.number(), &status) != 0) raise_io("inspect", name_);
   if (S_ISDIR(status.st_mode)) raise_io("read", name_, EISDIR);
   regular_ = S_ISREG(status.st_mode);
-  for (const char* table : {".csv", ".jsonl", ".json"})
-    if (const auto name = path.substr(0, path.size() - 3 * path.ends_with(".gz")); name.ends_with(table))
-      print_warning(format("{}: read as lines of text, whatever the name says; `eval` reads tables", name_));
+  const auto name = path.substr(0, path.size() - 3 * path.ends_with(".gz"));
+  for (const char* table : {".csv", ".jsonl", ".json", ".tsv"})
+    table_ |= name.ends_with(table) && !(pairs && name.ends_with(".tsv"));
 }
 
 bool LineSource::next_group(std::vector<std::string>& lines, std::size_t most) {
@@ -96,6 +96,7 @@ bool LineSource::fill(bool wait) {
 /// Finds out by the first bytes how the text is decoded.
 void LineSource::start() {
   started_ = true;
+  if (table_) print_warning(format("{}: read as lines of text, whatever the name says; `eval` reads tables", name_));
   do fill(true);
   while (!ended_ && undecided(buffer_));
   if (needs_all(buffer_, encoding_)) {
@@ -115,6 +116,7 @@ void LineSource::start() {
 
 void LineSource::decode(std::string& line) {
   if (line.ends_with('\r')) line.pop_back();
+  line.erase(0, line.size() - without_mark(line).size());
   if (encoding_ == Encoding::windows1252) line = windows1252_to_utf8(line);
   if (find_invalid_utf8(line) >= 0) {
     if (!warned_)

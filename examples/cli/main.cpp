@@ -6,6 +6,7 @@
 #endif
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -62,23 +63,39 @@ void add_verbs(CLI::App& app, const std::vector<std::string>& arguments) {
     if (configured || asked == std::end(verbs) || asked == &verb) verb.add(app);
 }
 
+/// What is wrong with a real number, if anything. type: of its option, with what the option asks for.
+std::string wrong_real(const std::string& text, const std::string& type) {
+  char* end = nullptr;
+  errno = 0;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != 0) return {};  // which the parser tells
+  const auto single = static_cast<float>(value);
+  if (!std::isfinite(single) || errno == ERANGE || (single == 0 && value != 0))
+    return text + " given, a finite number of single precision expected";
+  if (type.ends_with(":POSITIVE") && value <= 0) return text + " given, a number above 0 expected";
+  if (type.ends_with(":NONNEGATIVE") && value < 0) return text + " given, a number from 0 expected";
+  return {};
+}
+
+/// What is wrong with an integer, if anything.
+std::string wrong_integer(const std::string& text, bool is_signed) {
+  if (!is_signed && text.starts_with('-')) return text + " given, a number from 0 expected";
+  errno = 0;
+  if (is_signed) (void)!std::strtoll(text.c_str(), nullptr, 0);
+  else (void)!std::strtoull(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? text + " given, an integer of 64 bits expected" : std::string();
+}
+
 /// Numbers that are given are finite, none becomes 0 in single precision, and none wraps around.
 void require_finite_numbers(CLI::App& app) {
-  const auto wrong = [](const std::string& text) {
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    if (end == text.c_str() || *end != 0) return std::string();  // which the parser tells
-    const auto single = static_cast<float>(value);
-    return std::isfinite(single) && (single != 0 || value == 0) ? std::string()
-                                                                : text + " given, a finite number expected";
-  };
-  const auto negative = [](const std::string& text) {
-    return text.starts_with('-') ? text + " given, a number from 0 expected" : std::string();
-  };
   for (CLI::App* verb : app.get_subcommands(nullptr))
-    for (CLI::Option* option : verb->get_options())
-      if (const std::string type = option->get_type_name(); type.starts_with("FLOAT")) option->check(wrong, "");
-      else if (type.starts_with("UINT")) option->check(negative, "");
+    for (CLI::Option* option : verb->get_options()) {
+      const std::string type = option->get_type_name();
+      const auto check_first = [&](auto wrong) { option->transform(CLI::Validator(wrong, "")); };
+      if (type.starts_with("FLOAT")) check_first([type](std::string& text) { return wrong_real(text, type); });
+      else if (type.starts_with("UINT")) check_first([](std::string& text) { return wrong_integer(text, false); });
+      else if (type.starts_with("INT")) check_first([](std::string& text) { return wrong_integer(text, true); });
+    }
 }
 
 /// Whether the first word is none of the verbs, which are then named on standard error.

@@ -30,10 +30,13 @@ void warn_of_other_pairs(const Dataset& data, const std::string& path, const std
   print_warning(format("{}: {} given, the model's examples are {}", path, names[!*pairs], names[*pairs]));
 }
 
-std::vector<std::string> split_pairs(std::vector<std::string>& lines) {
+std::vector<std::string> split_pairs(std::vector<std::string>& lines, const std::string& name, bool& warned) {
   std::vector<std::string> pairs;
   for (std::string& line : lines) {
     const auto tab = std::min(line.find('\t'), line.size());
+    if (tab == line.size() && !std::exchange(warned, true))
+      print_warning(format("{}: '{}' given, pairs of texts with a tab between them expected", name,
+                           printable(first_characters(line, 60))));
     pairs.push_back(line.substr(std::min(tab + 1, line.size())));
     line.resize(tab);
   }

@@ -21,8 +21,9 @@ bool takes_pairs(const PairOptions& options, const std::filesystem::path& direct
 /// Warns where labeled data have a second text and the examples of the model in a directory have none, or the reverse.
 void warn_of_other_pairs(const Dataset& data, const std::string& path, const std::filesystem::path& directory);
 
-/// Cuts lines at their first tab.  Returns the second texts, empty where a line has none.
-std::vector<std::string> split_pairs(std::vector<std::string>& lines);
+/// Cuts lines at their first tab.  Returns the second texts, empty where a line has none; `warned` turns true with the
+/// first such line, of which standard error tells then. name: of the input.
+std::vector<std::string> split_pairs(std::vector<std::string>& lines, const std::string& name, bool& warned);
 
 /// For people and for pages that show one text: both, in one line.
 std::string both_texts(const std::string& text, const std::string& pair);

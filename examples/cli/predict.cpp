@@ -125,14 +125,15 @@ void predict(const PredictOptions& o) {
   constexpr std::size_t group = 32;
   require_smooth_options(o.smoothing, o.smoothing_files);
   const SubstituteTables tables(o.smoothing_files);
-  LineSource lines(o.input, parse_encoding(o.encoding));
+  const bool paired = takes_pairs(o.pairs, o.model), smoothed = o.smoothing.copies > 0;
+  LineSource lines(o.input, parse_encoding(o.encoding), paired);
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
   if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  const bool paired = takes_pairs(o.pairs, o.model), smoothed = o.smoothing.copies > 0;
   if (smoothed && (paired || model.task().task != Task::single_label))
     raise<OptionError>("--smooth: a model with one text and one class expected");
+  bool warned = false;
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
-    const auto pairs = paired ? split_pairs(texts) : std::vector<std::string>(texts.size());
+    const auto pairs = paired ? split_pairs(texts, lines.name(), warned) : std::vector<std::string>(texts.size());
     auto predictions = model.predict(texts, pairs);
     if (smoothed) smooth(model, texts, tables.substitutes(), o.smoothing, predictions);
     for (std::size_t i = 0; i < texts.size(); ++i) {

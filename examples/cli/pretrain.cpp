@@ -45,6 +45,23 @@ Model model_of(const PretrainSettings& o) {
   return {tokenizer, config, options};
 }
 
+/// A tokenizer that tells of texts that are no UTF-8.
+struct WatchingTokenizer {
+  const AnyTokenizer& tokenizer;
+  const std::string& path;
+  bool& warned;
+
+  SpecialTokens special() const { return tokenizer.special(); }
+  void encode_words(std::string_view text, std::vector<token_t>& ids) const {
+    if (!warned && find_invalid_utf8(text) >= 0) {
+      warned = true;
+      print_warning(format("{}: malformed UTF-8, read as U+FFFD, first in '{}'", input_name(path),
+                           printable(first_characters(text, 60))));
+    }
+    tokenizer.encode_words(text, ids);
+  }
+};
+
 Corpus corpus_of(const PretrainSettings& o, const Model& model) {
   if (o.max_length > model.max_length())
     raise<OptionError>("--max-length: {} given, 3 to {} expected, what the encoder allows", o.max_length,
@@ -55,7 +72,10 @@ Corpus corpus_of(const PretrainSettings& o, const Model& model) {
   options.decompress_xz = unxz;
 #endif
   Corpus corpus;
-  for (const std::string& path : o.train) add_corpus_file(path, model.tokenizer(), options, corpus);
+  for (const std::string& path : o.train) {
+    bool warned = false;
+    add_corpus_file(path, WatchingTokenizer{model.tokenizer(), path, warned}, options, corpus);
+  }
   if (corpus.train.size() == 0)
     raise<FormatError>("{}: no document to train on, at least one expected; {} are held out (--held-out)",
                        o.train.front(), corpus.held_out_documents);

@@ -55,7 +55,14 @@ inline std::string option_of(const std::string& setting) {
   return option;
 }
 
-/// Differences as options; of those that follow from another method, or from other classes, only that.
+/// Whether the value of a setting says only whether two things are the same.
+inline bool is_checksum(std::string_view setting) {
+  constexpr std::string_view known[] = {"encoder", "start", "parameters", "train_data", "dev_data"};
+  return std::find(std::begin(known), std::end(known), setting) != std::end(known);
+}
+
+/// Differences as options; of those that follow from another method, only that. The number of parameters follows from
+/// any other one.
 inline std::string in_options(const std::vector<SettingDifference>& differences) {
   constexpr int most = 4;
   std::vector<std::string> named;
@@ -63,20 +70,24 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
   const auto has = [&](std::string_view name) {
     return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.name == name; });
   };
-  const bool other_method = has("method"), other_data = has("train_data");
+  const bool other_method = has("method");
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
-    if ((other_method && d.name.find('.') != d.name.npos) || (other_data && d.name == "parameters")) continue;
+    if ((other_method && d.name.find('.') != d.name.npos) || (differences.size() > 1 && d.name == "parameters"))
+      continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;
     const auto shown = [&](const std::string& value) {
       const bool negated = option.starts_with("--no-");
+      if (d.name == "head_hidden_layer" && value != "nothing") return std::string(value == "true" ? "mlp" : "linear");
       return negated && value == "true"    ? std::string("not given")
              : negated && value == "false" ? std::string("given")
                                            : value;
     };
-    text += format("{}{} {} there, {} here", text.empty() ? "" : "; ", option, shown(d.there), shown(d.here));
+    text += text.empty() ? "" : "; ";
+    if (is_checksum(d.name)) text += format("another {} there", option);
+    else text += format("{} {} there, {} here", option, shown(d.there), shown(d.here));
   }
   if (std::ssize(named) > most) text += format("; and {} more", std::ssize(named) - most);
   return text;

@@ -21,8 +21,8 @@ struct StoreOptions {
 namespace {
 
 /// Blank lines are no examples and no ids, as in labeled files.
-std::vector<std::string> read_lines_of(const std::string& path, const DataOptions& data) {
-  auto lines = LineSource(path, parse_encoding(data.encoding)).rest();
+std::vector<std::string> read_lines_of(const std::string& path, const DataOptions& data, bool pairs) {
+  auto lines = LineSource(path, parse_encoding(data.encoding), pairs).rest();
   std::erase_if(lines, [](const std::string& line) { return detail::trim(line).empty(); });
   return lines;
 }
@@ -33,6 +33,22 @@ void warn_of_calibration(const Classifier<S>& model) {
   const Decision& d = model.decision();
   if (d.rejection || d.temperature != 1)
     print_warning("calibration: it was measured with the datastore as it was before; `calibrate` measures it again");
+}
+
+/// Warns of classes that differ from the model's in what nobody sees. where: they come from.
+template <class S>
+void warn_of_spellings(const std::vector<std::string>& classes, const std::string& where, const Classifier<S>& model) {
+  const TaskSettings& task = model.task();
+  if (task.task == Task::regression) return;
+  const auto names_of = [&](const std::vector<std::string>& labels) {
+    if (task.task != Task::multi_label) return labels;
+    std::set<std::string> names;
+    for (const auto& set : labels)
+      for (const auto& name : names_in_set(set, task.separator)) names.insert(name);
+    return std::vector(names.begin(), names.end());
+  };
+  for (const auto& doubt : doubtful_spellings(names_of(classes), names_of(*model.classes())))
+    print_warning(format("{}: {}", where, doubt));
 }
 
 }  // namespace
@@ -68,15 +84,20 @@ void add(const StoreOptions& o) {
   std::vector<std::string> texts;
   Dataset data;
   if (!one_class) data = read_data(o.file, dataset_options(o.data, o.model));
-  else texts = read_lines_of(o.file, o.data);
+  else texts = read_lines_of(o.file, o.data, takes_pairs(o.pairs, o.model));
   warn_of_other_pairs(data, o.file, o.model);
   const DirectoryLock lock(o.model, DirectoryLock::Directory::expect);
   auto model = load_to_change<S>(o.model, o.common);
   std::vector<example_id> ids;
   if (one_class) {
-    const auto pairs = takes_pairs(o.pairs, o.model) ? split_pairs(texts) : std::vector<std::string>();
-    ids = model.add(texts, class_of(o, *model.classes()), pairs);
+    bool warned = false;
+    const auto pairs =
+        takes_pairs(o.pairs, o.model) ? split_pairs(texts, input_name(o.file), warned) : std::vector<std::string>();
+    const std::string name = class_of(o, *model.classes());
+    warn_of_spellings({name}, "--class", model);
+    ids = model.add(texts, name, pairs);
   } else {
+    warn_of_spellings(data.classes(), o.file, model);
     ids = model.add(data);
   }
   if (o.refit_head) refit_head(model);
@@ -99,7 +120,8 @@ void remove(const StoreOptions& o) {
       const auto line = detail::trim(lines[i]);
       if (line.empty()) continue;
       example_id id = 0;
-      if (std::from_chars(line.data(), line.data() + line.size(), id).ptr != line.data() + line.size())
+      const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), id);
+      if (error != std::errc() || end != line.data() + line.size())
         raise<FormatError>("{}:{}: '{}' given, an id expected", o.ids_file == "-" ? "standard input" : o.ids_file,
                            i + 1, line);
       ids.push_back(id);

@@ -150,6 +150,8 @@ void train(const TrainOptions& typed, const Team& team) {
   reading.label_kind = label_kind(given.method.task);
   reading.label_separator = given.separator;
   const Dataset data = read_data(given.train, reading, !team.first());
+  if (given.method.task == Task::multi_label && data.classes() == std::vector{given.separator})
+    raise<FormatError>("{}: no text with a class given, at least one expected", input_name(given.train));
   Dataset dev = given.dev.empty() ? Dataset() : read_data(given.dev, reading, !team.first());
   if (dev.size() > 0 && dev.has_pairs() != data.has_pairs() && team.first())
     print_warning(

@@ -34,6 +34,34 @@ expect_text err "utf-16-le.txt: UTF-16 without byte-order mark given"
 expect_text err "utf16le"
 expect_code 2 "$KNNBERT" tokenize --model m plain.txt --encoding koi8-r
 
+"$PYTHON" - "$text" <<'END'
+import sys
+text = sys.argv[1] + "\n"
+for name in ("utf-32", "utf-32-le", "utf-32-be"): open(name + ".txt", "wb").write(text.encode(name))
+open("image.txt", "wb").write(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+open("table.txt", "wb").write(b"PAR1\x15\x04\x15\x0a\n")
+END
+for file in utf-32.txt utf-32-le.txt utf-32-be.txt; do
+  expect_code 1 "$KNNBERT" tokenize --model m $file
+  expect_text err "$file: UTF-32 given"
+done
+for what in "image.txt: a PNG image" "table.txt: a Parquet file"; do
+  expect_code 1 "$KNNBERT" predict --model m "${what%%:*}"
+  expect_text err "$what given"
+done
+
+# The mark of the second of two files that were joined.
+cat marked.txt marked.txt >joined.txt
+expect_code 0 "$KNNBERT" tokenize --model m joined.txt
+[ "$(cat out)" = "$ids
+$ids" ] || wrong "joined files: $(cat out)"
+
+# Tables that are read as lines are told by their names, but not where lines are pairs.
+expect_code 0 "$KNNBERT" predict --model m train.tsv
+expect_text err "train.tsv: read as lines of text"
+expect_code 0 "$KNNBERT" tokenize --model m --pairs train.tsv
+[ ! -s err ] || wrong "a warning of pairs: $(cat err)"
+
 # Windows-1252 and what is no UTF-8.
 printf 'the tenant\222s key\n' >windows.txt
 printf 'the tenant\342\200\231s key\n' >utf8.txt

@@ -41,6 +41,17 @@ printf 'Snow falls\tIt is summer\n' >more.txt
 id=$("$KNNBERT" add --model model --class contradicts --data more.txt)
 printf 'Snow falls\tIt is summer\n' | "$KNNBERT" predict --model model | grep -qF "\"neighbors\":[{\"id\":$id," || wrong "a pair that was added with --class is its own neighbor"
 
+# A line without a second text is told once.
+printf 'A man eats\tNobody eats\nIt rains\nIt snows\n' >lacking.txt
+for verb in "predict" "tokenize" "add --class entails"; do
+  cp -r model told
+  case $verb in add*) set -- --data lacking.txt ;; *) set -- lacking.txt ;; esac
+  expect_code 0 "$KNNBERT" $verb --model told "$@"
+  expect_text err "lacking.txt: 'It rains' given, pairs of texts with a tab between them expected"
+  [ "$(wc -l <err)" -eq 1 ] || wrong "one warning expected: $(cat err)"
+  rm -r told
+done
+
 # A pair is not the line with a tab in it; --pairs says so where no model does, --no-pairs where it does.
 printf 'A man eats\tNobody eats\n' >line.txt
 two=$("$KNNBERT" tokenize --model "$ENCODER" --pairs line.txt)

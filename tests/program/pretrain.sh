@@ -87,3 +87,9 @@ if command -v xz >/dev/null; then
     expect_text err "liblzma"
   fi
 fi
+
+# What is no UTF-8 is told, once a file.
+{ cat a.txt; printf 'caf\351\n\nth\351\n'; } >broken.txt
+expect_code 0 pretrain $fresh --train broken.txt --output broken --steps 1
+expect_text err "broken.txt: malformed UTF-8, read as U+FFFD"
+[ "$(grep -c malformed err)" -eq 1 ] || wrong "one warning expected: $(cat err)"

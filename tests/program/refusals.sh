@@ -161,3 +161,51 @@ expect_text err "--dev: paired.tsv has pairs of texts, unlike --train"
 printf '{"lost_key": 1, "water_leak": 2, "nois": 3}' >weights.json
 expect_code 2 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train train.tsv --output unused --class-weights weights.json
 expect_text err "class 'nois' given in weights.json"
+
+# Numbers as they were typed.
+for option in learning-rate voting-temperature; do
+  expect_code 2 $train --train train.tsv --output never --$option -1
+  expect_text err "--$option: -1 given, a number "
+  expect_code 2 $train --train train.tsv --output never --$option 1e-400
+  expect_text err "--$option: 1e-400 given"
+done
+expect_code 2 $train --train train.tsv --output never --voting-temperature 0
+expect_text err "0 given, a number above 0 expected"
+expect_code 2 $train --train train.tsv --output never --seed 18446744073709551616
+expect_text err "--seed: 18446744073709551616 given"
+expect_code 0 $train --train train.tsv --output seeded --seed 18446744073709551615
+expect_code 2 "$KNNBERT" remove --model model --id 99999999999999999999
+expect_text err "99999999999999999999 given"
+echo 99999999999999999999 >ids.txt
+expect_code 1 "$KNNBERT" remove --model model --ids ids.txt
+expect_text err "ids.txt:1: '99999999999999999999' given, an id expected"
+
+# Classes that are most likely the model's under another spelling.
+printf 'no key\tLost_Key\n' >spelled.tsv
+expect_code 0 "$KNNBERT" add --model seeded --data spelled.tsv
+expect_text err "spelled.tsv: classes 'lost_key' and 'Lost_Key' differ in case"
+expect_code 0 "$KNNBERT" add --model seeded --class "Water_leak" --data texts.txt
+expect_text err "--class: classes 'water_leak' and 'Water_leak' differ in case"
+expect_code 0 "$KNNBERT" add --model seeded --class "Lost_Key" --data texts.txt
+[ ! -s err ] || wrong "a warning of a class that is there: $(cat err)"
+
+# One column is not two things, lists are CLINC's, and no class at all is a matter of the file.
+printf 'text,label\nmy key,a\nthe water,b\n' >columns.csv
+expect_code 2 $train --train columns.csv --output never --text-column text --label-column 1
+expect_text err "--label-column"
+expect_code 0 $train --train columns.csv --output listed --split test
+expect_text err "--split does nothing"
+printf 'my key\t|\nthe water\t|\n' >empty_sets.tsv
+expect_code 1 $train --task multi-label --train empty_sets.tsv --header absent --output never
+expect_text err "empty_sets.tsv: no text with a class given"
+
+# What another run had is said in the words of the options.
+expect_code 0 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train train.tsv --output headed
+expect_code 1 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train train.tsv --output headed --resume --head linear
+expect_text err "--head mlp there, linear here"
+! grep -qF -e "--encoder" err || wrong "the encoder is the same: $(cat err)"
+
+# A link whose file is not there yet.
+ln -s later.npy link.npy
+expect_code 0 "$KNNBERT" embed --model model --input lines.txt --output link.npy
+[ -f later.npy ] && [ -L link.npy ] || wrong "the link was replaced, not followed"
