@@ -71,6 +71,26 @@ void rewrite(const std::filesystem::path& folder, auto change) {
 
 }  // namespace
 
+TEST_CASE("encoder files: layers that config.json does not announce are refused") {
+  for (const BertFamily* family : {&bert_family, &distilbert_family, &roberta_family}) {
+    const TemporaryFolder folder;
+    auto config = in_family(tiny_config(), *family);
+    config.num_hidden_layers = 3;
+    const RandomBert bert(config);
+    SafeTensorsWriter file;
+    add_bert_tensors(bert.encoder.layers(), bert.values, "bert.", file, *family);
+    file.write(folder / "model.safetensors");
+    write_bert_config(folder.path(), config);
+    CHECK(format_error(folder.path()) == "nothing thrown");
+    edit(folder / "config.json", format("\"{}\": 3", family->keys.num_hidden_layers),
+         format("\"{}\": 2", family->keys.num_hidden_layers));
+    const auto message = format_error(folder.path());
+    INFO(message);
+    CHECK(contains(message, "layer.2."));
+    CHECK(contains(message, "layers 0 to 1 expected"));
+  }
+}
+
 TEST_CASE("encoder files: what is written is read back, and written again it has the same bytes") {
   BertConfig config = tiny_config();
   config.hidden_act = ActivationKind::gelu_tanh;

@@ -8,6 +8,7 @@
 #include "knnbert/io/atomic_file.hpp"
 #include "knnbert/io/memory_map.hpp"
 #include "knnbert/io/read_file.hpp"
+#include "knnbert/io/require_folder.hpp"
 
 using namespace knnbert;
 using knnbert_test::contains;
@@ -31,6 +32,16 @@ TEST_CASE("a memory map refuses what is no file and names it") {
   CHECK_THROWS_AS(MemoryMap(folder.path()), IoError);
   CHECK_THROWS_AS(MemoryMap("/dev/null"), IoError);
   CHECK(contains(message_of<IoError>([&] { MemoryMap(folder / "absent.bin"); }), "absent.bin: cannot open"));
+}
+
+TEST_CASE("a pipe in place of a file is refused at once") {
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK(contains(message_of<IoError>([&] { MemoryMap(folder / "pipe"); }), "pipe: not a regular file"));
+  CHECK_NOTHROW(require_folder(folder.path(), "a folder"));  // of data
+  REQUIRE(::mkfifo((folder / "config.json").c_str(), 0600) == 0);
+  CHECK(contains(message_of<IoError>([&] { require_folder(folder.path(), "a folder"); }),
+                 "config.json: not a regular file"));
 }
 
 TEST_CASE("read_file stops at its limit") {

@@ -1,4 +1,6 @@
 #pragma once
+#include <charconv>
+
 #include "knnbert/config.hpp"
 #include "knnbert/core/finite.hpp"
 #include "knnbert/encoder/bert_files.hpp"
@@ -28,6 +30,21 @@ inline std::string checkpoint_prefix(const SafeTensorsDirectory& tensors, const 
     raise<FormatError>("{}: no tensor {}, with a prefix or without: a BERT checkpoint expected", folder, ending);
   raise<FormatError>("{}: {} encoders given ('{}' and '{}'), one expected", folder, prefixes.size(), prefixes[0],
                      prefixes[1]);
+}
+
+/// Refuses tensors of layers behind those that config.json announces; first: the name of one of the next layer.
+inline void require_no_layer_behind(const SafeTensorsDirectory& tensors, const std::string& first, index_t layers,
+                                    const std::string& folder) {
+  const auto number = std::to_string(layers);
+  const auto beginning = first.substr(0, first.rfind("." + number + ".") + 1);
+  for (const std::string& name : tensors.names()) {
+    index_t layer = 0;
+    if (name.starts_with(beginning) &&
+        std::from_chars(name.data() + beginning.size(), name.data() + name.size(), layer).ec == std::errc() &&
+        layer >= layers)
+      raise<FormatError>("{}: tensor '{}' given, layers 0 to {} expected: num_hidden_layers of config.json is {}",
+                         folder, name, layers - 1, layers);
+  }
 }
 
 /// Whether transformers' sequence classifier computes the same logits: one linear layer over the pooler's output.
@@ -73,7 +90,10 @@ KNNBERT_INLINE BertCheckpoint::BertCheckpoint(const std::filesystem::path& folde
     : name_(folder.string()), config_(read_bert_config(folder)), tensors_(folder),
       prefix_(detail::checkpoint_prefix(tensors_, name_)) {
   config_.pooler = config_.pooler && tensors_.find(prefix_ + "pooler.dense.weight").has_value();
-  find(format("encoder.layer.{}.output.dense.weight", config_.num_hidden_layers - 1));
+  const index_t layers_given = config_.num_hidden_layers;
+  find(format("encoder.layer.{}.output.dense.weight", layers_given - 1));
+  const auto behind = config_.family->name_of(format("encoder.layer.{}.output.dense.weight", layers_given));
+  detail::require_no_layer_behind(tensors_, prefix_ + behind, layers_given, name_);
   ParameterTable table;
   BertLayers layers = BertLayers::declare_dense(config_, table);
   layers.declare_lookup(config_, table);
@@ -128,6 +148,7 @@ KNNBERT_INLINE void BertCheckpoint::write_weights_of(const BertLayers& layers, c
     if (*family.classifier_pooler) add(layers.pooler, family.classifier_pooler);
   }
   file.metadata("format", "pt").metadata("fingerprint", facts.fingerprint);
+  file.with_checksum();
   file.write(folder / detail::bert_weights_file);
 }
 

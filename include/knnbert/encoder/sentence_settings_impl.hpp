@@ -2,6 +2,7 @@
 #include "knnbert/config.hpp"
 #include "knnbert/encoder/sentence_settings.hpp"
 #include "knnbert/io/json.hpp"
+#include "knnbert/text/tokenizer_directory.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -129,11 +130,7 @@ KNNBERT_INLINE Pooling SentenceSettings::require_pooling() const {
 KNNBERT_INLINE index_t detail::model_max_length(const std::filesystem::path& path) {
   if (!committed_exists(path)) return 0;
   const Json json = read_json(path);
-  const auto found = json.is_object() ? json.find("model_max_length") : json.end();
-  if (found == json.end() || !found->is_number()) return 0;
-  const double length = found->get<double>();
-  return length >= 3 && length < (1 << 30) ? static_cast<index_t>(length) : 0;  // files write 1e30 where there is no
-                                                                                // limit
+  return json.is_object() ? model_length(json, path.string()) : 0;
 }
 
 KNNBERT_INLINE SentenceSettings read_sentence_settings(const std::filesystem::path& folder) {

@@ -45,14 +45,22 @@ inline bool committed_exists(const std::filesystem::path& path) {
 
 /// Opens a file for reading: what was committed last under that name, wherever the writer stands or died.
 /// Errors: IoError.
-inline FileDescriptor open_committed(const std::filesystem::path& path) {
+inline FileDescriptor open_committed(const std::filesystem::path& path, int more_flags = 0) {
   for (int tries = 0;; ++tries) {
     const auto newest = detail::newest_path(path);
-    const int number = newest ? ::open(newest->c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    const int number = newest ? ::open(newest->c_str(), O_RDONLY | O_CLOEXEC | more_flags) : -1;
     if (number >= 0) return FileDescriptor(number);
     if (newest && *newest != path && errno == ENOENT && tries < 10) continue;  // it has just moved there
     raise_io("open", path, newest ? errno : ENOENT);
   }
+}
+
+/// The same of a regular file alone: a pipe is refused at once, in place of a wait for who writes it.
+inline FileDescriptor open_regular(const std::filesystem::path& path, struct stat& status) {
+  FileDescriptor file = open_committed(path, O_NONBLOCK);
+  if (::fstat(file.number(), &status) != 0) raise_io("inspect", path);
+  if (!S_ISREG(status.st_mode)) raise<IoError>("{}: not a regular file", path.string());
+  return file;
 }
 
 }  // namespace knnbert::inline v0_1

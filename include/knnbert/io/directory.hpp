@@ -105,8 +105,7 @@ class DirectoryState {
  public:
   explicit DirectoryState(const std::filesystem::path& marker) : marker_(marker) {
     if (!committed_exists(marker)) return;
-    file_ = std::make_unique<FileDescriptor>(open_committed(marker));
-    if (::fstat(file_->number(), &status_) != 0) raise_io("inspect", marker);
+    file_ = std::make_unique<FileDescriptor>(open_regular(marker, status_));
   }
   bool is_current() const {
     if (!committed_exists(marker_)) return !file_;

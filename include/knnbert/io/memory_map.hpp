@@ -15,10 +15,8 @@ class MemoryMap {
  public:
   MemoryMap() = default;
   explicit MemoryMap(const std::filesystem::path& path) {
-    const FileDescriptor file = open_committed(path);
     struct stat status;
-    if (::fstat(file.number(), &status) != 0) raise_io("inspect", path);
-    if (!S_ISREG(status.st_mode)) raise<IoError>("{}: not a regular file", path.string());
+    const FileDescriptor file = open_regular(path, status);
     if (status.st_size == 0) return;  // an empty range cannot be mapped
     const auto size = static_cast<std::size_t>(status.st_size);
     void* begin = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);

@@ -13,7 +13,8 @@ void add_parameter(const ParameterBlock& values, index_t number, const std::stri
 /// Fills a parameter with the tensor of its name.  Errors: FormatError.
 void read_parameter(const SafeTensors& file, index_t number, ParameterBlock& values);
 
-/// Whether a file says of itself what a writer of safetensors would say: then it need not be written again.
+/// Whether a file says of itself what a writer of safetensors would say, and holds what its checksum says, if there is
+/// one: then it need not be written again.  Cost: reads the file.
 bool has_metadata(const std::filesystem::path& path, const std::map<std::string, std::string>& expected);
 
 }  // namespace knnbert::inline v0_1

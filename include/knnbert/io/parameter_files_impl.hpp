@@ -30,7 +30,9 @@ KNNBERT_INLINE bool has_metadata(const std::filesystem::path& path,
                                  const std::map<std::string, std::string>& expected) {
   try {
     const SafeTensors file(path);
-    return std::includes(file.metadata().begin(), file.metadata().end(), expected.begin(), expected.end());
+    if (!std::includes(file.metadata().begin(), file.metadata().end(), expected.begin(), expected.end())) return false;
+    file.require_checksum();
+    return true;
   } catch (const Error&) {  // none there, or none that could be kept
     return false;
   }

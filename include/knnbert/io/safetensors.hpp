@@ -16,6 +16,8 @@ class SafeTensors {
 
   /// Checks what SafeTensorsWriter::with_checksum left, if there is any.  Errors: FormatError.  Cost: reads the file.
   void require_checksum() const;
+  /// Checks an entry of the metadata, if there is one.  Errors: FormatError.
+  void require_metadata(const std::string& key, std::string_view expected) const;
 
   /// The tensor of that name, or nothing. Valid as long as this object.
   std::optional<TensorView> find(std::string_view name) const;

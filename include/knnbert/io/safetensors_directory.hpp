@@ -26,6 +26,11 @@ class SafeTensorsDirectory {
     return found == all.end() ? std::nullopt : std::optional(found->second);
   }
 
+  /// As SafeTensors::require_checksum, of every file.
+  void require_checksum() const {
+    for (const SafeTensors& shard : shards_) shard.require_checksum();
+  }
+
   /// The tensor of that name, or nothing. Valid as long as this object.
   std::optional<TensorView> find(std::string_view name) const {
     const auto found = std::lower_bound(names_.begin(), names_.end(), name);

@@ -14,10 +14,21 @@ KNNBERT_INLINE void SafeTensors::require_checksum() const {
   const auto expected = metadata().find(detail::checksum_key);
   if (expected == metadata().end()) return;
   Checksum checksum = detail::checksum_of(metadata());
-  checksum.update(header_.data);
+  constexpr std::size_t piece = std::size_t{1} << 24;
+  for (std::size_t at = 0; at < header_.data.size(); at += piece) {
+    const auto bytes = header_.data.subspan(at, std::min(piece, header_.data.size() - at));
+    checksum.update(bytes);
+    release_pages(bytes);
+  }
   if (const auto given = checksum.digits(); given != expected->second)
     raise<FormatError>("{}: the checksum of what is in it is {}, {} expected: the file is damaged", name_, given,
                        expected->second);
+}
+
+KNNBERT_INLINE void SafeTensors::require_metadata(const std::string& key, std::string_view expected) const {
+  const auto given = metadata().find(key);
+  if (given != metadata().end() && given->second != expected)
+    raise<FormatError>("{}: {} is {}, {} expected", name_, key, given->second, expected);
 }
 
 KNNBERT_INLINE std::optional<TensorView> SafeTensors::find(std::string_view name) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include "knnbert/io/json.hpp"
@@ -39,12 +40,15 @@ void read_names(const Json& json, Options& options, std::vector<AddedToken>& fla
 }
 
 /// What tokenizer_config.json calls the longest text that the model was made for; 0 for no limit.
-inline index_t model_length(const Json& config) {
+/// Errors: FormatError unless it is a whole number of at least 3.
+inline index_t model_length(const Json& config, const std::string& where) {
   constexpr double longest = 1 << 30;  // files write 1e30 where there is no limit
-  const auto length = config.find("model_max_length");
-  if (length == config.end() || !length->is_number()) return 0;
-  const auto value = length->get<double>();
-  return value >= 1 && value < longest ? static_cast<index_t>(value) : 0;
+  const auto length = optional_value<Json>(config, "model_max_length", nullptr, where);
+  if (length.is_null()) return 0;
+  const double value = length.is_number() ? length.get<double>() : 0;
+  if (!(value >= longest || (value >= 3 && value == std::floor(value))))
+    raise<FormatError>("{}: model_max_length: {} given, a whole number of at least 3 expected", where, length.dump());
+  return value < longest ? static_cast<index_t>(value) : 0;
 }
 
 /// Whether the class of a tokenizer_config.json leaves normalizer and pre-tokenizer to tokenizer.json.
@@ -122,7 +126,7 @@ typename Format::Description read_tokenizer(const std::filesystem::path& directo
   }
   read_added_tokens(directory, config, description);
   add_flagged(std::move(flagged), description);
-  options.suggested.model = model_length(config);
+  options.suggested.model = model_length(config, config_path.string());
   require_right_side(config, "truncation_side", config_path.string());
   Format::read_settings(config, options, config_path.string());
   if (wants_lowercase(directory)) Format::lower_case(options);
