@@ -18,14 +18,24 @@ inline constexpr const char* lowered_file = "lowered.safetensors";
 void write_lowered(std::span<const Linear> layers, const ParameterBlock& values, const std::string& print,
                    const std::filesystem::path& path);
 
-/// Reads them, unless they are of another encoder or precision.  Errors: IoError, FormatError.
-std::optional<std::vector<LoweredWeight>> read_lowered(std::span<const Linear> layers, const ParameterTable& table,
-                                                       Precision precision, const std::string& print,
-                                                       const std::filesystem::path& path);
+/// What it holds.
+struct LoweredFile {
+  std::vector<LoweredWeight> weights;
+  std::string others;  ///< checksum_of_others(); empty in older files
+};
 
-/// Fills a block with what predictions in a reduced precision need: each large weight is lowered once it is read, or
-/// taken from lowered.safetensors in `folder`, and its fp32 values are not kept.  Errors: IoError, FormatError,
-/// OptionError.
+/// Reads it, unless it is of another encoder or precision.  Errors: IoError, FormatError.
+std::optional<LoweredFile> read_lowered(std::span<const Linear> layers, const ParameterTable& table,
+                                        Precision precision, const std::string& print,
+                                        const std::filesystem::path& path);
+
+/// 16 hexadecimal digits that change with any bit of the parameters that are not lowered.
+std::string checksum_of_others(std::span<const Linear> layers, const ParameterBlock& values);
+
+/// Fills a block, which has the heads already, with what predictions in a reduced precision need: each large weight is
+/// lowered once it is read, or taken from lowered.safetensors in `folder`, and its fp32 values are not kept. As no
+/// fingerprint can be made of what is left, checksums tell whether the files are whole; older ones have none.
+/// Errors: IoError, FormatError, OptionError.
 template <class Checkpoint, class Encoder>
 void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::path& folder, const Encoder& encoder,
                           Precision precision, ParameterBlock& values, const Workers& workers) {
@@ -33,10 +43,11 @@ void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::p
   const auto layer_of = [&](index_t parameter) {
     return std::find_if(large.begin(), large.end(), [&](const Linear& layer) { return layer.weight == parameter; });
   };
-  std::optional<std::vector<LoweredWeight>> cached;
+  std::optional<LoweredFile> cached;
   const auto print = checkpoint.fingerprint();
   if (print && committed_exists(folder / lowered_file))
     cached = read_lowered(large, values.table(), precision, *print, folder / lowered_file);
+  if (print && !cached) checkpoint.tensors().require_checksum();
   std::vector<LoweredWeight> lowered(cached ? 0 : static_cast<std::size_t>(values.table().count()));
   checkpoint.read(
       encoder, values, [&](index_t parameter) { return !cached || layer_of(parameter) == large.end(); },
@@ -47,9 +58,14 @@ void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::p
                           workers);
         values.drop(parameter);
       });
-  for (const Linear& layer : large)
-    if (cached) values.drop(layer.weight);
-  values.set_lowered(cached ? std::move(*cached) : std::move(lowered), precision);
+  if (cached) {
+    const auto others = checksum_of_others(large, values);
+    if (!cached->others.empty() && cached->others != others)
+      raise<FormatError>("{}: the checksum of what is read of it is {}, {} expected: the file is damaged",
+                         (folder / "model.safetensors").string(), others, cached->others);
+    for (const Linear& layer : large) values.drop(layer.weight);
+  }
+  values.set_lowered(cached ? std::move(cached->weights) : std::move(lowered), precision);
 }
 
 }  // namespace knnbert::inline v0_1

@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "knnbert/config.hpp"
+#include "knnbert/core/checksum.hpp"
 #include "knnbert/core/finite.hpp"
 #include "knnbert/encoder/lowered_files.hpp"
 #include "knnbert/io/safetensors.hpp"
@@ -41,6 +42,16 @@ inline index_t count_of(const Shape& shape) {
 
 }  // namespace detail
 
+KNNBERT_INLINE std::string checksum_of_others(std::span<const Linear> layers, const ParameterBlock& values) {
+  Checksum checksum;
+  for (const Parameter& p : values.table().all()) {
+    const auto is_p = [&](const Linear& layer) { return values.table()[layer.weight].offset == p.offset; };
+    if (std::any_of(layers.begin(), layers.end(), is_p)) continue;
+    checksum.update(std::as_bytes(std::span(values.data() + p.offset, as_size(p.size))));
+  }
+  return checksum.digits();
+}
+
 KNNBERT_INLINE void write_lowered(std::span<const Linear> layers, const ParameterBlock& values,
                                   const std::string& print, const std::filesystem::path& path) {
   SafeTensorsWriter file;
@@ -52,14 +63,14 @@ KNNBERT_INLINE void write_lowered(std::span<const Linear> layers, const Paramete
           file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
         });
   file.metadata("fingerprint", print).metadata("precision", name_of(values.precision()));
+  file.metadata("others", checksum_of_others(layers, values));
   file.with_checksum();
   file.write(path);
 }
 
-KNNBERT_INLINE std::optional<std::vector<LoweredWeight>> read_lowered(std::span<const Linear> layers,
-                                                                      const ParameterTable& table, Precision precision,
-                                                                      const std::string& print,
-                                                                      const std::filesystem::path& path) {
+KNNBERT_INLINE std::optional<LoweredFile> read_lowered(std::span<const Linear> layers, const ParameterTable& table,
+                                                       Precision precision, const std::string& print,
+                                                       const std::filesystem::path& path) {
   const SafeTensors file(path);
   const auto says = [&](const char* key, const std::string& value) {
     const auto found = file.metadata().find(key);
@@ -67,7 +78,9 @@ KNNBERT_INLINE std::optional<std::vector<LoweredWeight>> read_lowered(std::span<
   };
   if (!says("fingerprint", print) || !says("precision", name_of(precision))) return std::nullopt;
   file.require_checksum();
-  std::vector<LoweredWeight> lowered(static_cast<std::size_t>(table.count()));
+  LoweredFile lowered{std::vector<LoweredWeight>(as_size(table.count())), {}};
+  if (const auto others = file.metadata().find("others"); others != file.metadata().end())
+    lowered.others = others->second;
   for (const Linear& layer : layers)
     detail::for_each_lowered_part(
         table[layer.weight], precision, [&](const std::string& name, auto part, const Shape& shape) {
@@ -75,7 +88,7 @@ KNNBERT_INLINE std::optional<std::vector<LoweredWeight>> read_lowered(std::span<
           tensor.require_shape(shape);
           if (dtype_size(tensor.dtype) != sizeof(float))
             raise<FormatError>("{}: {} given, elements of 4 bytes expected", tensor.name, dtype_name(tensor.dtype));
-          auto& memory = lowered[static_cast<std::size_t>(layer.weight)].*part;
+          auto& memory = lowered.weights[as_size(layer.weight)].*part;
           memory.reserve(detail::count_of(shape));
           std::memcpy(memory.data(), tensor.bytes.data(), tensor.bytes.size());
           const std::span<const float> part_values(memory.data(), tensor.bytes.size() / sizeof(float));
