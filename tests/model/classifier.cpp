@@ -144,7 +144,7 @@ TEST_CASE("classifier: impossible options and directories") {
   CHECK(refused(tiny_options()) == "nothing thrown");
   CHECK(contains(refused({.max_length = 17}), "max_length: 17 given, 3 to 16 expected"));
   CHECK(contains(refused({.max_length = 2}), "max_length: 2 given"));
-  CHECK(contains(refused({.neighbors = 0, .max_length = 12}), "0 given, at least 1 expected"));
+  CHECK(contains(refused({.neighbors = 0, .max_length = 12}), "0 given, 1 to 1048576 expected"));
   CHECK(contains(refused({.max_length = 12, .threads = 0}), "0 threads given"));
   CHECK(contains(refused({.projection_width = -1, .max_length = 12}), "-1"));
   CHECK(contains(refused(tiny_options(), {}), "0 outputs given, at least 1 expected"));

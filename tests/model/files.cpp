@@ -176,6 +176,10 @@ TEST_CASE("model files: sizes that the tensors do not have are refused before me
   CHECK(contains(load_error(folder / "saved"), "expected"));
   model.save(folder / "saved");
   edit(folder / "saved" / "knnbert.json", "\"neighbors\": 7", "\"neighbors\": 1000000000000000");
+  CHECK(
+      contains(load_error(folder / "saved"), "knnbert.json: neighbors: 1000000000000000 given, 1 to 1048576 expected"));
+  model.save(folder / "saved");
+  edit(folder / "saved" / "knnbert.json", "\"neighbors\": 7", "\"neighbors\": 1048576");
   const auto loaded = Classifier<>::load(folder / "saved");
   CHECK(loaded.predict("card").neighbors.size() == 41);
 }

@@ -22,7 +22,86 @@ void write_model(const std::filesystem::path& folder, Precision precision) {
   model.save(folder / "saved");
 }
 
+/// Changes the lowest bit of a tensor's last float.
+void flip_bit(const std::filesystem::path& path, const std::string& tensor) {
+  std::string bytes = slurp(path);
+  const auto parsed = parse_safetensors(as_bytes(bytes), tensor);
+  const auto at = std::lower_bound(parsed.names.begin(), parsed.names.end(), tensor) - parsed.names.begin();
+  const auto& view = parsed.tensors[static_cast<std::size_t>(at)].bytes;
+  const auto place = reinterpret_cast<const char*>(view.data()) - bytes.data() + std::ssize(view) - 4;
+  bytes[static_cast<std::size_t>(place)] = static_cast<char>(bytes[static_cast<std::size_t>(place)] ^ 1);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// Leaves out of a file what versions before had not written.
+void make_older(const std::filesystem::path& path) {
+  std::ofstream(path.string() + ".new", std::ios::binary) << slurp(path);
+  const SafeTensors source(path.string() + ".new");
+  SafeTensorsWriter file;
+  for (const auto& [key, value] : source.metadata())
+    if (key != "checksum" && key != "others") file.metadata(key, value);
+  for (const auto& name : source.names())
+    file.add(name, source.at(name).dtype, source.at(name).shape, source.at(name).bytes);
+  file.write(path);
+}
+
+std::string damage_found(const std::filesystem::path& saved) {
+  return message_of<FormatError>([&] { Low::load(saved, 1, std::nullopt, Loading::predictions); });
+}
+
 }  // namespace
+
+TEST_CASE("predictions only: a bit that changed in what is read is refused; files of older versions say nothing") {
+  for (const Precision precision : {Precision::bf16, Precision::int8})
+    for (const bool cached : {true, false}) {
+      const TemporaryFolder folder;
+      write_model(folder.path(), precision);
+      const auto saved = folder / "saved", weights = saved / "model.safetensors", heads = saved / "knnbert.safetensors";
+      if (!cached) std::filesystem::remove(saved / "lowered.safetensors");
+      const auto kept = slurp(weights), kept_heads = slurp(heads);
+      for (const char* tensor : {"embeddings.LayerNorm.weight", "embeddings.word_embeddings.weight",
+                                 "encoder.layer.0.attention.self.query.bias"}) {
+        flip_bit(weights, tensor);
+        INFO(tensor << damage_found(saved));
+        CHECK(contains(damage_found(saved), "model.safetensors: the checksum of what is"));
+        std::ofstream(weights, std::ios::binary) << kept;
+      }
+      flip_bit(heads, "classifier.dense.weight");
+      CHECK(contains(damage_found(saved), "knnbert.safetensors: the checksum"));
+      std::ofstream(heads, std::ios::binary) << kept_heads;
+      CHECK(damage_found(saved) == "nothing thrown");
+      for (const char* name : {"model.safetensors", "knnbert.safetensors", "lowered.safetensors"})
+        if (std::filesystem::exists(saved / name)) make_older(saved / name);
+      CHECK(damage_found(saved) == "nothing thrown");
+    }
+}
+
+TEST_CASE("predictions only: heads of another model are refused") {
+  const TemporaryFolder folder;
+  write_model(folder.path(), Precision::int8);
+  auto model = Low::load(folder / "saved");
+  model.network().values().slice(0)[0] += 1;
+  model.network().set_precision(Precision::int8);
+  model.index(tiny_data());
+  model.save(folder / "other");
+  std::filesystem::copy_file(folder / "other/knnbert.safetensors", folder / "saved/knnbert.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK(contains(damage_found(folder / "saved"), "knnbert.safetensors: fingerprint is"));
+}
+
+TEST_CASE("predictions only: who changes a model writes a damaged lowered.safetensors anew") {
+  const TemporaryFolder folder;
+  write_model(folder.path(), Precision::int8);
+  const auto path = folder / "saved/lowered.safetensors";
+  const auto whole = slurp(path);
+  std::string damaged = whole;
+  damaged[damaged.size() / 2] = static_cast<char>(damaged[damaged.size() / 2] ^ 1);
+  std::ofstream(path, std::ios::binary) << damaged;
+  auto model = Low::load(folder / "saved");
+  model.add(std::vector<std::string>{"hello my new"}, "greeting");
+  model.save(folder / "saved");
+  CHECK(slurp(path) == whole);
+}
 
 TEST_CASE("predictions only: the same bits as of the whole model, with and without lowered.safetensors") {
   for (const Precision precision : {Precision::bf16, Precision::int8}) {

@@ -23,7 +23,7 @@ void rewrite_setting(const std::filesystem::path& path, const std::string& from,
   std::ofstream(path, std::ios::binary) << text;
 }
 
-/// Overwrites the last float of a tensor.
+/// Overwrites the last float of a tensor, in a file that then has no checksum.
 void poke(const std::filesystem::path& path, const std::string& name, float value) {
   std::string bytes = slurp(path);
   std::uint64_t header = 0;
@@ -34,6 +34,7 @@ void poke(const std::filesystem::path& path, const std::string& name, float valu
   const auto end = reinterpret_cast<const char*>(parsed.tensors[at].bytes.data()) - bytes.data() +
                    std::ssize(parsed.tensors[at].bytes);
   std::memcpy(bytes.data() + end - sizeof value, &value, sizeof value);
+  if (const auto key = bytes.find("\"checksum\""); key != std::string::npos) bytes.replace(key, 10, "\"unsigned\"");
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
@@ -59,6 +60,37 @@ TEST_CASE("settings: a classifier takes what is left open from the encoder's dir
   CHECK(plain.network().pooling() == Pooling::mean);
   CHECK(plain.options().max_length == 16);  // 128, and no more than there are
   CHECK_FALSE(plain.options().normalized);
+}
+
+TEST_CASE("settings: a length of tokenizer_config.json that is none is refused, one without limit is not") {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  const auto error = [&](const std::string& length) {
+    folder.file("encoder/tokenizer_config.json", "{\"model_max_length\": " + length + "}");
+    return message_of<FormatError>([&] { Classifier<>(folder / "encoder", tiny_classes, tiny_options()); });
+  };
+  for (const std::string length : {"\"512\"", "-1", "0", "1.5", "2", "true"}) {
+    INFO(length);
+    CHECK(contains(error(length), "tokenizer_config.json: model_max_length: " + length + " given"));
+  }
+  for (const std::string length : {"512", "16.0", "null", "1000000000000000019884624838656", "1e30"})
+    CHECK(error(length) == "nothing thrown");
+}
+
+TEST_CASE("settings: a pipe in place of a file of a model is refused at once") {
+  const TemporaryFolder folder;
+  tiny_classifier(folder.path()).save(folder / "saved");
+  for (const char* name : {"knnbert.json", "config.json", "tokenizer.json", "knnbert.safetensors", "model.safetensors",
+                           "datastore.safetensors"}) {
+    const auto path = folder / "saved" / name;
+    std::filesystem::rename(path, folder / "kept");
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    INFO(name);
+    CHECK(contains(message_of<IoError>([&] { Classifier<>::load(folder / "saved"); }),
+                   std::string(name) + ": not a regular file"));
+    std::filesystem::remove(path);
+    std::filesystem::rename(folder / "kept", path);
+  }
 }
 
 TEST_CASE("settings: an encoder whose embeddings cannot be computed is refused, unless a pooling is asked for") {

@@ -136,3 +136,11 @@ TEST_CASE("certificates: a head that is sure enough answers whatever the example
   s.phi = 1;
   CHECK(s.certified() == 0);  // one example and the answer is its class
 }
+
+TEST_CASE("certificates: where no example can help another class, no number of neighbors takes time", "[voting]") {
+  const std::vector<float> head{0.9f, 0.1f};
+  const std::vector<Neighbor> few{{0, 0, 0.5f}, {1, 1, 0.4f}};
+  const CertifiedAnswer answer{.label = 0, .phi = 0.1, .head = head, .classes = 2};
+  CHECK(certified_edits(
+            few, index_t{1} << 40, answer, [](float) { return 1.0; }, 1) == Certificate::any_number);
+}

@@ -38,6 +38,14 @@ constexpr std::string_view spelled_type() {
 
 }  // namespace detail
 
+/// A policy's type without namespaces, unless it is this library's: then nothing. Files keep it beside the name, which
+/// a type derived from this library's has from there.
+template <class Policy>
+std::string foreign_type_name() {
+  constexpr std::string_view spelled = detail::spelled_type<Policy>();
+  return spelled.starts_with("knnbert::") ? std::string() : detail::without_qualifiers(spelled);
+}
+
 /// What files call a policy: its member name() or `name`, else its type without namespaces, such as
 /// "Pairwise<Manhattan>".
 template <class Policy>

@@ -148,6 +148,10 @@ class FlatDatastore {
     FlatDatastore store(content->width(), std::move(metric));
     auto next = std::make_shared<snapshot_type>(*store.current_);
     detail::for_each_piece(*content, [&](index_t first, ConstView keys) {
+      if constexpr (requires { store.metric().first_unprepared(keys); })
+        if (const index_t row = store.metric().first_unprepared(keys); row >= 0)
+          raise<FormatError>("{}: the key of entry {} is not one that {} prepares", path.string(), first + row,
+                             policy_name(store.metric()));
       const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(keys.rows());
       append(*next, keys, std::span(content->labels).subspan(at, count), std::span(content->ids).subspan(at, count),
              std::span(content->texts).subspan(at, count),

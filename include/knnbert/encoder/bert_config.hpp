@@ -32,6 +32,12 @@ struct BertConfig {
   /// Most tokens of a text.
   index_t max_length() const { return max_position_embeddings - first_position(); }
 
+  /// What an encoder of these parameters computes, as far as their shapes do not say it.
+  std::string function() const {
+    return format("{} {} {} {} {}", family->model_type, num_attention_heads, layer_norm_eps,
+                  static_cast<int>(hidden_act), first_position());
+  }
+
   bool operator==(const BertConfig&) const = default;
 };
 

@@ -6,7 +6,7 @@ namespace knnbert::inline v0_1 {
 /// The share of texts whose answer is right and stays so whatever m examples of the datastore are removed, added or
 /// altered.
 struct CertifiedAccuracy {
-  std::vector<Ratio> at;  ///< m = 0, 1, …, neighbors
+  std::vector<Ratio> at;  ///< m = 0, 1, …, neighbors, as far as there are examples
   Ratio any_number;       ///< whatever becomes of the datastore
 };
 
@@ -18,7 +18,7 @@ struct CertifiedAccuracies {
 template <class Stack>
 std::optional<CertifiedAccuracies> certified_accuracies(const Classifier<Stack>& model, const Judged& judged) {
   const auto& d = judged.answers.distributions;
-  const auto edits = static_cast<std::size_t>(model.neighbors());
+  const auto edits = as_size(std::min<index_t>(model.neighbors(), model.datastore().size()));
   std::vector<double> knn(edits + 2, 0), combined(edits + 2, 0);  // the last one: any number
   for (index_t i = 0; i < judged.data.size(); ++i) {
     const Certificate c = model.certificate(judged.answers, i);

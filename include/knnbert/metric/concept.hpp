@@ -1,5 +1,6 @@
 #pragma once
 #include <concepts>
+#include <optional>
 #include <string_view>
 
 #include "knnbert/core/view.hpp"
@@ -11,6 +12,8 @@ namespace knnbert::inline v0_1 {
 /// score(queries [B, D], keys [N, D], out [B, N]) overwrites every element of out, and out(i, j) depends on query i and
 /// key j only. prepare(rows) may normalize rows in place; preparing twice changes nothing beyond rounding.
 /// Both are safe to call concurrently. Files name a metric as policy_name() does, by its member `name` if it has one.
+/// Used where it exists: first_unprepared(rows), the first row that prepare would change, -1 if there is none: a
+/// datastore's file with such keys is refused. A model's metric is as its default constructor makes it.
 /// Check yours with testing/metric_laws.hpp.
 template <class M>
 concept Metric = std::semiregular<M> &&
@@ -29,6 +32,11 @@ concept DifferentiableMetric = Metric<M> &&
   metric.prepare_backward(raw, prepared, d_prepared, d_raw);
   metric.backward(queries, keys, scores, d_scores, d_queries);
 };
+
+/// The score of equal rows, if no rows have a larger one: certificates rest on it. A specialization names exactly one
+/// metric, nothing derived from it.
+template <class M>
+inline constexpr std::optional<float> best_score = std::nullopt;
 
 /// The instruction set whose kernel::scores() of prepared rows is the metric's score, if that is so. A specialization
 /// names exactly one metric, nothing derived from it.

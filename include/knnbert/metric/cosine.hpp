@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "knnbert/kernel/normalize.hpp"
 #include "knnbert/metric/dot.hpp"
@@ -12,9 +13,17 @@ namespace knnbert::inline v0_1 {
 template <class Arch = DefaultArch>
 struct BasicCosine : BasicDot<Arch> {
   static constexpr std::string_view name = "cosine";
-  static constexpr float best_score = 1;  ///< of equal rows
 
   void prepare(View rows) const { kernel::normalize_rows<Arch>(rows); }
+  /// The first row of another length than 1 or 0, beyond rounding; -1 if there is none.
+  index_t first_unprepared(ConstView rows) const {
+    for (index_t i = 0; i < rows.rows(); ++i) {
+      float squares = 0;
+      for (const float x : rows.row(i)) squares += x * x;
+      if (squares != 0 && !(std::abs(squares - 1) < 1e-3f)) return i;
+    }
+    return -1;
+  }
   float bounded(float score) const { return std::clamp(score, -1.0f, 1.0f); }
 
   /// d_raw = (d - z <z, d>) / |raw|, z = prepared.
@@ -29,6 +38,9 @@ struct BasicCosine : BasicDot<Arch> {
 };
 
 using Cosine = BasicCosine<>;
+
+template <class Arch>
+inline constexpr std::optional<float> best_score<BasicCosine<Arch>> = 1.0f;
 
 template <class Arch>
 struct ProductArch<BasicCosine<Arch>> {

@@ -9,7 +9,6 @@ namespace knnbert::inline v0_1 {
 template <class Arch = DefaultArch>
 struct BasicEuclidean {
   static constexpr std::string_view name = "euclidean";
-  static constexpr float best_score = 0;  ///< of equal rows
 
   void prepare(View) const {}
   void prepare_backward(ConstView, ConstView, ConstView d_prepared, View d_raw) const {
@@ -45,5 +44,8 @@ struct BasicEuclidean {
 };
 
 using Euclidean = BasicEuclidean<>;
+
+template <class Arch>
+inline constexpr std::optional<float> best_score<BasicEuclidean<Arch>> = 0.0f;
 
 }  // namespace knnbert::inline v0_1

@@ -14,12 +14,12 @@ class ClassNames {
  public:
   using List = std::shared_ptr<const std::vector<std::string>>;
 
-  /// Errors: OptionError for no names or repeated ones.
+  /// Errors: OptionError for no names, repeated ones and malformed UTF-8.
   explicit ClassNames(std::vector<std::string> names);
 
   List list() const;
 
-  /// The label of a name, which is added if it is new.
+  /// The label of a name, which is added if it is new.  Errors: OptionError for malformed UTF-8.
   label_t require(const std::string& name);
   /// Forgets all names but these. Who read labels before must not ask for their names afterwards.  Errors: as above.
   void reset(std::vector<std::string> names) {

@@ -81,7 +81,7 @@ class Classifier {
   void set_thresholds(std::vector<float> thresholds);
   /// Of a regression: mean and deviation of the examples' numbers, which the head's are relative to; Trainer sets them.
   void set_scale(const Dataset& data);
-  void set_scale(float mean, float scale) { task_.mean = mean, task_.scale = scale; }
+  void set_scale(float mean, float scale);  ///< Errors: OptionError unless finite, the second positive.
   /// What the columns of distributions are: classes, also added ones.
   std::shared_ptr<const std::vector<std::string>> outputs() const { return outputs(classes()); }
   voting_type& voting() { return voting_; }
@@ -120,7 +120,7 @@ class Classifier {
   Answers answers(const Batch& texts, ProgressListener* listener = nullptr) const;
   /// The three distributions of tokenized texts.  Errors: as predict.
   Distributions distributions(const Batch& texts) const { return std::move(answers(texts).distributions); }
-  /// Makes `combined` anew, as fusion and temperature are now.  Errors: OptionError.
+  /// Makes `combined` anew, as fusion and temperature are now.  Errors: OptionError, NonFiniteError.
   void combine(Distributions& all) const;
   /// How far each text is out of scope, [N]; infinitely where the score looks at examples and there are none.  Errors:
   /// OptionError for class_mean with a datastore that does not show its keys.
@@ -128,7 +128,7 @@ class Classifier {
     return scope_scores(score, *store_view(), texts);
   }
   /// How many edits of the datastore leave the answers to a text as they are, see Certificate. None for sets, numbers,
-  /// models with classes that the head does not know, and policies without weight(), best_score or phi.
+  /// models with classes that the head does not know, and policies that are not is_weighted, best_score, is_convex.
   Certificate certificate(const Answers& texts, index_t text) const;
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;

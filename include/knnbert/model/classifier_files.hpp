@@ -4,6 +4,7 @@
 #include "knnbert/io/require_folder.hpp"
 #include "knnbert/model/classifier.hpp"
 #include "knnbert/model/fingerprint.hpp"
+#include "knnbert/model/function_checksum.hpp"
 #include "knnbert/model/network_files.hpp"
 #include "knnbert/model/policy_files.hpp"
 
@@ -49,6 +50,7 @@ void write_weights(const Network& network, const CheckpointFacts& facts, const s
   for (const index_t p : head_parameters(network))
     add_parameter(network.values(), p, network.values().table()[p].name, heads);
   heads.metadata("fingerprint", facts.fingerprint);
+  heads.with_checksum();
   heads.write(folder / "knnbert.safetensors");
 }
 
@@ -92,13 +94,14 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
                  .seed = options().seed,
                  .precision = name_of(options().precision),
                  .fingerprint = print,
+                 .function = function_checksum(network_.encoder(), tokenizer_),
                  .decision = decision_,
                  .task = task_};
-  file.policies = {{"encoder", policy_name(network_.encoder())},
-                   {"tokenizer", policy_name(tokenizer_)},
-                   {"metric", policy_name(network_.metric())}};
-  detail::put_policy("fusion", fusion_, file);
-  detail::put_policy("voting", voting_, file);
+  detail::put_policy("encoder", network_.encoder(), file);
+  detail::put_policy("tokenizer", tokenizer_, file);
+  detail::put_policy("metric", network_.metric(), file);
+  detail::put_policy_with_settings("fusion", fusion_, file);
+  detail::put_policy_with_settings("voting", voting_, file);
   write_model_file(folder / "knnbert.json", file);
   try {  // what load() would refuse must not replace what is there
     const ModelFile again = read_model_file(folder / "knnbert.json");
@@ -148,6 +151,13 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   const auto path = directory / "knnbert.json";
   const std::string where = path.string();
   const ModelFile file = read_model_file(path);
+  fusion_type fusion;
+  voting_type voting;
+  detail::take_policy(file, "fusion", where, fusion);
+  detail::take_policy(file, "voting", where, voting);
+  detail::require_policy(file, "metric", metric_type(), where);
+  detail::require_policy_type<tokenizer_type>(file, "tokenizer", where);
+  detail::require_policy_type<typename Stack::encoder_type>(file, "encoder", where);
   const checkpoint_type checkpoint(directory);
   const ClassifierOptions options{
       .pooling = file.pooling,
@@ -164,6 +174,7 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
       .label_separator = file.task.separator,
       .device = device};
   const SafeTensors heads(directory / "knnbert.safetensors");
+  heads.require_checksum();
   const auto floats = heads.size() / static_cast<index_t>(sizeof(float));
   if (options.projection_width > floats)  // before memory is taken for what the settings say
     raise<FormatError>("{}: projection_width {} given, at most {} expected", where, options.projection_width, floats);
@@ -176,16 +187,25 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   std::optional<std::string> named;
   if constexpr (requires { checkpoint.fingerprint(); }) named = checkpoint.fingerprint();
   const bool complete = read_encoder(checkpoint, directory, named ? loading : Loading::complete, model.network_);
-  detail::require_policy(file, "encoder", policy_name(model.network_.encoder()), where);
-  detail::require_policy(file, "tokenizer", policy_name(model.tokenizer_), where);
-  detail::require_policy(file, "metric", policy_name(model.network_.metric()), where);
-  detail::take_policy(file, "fusion", where, model.fusion_);
-  detail::take_policy(file, "voting", where, model.voting_);
+  if (!complete) heads.require_metadata("fingerprint", *named);
+  detail::require_policy(file, "encoder", model.network_.encoder(), where);
+  detail::require_policy(file, "tokenizer", model.tokenizer_, where);
+  if (const auto own = function_checksum(model.network_.encoder(), model.tokenizer_);
+      !file.function.empty() && file.function != own)
+    raise<FormatError>(
+        "{}: function is {}, {} expected of config.json and the tokenizer's files: the keys were made with others; put "
+        "those back, or leave function out here and index the model anew",
+        where, file.function, own);
+  model.fusion_ = fusion, model.voting_ = voting;
   model.head_trained_ = file.head_trained;
   model.decision_ = file.decision;
   model.datastore_ =
       datastore_type::load(directory / "datastore.safetensors",
                            complete ? fingerprint(std::as_const(model.network_).values()) : *named, file.classes);
+  if (const auto& store = model.datastore_; store.width() != model.network_.feature_width())
+    raise<FormatError>("{}: tensor 'keys': shape [{}, {}] given, [{}, {}] expected",
+                       (directory / "datastore.safetensors").string(), store.size(), store.width(), store.size(),
+                       model.network_.feature_width());
   model.origin_.set(model.network_.values());
   model.datastore_to_device();
   model.lower_datastore();

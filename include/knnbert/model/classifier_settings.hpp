@@ -20,6 +20,8 @@ ClassifierOptions Classifier<Stack>::complete(ClassifierOptions options, const S
 template <class Stack>
 TaskSettings Classifier<Stack>::settings_of(const std::vector<std::string>& classes, const ClassifierOptions& options) {
   TaskSettings task{.task = options.task, .separator = options.label_separator};
+  if (task.task == Task::single_label && std::count(classes.begin(), classes.end(), ""))
+    raise<OptionError>("Classifier: a class with an empty name given, a name expected");
   if (task.task != Task::single_label) task.outputs = TargetTable(task.task, task.separator, {}, classes).outputs();
   if (task.separator.empty())
     raise<OptionError>("ClassifierOptions::label_separator: an empty one given, a character expected");
@@ -48,6 +50,14 @@ void Classifier<Stack>::set_scale(const Dataset& data) {
 }
 
 template <class Stack>
+void Classifier<Stack>::set_scale(float mean, float scale) {
+  if (!std::isfinite(mean) || !std::isfinite(scale) || !(scale > 0))
+    raise<OptionError>("Classifier::set_scale: {} and {} given, finite numbers, the second positive, expected", mean,
+                       scale);
+  task_.mean = mean, task_.scale = scale;
+}
+
+template <class Stack>
 void Classifier<Stack>::set_network(network_type network) {
   const auto names = outputs();
   if (network.classes() < network_.classes() || network.classes() > std::ssize(*names) ||
@@ -65,7 +75,8 @@ void Classifier<Stack>::set_network(network_type network) {
 
 template <class Stack>
 void Classifier<Stack>::set_neighbors(index_t k) {
-  if (k < 1) raise<OptionError>("Classifier::set_neighbors: {} given, at least 1 expected", k);
+  constexpr index_t most = ClassifierOptions::most_neighbors;
+  if (k < 1 || k > most) raise<OptionError>("Classifier::set_neighbors: {} given, 1 to {} expected", k, most);
   neighbors_ = k;
 }
 

@@ -53,6 +53,9 @@ void Classifier<Stack>::combine(Distributions& all) const {
   if (c < network_.classes()) raise<ShapeError>("Classifier::combine: {} classes given, more expected", c);
   for (index_t i = 0; i < all.combined.rows(); ++i) {
     fuse(std::as_const(all.head).row(i), std::as_const(all.knn).row(i), all.combined.row(i));
+    if (!all_finite(all.combined.row(i)))
+      raise<NonFiniteError>("Classifier::combine: what head and vote say of text {} of {} together is not finite",
+                            i + 1, n);
     if (single_label()) detail::temper(decision_.temperature, all.combined.row(i));
   }
 }
@@ -77,9 +80,9 @@ Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) c
       if constexpr (requires { voting_.exact(); }) return voting_.exact();
       else return false;
     }();
-    double largest = voting_.weight(1);
-    if constexpr (requires { metric_type::best_score; }) largest = voting_.weight(metric_type::best_score);
-    else if (!exact) return found;
+    constexpr std::optional<float> best = best_score<metric_type>;
+    if (!best && !exact) return found;
+    const double largest = voting_.weight(best.value_or(1));
     const auto edits = [&](const Matrix& rows, double phi) {
       const auto row = std::as_const(rows).row(text);
       const CertifiedAnswer answer{
@@ -93,7 +96,7 @@ Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) c
     };
     found.knn = edits(d.knn, 1);
     if (!head_trained_) found.combined = found.knn;
-    else if constexpr (requires { fusion_.phi; }) found.combined = edits(d.combined, static_cast<double>(fusion_.phi));
+    else if constexpr (is_convex<fusion_type>) found.combined = edits(d.combined, static_cast<double>(fusion_.phi));
   }
   return found;
 }

@@ -19,6 +19,7 @@ struct ModelFile {
   index_t projection_width = 0, neighbors = 1, max_length = 0;
   std::uint64_t seed = 0;
   std::string precision = "fp32", fingerprint = {};
+  std::string function = {};                                       ///< function_checksum(); older files have none
   std::vector<std::pair<std::string, std::string>> policies = {};  ///< role (voting, metric, ...) and name
   std::vector<std::pair<std::string, float>> numbers = {};         ///< what users tune of them
   Decision decision = {};

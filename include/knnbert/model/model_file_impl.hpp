@@ -19,10 +19,13 @@ auto named_value(const Json& json, const char* key, const Names& names, const st
 
 /// The policies, and the numbers under the names that policy_files.hpp gives them.
 inline void read_policies(const Json& json, const std::string& where, ModelFile& file) {
-  for (const char* role : policy_roles)
-    if (json.contains(role)) file.policies.emplace_back(role, require<std::string>(json, role, where));
+  const std::string types = "_type";
+  for (const std::string role : policy_roles)
+    for (const auto& key : {role, role + types})
+      if (json.contains(key)) file.policies.emplace_back(key, require<std::string>(json, key, where));
   for (const auto& [key, value] : json.items())
-    if (key == "phi" || key.starts_with("voting_"))
+    if (key == "phi" || key.starts_with("fusion.") || key.starts_with("voting.") ||
+        (key.starts_with("voting_") && !key.ends_with(types)))
       file.numbers.emplace_back(key, json_as<float>(value, format("{}: {}", where, key)));
 }
 
@@ -85,18 +88,19 @@ KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
   const std::string where = path.string();
   if (const auto schema = require<index_t>(json, "schema", where); schema != detail::model_schema)
     raise<FormatError>("{}: schema {} given, {} expected", where, schema, detail::model_schema);
-  const auto number = [&](const char* key, index_t least) {
-    return detail::require_within(require<index_t>(json, key, where), key, least, unlimited, where);
+  const auto number = [&](const char* key, index_t least, index_t most) {
+    return detail::require_within(require<index_t>(json, key, where), key, least, most, where);
   };
   ModelFile file;
   file.pooling = detail::named_value(json, "pooling", detail::pooling_names, where);
   file.head_hidden_layer = detail::named_value(json, "head", detail::head_names, where);
-  file.projection_width = number("projection_width", 0);
+  file.projection_width = number("projection_width", 0, unlimited);
   file.feature = detail::named_value(json, "feature", detail::feature_names, where);
-  file.neighbors = number("neighbors", 1);
+  file.neighbors = number("neighbors", 1, ClassifierOptions::most_neighbors);
   file.max_length = require<index_t>(json, "max_length", where);
   file.normalized = optional_value(json, "normalized", false, where);
   file.precision = optional_value<std::string>(json, "precision", file.precision, where);
+  file.function = optional_value<std::string>(json, "function", "", where);
   file.seed = require<std::uint64_t>(json, "seed", where);
   file.classes = require<std::vector<std::string>>(json, "classes", where);
   detail::from_file(where + ": classes", [&] { return ClassNames(file.classes); });
@@ -127,6 +131,7 @@ KNNBERT_INLINE void write_model_file(const std::filesystem::path& path, const Mo
                    {"seed", file.seed},
                    {"precision", file.precision},
                    {"fingerprint", file.fingerprint},
+                   {"function", file.function},
                    {"head_trained", file.head_trained}};
   detail::write_task(file.task, json);
   if (file.task.pairs) json["pairs"] = *file.task.pairs;

@@ -15,12 +15,14 @@ enum class Feature { contrastive, embedding };
 enum class Loading { complete, predictions };
 
 struct ClassifierOptions {
+  static constexpr index_t most_neighbors = index_t{1} << 20;
+
   std::optional<Pooling> pooling = {};  ///< none: as sentence-transformers' files in the encoder's directory say, else
                                         ///< mean
   bool head_hidden_layer = true;        ///< false: one linear layer, as Hugging Face's sequence classifiers have
   index_t projection_width = 0;         ///< D of the contrastive features; 0: the encoder's width
   Feature feature = Feature::contrastive;
-  index_t neighbors = 10;   ///< k of the vote
+  index_t neighbors = 10;   ///< k of the vote, 1 to most_neighbors
   index_t max_length = 0;   ///< tokens of a text, special tokens included; longer texts are cut. 0: as these
                             ///< files say, else 128
   bool normalized = false;  ///< sentence-transformers scales the saved encoder's embeddings to length 1; also

@@ -1,27 +1,39 @@
 #pragma once
-#include <limits>
+#include <type_traits>
 
 #include "knnbert/core/type_name.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "knnbert/voting/concept.hpp"
 
-/// The policies of a stack in knnbert.json: each under its role by name, with the numbers that users tune.
+/// The policies of a stack in knnbert.json: each under its role by name, a user's also by its type, and the numbers
+/// that users tune.
 namespace knnbert::inline v0_1::detail {
 
-/// Calls visit(key, number, least, greatest) for the numbers that a policy has, under the names of the file.
-template <class Policy, class Visit>
-void for_each_setting(Policy& policy, Visit&& visit) {
-  constexpr float smallest = std::numeric_limits<float>::min(), largest = std::numeric_limits<float>::max();
-  if constexpr (requires { policy.phi; }) visit("phi", policy.phi, 0.0f, 1.0f);
-  if constexpr (requires { policy.temperature; }) visit("voting_temperature", policy.temperature, smallest, largest);
-  if constexpr (requires { policy.closest; }) visit("voting_closest", policy.closest, -largest, largest);
-  if constexpr (requires { policy.epsilon; }) visit("voting_epsilon", policy.epsilon, smallest, largest);
+/// The key of a setting; the first ones were there before policies had a prefix of their role.
+inline std::string key_of_setting(std::string_view role, std::string_view name) {
+  if (role == "fusion" && name == "phi") return "phi";
+  const bool old = name == "temperature" || name == "closest" || name == "epsilon";
+  return format("{}{}{}", role, role == "voting" && old ? "_" : ".", name);
 }
+
+inline std::string key_of_type(std::string_view role) { return format("{}_type", role); }
 
 template <class Policy>
 void put_policy(const char* role, const Policy& policy, ModelFile& file) {
   file.policies.emplace_back(role, policy_name(policy));
-  for_each_setting(policy,
-                   [&](const char* key, float number, float, float) { file.numbers.emplace_back(key, number); });
+  if (const auto type = foreign_type_name<Policy>(); !type.empty()) file.policies.emplace_back(key_of_type(role), type);
+}
+
+/// The same with the policy's numbers.
+template <class Policy>
+void put_policy_with_settings(const char* role, Policy policy, ModelFile& file) {
+  static_assert(std::is_empty_v<Policy> || HasSettings<Policy>,
+                "a vote or fusion with members: settings(visit) expected for saving, as voting/concept.hpp says");
+  put_policy(role, policy, file);
+  if constexpr (HasSettings<Policy>)
+    policy.settings([&](std::string_view name, float& number, float, float) {
+      file.numbers.emplace_back(key_of_setting(role, name), number);
+    });
 }
 
 /// The value of a key; null if there is none.
@@ -32,10 +44,26 @@ const Value* find_key(const std::vector<std::pair<std::string, Value>>& pairs, s
   return nullptr;
 }
 
-/// A directory that does not name the policy yet is accepted.
-inline void require_policy(const ModelFile& file, const char* role, const std::string& own, const std::string& where) {
+inline void require_policy_name(const ModelFile& file, const char* role, const std::string& own,
+                                const std::string& where) {
   if (const std::string* named = find_key(file.policies, role); named && *named != own)
     raise<FormatError>("{}: {} '{}' given, '{}' of this stack expected", where, role, *named, own);
+}
+
+/// What can be said of a policy before there is one. A directory that does not name it or its type yet is accepted.
+template <class Policy>
+void require_policy_type(const ModelFile& file, const char* role, const std::string& where) {
+  if constexpr (requires { std::string(Policy::name); })
+    require_policy_name(file, role, std::string(Policy::name), where);
+  const auto own = foreign_type_name<Policy>();
+  if (const std::string* type = find_key(file.policies, key_of_type(role)); type && *type != own)
+    raise<FormatError>("{}: {} of type '{}' given, {} expected", where, role, *type,
+                       own.empty() ? std::string("one of this library") : format("'{}' of this stack", own));
+}
+template <class Policy>
+void require_policy(const ModelFile& file, const char* role, const Policy& policy, const std::string& where) {
+  require_policy_name(file, role, policy_name(policy), where);
+  require_policy_type<Policy>(file, role, where);
 }
 
 /// Sets the numbers of a policy; one that can be chosen by name, by a member bool set_name(name), becomes the named
@@ -47,16 +75,17 @@ void take_policy(const ModelFile& file, const char* role, const std::string& whe
                 }) {
     if (const std::string* named = find_key(file.policies, role); named && !policy.set_name(*named))
       raise<FormatError>("{}: {} '{}' given, a known one expected", where, role, *named);
-  } else {
-    require_policy(file, role, policy_name(policy), where);
   }
-  for_each_setting(policy, [&](const char* key, float& number, float least, float greatest) {
-    const float* given = find_key(file.numbers, key);
-    if (!given) return;
-    if (!(*given >= least && *given <= greatest))
-      raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, *given, least, greatest);
-    number = *given;
-  });
+  require_policy(file, role, policy, where);
+  if constexpr (HasSettings<Policy>)
+    policy.settings([&](std::string_view name, float& number, float least, float greatest) {
+      const auto key = key_of_setting(role, name);
+      const float* given = find_key(file.numbers, key);
+      if (!given) return;
+      if (!(*given >= least && *given <= greatest))
+        raise<FormatError>("{}: {} {} given, {} to {} expected", where, key, *given, least, greatest);
+      number = *given;
+    });
 }
 
 }  // namespace knnbert::inline v0_1::detail

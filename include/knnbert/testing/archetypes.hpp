@@ -170,8 +170,12 @@ struct DatastoreArchetype {
 };
 
 struct OwnedDatastoreArchetype : DatastoreArchetype {
-  explicit OwnedDatastoreArchetype(index_t) {}
+  explicit OwnedDatastoreArchetype(index_t width) : width_(width) {}
+  index_t width() const { return width_; }
   std::vector<example_id> ids() const { return {}; }
+
+ private:
+  index_t width_;
 };
 
 struct StoredDatastoreArchetype : OwnedDatastoreArchetype {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "knnbert/voting/concept.hpp"
+#include "knnbert/voting/selected.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -17,9 +17,22 @@ struct Certificate {
   std::optional<index_t> knn = {}, combined = {};
 };
 
-/// A vote in which a neighbor of a score counts weight(score) > 0, which rises with the score.
+/// Whether a vote is p_c proportional to the sum over neighbors of class c of its member weight(score) > 0, which rises
+/// with the score; its member exact(), if it has one, says whether such sums have no rounding. A specialization names
+/// exactly one vote, nothing derived from it.
 template <class V>
-concept WeightedVoting = Voting<V> && requires(const V& voting, float score) {
+inline constexpr bool is_weighted = false;
+template <>
+inline constexpr bool is_weighted<MajorityVoting> = true;
+template <>
+inline constexpr bool is_weighted<SoftmaxWeighted> = true;
+template <>
+inline constexpr bool is_weighted<DistanceWeighted> = true;
+template <>
+inline constexpr bool is_weighted<SelectedVoting> = true;
+
+template <class V>
+concept WeightedVoting = Voting<V> && is_weighted<V> && requires(const V& voting, float score) {
   { voting.weight(score) } -> std::convertible_to<double>;
 };
 
@@ -34,11 +47,17 @@ struct CertifiedAnswer {
 
 namespace detail {
 
+/// By how much the head alone prefers another class to the answer, in what decides.
+inline double head_gap(const CertifiedAnswer& answer, label_t other) {
+  if (!(answer.phi < 1)) return 0;
+  return (1 - answer.phi) * (static_cast<double>(answer.head[as_size(other)]) - answer.head[as_size(answer.label)]);
+}
+
 /// The largest advantage that m edits can give a class over the answer:
 ///   sum of weight_i q_i over the neighbors, q_i = (1 - phi) (head_other - head_answer) + phi * (1 for the other class,
 ///   -1 for the answer, else 0),
 /// which has the sign of (p_other - p_answer), as the sum of the weights is positive.
-/// Let q(other) > 0, else nothing can make the sum positive. An added example is best of the other class and as near
+/// q(other) is > 0, else nothing can make the sum positive. An added example is best of the other class and as near
 /// as can be: its term is then at least that of any neighbor, and of the one that it displaces. So all m are added,
 /// and what remains of the neighbors are the first k - m of those that are not removed. Of r removed ones among these
 /// and the ones that follow, which are the first k - m + r, the best are those with the smallest terms; others need
@@ -46,12 +65,7 @@ namespace detail {
 template <class Weight>
 double best_advantage(std::span<const Neighbor> neighbors, index_t k, const CertifiedAnswer& answer, label_t other,
                       index_t m, const Weight& weight, double largest, double& total) {
-  const double gap =
-      answer.phi < 1
-          ? (1 - answer.phi) * (static_cast<double>(answer.head[as_size(other)]) - answer.head[as_size(answer.label)])
-          : 0;
-  const double added = gap + answer.phi;
-  if (!(added > 0)) return -std::numeric_limits<double>::infinity();
+  const double gap = head_gap(answer, other), added = gap + answer.phi;
   const index_t n = std::ssize(neighbors);
   double best = -std::numeric_limits<double>::infinity();
   std::vector<double> terms;
@@ -93,6 +107,8 @@ index_t certified_edits(std::span<const Neighbor> neighbors, index_t k, const Ce
     if (!outsider || (answer.phi < 1 && answer.head[as_size(c)] > answer.head[as_size(*outsider)])) outsider = c;
   }
   if (outsider) others.push_back(*outsider);
+  std::erase_if(others, [&](label_t other) { return !(answer.phi + detail::head_gap(answer, other) > 0); });
+  if (others.empty()) return Certificate::any_number;
   for (index_t m = 1; m <= k; ++m)
     for (const label_t other : others) {
       double total = 1;

@@ -1,12 +1,21 @@
 #pragma once
 #include <algorithm>
 #include <concepts>
+#include <limits>
 #include <string_view>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/datastore/neighbor.hpp"
 
 namespace knnbert::inline v0_1 {
+
+/// A vote or fusion with numbers that users tune: settings(visit) calls visit(name, number, least, greatest) for each,
+/// a float&, in a fixed order. Model directories keep them as "fusion.NAME" or "voting.NAME" and refuse others than
+/// least to greatest. One that has members but no settings() cannot be saved.
+template <class P>
+concept HasSettings = requires(P& policy, void (*visit)(std::string_view, float&, float, float)) {
+  policy.settings(visit);
+};
 
 /// Turns neighbors into a distribution over classes: voting(neighbors, probabilities [C]) overwrites probabilities,
 /// which sum to one; without neighbors it is uniform. Neighbors may be fewer than were asked for. Equal probabilities
@@ -25,7 +34,15 @@ concept Fusion = std::semiregular<F> &&
   fusion(head, knn, out);
 };
 
+/// Whether a fusion is phi knn + (1 - phi) head with its member phi in [0, 1], of which certificates know what it says.
+/// A specialization names exactly one fusion, nothing derived from it.
+template <class F>
+inline constexpr bool is_convex = false;
+
 namespace detail {
+
+inline constexpr float smallest_setting = std::numeric_limits<float>::min(),
+                       largest_setting = std::numeric_limits<float>::max();
 
 /// probabilities_c proportional to the sum of weight(neighbor) over neighbors of class c, weights >= 0 and not all
 /// zero.

@@ -9,6 +9,12 @@ struct DistanceWeighted {
   float closest = 1;  ///< the score of equal rows: 1 for Cosine, 0 for Euclidean
   float epsilon = 1e-6f;
 
+  template <class Visit>
+  void settings(Visit&& visit) {
+    visit("closest", closest, -detail::largest_setting, detail::largest_setting);
+    visit("epsilon", epsilon, detail::smallest_setting, detail::largest_setting);
+  }
+
   double weight(float score) const { return 1 / (std::max(0.0, static_cast<double>(closest) - score) + epsilon); }
 
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {

@@ -24,6 +24,13 @@ struct SelectedVoting {
     return true;
   }
 
+  template <class Visit>
+  void settings(Visit&& visit) {
+    visit("temperature", temperature, detail::smallest_setting, detail::largest_setting);
+    visit("closest", closest, -detail::largest_setting, detail::largest_setting);
+    visit("epsilon", epsilon, detail::smallest_setting, detail::largest_setting);
+  }
+
   /// Whether sums of its weights have no rounding.
   bool exact() const { return kind == VotingKind::count; }
   /// Up to a factor that all neighbors share.

@@ -12,6 +12,11 @@ struct SoftmaxWeighted {
   static constexpr std::string_view name = "softmax";
   float temperature = 0.1f;
 
+  template <class Visit>
+  void settings(Visit&& visit) {
+    visit("temperature", temperature, detail::smallest_setting, detail::largest_setting);
+  }
+
   /// Up to a factor that all neighbors share.
   double weight(float score) const { return std::exp((static_cast<double>(score) - 1) / temperature); }
 
