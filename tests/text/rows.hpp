@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "knnbert/io/gzip.hpp"
-#include "knnbert/io/lines.hpp"
+#include "knnbert/io/read_file.hpp"
 
 namespace knnbert_test {
 
@@ -15,7 +15,7 @@ template <class T>
 class Rows {
  public:
   Rows(const std::filesystem::path& folder, const std::string& name)
-      : bytes_(knnbert::read_text(folder / (name + ".rows.gz"), {.decompress = knnbert::decompress})) {
+      : bytes_(knnbert::decompress(knnbert::read_file(folder / (name + ".rows.gz"), most), most, name)) {
     const auto count = static_cast<std::size_t>(number(0));
     for (std::size_t i = 0; i <= count; ++i) offsets_.push_back(static_cast<std::size_t>(number(1 + i)));
     elements_.resize(offsets_.back());
@@ -34,6 +34,8 @@ class Rows {
     std::memcpy(&value, bytes_.data() + 8 * place, 8);
     return value;
   }
+
+  static constexpr knnbert::index_t most = knnbert::index_t{1} << 33;
 
   std::string bytes_;
   std::vector<std::size_t> offsets_;

@@ -21,11 +21,11 @@ inline std::vector<std::string> pooling_modes(const Json& json, const std::strin
   std::vector<std::string> modes;
   for (const auto& [key, name] : sentence_poolings)
     if (optional_value(json, key, std::string_view(name) == "mean", where)) modes.emplace_back(name);
-  for (const auto& [key, value] : json.items()) {
-    const auto is_same = [&](const auto& known) { return key == known.first; };
-    if (key.starts_with("pooling_mode_") && value.is_boolean() && value.get<bool>() &&
+  for (const auto& item : json.items()) {
+    const auto is_same = [&](const auto& known) { return item.key() == known.first; };
+    if (item.key().starts_with("pooling_mode_") && item.value() == true &&
         std::none_of(std::begin(sentence_poolings), std::end(sentence_poolings), is_same))
-      modes.push_back(key);
+      modes.push_back(item.key());
   }
   if (modes.empty()) modes.emplace_back("none");
   return modes;

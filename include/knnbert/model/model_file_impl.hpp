@@ -1,4 +1,6 @@
 #pragma once
+#include <cmath>
+
 #include "knnbert/config.hpp"
 #include "knnbert/io/json.hpp"
 #include "knnbert/model/class_names.hpp"
@@ -66,7 +68,9 @@ inline void read_task(const Json& json, const std::string& where, ModelFile& fil
   from_file(where + ": outputs", [&] { return ClassNames(task.outputs); });
   if (!task.thresholds.empty() && task.thresholds.size() != task.outputs.size())
     raise<FormatError>("{}: {} thresholds given, {} expected", where, task.thresholds.size(), task.outputs.size());
-  if (!(task.scale > 0)) raise<FormatError>("{}: value_scale {} given, a positive number expected", where, task.scale);
+  if (!(task.scale > 0 && std::isfinite(task.scale) && std::isfinite(task.mean)))
+    raise<FormatError>("{}: value_mean {} and value_scale {} given, finite numbers, the second positive, expected",
+                       where, task.mean, task.scale);
   TargetTable(task.task, task.separator, task.outputs, file.classes);
 }
 

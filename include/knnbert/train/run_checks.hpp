@@ -25,6 +25,13 @@ class ScaleGuard {
   bool begun_ = false;
 };
 
+/// Errors: ShapeError without examples; OptionError for more epochs than have steps that can be counted.
+inline void require_steps(index_t examples, index_t epochs, index_t steps_an_epoch) {
+  if (examples == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
+  if (const index_t most = (index_t{1} << 48) / steps_an_epoch; epochs > most)
+    raise<OptionError>("TrainerOptions::epochs: {} given, at most {} expected", epochs, most);
+}
+
 /// Any loss would make something of the targets of another task, and nothing good.  Errors: OptionError.
 inline void require_loss_of(Task task, std::string_view term) {
   const auto require = [&](std::string_view loss, Task own) {

@@ -29,9 +29,7 @@ class TrainingRun {
       : model_(model), scale_(model), team_(team), options_(options), train_(train.with_classes(*model_.classes())),
         dev_(model, dev, options_), data_(scaled(model_, train_)), first_head_(head_values()),
         stepper_(model_.network(), data_, options_, std::move(terms)...) {
-    if (data_.size() == 0) raise<ShapeError>("Trainer::fit: 0 examples given, at least 1 expected");
-    if (const index_t most = (index_t{1} << 48) / steps_an_epoch(); options_.epochs > most)
-      raise<OptionError>("TrainerOptions::epochs: {} given, at most {} expected", options_.epochs, most);
+    detail::require_steps(data_.size(), options_.epochs, steps_an_epoch());
     const auto require = [&](const auto& term) {
       detail::require_loss_of(model_.task().task, term.name);
       detail::require_finite_weight(term);
