@@ -78,6 +78,19 @@ void require_no_model(const std::string& output) {
     raise<OptionError>("--output: {} is a model directory, one for an encoder expected", output);
 }
 
+void require_own_folder(const std::string& output, const char* own) {
+  const std::filesystem::path folder = output;
+  if (committed_exists(folder / own)) return;
+  constexpr const char* written[] = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+                                     "vocab.txt",   "vocab.json",        "merges.txt",     "modules.json"};
+  std::error_code missing;
+  for (const char* name : written)
+    if (std::filesystem::exists(folder / name, missing))
+      raise<OptionError>("--output: {} is there, but no {}: a folder without files of others that would be replaced "
+                         "expected",
+                         (folder / name).string(), own);
+}
+
 void require_other_file(const char* option, const std::string& output, const std::string& input) {
   std::error_code missing;
   if (std::filesystem::equivalent(output, input, missing))

@@ -50,6 +50,9 @@ TaskSettings task_of(const std::filesystem::path& model);
 void require_no_model(const std::string& output);
 /// Errors: OptionError for an output that is the input, under any name.
 void require_other_file(const char* option, const std::string& output, const std::string& input);
+/// Refuses an output folder with files that would be replaced although none of this program's runs made them. own: a
+/// file that such a run leaves.  Errors: OptionError.
+void require_own_folder(const std::string& output, const char* own);
 
 /// Errors: OptionError for an output that is a file of the model in a directory.
 void require_no_file_of(const char* option, const std::filesystem::path& output, const std::string& directory);

@@ -257,6 +257,7 @@ void poison(const PoisonOptions& given) {
   const DirectoryLock lock(o.output);
   require_no_model(o.output);
   require_other_file("--output", o.output, o.encoder);
+  require_own_folder(o.output, "poison.json");
   const Dataset data = read_data(o.train, dataset_options(o.data));
   const auto [train, held_out] =
       o.dev.empty() ? data.split(0.9, o.trainer.seed)

@@ -142,6 +142,7 @@ void pretrain_model(const PretrainSettings& o) {
                       {.probability = o.probability, .unit = o.unit == "word" ? MaskUnit::word : MaskUnit::piece});
   const auto lock = std::make_shared<const DirectoryLock>(o.output);  // before anything is done in vain
   require_no_model(o.output);
+  require_own_folder(o.output, "pretraining.json");
   const Corpus corpus = corpus_of(o, model);
   const OrderedJson seen{{"documents", corpus.documents},
                          {"sequences", corpus.train.size()},

@@ -143,6 +143,7 @@ void train(const TrainOptions& typed, const Team& team) {
   // before anything is done in vain
   if (!given.trainer.resume && !committed_exists(std::filesystem::path(given.output) / "knnbert.json"))
     require_other_file("--output", given.output, given.encoder);
+  require_own_folder(given.output, "knnbert.json");
   const auto lock = team.first() ? std::make_shared<const DirectoryLock>(given.output) : nullptr;
   // in a team SIGTERM comes from a launcher that ends the job; it passes SIGUSR1 on to all processes
   std::optional<StopBySignals> signals(team.size() > 1 ? SIGUSR1 : SIGTERM);

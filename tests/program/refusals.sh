@@ -209,3 +209,12 @@ expect_text err "--head mlp there, linear here"
 ln -s later.npy link.npy
 expect_code 0 "$KNNBERT" embed --model model --input lines.txt --output link.npy
 [ -f later.npy ] && [ -L link.npy ] || wrong "the link was replaced, not followed"
+
+# Files of others in the output folder are not replaced.
+mkdir -p project
+echo '{"my": "settings"}' >project/config.json
+expect_code 2 $train --train train.tsv --output project
+expect_text err "project/config.json is there, but no knnbert.json"
+grep -q settings project/config.json || wrong "the file of others was replaced"
+expect_code 2 "$KNNBERT" pretrain --encoder "$ENCODER" --train train.tsv --output project --steps 1
+expect_text err "project/config.json is there, but no pretraining.json"

@@ -96,7 +96,7 @@ class Classifier {
   void set_head_trained(bool trained) { head_trained_ = trained; }
   void set_neighbors(index_t k);  ///< Errors: OptionError.
 
-  /// Tokens of texts, cut to the options' length; pairs may be empty or as many as texts.
+  /// Tokens of texts, cut to the options' length; pairs: none or as many. Labels are found by their classes' names.
   Batch tokenize(std::span<const std::string> texts, std::span<const std::string> pairs = {}) const;
   TrainingData tokenize(const Dataset& data) const;
 

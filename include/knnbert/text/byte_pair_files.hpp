@@ -16,7 +16,7 @@ struct BytePairFormat {
   static bool read_vocabulary(const std::filesystem::path& directory, Description& description) {
     const auto vocabulary = directory / "vocab.json", merges = directory / "merges.txt";
     if (!committed_exists(vocabulary) || !committed_exists(merges)) return false;
-    description.file = vocabulary.string();
+    description.file = vocabulary.string() + ", merges.txt";
     const auto [json, bytes] = parse_tokenizer_json(vocabulary);
     description.tokens = tokens_from_json(json, bytes, vocabulary.string());
     const auto text = read_text(merges, {.strict_utf8 = true});
