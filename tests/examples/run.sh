@@ -41,6 +41,16 @@ case $name in
     "$program" all-MiniLM-L6-v2 train.tsv >output
     says "$class 0\\.[5-9][0-9]|$class 1\\.00"
     ;;
+  custom_fusion)
+    "$program" all-MiniLM-L6-v2 train.tsv model >output
+    says "weight 0\\.25, $class"
+    grep -q '"fusion_type": "Product"' model/knnbert.json
+    ;;
+  custom_head)
+    "$program" all-MiniLM-L6-v2 train.tsv >output
+    lines 3
+    awk '{ if (NR > 1 && !($4 < last)) exit 1; last = $4 }' output || { echo "the loss does not fall:"; cat output; exit 1; }
+    ;;
   custom_queue)
     "$program" all-MiniLM-L6-v2 train.tsv >output
     says 'balanced: [0-9]+ keys, [1-9][0-9]* of the first class' 'without the first class: [1-9][0-9]* keys, 0 of the first class'

@@ -42,6 +42,22 @@ struct Halved : ConvexFusion {
 struct HalvedStack : DefaultStack {
   using fusion_type = Halved;
 };
+/// Has the parameters of what it derives from, and computes something else.
+struct DoubledHead : MlpHead {
+  static DoubledHead declare(ParameterTable& table, const std::string& name, index_t inputs,
+                             const HeadOptions& options) {
+    return {BasicMlpHead::declare(table, name, inputs, options)};
+  }
+  void forward(const ParameterBlock& values, ConstView x, const std::optional<Rng>& dropout, index_t first_example,
+               HeadTape& tape, View out) const {
+    BasicMlpHead::forward(values, x, dropout, first_example, tape, out);
+    for (index_t i = 0; i < out.rows(); ++i)
+      for (float& y : out.row(i)) y *= 2;
+  }
+};
+struct DoubledStack : DefaultStack {
+  using head_type = DoubledHead;
+};
 struct NoNumber {
   void operator()(std::span<const float>, std::span<const float>, std::span<float> out) const {
     std::fill(out.begin(), out.end(), std::numeric_limits<float>::infinity());
@@ -126,6 +142,31 @@ TEST_CASE("policies: what derives from a built-in policy is not taken for it, ne
   CHECK(contains(error_of(saved), "knnbert.json: fusion of type 'Halved' given, one of this library expected"));
   set_json(saved / "knnbert.json", "fusion_type", nullptr);  // as older versions wrote it
   CHECK(error_of<HalvedStack>(saved) == "nothing thrown");
+}
+
+TEST_CASE("policies: a head of a user's own is named, and other programs are not told that its layer is the head") {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  ClassifierOptions options = tiny_options();
+  options.head_hidden_layer = false;
+  options.pooling = Pooling::pooler;
+  const auto save = [&]<class Stack>(Stack, const char* name) {
+    Classifier<Stack> model(folder / "encoder", tiny_classes, options);
+    model.index(tiny_data());
+    model.save(folder / name);
+  };
+  save(DoubledStack(), "doubled");
+  save(DefaultStack(), "plain");
+  CHECK(error_of<DoubledStack>(folder / "doubled") == "nothing thrown");
+  CHECK(contains(error_of(folder / "doubled"),
+                 "knnbert.json: head of type 'DoubledHead' given, one of this library expected"));
+  CHECK(contains(error_of<DoubledStack>(folder / "plain"),
+                 "knnbert.json: head of this library given, one of type 'DoubledHead' expected"));
+  const auto architecture = [&](const char* name) {
+    return read_json(folder / name / "config.json").at("architectures").at(0).get<std::string>();
+  };
+  CHECK(architecture("plain") == "BertForSequenceClassification");
+  CHECK(architecture("doubled") == "BertModel");
 }
 
 TEST_CASE("policies: an encoder of another stack is named before its files are missed") {

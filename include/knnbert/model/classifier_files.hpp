@@ -32,7 +32,8 @@ CheckpointFacts facts_of(const Network& network, const std::string& print, const
                         .max_length = network.options().max_length,
                         .normalized = network.options().normalized};
   facts.classes.assign(names.begin(), names.begin() + network.classes());
-  if (!network.options().head_hidden_layer) facts.head = &network.head().output();
+  if (is_mlp_head<typename Network::head_type> && !network.options().head_hidden_layer)
+    facts.head = &network.head().output();
   return facts;
 }
 
@@ -97,6 +98,7 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
                  .function = function_checksum(network_.encoder(), tokenizer_),
                  .decision = decision_,
                  .task = task_};
+  detail::put_policy_type<typename Stack::head_type>("head", file);
   detail::put_policy("encoder", network_.encoder(), file);
   detail::put_policy("tokenizer", tokenizer_, file);
   detail::put_policy("metric", network_.metric(), file);
@@ -156,6 +158,7 @@ Classifier<Stack> Classifier<Stack>::load_once(const std::filesystem::path& dire
   detail::take_policy(file, "fusion", where, fusion);
   detail::take_policy(file, "voting", where, voting);
   detail::require_policy(file, "metric", metric_type(), where);
+  detail::require_head_type<typename Stack::head_type>(file, where);
   detail::require_policy_type<tokenizer_type>(file, "tokenizer", where);
   detail::require_policy_type<typename Stack::encoder_type>(file, "encoder", where);
   const checkpoint_type checkpoint(directory);

@@ -22,9 +22,11 @@ auto named_value(const Json& json, const char* key, const Names& names, const st
 /// The policies, and the numbers under the names that policy_files.hpp gives them.
 inline void read_policies(const Json& json, const std::string& where, ModelFile& file) {
   const std::string types = "_type";
-  for (const std::string role : policy_roles)
-    for (const auto& key : {role, role + types})
-      if (json.contains(key)) file.policies.emplace_back(key, require<std::string>(json, key, where));
+  const auto read = [&](const std::string& key) {
+    if (json.contains(key)) file.policies.emplace_back(key, require<std::string>(json, key, where));
+  };
+  for (const std::string role : policy_roles) read(role), read(role + types);
+  read("head" + types);
   for (const auto& [key, value] : json.items())
     if (key == "phi" || key.starts_with("fusion.") || key.starts_with("voting.") ||
         (key.starts_with("voting_") && !key.ends_with(types)))

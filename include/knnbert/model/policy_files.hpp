@@ -19,9 +19,13 @@ inline std::string key_of_setting(std::string_view role, std::string_view name) 
 inline std::string key_of_type(std::string_view role) { return format("{}_type", role); }
 
 template <class Policy>
+void put_policy_type(const char* role, ModelFile& file) {
+  if (const auto type = foreign_type_name<Policy>(); !type.empty()) file.policies.emplace_back(key_of_type(role), type);
+}
+template <class Policy>
 void put_policy(const char* role, const Policy& policy, ModelFile& file) {
   file.policies.emplace_back(role, policy_name(policy));
-  if (const auto type = foreign_type_name<Policy>(); !type.empty()) file.policies.emplace_back(key_of_type(role), type);
+  put_policy_type<Policy>(role, file);
 }
 
 /// The same with the policy's numbers.
@@ -50,16 +54,31 @@ inline void require_policy_name(const ModelFile& file, const char* role, const s
     raise<FormatError>("{}: {} '{}' given, '{}' of this stack expected", where, role, *named, own);
 }
 
+/// Types as foreign_type_name() tells them: none is this library's.
+inline void require_same_type(const std::string& type, const std::string& own, const char* role,
+                              const std::string& where) {
+  const auto of_type = [](const char* whose, const std::string& t) {
+    return t.empty() ? format("{} of this library", whose) : format("{} of type '{}'", whose, t);
+  };
+  if (type != own) raise<FormatError>("{}: {} given, {} expected", where, of_type(role, type), of_type("one", own));
+}
+
 /// What can be said of a policy before there is one. A directory that does not name it or its type yet is accepted.
 template <class Policy>
 void require_policy_type(const ModelFile& file, const char* role, const std::string& where) {
   if constexpr (requires { std::string(Policy::name); })
     require_policy_name(file, role, std::string(Policy::name), where);
-  const auto own = foreign_type_name<Policy>();
-  if (const std::string* type = find_key(file.policies, key_of_type(role)); type && *type != own)
-    raise<FormatError>("{}: {} of type '{}' given, {} expected", where, role, *type,
-                       own.empty() ? std::string("one of this library") : format("'{}' of this stack", own));
+  if (const std::string* type = find_key(file.policies, key_of_type(role)))
+    require_same_type(*type, foreign_type_name<Policy>(), role, where);
 }
+
+/// Of the head, files say only its type, if it is not this library's.
+template <class Head>
+void require_head_type(const ModelFile& file, const std::string& where) {
+  const std::string* type = find_key(file.policies, key_of_type("head"));
+  require_same_type(type ? *type : std::string(), foreign_type_name<Head>(), "head", where);
+}
+
 template <class Policy>
 void require_policy(const ModelFile& file, const char* role, const Policy& policy, const std::string& where) {
   require_policy_name(file, role, policy_name(policy), where);

@@ -149,4 +149,10 @@ class BasicMlpHead {
 
 using MlpHead = BasicMlpHead<>;
 
+/// Whether a head computes what BasicMlpHead does, so that other programs may take its layers for such.
+template <class H>
+inline constexpr bool is_mlp_head = false;
+template <class Arch>
+inline constexpr bool is_mlp_head<BasicMlpHead<Arch>> = true;
+
 }  // namespace knnbert::inline v0_1

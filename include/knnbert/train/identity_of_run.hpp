@@ -18,6 +18,7 @@ RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions
   const auto& network = model.network();
   run.add("pooling", detail::name_in(detail::pooling_names, network.pooling()));
   run.add("head_hidden_layer", own.head_hidden_layer);
+  run.add("head_type", foreign_type_name<typename Stack::head_type>());
   run.add("max_length", own.max_length);
   run.add("precision", name_of(own.precision));
   run.add("device", own.device.substr(0, own.device.find(':')));
