@@ -116,7 +116,8 @@ TEST_CASE("encoder gradient at rows that enter: output and sums, with dropout") 
     const auto norm = [&](index_t parameter) { return std::abs(gradients.slice(parameter)[0]); };
     CHECK((norm(c.bert.encoder.layers().embedding_norm.gain) > 0) == (entry == Entry::sums));
     const Matrix& d = entry == Entry::output ? d_output : d_sums;
-    for (const auto& [t, k] : {std::pair<index_t, index_t>{0, 0}, {5, 19}, {6, 3}, {17, 11}}) {
+    for (const auto& place : {std::pair<index_t, index_t>{0, 0}, {5, 19}, {6, 3}, {17, 11}}) {
+      const index_t t = place.first, k = place.second;  // named: clang captures no structured bindings
       const float kept = input(t, k);
       const double numeric = slope_at_zero(
           0.02, [&](double step) { input(t, k) = static_cast<float>(kept + step); }, value);
