@@ -215,7 +215,11 @@ TEST_CASE("CLINC lists") {
 
 TEST_CASE("fastText lines") {
   CHECK(read("__label__x a b\n__label__y\tc\n__label__x\n", "f.txt") == Names{"a b||x", "c||y", "||x"});
-  CHECK(error_of("__label__x a\n__label__x __label__y b\n", "f.txt") == "f.txt:2: several labels given, one expected");
+  CHECK(contains(error_of("__label__x a\n__label__x __label__y b\n", "f.txt"), "f.txt:2: several labels given, one"));
+  const DatasetOptions sets{.label_kind = LabelKind::set, .labels_required = false};
+  CHECK(read("__label__y __label__x\t__label__y a b\n__label__x c\nd __label__y\n", "f.txt", sets) ==
+        Names{"a b||x|y", "c||x", "d __label__y||"});
+  CHECK(contains(error_of("__label__x|y a\n", "f.txt", sets), "f.txt:1: 'x|y' given, a name without the separator"));
   CHECK(contains(error_of("__label__x a\nb\n", "f.txt"), "f.txt:2: __label__name expected"));
   CHECK(error_of("__label__ a\n", "f.txt") == "f.txt:1: the label is missing");
   CHECK(read("__label__x a\nb\n", "f.txt", {.labels_required = false}) == Names{"a||x", "b||"});

@@ -8,12 +8,12 @@ namespace knnbert::inline v0_1 {
 namespace detail {
 
 template <class Stack>
-void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack>& other) {
+void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack>& other, index_t number) {
   if (first.task().task != other.task().task)
-    raise<FormatError>("ensemble: a model of another task than the first one's given, the same expected");
+    raise<FormatError>("ensemble: model {} is of another task than the first one, the same expected", number);
   if (*first.classes() == *other.classes()) return;
-  raise<FormatError>("ensemble: a model of {} classes given, the {} classes of the first one in their order expected",
-                     other.classes()->size(), first.classes()->size());
+  raise<FormatError>("ensemble: model {} has {} classes, the {} classes of the first one in their order expected",
+                     number, other.classes()->size(), first.classes()->size());
 }
 
 }  // namespace detail
@@ -24,7 +24,8 @@ void require_same_classes(const Classifier<Stack>& first, const Classifier<Stack
 template <class Stack>
 Judged judge_together(std::span<const Classifier<Stack>* const> models, const Dataset& data) {
   if (models.empty()) raise<ShapeError>("judge_together: no model given, at least one expected");
-  for (const auto* model : models) detail::require_same_classes(*models.front(), *model);
+  for (std::size_t i = 1; i < models.size(); ++i)
+    detail::require_same_classes(*models.front(), *models[i], static_cast<index_t>(i + 1));
   Judged judged = judge(*models.front(), data);
   judged.answers = {{}, {}, {}, std::move(judged.answers.distributions)};
   Distributions& mean = judged.answers.distributions;
@@ -49,12 +50,12 @@ class ModelAverage {
 
   /// Errors: FormatError for a model of other classes or parameters.
   void add(const Classifier<Stack>& other) {
-    detail::require_same_classes(model_, other);
+    detail::require_same_classes(model_, other, count_ + 1);
     const ParameterBlock& values = other.network().values();
     values.require_complete("ModelAverage");
     ParameterBlock& mean = model_.network().values();
     if (!same_parameters(values.table(), mean.table()))
-      raise<FormatError>("ensemble: a model of other parameters given, those of the first one expected");
+      raise<FormatError>("ensemble: model {} has other parameters than the first one, the same expected", count_ + 1);
     ++count_;
     const float rate = 1 / static_cast<float>(count_), *from = values.data();
     float* to = mean.data();

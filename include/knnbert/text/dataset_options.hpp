@@ -17,7 +17,7 @@ enum class Format {
   jsonl,  ///< one JSON object a line
   label_text,  ///< label, blank, text (TREC, SST sentences, MR)
   clinc,       ///< one JSON object of lists of [text, label]
-  fasttext,    ///< __label__name text
+  fasttext,    ///< __label__name text, several names for sets
   ag_news,     ///< CSV without header: class, title, description; the text is "title description"
   imdb,        ///< TSV without header: label, id, rating, text
 };
