@@ -1,5 +1,8 @@
 #include "knnbert/core/parallel.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 
 #include "catch.hpp"
@@ -140,4 +143,23 @@ TEST_CASE("workers: results written by the team are visible to the caller") {
     workers.for_each(1000, [&](index_t i, index_t) { values[static_cast<std::size_t>(i)] += 1; });
     for (const double v : values) REQUIRE(v == loop + 1);
   }
+}
+
+TEST_CASE("workers: a child process works alone and ends") {
+  auto workers = std::make_unique<Workers>(3);
+  CHECK(visits_all_once(*workers, 50));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);  // a child that waits for threads it does not have
+    auto own = std::make_unique<Workers>(2);
+    bool right = true;
+    for (const auto& each : {workers.get(), own.get()}) right = right && visits_all_once(*each, 50);
+    own.reset(), workers.reset();
+    ::_exit(right ? 0 : 1);
+  }
+  REQUIRE(child > 0);
+  int status = -1;
+  CHECK(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(visits_all_once(*workers, 50));
 }

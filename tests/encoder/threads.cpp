@@ -1,5 +1,6 @@
 // What must not change a bit: the number of threads, the rest of a batch, whether anything is kept.
 #include "encoder/tiny.hpp"
+#include "knnbert/encoder/momentum.hpp"
 
 using namespace knnbert_test;
 
@@ -202,4 +203,20 @@ TEST_CASE("chunks: every text is in exactly one, all have about as many tokens, 
   CHECK(chunk_count(1400, one) == 3);
   CHECK(chunk_count(1400, two) == 4);
   CHECK(chunk_count(130, two) == 2);
+}
+
+TEST_CASE("threads: whoever writes to values says so once, not every thread") {
+  ParameterTable table;
+  for (int i = 0; i < 8; ++i) table.add_weight("w" + std::to_string(i), 16, 16);
+  ParameterBlock model(std::make_shared<const ParameterTable>(std::move(table)));
+  const auto token = model.generation();  // copies of the block share it
+  std::vector<Range> ranges;
+  for (const Parameter& p : model.table().all()) ranges.push_back({p.offset, p.offset + p.size});
+  const Workers workers(2);
+  for (int i = 0; i < 30000; ++i) {
+    ParameterBlock keys = model;
+    follow(model, keys, 0.1f, ranges, workers);
+    REQUIRE(!keys.is_of(token));
+  }
+  CHECK(token.use_count() == 2);
 }

@@ -280,3 +280,24 @@ TEST_CASE("directory: folders in it appear and go as a whole") {
   CHECK(entries(folder / "run") == 1);
   CHECK_THROWS_AS(remove_folder(lock, "step"), IoError);
 }
+
+TEST_CASE("directory: a lock is of its folder also when the working directory changes") {
+  const TemporaryFolder folder;
+  for (const char* name : {"one", "two"}) std::filesystem::create_directories(folder / name / "model");
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(folder / "one");
+  {
+    auto first = std::make_unique<DirectoryLock>("model");
+    std::filesystem::current_path(folder / "two");
+    const DirectoryLock second("model");
+    DirectoryChange change(*first);
+    put(change.folder() / "file", "of one");
+    change.commit("file");
+    first.reset();
+    CHECK(contains(message_of<IoError>([] { DirectoryLock third("model"); }), "model: in use by another process"));
+  }
+  std::filesystem::current_path(here);
+  CHECK(found(folder / "one/model/file") == "of one");
+  CHECK(entries(folder / "one/model") == 1);
+  CHECK(entries(folder / "two/model") == 0);
+}

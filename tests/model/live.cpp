@@ -1,4 +1,5 @@
 // Examples and classes that come and go while a model is in use.
+#include "knnbert/model/stored_examples.hpp"
 #include "model/tiny_model.hpp"
 
 using namespace knnbert_test;
@@ -225,4 +226,57 @@ TEST_CASE("live: votes for an added class weigh by the root of how many more exa
   check(2, std::sqrt(40.0 / 3 / 2));
   model.add(std::vector<std::string>(14, "hello"), "greeting");
   check(16, 1);  // more than a known class has: a plain vote
+}
+
+namespace {
+
+/// A datastore that fails once when it is told to.
+template <class Metric>
+struct Failing : FlatDatastore<Metric> {
+  using Base = FlatDatastore<Metric>;
+  using Base::Base;
+  static inline bool add_fails = false, remove_fails = false;
+
+  template <class... A>
+  std::vector<example_id> add(A&&... arguments) {
+    if (std::exchange(add_fails, false)) throw std::runtime_error("full");
+    return Base::add(std::forward<A>(arguments)...);
+  }
+  index_t remove(std::span<const example_id> ids) {
+    if (std::exchange(remove_fails, false)) throw std::runtime_error("away");
+    return Base::remove(ids);
+  }
+};
+struct FailingStack : DefaultStack {
+  template <class Metric>
+  using datastore_type = Failing<Metric>;
+};
+
+}  // namespace
+
+TEST_CASE("live: what a datastore refuses leaves examples, classes and answers as they were") {
+  using Store = FailingStack::datastore_type<FailingStack::metric_type>;
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  Classifier<FailingStack> model(folder / "encoder", tiny_classes, tiny_options());
+  model.index(tiny_data());
+  model.add({"hello", "hello hello"}, "greeting");
+  const auto gone = model.add({"abroad"}, "travel");
+  CHECK(model.remove({gone[0]}) == 1);
+  const auto names = *model.classes();
+  const auto before = model.predict(tiny_texts);
+  Store::add_fails = true;
+  CHECK_THROWS_AS(model.add({"my pin is lost"}, "pin"), std::runtime_error);
+  CHECK(*model.classes() == names);
+  const Dataset examples = stored_examples(model);
+  for (bool* fails : {&Store::add_fails, &Store::remove_fails}) {
+    *fails = true;
+    CHECK_THROWS_AS(model.index(examples), std::runtime_error);
+    CHECK(*model.classes() == names);
+    CHECK(model.datastore().size() == examples.size());
+    CHECK(same(model.predict(tiny_texts), before));
+  }
+  model.index(examples);
+  CHECK(model.classes()->size() + 1 == names.size());
+  CHECK(model.datastore().size() == examples.size());
 }

@@ -28,3 +28,34 @@ TEST_CASE(
   const auto last = train(folder.path(), tiny_training(), Dataset(), -1, 1, CrossEntropy{});
   CHECK(same_values(following.values, last.values));
 }
+
+namespace {
+
+/// A fusion that fails when dev data are scored for the second time.
+struct FailingFusion : ConvexFusion {
+  static inline index_t left = 0;
+  void operator()(std::span<const float> head, std::span<const float> knn, std::span<float> out) const {
+    if (left-- == 0) throw std::runtime_error("no score");
+    ConvexFusion::operator()(head, knn, out);
+  }
+};
+struct FailingFusionStack : DefaultStack {
+  using fusion_type = FailingFusion;
+};
+
+}  // namespace
+
+TEST_CASE("values_to_evaluate: where dev scores fail, the model has the values of the last step") {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  const Dataset dev = tiny_data(17, 8);
+  TrainerOptions options = tiny_training();
+  const auto trained = [&](auto... terms) {
+    Classifier<FailingFusionStack> model(folder / "encoder", tiny_classes, tiny_options());
+    FailingFusion::left = dev.size();
+    CHECK_THROWS_AS(Trainer(model, options, std::move(terms)...).fit(tiny_data(), dev), std::runtime_error);
+    return std::as_const(model).network().values();
+  };
+  const auto plain = trained(CrossEntropy{}), averaged = trained(CrossEntropy{}, AveragedValues{.keep = 1});
+  CHECK(std::equal(plain.data(), plain.data() + plain.size(), averaged.data()));
+}

@@ -283,3 +283,30 @@ TEST_CASE("trainer: dev scores leave a model's examples, their ids and its class
   model.index(tiny_data(12));
   CHECK(model.datastore().ids().front() == ids.back() + 1);
 }
+
+namespace {
+
+/// A term with a reference, as users write them; it moves nothing.
+struct Counting {
+  static constexpr std::string_view name = "counting";
+  index_t& steps;
+  const float weight = 1;
+
+  template <class Context>
+  TermValue add(Context&) {
+    ++steps;
+    return weight;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("trainer: a term need not be assignable") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  index_t steps = 0;
+  Trainer trainer(model, tiny_training(), CrossEntropy{}, Counting{steps});
+  trainer.fit(tiny_data());
+  CHECK(steps == 20);
+  CHECK(&trainer.term<Counting>().steps == &steps);
+}

@@ -144,3 +144,24 @@ TEST_CASE("certificates: where no example can help another class, no number of n
   CHECK(certified_edits(
             few, index_t{1} << 40, answer, [](float) { return 1.0; }, 1) == Certificate::any_number);
 }
+
+TEST_CASE("certificates: of thousands of neighbors, and the same as by trying every number of edits", "[voting]") {
+  const index_t k = 4000;
+  std::vector<Neighbor> many;
+  for (index_t i = 0; i < k; ++i)
+    many.push_back({i, static_cast<label_t>(i % 10 == 0 ? 1 + i % 7 : 0), 1 - static_cast<float>(i) / k});
+  const auto weight = [](float score) { return std::exp(static_cast<double>(score)); };
+  const CertifiedAnswer answer{.label = 0, .classes = 8};
+  const index_t m = certified_edits(many, k, answer, weight, weight(1));
+  std::vector<double> weights;
+  for (const Neighbor& n : many) weights.push_back(weight(n.score));
+  const auto wins = [&](index_t edits) {
+    double total = 0, best = -1;
+    for (label_t other = 1; other < 8; ++other)
+      best = std::max(best, detail::best_advantage(many, weights, k, answer, other, edits, weight(1), total));
+    return best > 0;
+  };
+  CHECK(m > k / 10);
+  CHECK_FALSE(wins(m));
+  CHECK(wins(m + 1));
+}

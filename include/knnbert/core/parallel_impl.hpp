@@ -1,72 +1,97 @@
 #pragma once
+#include <pthread.h>
+
 #include "knnbert/config.hpp"
 #include "knnbert/core/parallel.hpp"
 
 namespace knnbert::inline v0_1 {
 
-KNNBERT_INLINE Workers::Workers(index_t threads) {
+namespace detail {
+
+/// How many forks lie between this process and the one that asked first.
+inline index_t forks() {
+  static std::atomic<index_t> count{0};
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
+  if (registered != 0) throw std::system_error(registered, std::generic_category(), "pthread_atfork");
+  return count.load(std::memory_order_relaxed);
+}
+
+}  // namespace detail
+
+KNNBERT_INLINE Workers::Workers(index_t threads) : size_(threads) {
   if (threads < 1) raise<OptionError>("Workers::Workers: {} threads given, at least 1 expected", threads);
-  spins_ = threads <= static_cast<index_t>(std::thread::hardware_concurrency());
+  if (threads == 1) return;
+  pool_ = std::make_unique<Pool>();
+  pool_->forks = detail::forks();
+  pool_->spins = threads <= static_cast<index_t>(std::thread::hardware_concurrency());
   try {
-    for (index_t id = 1; id < threads; ++id) threads_.emplace_back([this, id] { serve(id); });
+    for (index_t id = 1; id < threads; ++id) pool_->threads.emplace_back([pool = pool_.get(), id] { pool->serve(id); });
   } catch (...) {
-    stop();
+    pool_->stop();
     throw;
   }
 }
 
-KNNBERT_INLINE void Workers::stop() {
+KNNBERT_INLINE Workers::~Workers() {
+  if (!pool_) return;
+  if (forked()) static_cast<void>(pool_.release());  // nobody is left to wait for, and nobody may say so to the rest
+  else pool_->stop();
+}
+
+KNNBERT_INLINE bool Workers::forked() const { return pool_->forks != detail::forks(); }
+
+KNNBERT_INLINE void Workers::Pool::stop() {
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard lock(mutex);
+    stopping = true;
   }
-  wake_.notify_all();
-  for (auto& thread : threads_) thread.join();
+  wake.notify_all();
+  for (auto& thread : threads) thread.join();
 }
 
 KNNBERT_INLINE void Workers::run(Loop loop) const {
+  Pool& pool = *pool_;
   {
-    const std::lock_guard lock(mutex_);
-    current_ = loop;
-    next_ = 0;
-    running_ = std::ssize(threads_);
-    failure_ = nullptr;
-    ++generation_;
+    const std::lock_guard lock(pool.mutex);
+    pool.current = loop;
+    pool.next = 0;
+    pool.running = std::ssize(pool.threads);
+    pool.failure = nullptr;
+    ++pool.generation;
   }
-  wake_.notify_all();
-  drain(loop, 0);
-  spin([&] { return running_.load(std::memory_order_acquire) == 0; });
-  std::unique_lock lock(mutex_);
-  done_.wait(lock, [&] { return running_ == 0; });
-  if (failure_) std::rethrow_exception(failure_);
+  pool.wake.notify_all();
+  pool.drain(loop, 0);
+  pool.spin([&] { return pool.running.load(std::memory_order_acquire) == 0; });
+  std::unique_lock lock(pool.mutex);
+  pool.done.wait(lock, [&] { return pool.running == 0; });
+  if (pool.failure) std::rethrow_exception(pool.failure);
 }
 
-KNNBERT_INLINE void Workers::drain(const Loop& loop, index_t worker) const {
+KNNBERT_INLINE void Workers::Pool::drain(const Loop& loop, index_t worker) {
   try {
-    for (index_t i; (i = next_.fetch_add(1)) < loop.count;) loop.call(loop.body, i, worker);
+    for (index_t i; (i = next.fetch_add(1)) < loop.count;) loop.call(loop.body, i, worker);
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::current_exception();
-    next_ = loop.count;
+    const std::lock_guard lock(mutex);
+    if (!failure) failure = std::current_exception();
+    next = loop.count;
   }
 }
 
-KNNBERT_INLINE void Workers::serve(index_t id) const {
+KNNBERT_INLINE void Workers::Pool::serve(index_t id) {
   index_t seen = 0;
-  for (std::unique_lock lock(mutex_);;) {
+  for (std::unique_lock lock(mutex);;) {
     lock.unlock();
-    spin([&] {
-      return stopping_.load(std::memory_order_acquire) || generation_.load(std::memory_order_acquire) != seen;
-    });
+    spin(
+        [&] { return stopping.load(std::memory_order_acquire) || generation.load(std::memory_order_acquire) != seen; });
     lock.lock();
-    wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-    if (stopping_) return;
-    seen = generation_;
-    const Loop loop = current_;
+    wake.wait(lock, [&] { return stopping || generation != seen; });
+    if (stopping) return;
+    seen = generation;
+    const Loop loop = current;
     lock.unlock();
     drain(loop, id);
     lock.lock();
-    if (--running_ == 0) done_.notify_one();
+    if (--running == 0) done.notify_one();
   }
 }
 

@@ -12,9 +12,9 @@ inline void follow(const ParameterBlock& source, ParameterBlock& target, float r
     raise<ShapeError>("follow: blocks of {} and {} floats given, equal ones expected", source.size(), target.size());
   if (source.mirrored() && target.mirrored())  // one pass where the values are, over all of them
     return target.mirror_to_write().follow(source.mirror(), rate);
+  const float* from = source.data();
+  float* to = target.data();
   workers.for_each(std::ssize(ranges), [&](index_t i, index_t) {
-    const float* from = source.data();
-    float* to = target.data();
     for (index_t at = ranges[static_cast<std::size_t>(i)].begin; at < ranges[static_cast<std::size_t>(i)].end; ++at)
       to[at] += rate * (from[at] - to[at]);
   });

@@ -31,6 +31,13 @@ inline void create_folders(const std::filesystem::path& path) {
   act("create", path, [&](auto& error) { std::filesystem::create_directories(path, error); });
 }
 
+/// The path as it is where none leads to the working directory from above.
+inline std::filesystem::path absolute(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto here = std::filesystem::current_path(error);
+  return error || ::access(here.c_str(), X_OK) != 0 ? path : here / path;
+}
+
 /// The files below a folder, relative to it, in the order of their names.  Errors: IoError.
 inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
@@ -107,12 +114,12 @@ class DirectoryLock {
   /// Makes the directory, with its parents, unless it is there or only an existing one is expected.
   /// Errors: IoError, also for a directory that somebody else has locked or that cannot be written.
   explicit DirectoryLock(const std::filesystem::path& directory, Directory kind = Directory::create)
-      : directory_(directory), file_(-1) {
-    if (directory_.empty()) raise<IoError>("'': an empty name given, that of a folder expected");
+      : name_(directory), directory_(detail::absolute(directory)), lock_(directory_ / detail::lock_file), file_(-1) {
+    if (directory.empty()) raise<IoError>("'': an empty name given, that of a folder expected");
     detail::finish_old_style(directory_);
     if (kind == Directory::create) create();
     else if (!std::filesystem::is_directory(status()))
-      raise_io("open", directory_, detail::is_there(directory_) ? ENOTDIR : ENOENT);
+      raise_io("open", name_, detail::is_there(directory_) ? ENOTDIR : ENOENT);
     try {
       acquire();
       detail::finish_commit(directory_);
@@ -127,6 +134,7 @@ class DirectoryLock {
   DirectoryLock& operator=(const DirectoryLock&) = delete;
   ~DirectoryLock() { release(); }
 
+  /// Absolute: the same folder also when the working directory has changed.
   const std::filesystem::path& directory() const { return directory_; }
 
  private:
@@ -137,10 +145,10 @@ class DirectoryLock {
 
   void create() {
     if (std::filesystem::is_directory(status())) return;
-    if (detail::is_there(directory_)) raise<IoError>("{}: a file given, a folder expected", directory_.string());
+    if (detail::is_there(directory_)) raise<IoError>("{}: a file given, a folder expected", name_.string());
     std::error_code ignored;
     if (std::filesystem::is_symlink(directory_, ignored))
-      raise<IoError>("{}: a link to {} given, which is not there; a folder expected", directory_.string(),
+      raise<IoError>("{}: a link to {} given, which is not there; a folder expected", name_.string(),
                      std::filesystem::read_symlink(directory_, ignored).string());
     for (auto missing = directory_; !missing.empty() && !detail::is_there(missing); missing = missing.parent_path())
       created_.push_back(missing);
@@ -148,23 +156,22 @@ class DirectoryLock {
   }
 
   void acquire() {
-    const auto path = directory_ / detail::lock_file;
     for (;;) {
-      FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+      FileDescriptor file(::open(lock_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
       if (file.number() < 0 && errno == EACCES) {  // another user's who died: to lock it, reading suffices
-        FileDescriptor theirs(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-        if (theirs.number() < 0 || ::access(directory_.c_str(), W_OK) != 0) raise_io("write", directory_, EACCES);
+        FileDescriptor theirs(::open(lock_.c_str(), O_RDONLY | O_CLOEXEC));
+        if (theirs.number() < 0 || ::access(directory_.c_str(), W_OK) != 0) raise_io("write", name_, EACCES);
         file = std::move(theirs);
       }
-      if (file.number() < 0) raise_io("write", directory_);
+      if (file.number() < 0) raise_io("write", name_);
       if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) raise<IoError>("{}: in use by another process that writes it", directory_.string());
-        raise_io("lock", path);
+        if (errno == EWOULDBLOCK) raise<IoError>("{}: in use by another process that writes it", name_.string());
+        raise_io("lock", lock_);
       }
       struct stat held, there;
-      if (::fstat(file.number(), &held) != 0) raise_io("inspect", path);
+      if (::fstat(file.number(), &held) != 0) raise_io("inspect", lock_);
       // its holder left and took it along
-      if (::stat(path.c_str(), &there) != 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev) continue;
+      if (::stat(lock_.c_str(), &there) != 0 || held.st_ino != there.st_ino || held.st_dev != there.st_dev) continue;
       file_ = std::move(file);
       return;
     }
@@ -173,11 +180,11 @@ class DirectoryLock {
   /// The file goes while it is still locked, so that nobody locks one that is gone; folders go if nothing was written
   /// to them.
   void release() {
-    if (file_.number() >= 0) ::unlink((directory_ / detail::lock_file).c_str());
+    if (file_.number() >= 0) ::unlink(lock_.c_str());
     for (const auto& folder : created_) ::rmdir(folder.c_str());
   }
 
-  std::filesystem::path directory_;
+  std::filesystem::path name_, directory_, lock_;  // the name as it was given, for messages
   FileDescriptor file_;
   std::vector<std::filesystem::path> created_;  // the innermost first
 };

@@ -19,17 +19,21 @@ class ClassNames {
 
   List list() const;
 
+  /// To be held from require() until what bears the label is stored, or restore() has taken the names back.
+  OwnMutex& changing() { return changing_; }
+  /// To a list that was seen while changing() has been held, or to fewer names. Who read labels before must not ask for
+  /// names that are gone.
+  void restore(const List& before) {
+    const std::lock_guard lock(mutex_);
+    list_ = before;
+  }
+
   /// The label of a name, which is added if it is new.  Errors: OptionError for malformed UTF-8.
   label_t require(const std::string& name);
-  /// Forgets all names but these. Who read labels before must not ask for their names afterwards.  Errors: as above.
-  void reset(std::vector<std::string> names) {
-    const List fresh = ClassNames(std::move(names)).list();
-    const std::lock_guard lock(mutex_);
-    list_ = fresh;
-  }
 
  private:
   mutable OwnMutex mutex_;
+  OwnMutex changing_;
   List list_;
 };
 

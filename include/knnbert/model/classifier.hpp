@@ -74,7 +74,8 @@ class Classifier {
   void set_network(network_type network);
   const tokenizer_type& tokenizer() const { return tokenizer_; }
   const datastore_type& datastore() const { return datastore_; }
-  /// Names of the labels of examples: classes, or of another task than one label a text, its targets.
+  /// Names of the labels of examples: classes, or of another task than one label a text, its targets. Hold the pointer
+  /// while you use the names: other lists follow when classes are added.
   ClassNames::List classes() const { return classes_.list(); }
   const TaskSettings& task() const { return task_; }
   /// Of a multi-label model: a threshold for every class that the head knows, or none. Errors: ShapeError, OptionError.
@@ -147,10 +148,15 @@ class Classifier {
   /// Errors: StateError as predict; OptionError for an empty class name.
   std::vector<example_id> add(std::span<const std::string> texts, const std::string& class_name,
                               std::span<const std::string> pairs = {});
+  std::vector<example_id> add(std::initializer_list<std::string> texts, const std::string& class_name,
+                              std::initializer_list<std::string> pairs = {}) {
+    return add(std::span(texts.begin(), texts.end()), class_name, std::span(pairs.begin(), pairs.end()));
+  }
   /// The same of any classes.  Errors: also ShapeError for an example without label.
   std::vector<example_id> add(const Dataset& data);
   /// Removes examples; returns how many of the ids were there.
   index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
+  index_t remove(std::initializer_list<example_id> ids) { return remove({ids.begin(), ids.end()}); }
 
  private:
   friend class OtherExamples<Stack>;
@@ -162,17 +168,11 @@ class Classifier {
   Classifier(tokenizer_type tokenizer, network_type network, std::vector<std::string> classes, TaskSettings task);
   /// Errors: FormatError for numbers that are none.
   static TaskSettings settings_of(const std::vector<std::string>& classes, const ClassifierOptions& options);
-  static index_t head_outputs(const std::vector<std::string>& classes, const ClassifierOptions& options) {
-    return options.task == Task::single_label ? std::ssize(classes) : std::ssize(settings_of(classes, options).outputs);
-  }
+  static index_t head_outputs(const std::vector<std::string>& classes, const ClassifierOptions& options);
   /// What options leave open is as the directory says.
   static ClassifierOptions complete(ClassifierOptions options, const SentenceSettings& settings,
                                     const typename Stack::encoder_type& encoder);
-  /// In reduced precision the neighbors, which stay the same, are found faster too.
-  void lower_datastore() {
-    if constexpr (requires { datastore_.lower(); })
-      if (options().precision != Precision::fp32) datastore_.lower();
-  }
+  void lower_datastore();
 
   void replace_examples(ConstView keys, std::span<const label_t> labels, std::span<const std::string> texts,
                         std::span<const std::string> pairs);

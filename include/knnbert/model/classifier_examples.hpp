@@ -65,10 +65,11 @@ void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Tea
   require_labels(all.labels());
   const auto names = used_names(all);  // fewer where examples of added classes are gone
   const Dataset own = data.with_classes(names);
+  const auto fresh = ClassNames(names).list();
   const Matrix keys = features(texts, team, listener);
   replace_examples(keys, own.labels(), own.texts(), pairs_of(own));
+  classes_.restore(fresh);
   task_.pairs = own.has_pairs();
-  classes_.reset(names);
 }
 
 template <class Stack>
@@ -81,10 +82,17 @@ template <class Stack>
 void Classifier<Stack>::replace_examples(ConstView keys, std::span<const label_t> labels,
                                          std::span<const std::string> texts, std::span<const std::string> pairs) {
   const auto old = datastore_.ids();
-  store(keys, labels, texts, pairs);
-  datastore_.remove(old);
-  if constexpr (requires { datastore_.compact(); }) datastore_.compact();
+  const auto fresh = store(keys, labels, texts, pairs);
+  try {
+    datastore_.remove(old);
+  } catch (...) {
+    datastore_.remove(fresh);
+    throw;
+  }
   origin_.set(network_.values());
+  if constexpr (requires { datastore_.compact(); }) try {
+      datastore_.compact();
+    } catch (const std::bad_alloc&) {}  // then what is gone keeps its memory
 }
 
 /// The classes that the head knows, and of the others those that have examples.
@@ -144,10 +152,16 @@ std::vector<example_id> Classifier<Stack>::add(const Dataset& data) {
   if (!single_label()) TargetTable(task_.task, task_.separator, task_.outputs, data.classes());  // refuses bad numbers
   const Matrix keys = features(tokenize(data.texts(), data.pairs()));
   require_finite("Classifier::add", keys);
-  const auto labels = own_labels(data);
-  auto ids = store(keys, labels, data.texts(), pairs_of(data));
-  origin_.set(network_.values());
-  return ids;
+  const std::lock_guard changing(classes_.changing());
+  const auto before = classes();
+  try {
+    auto ids = store(keys, own_labels(data), data.texts(), pairs_of(data));
+    origin_.set(network_.values());
+    return ids;
+  } catch (...) {
+    classes_.restore(before);  // without a class that nothing is of
+    throw;
+  }
 }
 
 template <class Stack>

@@ -29,6 +29,18 @@ TaskSettings Classifier<Stack>::settings_of(const std::vector<std::string>& clas
 }
 
 template <class Stack>
+index_t Classifier<Stack>::head_outputs(const std::vector<std::string>& classes, const ClassifierOptions& options) {
+  return options.task == Task::single_label ? std::ssize(classes) : std::ssize(settings_of(classes, options).outputs);
+}
+
+/// In reduced precision the neighbors, which stay the same, are found faster too.
+template <class Stack>
+void Classifier<Stack>::lower_datastore() {
+  if constexpr (requires { datastore_.lower(); })
+    if (options().precision != Precision::fp32) datastore_.lower();
+}
+
+template <class Stack>
 void Classifier<Stack>::set_thresholds(std::vector<float> thresholds) {
   if (!thresholds.empty() && thresholds.size() != task_.outputs.size())
     raise<ShapeError>("Classifier::set_thresholds: {} given, {} expected", thresholds.size(), task_.outputs.size());

@@ -146,8 +146,9 @@ class BasicAdamW {
     const Parameter& lookup = values.table().lookup();
     const float factor = keep(lookup, rate * detail::multiplier(multipliers, values.table().count() - 1));
     if (factor == 1) return;
+    float* const p = values.data();
     detail::sweep(gradients.inactive_ranges(), workers,
-                  [&](std::size_t, Range r) { kernel::scale<Arch>(values.data() + r.begin, r.end - r.begin, factor); });
+                  [&](std::size_t, Range r) { kernel::scale<Arch>(p + r.begin, r.end - r.begin, factor); });
   }
 
   AdamWOptions options_;

@@ -35,13 +35,15 @@ class BasicSgd {
             std::span<const float> multipliers = {}) {
     detail::require_step("Sgd::step", values, gradients, multipliers);
     velocity_.require("Sgd::step", values.size());
+    float* const p = values.data();
+    const float* const g = std::as_const(gradients).data();
     detail::sweep(gradients.ranges(), workers, [&](std::size_t, Range range) {
       detail::for_each_parameter(values.table(), range, [&](index_t number, Range part) {
         const float factor = detail::multiplier(multipliers, number);
         if (factor == 0) return;  // frozen
         const index_t at = part.begin;
-        kernel::momentum_update<Arch>(values.data() + at, gradients.data() + at, velocity_.data() + at, part.end - at,
-                                      options_.momentum, rate * factor);
+        kernel::momentum_update<Arch>(p + at, g + at, velocity_.data() + at, part.end - at, options_.momentum,
+                                      rate * factor);
       });
     });
   }

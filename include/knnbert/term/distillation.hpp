@@ -144,13 +144,12 @@ class BasicSelfDistillation : public DistillationOptions {
     const auto count = static_cast<float>(stored_);
     const bool exact = updates_ % updates_until_exact == 0;
     for_pieces(values.size(), workers, [&](index_t begin, index_t end) {
-      if (exact || stored_ == 1) return sum_up(in, begin, end);
+      if (exact || stored_ == 1) return sum_up(in, mean, begin, end);
       for (index_t i = begin; i < end; ++i) mean[i] += (in[i] - (out ? out[i] : mean[i])) / count;
     });
   }
   /// Numbers [begin, end) of the mean from the window's, `in` in the newest one's place.
-  void sum_up(const float* in, index_t begin, index_t end) {
-    float* mean = mean_.data();
+  void sum_up(const float* in, float* mean, index_t begin, index_t end) const {
     for (index_t i = begin; i < end; ++i) {
       double sum = in[i];
       for (index_t j = 0; j < stored_; ++j)

@@ -73,7 +73,16 @@ struct EpochReport {
   bool best = false;  ///< the best dev score so far
 };
 
-/// Receives reports and may stop a run between two steps. Derive nothing; any type with these members serves.
+/// Receives reports and may stop a run between two steps, as SilentObserver does: observer.step(StepReport),
+/// observer.epoch(EpochReport), bool observer.stop_requested().
+template <class O>
+concept Observer = requires(O& observer, const StepReport& step, const EpochReport& epoch) {
+  observer.step(step);
+  observer.epoch(epoch);
+  { observer.stop_requested() } -> std::convertible_to<bool>;
+};
+
+/// Hears nothing and stops nothing.
 struct SilentObserver {
   void step(const StepReport&) {}
   void epoch(const EpochReport&) {}
@@ -90,16 +99,16 @@ class AnyObserver {
 };
 
 /// Hands on what it hears to an observer of the user's, which must outlive it.
-template <class Observer>
+template <Observer O>
 class ObserverReference final : public AnyObserver {
  public:
-  explicit ObserverReference(Observer& observer) : observer_(observer) {}
+  explicit ObserverReference(O& observer) : observer_(observer) {}
   void step(const StepReport& report) override { observer_.step(report); }
   void epoch(const EpochReport& report) override { observer_.epoch(report); }
   bool stop_requested() const override { return observer_.stop_requested(); }
 
  private:
-  Observer& observer_;
+  O& observer_;
 };
 
 namespace detail {

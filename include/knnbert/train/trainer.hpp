@@ -15,6 +15,8 @@ class Trainer {
  public:
   static_assert(TrainingSchedule<typename Stack::schedule_type>,
                 "Stack::schedule_type: a TrainingSchedule expected, as optimizer/concept.hpp says");
+  static_assert((std::copy_constructible<Terms> && ...),
+                "Trainer: a Term expected that can be copied, as term/context.hpp says");
 
   /// Errors: OptionError.
   Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms);
@@ -29,8 +31,10 @@ class Trainer {
   FitReport fit(const Dataset& train, const Dataset& dev);
   /// With a team, all processes call it and end with the same model; the first one reads and writes checkpoints.
   /// Observers of all processes hear the same; one that asks to stop stops all.  Errors: also CommunicationError.
-  template <class Observer>
-  FitReport fit(const Dataset& train, const Dataset& dev, Observer&& observer, const Team& team = {}) {
+  template <class O>
+  FitReport fit(const Dataset& train, const Dataset& dev, O&& observer, const Team& team = {}) {
+    static_assert(Observer<std::remove_reference_t<O>>,
+                  "Trainer::fit: an Observer expected, as train/report.hpp says: step, epoch and stop_requested");
     ObserverReference any(observer);
     return run(train, dev, any, team);
   }
@@ -41,7 +45,7 @@ class Trainer {
   /// A term as the last fit() left it, for example the queue of keys.
   template <class T>
   const bound_term<T, Network<Stack>>& term() const {
-    return std::get<bound_term<T, Network<Stack>>>(terms_);
+    return std::get<bound_term<T, Network<Stack>>>(*terms_);
   }
   /// The parameters that terms declared, such as their heads, as the last fit() left them.
   const ParameterBlock& own_values() const { return own_values_; }
@@ -51,7 +55,7 @@ class Trainer {
 
   Classifier<Stack>& model_;
   TrainerOptions options_;
-  std::tuple<bound_term<Terms, Network<Stack>>...> terms_;
+  std::optional<std::tuple<bound_term<Terms, Network<Stack>>...>> terms_;  // always there; terms need no assignment
   ParameterBlock own_values_;
 };
 
@@ -60,7 +64,7 @@ Trainer(Classifier<Stack>&, const TrainerOptions&, Terms...) -> Trainer<Stack, T
 
 template <class Stack, class... Terms>
 Trainer<Stack, Terms...>::Trainer(Classifier<Stack>& model, const TrainerOptions& options, Terms... terms)
-    : model_(model), options_(options), terms_(bound_term<Terms, Network<Stack>>(std::move(terms))...) {
+    : model_(model), options_(options), terms_(std::in_place, bound_term<Terms, Network<Stack>>(std::move(terms))...) {
   options_.validate();
 }
 
@@ -83,17 +87,17 @@ FitReport Trainer<Stack, Terms...>::run(const Dataset& train, const Dataset& dev
   const auto with_terms = [&](auto... terms) {
     TrainingRun own(model_, options_, train, dev, team, std::move(terms)...);
     const FitReport report = own.finish(observer);
-    terms_ = std::move(own.terms());
+    terms_.emplace(std::move(own.terms()));
     own_values_ = own.own_values();
     return report;
   };
-  return std::apply(with_terms, terms_);
+  return std::apply(with_terms, *terms_);
 }
 
 template <class Stack, class... Terms>
 RunIdentity Trainer<Stack, Terms...>::identity(const Dataset& train, const Dataset& dev) const {
   const Dataset own = train.with_classes(*model_.classes()), own_dev = dev_of(model_, dev);
-  return identity_of_run(model_, options_, terms_, model_.tokenize(own), own,
+  return identity_of_run(model_, options_, *terms_, model_.tokenize(own), own,
                          model_.tokenize(own_dev.texts(), own_dev.pairs()), own_dev);
 }
 

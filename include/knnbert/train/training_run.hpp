@@ -5,6 +5,7 @@
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/dev_data.hpp"
 #include "knnbert/train/identity_of_run.hpp"
+#include "knnbert/train/other_values.hpp"
 #include "knnbert/train/run_checks.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/stepper.hpp"
@@ -161,11 +162,9 @@ class TrainingRun {
   /// Dev scores of the model, or of the values that a term has in their place; the best ones are kept.
   void evaluate(EpochReport& epoch) {
     ParameterBlock& values = model_.network().values();
-    std::optional<ParameterBlock> trained;
-    if (const ParameterBlock* other = stepper_.values_to_evaluate()) {
-      trained = std::exchange(values, *other);
-      model_.network().lower(values);
-    }
+    const ParameterBlock* other = stepper_.values_to_evaluate();
+    const OtherValues guard(values, other);
+    if (other) model_.network().lower(values);
     epoch.dev = scores();
     const double score = options_.select_any ? epoch.dev->highest() : epoch.dev->of(options_.selection);
     if (report_.best_epoch == 0 || score > best_score_) {
@@ -174,7 +173,6 @@ class TrainingRun {
       report_.best_epoch = epoch.epoch;
       best_ = values;
     }
-    if (trained) values = std::move(*trained);
   }
 
   /// The bias of the head's output, which nothing but a loss of its logits changes: weights also decay.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <queue>
 #include <vector>
 
 #include "knnbert/voting/selected.hpp"
@@ -62,28 +63,30 @@ inline double head_gap(const CertifiedAnswer& answer, label_t other) {
 /// and what remains of the neighbors are the first k - m of those that are not removed. Of r removed ones among these
 /// and the ones that follow, which are the first k - m + r, the best are those with the smallest terms; others need
 /// not be looked at. The maximum over r <= m is reached, for a datastore whose scores can be so.
-template <class Weight>
-double best_advantage(std::span<const Neighbor> neighbors, index_t k, const CertifiedAnswer& answer, label_t other,
-                      index_t m, const Weight& weight, double largest, double& total) {
-  const double gap = head_gap(answer, other), added = gap + answer.phi;
+/// weights: of the neighbors. With m it only grows. O(k log k)
+inline double best_advantage(std::span<const Neighbor> neighbors, std::span<const double> weights, index_t k,
+                             const CertifiedAnswer& answer, label_t other, index_t m, double largest, double& total) {
+  const double gap = head_gap(answer, other);
   const index_t n = std::ssize(neighbors);
-  double best = -std::numeric_limits<double>::infinity();
-  std::vector<double> terms;
-  for (index_t removed = 0; removed <= std::min(m, n); ++removed) {
-    const index_t window = std::min(n, std::max<index_t>(0, k - m) + removed);
-    if (window < removed) break;
-    terms.clear();
-    double sum = static_cast<double>(m) * largest * added, weights = static_cast<double>(m) * largest;
-    for (const Neighbor& neighbor : neighbors.first(as_size(window))) {
-      const double w = weight(neighbor.score);
-      terms.push_back(w * (gap + (neighbor.label == other          ? answer.phi
-                                  : neighbor.label == answer.label ? -answer.phi
-                                                                   : 0)));
-      weights += w;
-    }
-    std::sort(terms.begin(), terms.end());
-    for (std::size_t i = as_size(removed); i < terms.size(); ++i) sum += terms[i];
-    if (sum > best) best = sum, total = weights;
+  std::priority_queue<double, std::vector<double>, std::greater<>> kept;
+  double sum = static_cast<double>(m) * largest * (gap + answer.phi), all = static_cast<double>(m) * largest;
+  index_t window = 0;
+  const auto widen = [&] {
+    const auto i = as_size(window++);
+    const label_t label = neighbors[i].label;
+    const double term = weights[i] * (gap + (label == other ? answer.phi : label == answer.label ? -answer.phi : 0));
+    kept.push(term);
+    sum += term, all += weights[i];
+  };
+  while (window < std::min(n, k - m)) widen();
+  double best = sum;
+  total = all;
+  for (index_t removed = 1; removed <= m && removed <= n; ++removed) {
+    if (window < n) widen();
+    if (kept.empty()) break;
+    sum -= kept.top();
+    kept.pop();
+    if (sum > best) best = sum, total = all;
   }
   return best;
 }
@@ -93,7 +96,7 @@ double best_advantage(std::span<const Neighbor> neighbors, index_t k, const Cert
 /// The largest m for which no m edits change the answer. neighbors: the first k of the datastore, closest first, or
 /// all where it has fewer; largest: of what a neighbor can weigh.
 /// Without rounding no m + 1 edits exist only where scores cannot be as needed, such as those of more equal texts than
-/// m. Cost: O(m k log k) for each class among the neighbors.
+/// m. Cost: O(k log^2 k) for each class among the neighbors.
 template <class Weight>
 index_t certified_edits(std::span<const Neighbor> neighbors, index_t k, const CertifiedAnswer& answer,
                         const Weight& weight, double largest) {
@@ -109,14 +112,22 @@ index_t certified_edits(std::span<const Neighbor> neighbors, index_t k, const Ce
   if (outsider) others.push_back(*outsider);
   std::erase_if(others, [&](label_t other) { return !(answer.phi + detail::head_gap(answer, other) > 0); });
   if (others.empty()) return Certificate::any_number;
-  for (index_t m = 1; m <= k; ++m)
-    for (const label_t other : others) {
-      double total = 1;
-      const double best = detail::best_advantage(neighbors, k, answer, other, m, weight, largest, total);
-      const bool wins = answer.exact ? best > 0 || (best == 0 && other < answer.label) : best > -1e-6 * total;
-      if (wins) return m - 1;
+  std::vector<double> weights;
+  for (const Neighbor& n : neighbors) weights.push_back(weight(n.score));
+  const auto wins = [&](label_t other, index_t m) {
+    double total = 1;
+    const double best = detail::best_advantage(neighbors, weights, k, answer, other, m, largest, total);
+    return answer.exact ? best > 0 || (best == 0 && other < answer.label) : best > -1e-6 * total;
+  };
+  index_t least = k + 1;  // edits by which some class wins, if it is one of at most k
+  for (const label_t other : others) {
+    if (!wins(other, least - 1)) continue;
+    for (index_t loses = 0; least - 1 - loses > 0;) {
+      const index_t middle = loses + (least - loses) / 2;
+      (wins(other, middle) ? least : loses) = middle;
     }
-  return Certificate::any_number;
+  }
+  return least > k ? Certificate::any_number : least - 1;
 }
 
 }  // namespace knnbert::inline v0_1
