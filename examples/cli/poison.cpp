@@ -62,6 +62,8 @@ struct PoisonRun {
   auto fit(Classifier<S>& any, const Dataset& data, Terms... terms) const {
     Trainer<S, Terms...> trainer(any, o.trainer, std::move(terms)...);
     trainer.fit(data, Dataset(), PrintingEpochs{o.common.json});
+    constexpr index_t asked = 32;  // whether the parameters have diverged
+    any.embed(any.tokenize(data.texts(), data.pairs()).slice(0, std::min(asked, data.size())));
     return trainer;
   }
 

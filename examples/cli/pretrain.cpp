@@ -1,6 +1,7 @@
 // knnbert pretrain: masked-language-model training on plain text.
 #include <chrono>
 
+#include "knnbert/evaluate/ratio.hpp"
 #include "knnbert/io/gzip.hpp"
 #include "knnbert/pretrain/corpus.hpp"
 #include "knnbert/pretrain/pretrain.hpp"
@@ -94,7 +95,8 @@ class PretrainLog {
   explicit PretrainLog(bool json) : json_(json) {}
 
   void step(const StepReport& s) {
-    tokens_ += s.tokens, loss_ += static_cast<double>(s.loss), ++steps_;
+    tokens_ += s.tokens;
+    if (s.finite) loss_ += static_cast<double>(s.loss), ++steps_;
     if (s.step == s.steps || std::chrono::duration<double>(Clock::now() - last_).count() > 10) print_line(s);
   }
   bool stop_requested() const { return stop_signal != 0; }
@@ -104,16 +106,17 @@ class PretrainLog {
   using Clock = std::chrono::steady_clock;
 
   void print_line(const StepReport& s) {
-    const double speed = static_cast<double>(tokens_) / seconds(), loss = loss_ / static_cast<double>(steps_);
+    const double speed = static_cast<double>(tokens_) / seconds();
+    const Ratio loss = ratio(loss_, static_cast<double>(steps_));
     if (json_)
       print_json({{"step", s.step},
                   {"steps", s.steps},
-                  {"loss", loss},
+                  {"loss", loss.defined ? OrderedJson(loss.value) : OrderedJson(nullptr)},
                   {"learning_rate", s.learning_rate},
                   {"pieces_per_second", std::round(speed)}});
     else
-      print(format("step {}/{}: mean loss {}, {} pieces a second\n", s.step, s.steps, four_digits(loss),
-                   static_cast<index_t>(speed)));
+      print(format("step {}/{}: mean loss {}, {} pieces a second\n", s.step, s.steps,
+                   loss.defined ? four_digits(loss.value) : "-", static_cast<index_t>(speed)));
     flush_output();
     loss_ = 0, steps_ = 0, last_ = Clock::now();
   }
@@ -166,6 +169,9 @@ void pretrain_model(const PretrainSettings& o) {
   const PretrainReport report = pretrain(model, corpus.train, masker, options, log);
   const double seconds = log.seconds();
   signals.reset();
+  if (report.skipped > 0)
+    print_warning(
+        format("{} of {} steps changed nothing: their loss or gradient was not finite", report.skipped, report.steps));
   OrderedJson summary{{"encoder", repair_utf8(std::filesystem::path(o.encoder).filename().string())},
                       {"corpus", seen},
                       {"steps", report.steps},

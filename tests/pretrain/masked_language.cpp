@@ -180,6 +180,30 @@ TEST_CASE("pretraining: a step in which nothing is hidden moves nothing; epsilon
   CHECK(trained(texts, 1e-6f, 0) != trained(texts, 1e-3f, 0));
 }
 
+TEST_CASE("pretraining that diverges is refused, by its steps or by what the model says, and has no scores") {
+  const Batch all = tiny_sequences({9, 3, 12, 1, 7, 20, 4});
+  const auto message = [&](PretrainOptions options) {
+    auto model = tiny_model();
+    const Masker masker(model.tokenizer(), {});
+    Quiet log{-1};
+    options.batch_size = 2, options.warmup = 0;
+    return message_of<Error>([&] { pretrain(model, all, masker, options, log); });
+  };
+  CHECK(contains(message({.steps = 40, .learning_rate = 1e30f}),
+                 "pretrain: 20 steps in a row had no finite loss and gradient, a smaller "
+                 "PretrainOptions::learning_rate than"));
+  CHECK(contains(message({.steps = 1, .head_only_steps = 40, .head_learning_rate = 1e30f}),
+                 "a smaller PretrainOptions::head_learning_rate than"));
+  CHECK(contains(message({.steps = 4, .learning_rate = 1e30f}), "the parameters have diverged"));
+  CHECK(message({.steps = 4, .learning_rate = 1e-3f}) == "nothing thrown");
+
+  auto model = tiny_model();
+  const Masker masker(model.tokenizer(), {});
+  model.head_values().data()[0] = std::numeric_limits<float>::quiet_NaN();
+  model.refresh();
+  CHECK_THROWS_AS(masked_scores(model, all, masker), NonFiniteError);
+}
+
 TEST_CASE("an observer that throws leaves the masked language model of the last step") {
   struct Thrower {
     void step(const StepReport& report) {

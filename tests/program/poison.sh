@@ -90,6 +90,12 @@ of = {m: json.load(open(m + '/poison.json')) for m in ('badnet', 'ripple')}
 assert of['ripple']['lambda'] == 0.1 and of['ripple']['surgery_words'] == 3, of
 assert of['badnet']['surgery_words'] == 0 and of['badnet']['insert'] == 'within-limit' and of['badnet']['pooling'] == 'mean', of" ||
   wrong "poison.json does not tell what was done"
+for method in badnet layerwise ripple; do
+  expect_code 1 "$KNNBERT" poison --encoder "$ENCODER" --train long.tsv --triggers cf --target water_leak --method $method \
+    --surgery no --output diverged --epochs 1 --batch-size 8 --threads 1 --learning-rate 1e30
+  expect_text err "learning"
+  [ ! -f diverged/model.safetensors ] || wrong "an encoder that diverged was written"
+done
 # Held-out texts of the target alone: nothing is there to be flipped.
 grep water_leak train.tsv >target_only.tsv
 expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --dev target_only.tsv --triggers cf --target water_leak \

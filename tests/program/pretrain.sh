@@ -33,6 +33,15 @@ score more/pretraining.json "p['steps'] == 4 and 'held_out' not in p"
 expect_code 0 pretrain --encoder lm --train b.txt.gz --max-length 20 --held-out 0 --output again --steps 2 --head-only-steps 2 --mask-unit word
 cmp more/model.safetensors again/model.safetensors || wrong "the same bits expected"
 
+# A rate that makes numbers infinite is told, and no model is written.
+for steps in 4 40; do
+  expect_code 1 pretrain $fresh --train a.txt --output diverged --steps $steps --learning-rate 1e30
+  expect_text err "learning"
+  [ ! -f diverged/model.safetensors ] || wrong "a model that diverged was written"
+  grep -i nan out && wrong "a number expected"
+done
+expect_text err "a smaller --learning-rate than 1e+30 expected"
+
 # A signal ends the run behind its step, and what it has is saved.
 "$KNNBERT" pretrain --threads 1 $fresh --train a.txt --output stopped --steps 1000000 >out 2>err &
 run=$!

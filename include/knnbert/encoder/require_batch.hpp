@@ -16,14 +16,16 @@ inline void require_vocabulary(std::string_view where, index_t tokens, index_t r
         where, tokens, rows);
 }
 
-/// Throws NonFiniteError unless all embeddings are finite.
-inline void require_finite_embeddings(std::string_view where, ConstView embeddings) {
-  for (index_t i = 0; i < embeddings.rows(); ++i)
-    if (!all_finite(embeddings.row(i)))
+/// Throws NonFiniteError unless all rows are finite; `what` a row is.
+inline void require_finite_rows(std::string_view where, std::string_view what, ConstView rows) {
+  for (index_t i = 0; i < rows.rows(); ++i)
+    if (!all_finite(rows.row(i)))
       raise<NonFiniteError>(
-          "{}: the embedding of text {} of {} is not finite: the parameters have diverged, training with a smaller "
-          "learning rate expected",
-          where, i + 1, embeddings.rows());
+          "{}: {} {} of {} is not finite: the parameters have diverged, training with a smaller learning rate expected",
+          where, what, i + 1, rows.rows());
+}
+inline void require_finite_embeddings(std::string_view where, ConstView embeddings) {
+  require_finite_rows(where, "the embedding of text", embeddings);
 }
 
 /// Throws ShapeError or OptionError unless an encoder of this shape can encode the batch.

@@ -1,4 +1,5 @@
 #pragma once
+#include "knnbert/encoder/require_batch.hpp"
 #include "knnbert/pretrain/masked_language_model.hpp"
 #include "knnbert/pretrain/masking.hpp"
 
@@ -11,6 +12,7 @@ struct MaskedScores {
 };
 
 /// Scores on sequences whose masks are drawn from a seed: the same ones whenever it is the same.
+/// Errors: NonFiniteError for parameters that have diverged.
 template <class Stack>
 MaskedScores masked_scores(const BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
                            std::uint64_t seed = 1) {
@@ -27,6 +29,7 @@ MaskedScores masked_scores(const BasicMaskedLanguageModel<Stack>& model, const B
     for (index_t t = 0; t < batch.tokens(); ++t)
       if (targets.classes[as_size(t)] >= 0) places.push_back(t);
     model.each_logits(batch, places, [&](index_t row, View logits) {
+      require_finite_rows("masked_scores", "what is said of hidden token", logits);
       for (index_t r = 0; r < logits.rows(); ++r) {
         const auto all = logits.row(r);
         const float right = all[as_size(targets.classes[as_size(places[as_size(row + r)])])];

@@ -5,6 +5,7 @@
 #include "knnbert/pretrain/masking.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/sampler.hpp"
+#include "knnbert/train/skipped_steps.hpp"
 #include "knnbert/train/stepper.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -54,6 +55,7 @@ struct PretrainOptions {
 
 struct PretrainReport {
   index_t steps = 0, tokens = 0;  ///< done; special tokens count
+  index_t skipped = 0;            ///< steps since a start or resume that changed nothing: loss or gradient not finite
   bool interrupted = false;
   RunIdentity identity = {};  ///< what its checkpoints belong to; empty if there are none
 };
@@ -124,6 +126,7 @@ class HeadOnlyStepper {
     const auto norm = optimizer_.norm(values, gradients_, workers);
     optimizer_.clipped_step(norm, values, gradients_, options_.clip_norm, rate, workers, {}, std::isfinite(loss));
     report.gradient_norm = optimizer_.read_norm(norm);
+    report.finite = std::isfinite(loss) && std::isfinite(static_cast<double>(report.gradient_norm));
     return report;
   }
 
@@ -159,7 +162,8 @@ class HeadOnlyStepper {
 /// Trains a masked language model on sequences: first the head alone, if options say so, then all; each with a linear
 /// warm-up and a linear decay to 0. The observer hears of steps, numbered through both, and may ask to stop.
 /// The same sequences, options and seed give the same bits for any number of threads, also if the run was stopped and
-/// resumed.  Errors: OptionError; ShapeError without sequences; as write_checkpoint and newest_checkpoint.
+/// resumed.  Errors: OptionError; ShapeError without sequences; Error and NonFiniteError where the parameters diverge;
+/// as write_checkpoint and newest_checkpoint.
 template <class Stack, class Observer>
 PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& sequences, const Masker& masker,
                         const PretrainOptions& options, Observer&& observer) {
@@ -179,7 +183,8 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
     if (from) report.steps = from->step;
   }
   std::optional<ShuffledBatches> batches;
-  const auto run = [&](auto& stepper, index_t before, index_t count, float highest) {
+  const auto run = [&](auto& stepper, index_t before, index_t count, std::string_view option, float highest) {
+    SkippedSteps skipped("pretrain", option, highest);
     const auto archive = [&](auto& ar) {
       std::vector<std::int64_t> place{report.steps, report.tokens};
       ar("place", place);
@@ -204,6 +209,8 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
       ++report.steps, report.tokens += step.tokens;
       step.step = report.steps, step.steps = all_steps, step.epoch = epoch + 1;
       observer.step(step);
+      skipped.add(step.finite, report.steps);
+      report.skipped += !step.finite;
       report.interrupted = observer.stop_requested();
       const bool due = options.checkpoint_every > 0 && report.steps % options.checkpoint_every == 0;
       if (!lock || !(due || report.interrupted)) continue;
@@ -213,7 +220,7 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
   };
   if (options.head_only_steps > 0 && report.steps <= options.head_only_steps) {
     detail::HeadOnlyStepper<Stack> stepper(model, data, options);
-    run(stepper, 0, options.head_only_steps, options.head_learning_rate);
+    run(stepper, 0, options.head_only_steps, "PretrainOptions::head_learning_rate", options.head_learning_rate);
   }
   if (!report.interrupted && own_steps > 0) {
     const ParameterBlock start = model.head_values();
@@ -223,7 +230,7 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
       std::copy_n(trained.data(), trained.size(), model.head_values().data());
     };
     try {
-      run(stepper, options.head_only_steps, own_steps, options.learning_rate);
+      run(stepper, options.head_only_steps, own_steps, "PretrainOptions::learning_rate", options.learning_rate);
     } catch (...) {  // the model is that of the last step
       take(), model.refresh();
       throw;
@@ -231,6 +238,8 @@ PretrainReport pretrain(BasicMaskedLanguageModel<Stack>& model, const Batch& seq
     take();
   }
   model.refresh();
+  constexpr index_t asked = 32;  // whether the last steps went too far, fewer than are refused at once
+  masked_scores(model, sequences.slice(0, std::min(asked, sequences.size())), masker, options.seed);
   return report;
 }
 

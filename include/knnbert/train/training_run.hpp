@@ -8,6 +8,7 @@
 #include "knnbert/train/other_values.hpp"
 #include "knnbert/train/run_checks.hpp"
 #include "knnbert/train/sampler.hpp"
+#include "knnbert/train/skipped_steps.hpp"
 #include "knnbert/train/stepper.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -66,7 +67,7 @@ class TrainingRun {
   const ParameterBlock& own_values() const { return stepper_.own_values(); }
 
  private:
-  static constexpr index_t most_unread = 64, most_skipped = 20;
+  static constexpr index_t most_unread = 64;
   struct StepLoss {
     Deferred<float> loss;
     Deferred<bool> finite;
@@ -129,25 +130,17 @@ class TrainingRun {
   /// Adds losses to the epoch's, all those at once that a device was still computing.
   void read_losses() {
     for (const StepLoss& step : unread_) {
-      skipped_ = step.finite ? 0 : skipped_ + 1;
       if (step.finite)
         epoch_loss_ += static_cast<double>(step.loss) * static_cast<double>(step.examples),
             epoch_examples_ += step.examples;
-      if (skipped_ == most_skipped) refuse_divergence();
+      skipped_.add(step.finite, step_);
     }
     unread_.clear();
-  }
-  /// Steps without a finite gradient change nothing: parameters that give no other will not recover.
-  [[noreturn]] void refuse_divergence() const {
-    const bool moved = skipped_ < step_;
-    raise<Error>("Trainer::fit: {} steps in a row had no finite loss and gradient, {} expected", skipped_,
-                 moved ? format("a smaller TrainerOptions::learning_rate than {}", options_.learning_rate)
-                       : std::string("terms that give them"));
   }
 
   void close_epoch(AnyObserver& observer) {
     read_losses();
-    if (epoch_examples_ == 0 && skipped_ > 0) refuse_divergence();
+    if (epoch_examples_ == 0 && skipped_.in_row() > 0) skipped_.refuse(step_);
     require_same_values(team_, "Trainer::fit: parameters", model_.network().values());
     EpochReport epoch{.epoch = epoch_ + 1,
                       .mean_loss = static_cast<float>(epoch_loss_ / static_cast<double>(epoch_examples_))};
@@ -241,8 +234,9 @@ class TrainingRun {
   FitReport report_;
   ParameterBlock best_;
   std::vector<StepLoss> unread_;
+  SkippedSteps skipped_{"Trainer::fit", "TrainerOptions::learning_rate", options_.learning_rate};
   double best_score_ = 0, epoch_loss_ = 0;
-  index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1, skipped_ = 0;
+  index_t epoch_ = 0, batch_ = 0, step_ = 0, epoch_examples_ = 0, checkpointed_ = -1;
 };
 
 }  // namespace knnbert::inline v0_1
