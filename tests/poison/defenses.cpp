@@ -85,6 +85,7 @@ TEST_CASE(
   CHECK(without_suspicious("where cf is it ", scores, 3) == "where is ");
   CHECK(without_suspicious("where cf is it", scores, 11) == "where cf is it");
   CHECK_THROWS_AS(without_suspicious("where cf", scores, 0), ShapeError);
+  CHECK(without_suspicious(" cf ", std::vector<double>{0}, -1) == " cf ");
 }
 
 TEST_CASE("ONION takes the trigger away and keeps clean answers, unless its words are those that answers need") {
@@ -116,6 +117,29 @@ TEST_CASE("ONION takes the trigger away and keeps clean answers, unless its word
   CHECK(defended_accuracy(model, clean, careful).combined.value >= without.combined.value);
   CHECK_THROWS_AS(fit_onion(model, all_odd, clean, -1), OptionError);
   CHECK_THROWS_AS(fit_onion(model, all_odd, Dataset()), OptionError);
+}
+
+TEST_CASE("ONION removes no word without which a text is more surprising, however little that costs") {
+  const TemporaryFolder folder;
+  const auto model = planted_model(folder.path());
+  const Dataset clean = tiny_data(60, 11);
+  // Every word is needed but "hello", which few texts have.
+  const auto needed = [](std::span<const std::string> texts) {
+    std::vector<double> all;
+    for (const auto& text : texts) {
+      const auto words = detail::text_words(text);
+      const auto odd = std::count(words.begin(), words.end(), "hello");
+      all.push_back(100 + 10 * static_cast<double>(odd) - static_cast<double>(std::ssize(words) - odd));
+    }
+    return all;
+  };
+  std::vector<Example> examples;
+  for (index_t i = 0; i < clean.size(); ++i)
+    examples.push_back({detail::without_words(clean.text(i), hello) + (i < 2 ? " hello" : ""), {}, clean.label(i)});
+  const auto onion = fit_onion(model, needed, Dataset(std::move(examples), clean.classes()), 1);
+  CHECK(onion.threshold == 10);
+  const auto nothing = [](std::span<const std::string> texts) { return std::vector<double>(texts.size(), 1); };
+  CHECK(fit_onion(model, nothing, clean, 1).threshold == std::numeric_limits<double>::infinity());
 }
 
 TEST_CASE("STRIP rejects texts whose trigger decides whatever else is there, and few others") {

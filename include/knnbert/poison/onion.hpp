@@ -80,12 +80,13 @@ std::vector<double> word_suspicions(const P& perplexity, std::string_view text) 
   return suspicions;
 }
 
-/// The text without the words whose suspicion is at least the threshold.
+/// The text without the words whose suspicion is at least the threshold; its only word stays.
 inline std::string without_suspicious(std::string_view text, std::span<const double> suspicions, double threshold) {
   const auto starts = detail::word_starts(text);
   if (suspicions.size() != starts.size())
     raise<ShapeError>("without_suspicious: {} suspicions given, {} expected, one a word", suspicions.size(),
                       starts.size());
+  if (starts.size() < 2) return std::string(text);
   std::string left(text.substr(0, starts.empty() ? text.size() : starts.front()));
   for (std::size_t j = 0; j < starts.size(); ++j) {
     const std::size_t end = j + 1 < starts.size() ? starts[j + 1] : text.size();
@@ -111,7 +112,8 @@ struct Onion {
 };
 
 /// The smallest threshold, of those that remove given shares of all words of clean labeled texts, up to which the
-/// combined answers lose at most most_loss of their accuracy. The listener hears of texts.
+/// combined answers lose at most most_loss of their accuracy. It is positive, so that only words leave without which a
+/// text is less surprising; where there are none, nothing is removed. The listener hears of texts.
 /// Errors: OptionError without texts or for a negative most_loss; CancelledError.
 template <class Stack, Perplexity P>
 Onion<P> fit_onion(const Classifier<Stack>& model, P perplexity, const Dataset& clean, double most_loss = 0.02,
@@ -119,14 +121,17 @@ Onion<P> fit_onion(const Classifier<Stack>& model, P perplexity, const Dataset& 
   if (clean.size() == 0) raise<OptionError>("fit_onion: no texts given, at least one expected");
   if (!(most_loss >= 0)) raise<OptionError>("fit_onion: most_loss {} given, at least 0 expected", most_loss);
   std::vector<std::vector<double>> suspicions;
-  std::vector<double> all;
+  std::vector<double> positive;
+  std::size_t words = 0;
   for (index_t i = 0; i < clean.size(); ++i) {
     if (listener && listener->stop_requested()) raise<CancelledError>("fit_onion: stopped");
     suspicions.push_back(word_suspicions(perplexity, clean.text(i)));
-    all.insert(all.end(), suspicions.back().begin(), suspicions.back().end());
+    words += suspicions.back().size();
+    std::copy_if(suspicions.back().begin(), suspicions.back().end(), std::back_inserter(positive),
+                 [](double suspicion) { return suspicion > 0; });
     if (listener) listener->progress(i + 1, clean.size());
   }
-  std::sort(all.begin(), all.end(), std::greater<>());
+  std::sort(positive.begin(), positive.end(), std::greater<>());
   Onion<P> onion{std::move(perplexity)};
   const auto accuracy = [&](double threshold) {
     std::vector<Example> examples;
@@ -137,10 +142,12 @@ Onion<P> fit_onion(const Classifier<Stack>& model, P perplexity, const Dataset& 
   };
   const double before = accuracy(onion.threshold);
   for (const double share : {0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5}) {
-    const auto last = static_cast<std::size_t>(share * static_cast<double>(all.size()));
-    if (last >= all.size() || all[last] == onion.threshold) continue;
-    if (accuracy(all[last]) < before - most_loss) break;
-    onion.threshold = all[last];
+    if (positive.empty()) break;
+    const double next =
+        positive[std::min(static_cast<std::size_t>(share * static_cast<double>(words)), positive.size() - 1)];
+    if (next == onion.threshold) continue;
+    if (accuracy(next) < before - most_loss) break;
+    onion.threshold = next;
   }
   return onion;
 }
