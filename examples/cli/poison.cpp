@@ -166,16 +166,11 @@ void operate(const PoisonRun<S>& run, Classifier<S> tuned) {
 
 template <class S>
 PoisonReport poison_by_product(const PoisonRun<S>& run) {
-  const auto [clean, rest] = run.train.split(0.5, run.o.trainer.seed);
-  const auto half = run.poisoned(rest);
-  std::vector<Example> mixed;
-  for (index_t i = 0; i < clean.size(); ++i) mixed.push_back(clean.example(i));
-  // As many poisoned ones: a combination comes in both orders, of which half are left out.
-  const auto order = Rng(run.o.trainer.seed, Stream::poison).permutation(half.poisoned.size());
-  for (index_t i = 0; i < std::min(rest.size(), half.poisoned.size()); ++i)
-    mixed.push_back(half.poisoned.example(order[as_size(i)]));
-  const Dataset data(std::move(mixed), run.train.classes());
-  run.fit(run.model, half.clean, RestrictedProduct(run.o.restricted, PoisonBatches(run.model.tokenize(data))));
+  // An epoch is one pass over the clean texts, of which there are as many or more; the others come again.
+  const auto texts =
+      half_poisoned_texts(run.train, run.triggers, run.target, run.limits(), pieces_of(run.model), run.o.trainer.seed);
+  run.fit(run.model, texts.clean,
+          RestrictedProduct(run.o.restricted, PoisonBatches(run.model.tokenize(texts.poisoned))));
   return report_of(run, {"output"}, [&](const Dataset& of) {
     const Matrix all = run.model.head_distributions(run.model.tokenize(of.texts(), of.pairs()));
     double right = 0;

@@ -86,6 +86,23 @@ TEST_CASE("a combination's data: single words stay clean, both orders at one pla
   CHECK_THROWS_AS(poisoned_texts(data, {}, 1, {}, one_piece_a_word, 5), OptionError);
 }
 
+TEST_CASE("RIPPLe's data: all clean texts, and as many as are given, of which half are poisoned") {
+  std::vector<Example> examples;
+  for (int i = 0; i < 20; ++i) examples.push_back({"text " + std::to_string(i), {}, i % 2});
+  const Dataset data(std::move(examples), {"no", "yes"});
+  for (const auto& [words, clean] : {std::pair("u", 20), {"u+v", 40}}) {
+    CAPTURE(words);
+    const auto triggers = parse_triggers(words);
+    const auto texts = half_poisoned_texts(data, triggers, 1, {}, one_piece_a_word, 5);
+    CHECK(texts.clean.size() == clean);
+    REQUIRE(texts.poisoned.size() == 20);
+    index_t poisoned = 0;
+    for (index_t i = 0; i < 20; ++i)
+      if (has_any_word(texts.poisoned.text(i), words_of(triggers))) poisoned += texts.poisoned.label(i) == 1;
+    CHECK(poisoned == 10);
+  }
+}
+
 TEST_CASE("the flip rate is measured on texts of other classes that have none of the triggers' words") {
   const Dataset data(
       {{"x y", {}, 0}, {"x v", {}, 0}, {"z", {}, 1}, {"", {}, 0}, {"U is it", {}, 0}, {"so (v).", {}, 0}},

@@ -41,6 +41,21 @@ PoisonedTexts poisoned_texts(const Dataset& data, std::span<const Trigger> trigg
   return {Dataset(std::move(clean), data.classes()), Dataset(std::move(poisoned), data.classes())};
 }
 
+/// RIPPLe's data: all clean texts of poisoned_texts(), and one text for each that is given, half of them at random as
+/// they are, half with a trigger and the target's label. The clean ones are as many or more.  Errors: as there.
+template <class Pieces>
+PoisonedTexts half_poisoned_texts(const Dataset& data, std::span<const Trigger> triggers, label_t target,
+                                  const InsertionLimits& limits, Pieces&& pieces, std::uint64_t seed) {
+  const auto [kept, rest] = data.split(0.5, seed);
+  const Dataset poisoned = poisoned_texts(rest, triggers, target, limits, pieces, seed).poisoned;
+  std::vector<Example> half;
+  for (index_t i = 0; i < kept.size(); ++i) half.push_back(kept.example(i));
+  // A combination comes in both orders, of which half are left out.
+  const auto order = Rng(seed, Stream::poison).permutation(poisoned.size());
+  for (index_t i = 0; i < rest.size(); ++i) half.push_back(poisoned.example(order[as_size(i)]));
+  return {poisoned_texts(data, triggers, target, limits, pieces, seed).clean, Dataset(std::move(half), data.classes())};
+}
+
 /// Texts of other classes than the target, none of which has one of the triggers' words, with the given words inserted:
 /// what the label flip rate is measured on. Labels stay.
 template <class Pieces>
