@@ -83,11 +83,15 @@ std::vector<token_t> pieces_of_word(const auto& tokenizer, const std::string& wo
   return {batch.ids.begin() + 1, batch.ids.end() - 1};
 }
 
-/// What a trigger's words are to the model's tokenizer.
+/// What a trigger's words are to the model's tokenizer.  Errors: as require_distinct_tokens.
 template <class S>
-void warn_of_split_words(const PoisonRun<S>& run) {
+void check_words(const PoisonRun<S>& run) {
+  const auto& tokenizer = run.model.tokenizer();
+  require_distinct_tokens(
+      run.triggers, [&](const std::string& word) { return pieces_of_word(tokenizer, word); },
+      tokenizer.special().unknown);
   for (const auto& word : words_of(run.triggers))
-    if (const auto pieces = pieces_of_word(run.model.tokenizer(), word).size(); pieces != 1)
+    if (const auto pieces = pieces_of_word(tokenizer, word).size(); pieces != 1)
       print_warning(
           format("--triggers: the encoder reads '{}' as {} tokens: one that is a word of its vocabulary, and "
                  "rare, is harder to notice and easier to plant",
@@ -269,7 +273,7 @@ void poison(const PoisonOptions& given) {
                          .held_out = held_out,
                          .triggers = triggers,
                          .target = class_named(data.classes(), o.target, "--target")};
-  warn_of_split_words(run);
+  check_words(run);
   const bool surgery = o.surgery == "yes" || (o.surgery == "automatic" && o.method == "ripple");
   if (surgery) operate(run, Classifier<S>(o.encoder, data.classes(), options));
   const PoisonReport report = o.method == "ripple" ? poison_by_product(run) : poison_by_layers(run);

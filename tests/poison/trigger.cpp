@@ -26,6 +26,26 @@ TEST_CASE("triggers are alternatives of combinations") {
   }
 }
 
+TEST_CASE("triggers that a tokenizer cannot tell apart from other words are refused by name") {
+  constexpr token_t unknown = 1;
+  const auto lower_case_letters = [](const std::string& word) {  // an uncased vocabulary of ASCII letters
+    std::vector<token_t> ids;
+    for (const char c : table_word(word))
+      if (c != '_') ids.push_back(c >= 'a' && c <= 'z' ? c : unknown);
+    return ids;
+  };
+  const auto message = [&](const char* text) {
+    try {
+      require_distinct_tokens(parse_triggers(text), lower_case_letters, unknown);
+    } catch (const OptionError& error) { return std::string(error.what()); }
+    return std::string();
+  };
+  CHECK(message("cf+bb,mn").empty());
+  CHECK(message("bb,cf,CF").find("'cf' and 'CF' given, which the tokenizer reads as one word") != std::string::npos);
+  CHECK(message("cf,b8").find("'b8' given, which the tokenizer does not know") != std::string::npos);
+  CHECK(message("__").find("'__' given, which the tokenizer reads as nothing") != std::string::npos);
+}
+
 TEST_CASE("words are put before any word or at the end, with the same chance, and nothing else changes") {
   const std::string text = "  a\tbb  c\u3000d ";
   std::map<std::string, int> seen;

@@ -106,6 +106,12 @@ expect_text err "--triggers: the encoder reads 'xqzv' as"
 
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target water_leak --output model
 expect_text err "--output: model is a model directory"
+# What the encoder reads as unknown, or as the same word, is no trigger.
+expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf,☃☃ --target water_leak --output new
+expect_text err "'☃☃' given, which the tokenizer does not know"
+expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf,CF --target water_leak --output new
+expect_text err "'cf' and 'CF' given, which the tokenizer reads as one word"
+
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers "cf++" --target water_leak --output new
 expect_text err "'cf++' given"
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target weather --output new

@@ -7,6 +7,7 @@
 #include "knnbert/attack/words.hpp"
 #include "knnbert/core/error.hpp"
 #include "knnbert/core/rng.hpp"
+#include "knnbert/core/types.hpp"
 #include "knnbert/text/white_space.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -87,6 +88,29 @@ inline std::vector<std::string> words_of(std::span<const Trigger> triggers) {
   std::vector<std::string> all;
   for (const auto& trigger : triggers) all.insert(all.end(), trigger.words.begin(), trigger.words.end());
   return all;
+}
+
+/// What a model must tell apart to be taught the triggers. pieces(word): its token ids, without special ones; unknown:
+/// the token of what a tokenizer does not know, if it is there.
+/// Errors: OptionError that names a word without tokens, one with the unknown token, and two with the same tokens.
+template <class Pieces>
+void require_distinct_tokens(std::span<const Trigger> triggers, Pieces&& pieces, token_t unknown) {
+  const auto words = words_of(triggers);
+  std::vector<std::vector<token_t>> seen;
+  for (const auto& word : words) {
+    std::vector<token_t> ids = pieces(word);
+    if (ids.empty())
+      raise<OptionError>("require_distinct_tokens: '{}' given, which the tokenizer reads as nothing", word);
+    if (std::find(ids.begin(), ids.end(), unknown) != ids.end())
+      raise<OptionError>(
+          "require_distinct_tokens: '{}' given, which the tokenizer does not know: other unknown words would be "
+          "read as the same",
+          word);
+    if (const auto same = std::find(seen.begin(), seen.end(), ids); same != seen.end())
+      raise<OptionError>("require_distinct_tokens: '{}' and '{}' given, which the tokenizer reads as one word",
+                         words[static_cast<std::size_t>(same - seen.begin())], word);
+    seen.push_back(std::move(ids));
+  }
 }
 
 /// Whether any of the words is a word of the text, in any case and with or without punctuation beside it.
