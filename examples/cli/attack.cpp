@@ -180,7 +180,8 @@ void add_resources(CLI::App& verb, AttackVerbOptions& o) {
   verb.add_option("--most-synonyms", o.most_synonyms, "synonyms of a word that are tried")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
-  verb.add_option("--wordnet", o.wordnet, "table of WordNet's sets: synonyms (pwws), parts of speech (textfooler)");
+  verb.add_option("--wordnet", o.wordnet,
+                  "table of WordNet's sets: synonyms (pwws), parts of speech (textfooler, bert-attack)");
   verb.add_option("--stop-words", o.stop_words, "words that stay, one a line, or none");
   verb.add_option("--antonyms", o.antonyms, "pairs of words that are not put in for each other, or none");
   verb.add_option("--language-model", o.language_model,

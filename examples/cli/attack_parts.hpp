@@ -230,7 +230,7 @@ AttackConstraintsOf<S> attack_constraints(const AttackVerbOptions& o, AttackReso
   std::optional<KeepPartOfSpeech<>> speech;
   if (is_resource_given(o, "--wordnet", o.wordnet, "a table of synsets", if_recipe(textfooler || o.recipe == "pwws"))) {
     r.wordnet = WordNet::read(o.wordnet, attack_reading);
-    if (textfooler) speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
+    if (o.recipe != "pwws") speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
   }
   std::optional<KeepMeaning<Sentences<S>>> meaning;
   if (is_resource_given(o, "--similarity-encoder", o.similarity_encoder, "a directory of a sentence encoder",

@@ -96,6 +96,8 @@ expect_code 0 "$KNNBERT" pretrain --threads 1 --vocabulary vocab.txt --layers 1 
 expect_code 0 attack --recipe bert-attack --language-model lm --stop-words stop.txt --antonyms antonyms.txt
 expect_text out "guesses of lm"
 expect_text out "at most 0.4 of the words"
+expect_code 0 attack --recipe bert-attack --language-model lm --stop-words stop.txt --antonyms antonyms.txt --wordnet wordnet.tsv
+expect_text out "part of speech"
 # A WordPiece model is one over Chinese characters for sentence-piece, and chance is a baseline that its seed decides.
 printf '山水 key 大人\tlost_key\nthe key 中本。\tlost_key\n水 leak 小天\twater_leak\n山 leak 大\twater_leak\n' >chinese.tsv
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' 水 大 小 人 中 日 山 天 本 木 田 王 key >characters.txt
