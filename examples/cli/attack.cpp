@@ -3,6 +3,7 @@
 #include "attack_file.hpp"
 #include "attack_page.hpp"
 #include "attack_summary.hpp"
+#include "attack_uses.hpp"
 #include "config.hpp"
 #include "knnbert/model/classifier_files.hpp"
 #include "pairs.hpp"
@@ -106,10 +107,6 @@ void attack(const AttackVerbOptions& o) {
     raise<OptionError>("--page: {} is what --output writes, another place expected", o.page);
   if (o.recipe == "datastore") {
     if (o.predictor == "head") raise<OptionError>("--predictor: combined or knn expected for --recipe datastore");
-    if (!o.guide.empty()) raise<OptionError>("--guide: not given expected for --recipe datastore, which has no search");
-    if (o.smoothing.copies > 0) raise<OptionError>("--smooth: not given expected for --recipe datastore");
-    if (!o.output.empty() || !o.page.empty())
-      raise<OptionError>("--output, --page: not given expected for --recipe datastore, which prints all it finds");
     auto attacked = load_model<S>(o.model, o.common);
     const Dataset data = chosen(read_data(o.file, dataset_options(o.data)).with_classes(*attacked.outputs()), o);
     return attack_datastore<S>(o, data, std::move(attacked));
@@ -263,7 +260,8 @@ void add_attack(CLI::App& app) {
   add_resources(verb, *o);
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] {
+  verb.callback([o, &verb] {
+    require_used(verb, o->recipe);
     o->smoothing.text_leads = o->guide == "unsmoothed";
     session_of(o->common).attack(*o);
   });

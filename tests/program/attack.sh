@@ -213,6 +213,25 @@ expect_code 2 attack --recipe pwws --wordnet wordnet.tsv --target nothing
 expect_text err "--target"
 expect_code 1 attack --recipe pwws --wordnet wordnet.tsv --output missing/x.jsonl
 
+# What a recipe has no use for is refused, before anything is read.
+refused() { # MESSAGE OPTION...
+  message=$1
+  shift
+  expect_code 2 attack "$@"
+  expect_text err "$message"
+}
+refused "--synonyms: given with --recipe pwws, but used by textfooler alone" --recipe pwws --wordnet wordnet.tsv --synonyms missing
+refused "--language-model: given with --recipe textfooler" $fooler --language-model missing
+refused "--random-guesses: given with --recipe bert-attack" --recipe bert-attack --language-model lm --stop-words none --antonyms none \
+  --random-guesses
+refused "--wordnet: given with --recipe sentence-piece" --recipe sentence-piece --language-model characters --wordnet wordnet.tsv
+refused "--similarity: given without --similarity-encoder" --recipe pwws --wordnet wordnet.tsv --similarity 0.99
+refused "--window: given with --similarity-encoder none" --recipe pwws --wordnet wordnet.tsv --similarity-encoder none --window 5
+refused "--guide-neighbors: given with --guide head" --recipe pwws --wordnet wordnet.tsv --guide head --guide-neighbors 5
+refused "--target: given with --recipe datastore" --recipe datastore --target zzz
+refused "--output: given with --recipe datastore" --recipe datastore --output x.jsonl
+refused "--pool: given without --added" --recipe datastore --pool texts.tsv
+
 # A signal keeps what is done.
 for _ in $(seq 400); do cat texts.tsv; done >many.tsv
 "$KNNBERT" attack --model model --data many.tsv --recipe pwws --wordnet wordnet.tsv --threads 2 --output stopped.jsonl >out 2>err &
