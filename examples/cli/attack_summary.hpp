@@ -1,4 +1,6 @@
 #pragma once
+#include <set>
+
 #include "attack_guide.hpp"
 #include "knnbert/attack/result_json.hpp"
 #include "knnbert/train/checkpoint.hpp"
@@ -6,6 +8,24 @@
 
 /// What an attack is told by: the run that its results belong to, and their summary.
 namespace knnbert::cli {
+
+/// Of the files that answers of a model directory depend on: weights, also in several files, settings and tokenizer.
+inline std::string hash_of_model(const std::filesystem::path& directory) {
+  std::set<std::string> names;
+  for (const char* name :
+       {"model.safetensors", "model.safetensors.index.json", "knnbert.safetensors", "datastore.safetensors",
+        "knnbert.json", "config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json",
+        "config_sentence_transformers.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"})
+    names.insert(name);
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, missing))
+    if (entry.path().extension() == ".safetensors") names.insert(entry.path().filename().string());
+  std::string all;
+  for (const auto& name : names)
+    if (committed_exists(directory / name)) all += name + detail::hash_of_file(directory / name);
+  return detail::hex_digits(detail::mix_bytes(0, std::as_bytes(std::span(all))));
+}
 
 /// All that results depend on.
 inline OrderedJson run_of(const AttackVerbOptions& o, const std::vector<std::string>& parts, const Dataset& data) {
@@ -25,11 +45,7 @@ inline OrderedJson run_of(const AttackVerbOptions& o, const std::vector<std::str
   run["data"] = detail::hex_digits(hash);
   const auto add_files = [&](const std::string& directory, const char* key) {
     if (directory.empty() || directory == "none") return;
-    std::string hashes;
-    for (const char* name : {"model.safetensors", "knnbert.safetensors", "datastore.safetensors", "knnbert.json"})
-      if (const auto file = std::filesystem::path(directory) / name; committed_exists(file))
-        hashes += detail::hash_of_file(file);
-    run[key] = hashes;
+    run[key] = hash_of_model(directory);
   };
   add_files(o.model, "model"), add_files(o.language_model, "language_model");
   add_files(o.similarity_encoder, "similarity_encoder");

@@ -128,6 +128,19 @@ for name in ("random1", "characters"):
 page = re.sub(" <ins>[^<]*</ins>|</?del>", "", open("random.html", encoding="utf-8").read())
 assert all(json.loads(line)["original"] in page for line in open("second", encoding="utf-8"))
 PYTHON
+# A file of a run whose language model has another tokenizer since then is another run's.
+expect_code 0 attack --recipe bert-attack --language-model lm --stop-words none --antonyms none --output by_lm.jsonl
+cp -r lm lm.before
+"$PYTHON" - <<'PYTHON'
+import json
+config = json.load(open("lm/tokenizer_config.json", encoding="utf-8"))
+json.dump({**config, "do_lower_case": not config.get("do_lower_case", True)}, open("lm/tokenizer_config.json", "w", encoding="utf-8"))
+PYTHON
+expect_code 2 attack --recipe bert-attack --language-model lm --stop-words none --antonyms none --output by_lm.jsonl
+expect_text err "by_lm.jsonl: results of another run are there (language_model"
+rm -r lm
+mv lm.before lm
+expect_code 0 attack --recipe bert-attack --language-model lm --stop-words none --antonyms none --output by_lm.jsonl
 expect_code 0 attack --recipe bert-attack --preset textattack --language-model lm --stop-words none --similarity-encoder none --most-queries 40
 expect_code 0 attack --recipe pwws --preset textattack --wordnet wordnet.tsv --stop-words stop.txt --target water_leak --examples 5 --json
 expect_text out '"number_of_errors":0'
