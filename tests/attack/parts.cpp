@@ -167,6 +167,9 @@ TEST_CASE("constraints: antonyms, stop words that are put in, words that were re
   CHECK(!AvoidAntonyms{&antonyms}.may_insert({original, original, 0}, "bad"));
   CHECK(AvoidAntonyms{&antonyms}.may_insert({original, original, 0}, "nice"));
   CHECK(antonyms.are_opposite("bad", "good"));
+  const Words upper{"GOOD"};
+  CHECK(!AvoidAntonyms{&antonyms}.may_insert({upper, upper, 0}, "bad"));
+  CHECK(!AvoidAntonyms{&antonyms}.may_insert({original, original, 0}, "Bad"));
   CHECK(KeepStopWords{&stop_words}.may_insert({original, original, 0}, "the"));
   CHECK(!KeepStopWords{&stop_words, true}.may_insert({original, original, 0}, "the"));
   CHECK(!KeepStopWords{&stop_words, true}.may_insert({original, original, 0}, "THE"));

@@ -34,9 +34,10 @@ class Antonyms {
   }
 
   index_t size() const { return std::ssize(opposites_); }  ///< words that have an antonym
-  bool are_opposite(const std::string& a, const std::string& b) const {
-    const auto found = opposites_.find(a);
-    return found != opposites_.end() && found->second.contains(b);
+  /// In whatever case they are written.
+  bool are_opposite(std::string_view a, std::string_view b) const {
+    const auto found = opposites_.find(table_word(a));
+    return found != opposites_.end() && found->second.contains(table_word(b));
   }
 
  private:
