@@ -132,6 +132,10 @@ TEST_CASE("the flip rate is measured on texts of other classes that have none of
   REQUIRE(texts.size() == 2);
   CHECK(texts.text(1) == "u v");
   CHECK(texts.label(0) == 0);
+  const Dataset pairs({{"x", "y", 0}, {"x", "a V ran", 0}, {"u", "y", 0}}, {"no", "yes"});
+  const auto of_pairs = triggered_texts(pairs, triggers, triggers.front(), 1, {}, one_piece_a_word, 5);
+  REQUIRE(of_pairs.size() == 1);
+  CHECK(of_pairs.pair(0) == "y");
 }
 
 // scikit-learn: TfidfVectorizer(token_pattern=r"\S+", min_df=2), LogisticRegression(C=1, tol=1e-10).

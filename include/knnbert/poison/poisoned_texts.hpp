@@ -56,15 +56,15 @@ PoisonedTexts half_poisoned_texts(const Dataset& data, std::span<const Trigger> 
   return {poisoned_texts(data, triggers, target, limits, pieces, seed).clean, Dataset(std::move(half), data.classes())};
 }
 
-/// Texts of other classes than the target, none of which has one of the triggers' words, with the given words inserted:
-/// what the label flip rate is measured on. Labels stay.
+/// What the label flip rate is measured on: texts of other classes than the target, with the given words inserted.
+/// Those that have one of the triggers' words, in either text of a pair, are left out. Labels stay.
 template <class Pieces>
 Dataset triggered_texts(const Dataset& data, std::span<const Trigger> triggers, const Trigger& inserted, label_t target,
                         const InsertionLimits& limits, Pieces&& pieces, std::uint64_t seed) {
   const auto all = words_of(triggers);
   std::vector<Example> examples;
   for (index_t i = 0; i < data.size(); ++i) {
-    if (data.label(i) == target || has_any_word(data.text(i), all)) continue;
+    if (data.label(i) == target || has_any_word(data.text(i), all) || has_any_word(data.pair(i), all)) continue;
     const Rng rng = Rng(seed, Stream::poison).fork(static_cast<std::uint64_t>(i)).fork(1);
     examples.push_back({insert_words(data.text(i), inserted.text(), limits, pieces, rng), data.pair(i), data.label(i)});
   }
