@@ -33,12 +33,14 @@ void attack_datastore(const AttackVerbOptions& o, const Dataset& data, Classifie
   const double attacked = static_cast<double>(std::max<index_t>(1, summary.attacked));
   OrderedJson turned = OrderedJson::object();
   std::string table;
-  for (const index_t m : {1, 2, 3, 5, 10, 20, 50, 100})
-    if (m <= o.most_added) {
-      const double share = static_cast<double>(within(m)) / attacked;
-      turned[format("{}", m)] = share;
-      table += format("turned by {} added          ", m).substr(0, 24) + two_digits(100 * share) + " %\n";
-    }
+  std::vector<index_t> told{1, 2, 3, 5, 10, 20, 50, 100};
+  std::erase_if(told, [&](index_t m) { return m >= o.most_added; });
+  told.push_back(o.most_added);
+  for (const index_t m : told) {
+    const double share = static_cast<double>(within(m)) / attacked;
+    turned[format("{}", m)] = share;
+    table += format("turned by {} added          ", m).substr(0, 24) + two_digits(100 * share) + " %\n";
+  }
   const auto median = summary.median();
   if (o.common.json)
     print_json({{"recipe", o.recipe},

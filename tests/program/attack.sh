@@ -155,6 +155,10 @@ assert r["examples"] == 14 and r["attacked"] > 0 and r["median"] >= 1 and r["tur
 PYTHON
 expect_code 0 attack --recipe datastore --added nearest --pool texts.tsv --most-added 4
 expect_text out "half of them turned by"
+expect_text out "turned by 4 added"
+expect_code 0 attack --recipe datastore --most-added 4 --json
+"$PYTHON" -c "import json; r = json.load(open('out'))['turned']; assert list(r) == ['1', '2', '3', '4'] and r['4'] == 1, r" ||
+  wrong "what is turned by as many as are added at most is not told"
 expect_code 2 attack --recipe datastore --added random
 expect_text err "--pool"
 expect_code 2 "$KNNBERT" attack --model model --data texts.tsv --predictor head --recipe datastore
