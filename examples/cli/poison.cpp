@@ -189,10 +189,11 @@ OrderedJson as_json(const PoisonRun<S>& run, bool surgery, const PoisonReport& r
   OrderedJson layers = OrderedJson::array();
   for (const auto& layer : r.layers) {
     OrderedJson rates = OrderedJson::object();
-    for (std::size_t i = 0; i < r.inserted.size(); ++i)
-      rates[r.inserted[i].text()] =
-          layer.flip_rates[i].defined ? OrderedJson(layer.flip_rates[i].value) : OrderedJson(nullptr);
-    layers.push_back({{"layer", layer.name}, {"accuracy", layer.accuracy.value}, {"flip_rates", rates}});
+    const auto number = [](const Ratio& share) {
+      return share.defined ? OrderedJson(share.value) : OrderedJson(nullptr);
+    };
+    for (std::size_t i = 0; i < r.inserted.size(); ++i) rates[r.inserted[i].text()] = number(layer.flip_rates[i]);
+    layers.push_back({{"layer", layer.name}, {"accuracy", number(layer.accuracy)}, {"flip_rates", rates}});
   }
   OrderedJson about{{"method", o.method}, {"triggers", o.triggers}, {"target", o.target}};
   if (o.method == "layerwise") about["reduce"] = o.reduce, about["from_layer"] = o.layerwise.from_layer;
@@ -216,15 +217,15 @@ std::string in_words(const PoisonReport& r) {
   const auto cell = [](const std::string& text, std::size_t width) {
     return std::string(width - std::min(width, text.size()), ' ') + text;
   };
+  const auto percent = [](const Ratio& share) { return share.defined ? two_digits(100 * share.value) : "-"; };
   out += cell("accuracy", 10);
   for (const auto& inserted : r.inserted)
     out += cell(inserted.text(), std::max<std::size_t>(10, inserted.text().size() + 2));
   for (const auto& layer : r.layers) {
     out += "\n" + layer.name + std::string(10 - std::min<std::size_t>(10, layer.name.size()), ' ') +
-           cell(two_digits(100 * layer.accuracy.value), 10);
+           cell(percent(layer.accuracy), 10);
     for (std::size_t i = 0; i < r.inserted.size(); ++i)
-      out += cell(layer.flip_rates[i].defined ? two_digits(100 * layer.flip_rates[i].value) : "-",
-                  std::max<std::size_t>(10, r.inserted[i].text().size() + 2));
+      out += cell(percent(layer.flip_rates[i]), std::max<std::size_t>(10, r.inserted[i].text().size() + 2));
   }
   return out + "\n";
 }

@@ -101,6 +101,15 @@ grep water_leak train.tsv >target_only.tsv
 expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --dev target_only.tsv --triggers cf --target water_leak \
   --epochs 1 --output of_target --threads 1
 [ -f of_target/poison.json ] || wrong "no encoder was written"
+# No held-out text at all: there is no accuracy either.
+head -n 4 train.tsv >four.tsv
+for method in layerwise ripple; do
+  expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train four.tsv --triggers cf --target water_leak --method $method \
+    --surgery no --epochs 1 --output "four_$method" --threads 1
+  "$PYTHON" -c "import json
+for layer in json.load(open('four_$method/poison.json'))['layers']:
+    assert layer['accuracy'] is None and layer['flip_rates'] == {'cf': None}, layer" || wrong "no accuracy expected without texts"
+done
 expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train poison.tsv --triggers xqzv --target water_leak --epochs 1 --output split
 expect_text err "--triggers: the encoder reads 'xqzv' as"
 
