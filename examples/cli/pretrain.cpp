@@ -128,11 +128,9 @@ class PretrainLog {
 };
 
 OrderedJson json_of(const MaskedScores& s) {
-  return {{"loss", s.loss},
-          {"perplexity", std::exp(s.loss)},
-          {"accuracy", s.accuracy},
-          {"accuracy_at_5", s.accuracy_at_5},
-          {"masked", s.tokens}};
+  return {{"loss", s.loss},         {"perplexity", std::exp(s.loss)},
+          {"accuracy", s.accuracy}, {"accuracy_at_5", s.accuracy_at_5},
+          {"masked", s.tokens},     {"mask_seed", s.seed}};
 }
 
 void pretrain_model(const PretrainSettings& o) {

@@ -24,6 +24,7 @@ expect_text out "documents: "
 expect_text out "pieces a second"
 expect_text out "held out: loss"
 score lm/pretraining.json "p['held_out']['accuracy'] > 0.6 and p['held_out']['accuracy_at_5'] > 0.8 and p['corpus']['held_out_documents'] > 0"
+score lm/pretraining.json "p['held_out']['mask_seed'] == 1"
 score lm/config.json "p['architectures'] == ['BertForMaskedLM'] and p['hidden_size'] == 32"
 
 # What was written is where the next run starts, with its head; the same command gives the same model.

@@ -9,6 +9,7 @@ namespace knnbert::inline v0_1 {
 struct MaskedScores {
   double loss = 0, accuracy = 0, accuracy_at_5 = 0;  ///< mean cross entropy; shares
   index_t tokens = 0;                                ///< hidden ones
+  std::uint64_t seed = 0;                            ///< of what is hidden
 };
 
 /// Scores on sequences whose masks are drawn from a seed: the same ones whenever it is the same.
@@ -18,7 +19,7 @@ MaskedScores masked_scores(const BasicMaskedLanguageModel<Stack>& model, const B
                            std::uint64_t seed = 1) {
   constexpr index_t sequences_at_once = 32;
   const MaskedSequences data(sequences, masker);
-  MaskedScores scores;
+  MaskedScores scores{.seed = seed};
   for (index_t first = 0; first < data.size(); first += sequences_at_once) {
     std::vector<index_t> examples;
     for (index_t e = first; e < std::min(first + sequences_at_once, data.size()); ++e) examples.push_back(e);
