@@ -167,6 +167,7 @@ constexpr std::pair<std::string_view, std::string_view> functions[] = {
     {"parse_triggers: ", "--triggers: "},      {"split_off: ", "--out-of-scope-label: "},
     {"conformal_threshold: ", "--coverage: "}, {"ContrastOptions: ", "--top-k, --end-k: "},
     {"indicative_words: ", "--surgery: "},     {"require_distinct_tokens: ", "--triggers: "},
+    {"masked_scores: ", "--learning-rate: "},
 };
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
