@@ -50,3 +50,13 @@ expect_code 1 "$KNNBERT" remove --model empty --ids all --refit-head
 expect_text err "0 examples in the datastore"
 expect_code 0 "$KNNBERT" remove --model empty --ids all
 expect_text out "8 removed, 0 left"
+
+# The keys of a queue have no texts, from which no head can learn: nothing is added, until `index` gives them texts.
+expect_code 0 "$KNNBERT" train --method knn-bert --feature contrastive --store queue --epochs 1 --threads 1 --encoder "$ENCODER" --train train.tsv --output queued
+cp -r queued before_queued
+expect_code 1 "$KNNBERT" add --model queued --class noise --data new.txt --refit-head
+expect_text err "examples in the datastore have no text"
+expect_text err "\`index\` from data"
+diff -r before_queued queued >/dev/null || wrong "a refused refit changed the model"
+expect_code 0 "$KNNBERT" index --model queued --data train.tsv
+expect_code 0 "$KNNBERT" add --model queued --class noise --data new.txt --refit-head

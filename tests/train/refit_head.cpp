@@ -323,3 +323,32 @@ TEST_CASE("refit head: without texts in the datastore the model stays as it is")
   CHECK_FALSE(same_features(linear.network().values(), std::as_const(model).network().values()));
   CHECK_THROWS_AS(model.set_network(with_new_head(std::as_const(model).network(), 4)), ShapeError);
 }
+
+TEST_CASE("refit head: a class whose examples are keys without texts is not lost") {
+  const TemporaryFolder folder;
+  const Dataset data = part_of(tiny_classes);
+  auto model = steady_classifier(folder.path(), linear_options());
+  const Matrix keys = model.features(model.tokenize(data.texts()));
+  model.index(keys, data.labels());  // as the keys of a queue come
+  model.add(part_of({"card"}));
+  model.add(std::vector<std::string>{"hello hello"}, "greeting");
+  const ParameterBlock before = std::as_const(model).network().values();
+  const std::string message = message_of<StateError>([&] { refit_head(model); });
+  CAPTURE(message);
+  CHECK(message.find("60 of the 81 examples in the datastore have no text") != message.npos);
+  CHECK(message.find("`index` from data") != message.npos);
+  CHECK(same_values(before, std::as_const(model).network().values()));
+  CHECK(std::as_const(model).network().classes() == 3);
+  model.index(data);
+  model.add(std::vector<std::string>{""}, "card");  // a blank row of a file
+  refit_head(model, RefitOptions{.least_steps = 1});
+
+  auto sets = steady_classifier(folder.path(), linear_options(Task::multi_label), {"card", "money"});
+  const Dataset of_sets = part_of({"card", "money"});
+  const Matrix set_keys = sets.features(sets.tokenize(of_sets.texts()));
+  sets.index(set_keys, of_sets.labels());
+  CHECK_THROWS_AS(refit_head(sets), StateError);
+  sets.index(of_sets);
+  sets.add(std::vector<std::string>{""}, "card|rate");
+  refit_head(sets, RefitOptions{.least_steps = 1});
+}

@@ -79,6 +79,28 @@ void fit_head(Network<Stack>& network, const Matrix& embeddings, const TrainingD
   network.lower(values);
 }
 
+/// The examples that have a text.  Errors: StateError for what the docstring of refit_head(model) says.
+inline std::vector<index_t> with_texts(const Dataset& all, bool by_class) {
+  std::vector<index_t> found, missing(as_size(by_class ? std::ssize(all.classes()) : 1)), counts(missing.size());
+  for (index_t i = 0; i < all.size(); ++i) {
+    const std::size_t group = by_class ? as_size(all.label(i)) : 0;
+    ++counts[group];
+    if (all.text(i).empty() && all.pair(i).empty()) ++missing[group];
+    else found.push_back(i);
+  }
+  if (all.size() == 0) raise<StateError>("refit_head: 0 examples in the datastore, at least one with a text expected");
+  for (std::size_t group = 0; group < counts.size(); ++group)
+    if (missing[group] > 0 && 2 * missing[group] >= counts[group])
+      raise<StateError>(
+          "refit_head: {} of the {} examples in the datastore have no text{}, from which the head would learn nothing: "
+          "`index` from data gives them texts",
+          all.size() - std::ssize(found), all.size(),
+          by_class
+              ? format(", {} of the {} of class '{}' among them", missing[group], counts[group], all.classes()[group])
+              : "");
+  return found;
+}
+
 }  // namespace detail
 
 /// Trains the classification head alone on the embeddings that the encoder gives now, for a model whose encoder is not
@@ -110,19 +132,15 @@ void refit_head(Classifier<Stack>& model, const TrainingData& train, const Refit
 /// and the keys stay as they are, so that this takes one pass over the texts and seconds of small steps. An example of
 /// a class weighs by the root of how few there are, unless options.weighting says otherwise, so that ten are heard
 /// beside a hundred. In whatever order examples came, the head is the same but for rounding. Thresholds of sets go; the
-/// scale of numbers is that of the examples. The model stays as it was if anything fails.
-/// Memory: O(examples * H), and the parameters twice.  Errors: OptionError; StateError where no example has a text;
+/// scale of numbers is that of the examples. Examples without a text are left out. The model stays as it was if
+/// anything fails.  Memory: O(examples * H), and the parameters twice.  Errors: OptionError; StateError without
+/// examples and where half or more of a class, or of all sets or numbers, are without a text, as keys of a queue are;
 /// those of Classifier::embed.
 template <class Stack>
 void refit_head(Classifier<Stack>& model, const RefitOptions& options = {}, const Team& team = {}) {
   options.validate();
   const Dataset all = stored_examples(model);
-  std::vector<index_t> order;
-  for (index_t i = 0; i < all.size(); ++i)
-    if (!all.text(i).empty() || !all.pair(i).empty()) order.push_back(i);
-  if (order.empty())
-    raise<StateError>("refit_head: {} examples in the datastore, none of them with a text, at least one expected",
-                      all.size());
+  std::vector<index_t> order = detail::with_texts(all, model.task().task == Task::single_label);
   const auto& names = all.classes();
   const auto place = [&](index_t i) { return std::tie(names[as_size(all.label(i))], all.text(i), all.pair(i)); };
   std::ranges::sort(order, [&](index_t a, index_t b) { return place(a) < place(b); });
