@@ -128,7 +128,7 @@ std::string table(const CertifiedAccuracies& all) {
   std::vector<std::size_t> shown;
   for (const std::size_t m : {0u, 1u, 2u, 3u, 5u, 8u, 12u, 20u, 30u})
     if (m < all.knn.at.size()) shown.push_back(m);
-  std::string out = "\nright whatever so many examples are removed, added or altered\n         ";
+  std::string out = "\nright whatever so many examples of its classes are removed, added or altered\n         ";
   for (const std::size_t m : shown) out += format("{}{}", std::string(m < 10 ? 7 : 6, ' '), m);
   out += "     any";
   for (const auto& [name, one] : {std::pair("knn     ", &all.knn), {"combined", &all.combined}}) {

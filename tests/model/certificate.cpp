@@ -105,3 +105,16 @@ TEST_CASE(
   const Answers answers = model.answers(model.tokenize(tiny_texts));
   CHECK_THROWS_AS(model.certificate(answers, 6), ShapeError);
 }
+
+TEST_CASE("certificates: a model of one class has none") {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  Classifier<> model(folder / "encoder", {"card"}, tiny_options());
+  model.index(Dataset({{"card card", {}, 0}, {"money", {}, 0}}, {"card"}));
+  for (const Prediction& p : model.predict(tiny_texts)) {
+    CHECK_FALSE(p.certificate.knn);
+    CHECK_FALSE(p.certificate.combined);
+  }
+  CHECK_FALSE(
+      certified_accuracies(std::as_const(model), judge(std::as_const(model), Dataset({{"card", {}, 0}}, {"card"}))));
+}

@@ -31,6 +31,7 @@ k = json.load(open("model/knnbert.json"))
 assert k["head_classes"] == 3 and k["head_trained"] and json.load(open("plain/knnbert.json"))["head_classes"] == 2, k
 P
 expect_code 0 "$KNNBERT" eval --model model --data train.tsv
+expect_text out "right whatever so many examples of its classes are removed, added or altered"
 
 # What was removed leaves no trace in the head: it is that of a model that never saw it.
 cp -r twice once
@@ -60,3 +61,10 @@ expect_text err "\`index\` from data"
 diff -r before_queued queued >/dev/null || wrong "a refused refit changed the model"
 expect_code 0 "$KNNBERT" index --model queued --data train.tsv
 expect_code 0 "$KNNBERT" add --model queued --class noise --data new.txt --refit-head
+
+# The answer of a model of one class is no other whatever is done within it, of which there is nothing to certify.
+grep lost_key train.tsv >one.tsv
+expect_code 0 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train one.tsv --output one
+echo "my key" | "$KNNBERT" predict --model one >out
+expect_text out '"label":"lost_key"'
+! grep -q certified_edits out || wrong "a certificate of a model with one class"

@@ -124,6 +124,6 @@ function curves() {
     cards.length ? html('div', {class: 'grid'}, cards) : empty('No training curves were recorded.'));
   const certified = curveCards(panel => panel.axis === changedAxis);
   if (certified.length)
-    section('certified', 'Certified accuracy', 'Share of answers that are right and stay so whatever so many stored examples are removed, added or altered.', null,
+    section('certified', 'Certified accuracy', 'Share of answers that are right and stay so whatever so many stored examples of its classes are removed, added or altered.', null,
       html('div', {class: 'grid'}, certified));
 }

@@ -129,7 +129,7 @@ class Classifier {
     return scope_scores(score, *store_view(), texts);
   }
   /// How many edits of the datastore leave the answers to a text as they are, see Certificate. None for sets, numbers,
-  /// models with classes that the head does not know, and policies that are not is_weighted, best_score, is_convex.
+  /// one class, classes that the head does not know, and policies that are not is_weighted, best_score, is_convex.
   Certificate certificate(const Answers& texts, index_t text) const;
   /// What the head alone says of tokenized texts, [N, C] over the classes that it was trained on.
   Matrix head_distributions(const Batch& texts) const;

@@ -75,7 +75,7 @@ Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) c
     const index_t classes = d.knn.cols();
     if (text < 0 || text >= d.knn.rows() || d.head.cols() != classes || texts.neighbors.size() != d.knn.rows())
       raise<ShapeError>("Classifier::certificate: text {} of {} given", text, d.knn.rows());
-    if (!single_label() || texts.reweighed) return found;
+    if (!single_label() || texts.reweighed || classes == 1) return found;  // one class alone has nothing to turn to
     const bool exact = [&] {
       if constexpr (requires { voting_.exact(); }) return voting_.exact();
       else return false;
