@@ -16,7 +16,6 @@ inline std::string option_of(const std::string& setting) {
   static constexpr std::pair<std::string_view, const char*> special[] = {
       {"clip_norm", "--clip"},
       {"contrastive.weight", "--lambda"},
-      {"cross_entropy.weight", "--lambda"},
       {"contrastive.capacity", "--queue-size"},
       {"contrastive.most_similar", "--top-k"},
       {"contrastive.least_similar", "--end-k"},
@@ -38,7 +37,6 @@ inline std::string option_of(const std::string& setting) {
       {"contrastive.rule", "--method"},
       {"supervised_contrast.weight", "--lambda"},
       {"supervised_contrast.released", "--scl-loss"},
-      {"cat.scale", "--lambda"},
       {"term.contrastive", "--method"},
       {"term.supervised_contrast", "--method"},
       {"term.smoothness", "--smart"},
@@ -61,8 +59,14 @@ inline bool is_checksum(std::string_view setting) {
   return std::find(std::begin(known), std::end(known), setting) != std::end(known);
 }
 
-/// Differences as options; of those that follow from another method, only that. The number of parameters follows from
-/// any other one.
+/// Whether the value of a setting follows from others: the number of parameters, and what a weight leaves of 1.
+inline bool follows(std::string_view setting) {
+  constexpr std::string_view known[] = {"parameters", "cross_entropy.weight", "binary_cross_entropy.weight",
+                                        "cat.scale"};
+  return std::find(std::begin(known), std::end(known), setting) != std::end(known);
+}
+
+/// Differences as options; of those that follow from another method or from other differences, only these.
 inline std::string in_options(const std::vector<SettingDifference>& differences) {
   constexpr int most = 4;
   std::vector<std::string> named;
@@ -70,11 +74,11 @@ inline std::string in_options(const std::vector<SettingDifference>& differences)
   const auto has = [&](std::string_view name) {
     return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.name == name; });
   };
-  const bool other_method = has("method");
+  const bool other_method = has("method"), causes = !std::all_of(differences.begin(), differences.end(),
+                                                                 [](const auto&d) { return follows(d.name); });
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
-    if ((other_method && d.name.find('.') != d.name.npos) || (differences.size() > 1 && d.name == "parameters"))
-      continue;
+    if ((other_method && d.name.find('.') != d.name.npos) || (causes && follows(d.name))) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;

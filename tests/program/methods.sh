@@ -47,6 +47,18 @@ expect_code 0 "$KNNBERT" $quick --method knn-bert --output released --queue-init
 expect_code 1 "$KNNBERT" $quick --method knn-bert --output released --resume
 expect_text err "--queue-init"
 
+# The weight of a contrast, not what it leaves to the cross entropies.
+expect_lambda() { # OPTION...
+  expect_code 0 "$KNNBERT" $quick --output weighed --lambda 0.408 "$@"
+  expect_code 1 "$KNNBERT" $quick --output weighed --lambda 0.2 --resume "$@"
+  grep -q "another one: --lambda 0.408 there, 0.2 here$" err || { cat err; wrong "--lambda alone expected, with its values"; }
+  rm -r weighed
+}
+expect_lambda --method knn-bert
+expect_lambda --method scl
+expect_lambda --method knn-bert --cat
+expect_lambda --method knn-bert --task multi-label
+
 # bf16 keys beside fp32 queries: the model is another one, and nearly the same.
 both bf16 contrastive --key-precision bf16
 expect_code 1 "$KNNBERT" $quick --method knn-bert --output a --resume
