@@ -40,8 +40,7 @@ inline std::string percent(Ratio r) { return r.defined ? percent(r.value) : "   
 template <class S>
 Classifier<S> load_one(const EvalOptions& o, const std::string& directory, Loading loading) {
   auto model = load_model<S>(directory, o.common, loading);
-  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
-  if (o.phi >= 0) model.fusion().phi = o.phi;
+  set_vote(model, o.neighbors, o.phi);
   return model;
 }
 

@@ -128,7 +128,7 @@ void predict(const PredictOptions& o) {
   const bool paired = takes_pairs(o.pairs, o.model), smoothed = o.smoothing.copies > 0;
   LineSource lines(o.input, parse_encoding(o.encoding), paired);
   auto model = load_model<S>(o.model, o.common, Loading::predictions);
-  if (o.neighbors > 0) model.set_neighbors(o.neighbors);
+  set_vote(model, o.neighbors);
   if (smoothed && (paired || model.task().task != Task::single_label))
     raise<OptionError>("--smooth: a model with one text and one class expected");
   bool warned = false;

@@ -1,5 +1,6 @@
 #pragma once
 #include "knnbert/model/classifier_files.hpp"
+#include "output.hpp"
 #include "session.hpp"
 #ifdef KNNBERT_PROGRAM_TORCH_UNIT
 #include "knnbert/torch/stack.hpp"
@@ -56,6 +57,27 @@ Classifier<S> load_to_change(const std::string& directory, const CommonOptions& 
     raise<OptionError>("--precision {}: {} expected, with which the keys in {} were made; `index` makes them anew",
                        o.precision, own, directory);
   return load_model<S>(directory, o);
+}
+
+/// What `calibrate` has chosen speaks of the model as it was. with: what is another now.
+template <class S>
+void warn_of_calibration(const Classifier<S>& model, std::string_view with) {
+  const Decision& d = model.decision();
+  if (d.rejection || d.temperature != 1)
+    print_warning(format("calibration: it was measured with {}; `calibrate` measures it again", with));
+}
+
+/// Lets other neighbors vote, with another weight; 0 and a negative phi: as the model says.
+template <class S>
+void set_vote(Classifier<S>& model, index_t neighbors, float phi = -1) {
+  const index_t own_neighbors = model.neighbors();
+  const float own_phi = model.fusion().phi;
+  if (neighbors > 0) model.set_neighbors(neighbors);
+  if (phi >= 0) model.fusion().phi = phi;
+  if (model.neighbors() == own_neighbors && model.fusion().phi == own_phi) return;
+  const Decision& d = model.decision();  // the other scores are those of any number of neighbors, and of any phi
+  if (d.temperature != 1 || (d.rejection && d.rejection->score == ScopeScore::max_probability))
+    warn_of_calibration(model, format("{} neighbors and phi {}", own_neighbors, own_phi));
 }
 
 }  // namespace knnbert::cli

@@ -27,13 +27,7 @@ std::vector<std::string> read_lines_of(const std::string& path, const DataOption
   return lines;
 }
 
-/// What `calibrate` has chosen speaks of the datastore as it was.
-template <class S>
-void warn_of_calibration(const Classifier<S>& model) {
-  const Decision& d = model.decision();
-  if (d.rejection || d.temperature != 1)
-    print_warning("calibration: it was measured with the datastore as it was before; `calibrate` measures it again");
-}
+constexpr std::string_view old_datastore = "the datastore as it was before";
 
 /// Warns of classes that differ from the model's in what nobody sees. where: they come from.
 template <class S>
@@ -70,7 +64,7 @@ void index(const StoreOptions& o) {
   model.index(data);
   if (o.refit_head) refit_head(model);
   model.save(lock);
-  warn_of_calibration(model);
+  warn_of_calibration(model, old_datastore);
   if (o.common.json) print_json({{"examples", model.datastore().size()}});
   else print(format("{} examples\n", model.datastore().size()));
 }
@@ -103,7 +97,7 @@ void add(const StoreOptions& o) {
   if (o.refit_head) refit_head(model);
   if (!ids.empty() || o.refit_head) {
     model.save(lock);
-    warn_of_calibration(model);
+    warn_of_calibration(model, old_datastore);
   }
   if (o.common.json) return print_json({{"ids", ids}});
   std::string out;
@@ -138,7 +132,7 @@ void remove(const StoreOptions& o) {
   if (o.refit_head) refit_head(model);
   if (removed > 0 || o.refit_head) {
     model.save(lock);
-    warn_of_calibration(model);
+    warn_of_calibration(model, old_datastore);
   }
   const index_t left = model.datastore().size();
   if (!missing.empty())

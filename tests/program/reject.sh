@@ -99,6 +99,24 @@ after=$(rejected)
 cut -f 1 "$data/new_class.tsv" | "$KNNBERT" predict --model model >answers
 [ "$(grep -c '"label":"smoke_detector","probability"' answers)" -eq 5 ] || wrong "the examples of a new class are not of it"
 
+# A temperature is that of the vote it was measured with; a distance to the nearest example depends on no vote.
+warned() { grep -cF "calibration: it was measured with" err || true; }
+own=$("$PYTHON" -c 'import json; print(json.load(open("model/knnbert.json"))["neighbors"])')
+for votes in "--neighbors 2" "--phi 0.5" "--neighbors 2 --phi 0.5"; do
+  expect_code 0 "$KNNBERT" eval --model model --data held_out.tsv $votes
+  [ "$(warned)" -eq 1 ] || wrong "a warning of the calibration expected with $votes"
+  expect_text err "$own neighbors and phi 0.1; \`calibrate\` measures it again"
+done
+expect_code 0 "$KNNBERT" predict --model model new.txt --neighbors 2
+[ "$(warned)" -eq 1 ] || wrong "predict --neighbors: a warning of the calibration expected"
+expect_code 0 "$KNNBERT" predict --model model new.txt --neighbors "$own"
+expect_code 0 "$KNNBERT" eval --model model --data held_out.tsv --neighbors "$own" --phi 0.1
+[ "$(warned)" -eq 0 ] || wrong "a warning of what is the model's own"
+cp -r model cold
+"$PYTHON" -c 'import json; k = json.load(open("cold/knnbert.json")); k["temperature"] = 1; json.dump(k, open("cold/knnbert.json", "w"))'
+expect_code 0 "$KNNBERT" eval --model cold --data held_out.tsv --neighbors 2 --phi 0.5
+[ "$(warned)" -eq 0 ] || wrong "a warning of a threshold that no vote moves"
+
 # phi, too.
 phi() { "$PYTHON" -c 'import json; print(json.load(open("model/knnbert.json"))["phi"])'; }
 [ "$(phi)" = 0.1 ] || wrong "phi $(phi) where none was chosen"
