@@ -188,7 +188,7 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
     json["certified_accuracy"] = to_json(*certified);
     text += table(*certified);
   }
-  if (model.decision().rejection || others.size() > 0) {
+  if (model.decision().rule(model.datastore().size()) || others.size() > 0) {
     const OpenWorld world =
         open_world(std::as_const(model), judged, model.answers(model.tokenize(others.texts(), others.pairs())));
     json["rejection"] = to_json(world);

@@ -100,7 +100,7 @@ void add_examples(const Classifier<S>& model, const Judged& judged, index_t coun
 /// What the model's threshold rejects, with the texts that lie farthest behind it.
 template <class S>
 void add_rejections(const Classifier<S>& model, const Judged& judged, index_t count, ReportData& report) {
-  const auto& rule = model.decision().rejection;
+  const auto rule = model.decision().rule(model.datastore().size());
   if (!rule) return;
   const RejectionQuality q =
       open_world(model, judged, model.answers(model.tokenize(std::vector<std::string>()))).quality;

@@ -54,4 +54,6 @@ TEST_CASE("open world: a model is measured on texts of its classes and on others
   const auto closed = open_world(model, judged, model.answers(Batch{}));
   CHECK(closed.scores.empty());
   CHECK(to_json(closed).at("recall").is_null());
+  model.remove(model.datastore().ids());
+  CHECK_FALSE(open_world(std::as_const(model), judge(std::as_const(model), known), model.answers(Batch{})).rule);
 }

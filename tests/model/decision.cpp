@@ -115,14 +115,22 @@ TEST_CASE("decision: a text whose score is larger than the threshold is rejected
   }
 }
 
-TEST_CASE("decision: without examples texts are infinitely far from them") {
+TEST_CASE("decision: without examples texts are infinitely far from them, which is no reason to reject them") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());
   const Answers answers = answers_of(model, tiny_texts);
   for (const ScopeScore score : {ScopeScore::neighbors, ScopeScore::class_mean})
     for (const float value : model.scope_scores(score, answers)) CHECK(value == std::numeric_limits<float>::infinity());
-  model.decision().rejection = {.score = ScopeScore::neighbors, .threshold = 1000};
-  CHECK(model.predict("card").rejection->value == std::numeric_limits<float>::infinity());
+  for (const ScopeScore score : all_scores) {
+    CAPTURE(name_of(score));
+    model.decision().rejection = {.score = score, .threshold = -1000};
+    const bool of_head = score == ScopeScore::max_probability || score == ScopeScore::energy;
+    CHECK(model.predict("card").rejection.has_value() == of_head);
+    const auto ids = model.add(std::vector<std::string>{"money"}, "money");
+    CHECK(model.predict("card").rejection);
+    model.remove(ids);
+    CHECK(model.predict("card").rejection.has_value() == of_head);
+  }
   CHECK(model.predict(std::span<const std::string>()).empty());
 }
 

@@ -122,3 +122,15 @@ phi() { "$PYTHON" -c 'import json; print(json.load(open("model/knnbert.json"))["
 [ "$(phi)" = 0.1 ] || wrong "phi $(phi) where none was chosen"
 "$KNNBERT" calibrate --model model --data held_out.tsv --choose-phi >out
 expect_text out "phi $(phi)"
+
+# Without examples no text is far from them: the head answers alone.
+cp -r model emptied
+"$PYTHON" -c 'import json
+from safetensors.numpy import load_file
+print(*load_file("emptied/datastore.safetensors")["ids"].tolist(), sep="\n")' >all
+expect_code 0 "$KNNBERT" remove --model emptied --ids all
+expect_text out "0 left"
+"$KNNBERT" predict --model emptied new.txt >out
+! grep -q rejected out || wrong "texts are rejected for being far from no examples"
+"$KNNBERT" eval --model emptied --data held_out.tsv >out
+! grep -q "rejected are texts" out || wrong "eval knows a rule that does not apply"

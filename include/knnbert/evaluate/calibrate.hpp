@@ -79,8 +79,7 @@ void require_calibration(const Classifier<Stack>& model, const CalibrationOption
         "cannot promise a coverage of what depends on it");
   if (options.score == ScopeScore::energy && !model.head_trained())
     raise<StateError>("calibrate: energy given, another score expected: the head was never trained");
-  const bool of_examples = options.score == ScopeScore::neighbors || options.score == ScopeScore::class_mean;
-  if (of_examples && model.datastore().size() == 0)
+  if (is_of_examples(options.score) && model.datastore().size() == 0)
     raise<StateError>("calibrate: {} given, but the datastore is empty; fill it with index() or add()",
                       name_of(options.score));
 }

@@ -48,7 +48,7 @@ inline RejectionQuality measure_rejection(const RejectionRule& rule, std::span<c
 struct OpenWorld {
   index_t in_scope = 0, out_of_scope = 0;
   std::vector<ScoreSeparation> scores = {};  ///< of all scores that the model has; none without texts out of scope
-  std::optional<RejectionRule> rule = {};    ///< the model's
+  std::optional<RejectionRule> rule = {};    ///< the model's, see Decision::rule
   RejectionQuality quality = {};             ///< if there is a rule
 };
 
@@ -61,7 +61,7 @@ OpenWorld open_world(const Classifier<Stack>& model, const Judged& in_scope, con
       if (score != ScopeScore::energy || model.head_trained())
         result.scores.push_back(
             separation(score, model.scope_scores(score, in_scope.answers), model.scope_scores(score, out_of_scope)));
-  result.rule = model.decision().rejection;
+  result.rule = model.decision().rule(model.datastore().size());
   if (!result.rule) return result;
   const auto predicted = argmax_rows(in_scope.answers.distributions.combined);
   std::vector<bool> right;

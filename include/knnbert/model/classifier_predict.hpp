@@ -201,7 +201,7 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   if (texts.empty()) return predictions;
   const Answers all = decide_all(*store, names, tokenize(texts, pairs), listener);
   for (index_t i = 0; i < std::ssize(texts); ++i) predictions.push_back(describe(*store, all, i, names));
-  if (const auto& rule = decision_.rejection) {
+  if (const auto rule = decision_.rule(store->size())) {
     const auto scores = scope_scores(rule->score, *store, all);
     for (std::size_t i = 0; i < scores.size(); ++i)
       if (rule->rejects(scores[i])) predictions[i].rejection = Rejection{rule->score, scores[i], rule->threshold};

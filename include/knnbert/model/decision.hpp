@@ -26,6 +26,11 @@ inline constexpr std::pair<ScopeScore, const char*> scope_score_names[] = {
     {ScopeScore::max_probability, "max-probability"},
     {ScopeScore::energy, "energy"}};
 
+/// Whether a score compares a text with the datastore's examples and says nothing without any.
+inline bool is_of_examples(ScopeScore score) {
+  return score == ScopeScore::neighbors || score == ScopeScore::class_mean;
+}
+
 inline std::string_view name_of(ScopeScore score) { return scope_score_names[static_cast<int>(score)].second; }
 
 /// Texts whose score is larger than the threshold are rejected.
@@ -42,12 +47,17 @@ struct RejectionRule {
 struct Decision {
   float temperature = 1;  ///< the combined distribution becomes softmax(log p / T)
   std::optional<RejectionRule> rejection = {};
+
+  /// The rule for a datastore of so many examples: one of examples rejects nothing where there are none.
+  std::optional<RejectionRule> rule(index_t examples) const {
+    return rejection && examples == 0 && is_of_examples(rejection->score) ? std::nullopt : rejection;
+  }
 };
 
 /// Why a text was rejected.
 struct Rejection {
   ScopeScore score;
-  float value;  ///< infinite where the datastore is empty
+  float value;
   float threshold;
 };
 
