@@ -31,6 +31,9 @@ head -n 90 noisy.tsv >few.tsv
 expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data few.tsv --shown 2
 expect_text out "labels that the neighbors contradict"
 expect_text out "few.tsv:"
+printf '{"text": "a text", "labels": ["a", "b"]}\n' >sets.jsonl
+expect_code 1 "$KNNBERT" audit --model "$ENCODER" --data sets.jsonl
+expect_text err 'sets.jsonl:1: labels: ["a","b"] given, one label expected'
 printf 'a text\n' >unlabeled.jsonl
 expect_code 1 "$KNNBERT" audit --model "$ENCODER" --data unlabeled.jsonl
 

@@ -67,6 +67,7 @@ refused "--method" $quick --method scl --train train.tsv --output never
 refused "--class-weights" $quick --class-weights balanced --train train.tsv --output never
 refused "--metric" $quick --metric f1 --train train.tsv --output never
 refused "one class a text" report --model model --output report.html
+refused "one class a text or an encoder" audit --model model --data train.tsv
 printf 'text\tlabels\nhello\tgreeting\n' >unknown.tsv
 expect_code 1 "$KNNBERT" eval --model model --data unknown.tsv
 expect_text err "greeting"

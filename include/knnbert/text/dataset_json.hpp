@@ -30,7 +30,7 @@ inline std::string json_label(const Json& value, std::string_view what, const Da
   if (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()) &&
       std::abs(value.get<double>()) < 1e15)
     return std::to_string(static_cast<std::int64_t>(value.get<double>()));
-  raise_json_type(value, what, "a string, an integer, true or false");
+  raise_json_type(value, what, value.is_array() ? "one label" : "a string, an integer, true or false");
 }
 
 /// The keys of an example, empty where there is none, and what to warn of.
