@@ -59,6 +59,20 @@ TEST_CASE("decision: the temperature is in combined alone, moves no label, and c
   CHECK_THROWS_AS(model.predict("card"), OptionError);
 }
 
+TEST_CASE("decision: votes for added classes that rounding makes more than 1 leave no negative probability") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  model.add(std::vector<std::string>{"hello"}, "greeting");
+  model.add(std::vector<std::string>{"zyx"}, "noise");
+  Distributions all{Matrix(1, 5), Matrix(1, 5), Matrix(1, 5)};
+  all.head.fill(0), all.knn.fill(0);
+  for (index_t c = 0; c < 3; ++c) all.head(0, c) = 1 / 3.0f;
+  all.knn(0, 3) = std::nextafter(0.5f, 1.0f), all.knn(0, 4) = 0.5f;
+  model.combine(all);
+  for (const float p : std::as_const(all.combined).row(0)) CHECK(p >= 0);
+}
+
 TEST_CASE("decision: scores of what is out of scope are what they say, whatever temperature and number of neighbors") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());

@@ -53,6 +53,16 @@ TEST_CASE("targets: a table maps a vote over sets to probabilities, over numbers
   CHECK_THROWS_AS(gold_outputs(unknown, Task::multi_label, "|", {"a", "b"}), FormatError);
 }
 
+TEST_CASE("targets: shares of sets that rounding makes more than 1 are 1") {
+  const std::vector<std::string> ten{"a", "a|b", "a|c", "a|d", "a|e", "a|f", "a|g", "a|h", "a|i", "a|j"};
+  std::vector<float> out(10);
+  TargetTable(Task::multi_label, "|", {}, ten).map(std::vector<float>(10, 0.1f), out);
+  CHECK(out[0] == 1);
+  const std::vector<std::string> values(10, "1");
+  TargetTable(Task::regression, "|", {}, values).map(std::vector<float>(10, 0.2f), std::span(out).first(1));
+  CHECK(out[0] == approx(2));
+}
+
 TEST_CASE("targets: a multi-label model learns sets, is saved and loaded with its thresholds") {
   const TemporaryFolder folder;
   const Dataset train = data_with(sets), dev = data_with(sets, 15, 8);

@@ -76,6 +76,25 @@ TEST_CASE("voting survives extreme scores and options", "[voting]") {
   CHECK_THROWS_AS((MajorityVoting{}(neighbors, std::span<float>())), ShapeError);
 }
 
+TEST_CASE("no share of a vote or of a mixture exceeds 1 by rounding", "[voting]") {
+  std::vector<float> p(2);
+  const auto check = [&](const auto& voting) {
+    for (index_t count = 1; count <= 400; ++count) {
+      std::vector<Neighbor> alike;
+      for (index_t i = 0; i < count; ++i) alike.push_back({i, 1, 0.9f - 0.37f * static_cast<float>(i) / 400});
+      voting(alike, p);
+      CHECK(p[1] <= 1);
+      CHECK(p[1] == approx(1));
+      for (const float phi : {0.1f, 0.3f, 0.7f, 1 / 3.0f, 1e-8f}) {
+        std::vector<float> mixed(2);
+        ConvexFusion{phi}(std::vector<float>{0, 1}, p, mixed);
+        CHECK(mixed[1] <= 1);
+      }
+    }
+  };
+  check(MajorityVoting{}), check(SoftmaxWeighted{}), check(DistanceWeighted{});
+}
+
 TEST_CASE("fusion of two distributions", "[voting]") {
   const std::vector<float> head{0.9f, 0.1f}, knn{0.0f, 1.0f};
   std::vector<float> out(2);

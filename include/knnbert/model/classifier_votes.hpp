@@ -40,6 +40,7 @@ void Classifier<Stack>::fuse(std::span<const float> head, std::span<const float>
   const auto known = static_cast<std::size_t>(network_.classes());
   double unknown = 0;
   for (std::size_t c = known; c < knn.size() && single_label(); ++c) unknown += knn[c];
+  unknown = std::min(unknown, 1.0);
   std::vector<float> extended(head.begin(), head.end());
   for (std::size_t c = 0; c < known; ++c) extended[c] *= static_cast<float>(1 - unknown);
   for (std::size_t c = known; c < knn.size(); ++c) extended[c] = knn[c];

@@ -29,7 +29,7 @@ class TargetTable {
   const std::vector<std::string>& outputs() const { return outputs_; }  // [C]
   const Matrix& rows() const { return rows_; }                          // [T, C]
 
-  /// out [C] = sum over targets of vote_t row_t.  Shapes: vote [T].
+  /// out [C] = sum over targets of vote_t row_t, of sets at most 1.  Shapes: vote [T].
   void map(std::span<const float> vote, std::span<float> out) const;
 
  private:
@@ -37,6 +37,7 @@ class TargetTable {
 
   std::vector<std::string> outputs_;
   Matrix rows_;
+  bool of_sets_;
 };
 
 /// What a model's outputs should be for labeled examples, [N, C].

@@ -10,9 +10,9 @@ namespace knnbert::inline v0_1 {
 
 KNNBERT_INLINE TargetTable::TargetTable(Task task, std::string_view separator, std::vector<std::string> outputs,
                                         std::span<const std::string> targets)
-    : outputs_(std::move(outputs)) {
+    : outputs_(std::move(outputs)), of_sets_(task != Task::regression) {
   std::vector<std::vector<std::size_t>> members;
-  if (task == Task::regression) {
+  if (!of_sets_) {
     outputs_ = {"value"};
   } else {
     std::unordered_map<std::string, std::size_t> places;
@@ -30,7 +30,7 @@ KNNBERT_INLINE TargetTable::TargetTable(Task task, std::string_view separator, s
   rows_.fill(0);
   for (index_t t = 0; t < rows_.rows(); ++t) {
     const auto& target = targets[static_cast<std::size_t>(t)];
-    if (task == Task::regression) rows_(t, 0) = static_cast<float>(value_of(target));
+    if (!of_sets_) rows_(t, 0) = static_cast<float>(value_of(target));
     else
       for (const std::size_t c : members[static_cast<std::size_t>(t)]) rows_(t, static_cast<index_t>(c)) = 1;
   }
@@ -41,6 +41,8 @@ KNNBERT_INLINE void TargetTable::map(std::span<const float> vote, std::span<floa
   for (index_t t = 0; t < rows_.rows(); ++t)
     if (const float share = vote[static_cast<std::size_t>(t)]; share > 0)
       for (std::size_t c = 0; c < out.size(); ++c) out[c] += share * rows_(t, static_cast<index_t>(c));
+  if (of_sets_)
+    for (float& share : out) share = std::min(share, 1.0f);  // which rounding may exceed
 }
 
 KNNBERT_INLINE double TargetTable::value_of(const std::string& target) {

@@ -44,6 +44,9 @@ namespace detail {
 inline constexpr float smallest_setting = std::numeric_limits<float>::min(),
                        largest_setting = std::numeric_limits<float>::max();
 
+/// Adds a share of a whole to a sum of others, which rounding leaves no larger than the whole.
+inline void add_share(float share, float& sum) { sum = std::min(1.0f, sum + share); }
+
 /// probabilities_c proportional to the sum of weight(neighbor) over neighbors of class c, weights >= 0 and not all
 /// zero.
 template <class Weight>
@@ -58,7 +61,7 @@ void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span
   double total = 0;
   for (const Neighbor& n : neighbors) total += weight(n);
   for (const Neighbor& n : neighbors)
-    probabilities[static_cast<std::size_t>(n.label)] += static_cast<float>(weight(n) / total);
+    add_share(static_cast<float>(weight(n) / total), probabilities[static_cast<std::size_t>(n.label)]);
 }
 
 /// Multiplies a distribution by positive weights and brings it to sum 1 again.
