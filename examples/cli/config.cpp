@@ -170,6 +170,16 @@ constexpr std::pair<std::string_view, std::string_view> functions[] = {
     {"masked_scores: ", "--learning-rate: "},
 };
 
+/// What a verb can do about a failure, behind a message with some words.
+struct Remedy {
+  std::string_view verb, words, remedy;
+};
+constexpr Remedy remedies[] = {
+    {"eval", "is not among the model's", "; --out-of-scope-label: what becomes of texts of another class"},
+    {"index", "is not among the model's", "; `add` takes new ones"},
+    {"train", "one label expected", "; --task multi-label takes lists"},
+};
+
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 /// The end of Type::member that begins at `begin`, or npos.
@@ -223,6 +233,8 @@ std::string in_words_of_the_program(std::string_view message) {
     else if (is_function) at = end + 2;
     else out += message.substr(at, end - at), at = end;
   }
+  for (const Remedy& r : remedies)
+    if (verb && verb->get_name() == r.verb && out.find(r.words) != out.npos) out += r.remedy;
   return out;
 }
 

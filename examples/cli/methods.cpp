@@ -305,19 +305,21 @@ QueueContrastiveOptions contrastive_options(const MethodOptions& o) {
 
 void require_task(const MethodOptions& o) {
   if (o.task == Task::single_label) return;
+  const std::string task = detail::name_in(detail::task_names, o.task);
   const auto require = [&](bool right, const char* option, const char* expected) {
-    if (!right)
-      raise<OptionError>("{}: {} expected with --task {}", option, expected,
-                         detail::name_in(detail::task_names, o.task));
+    if (!right) raise<OptionError>("{}: {} expected with --task {}", option, expected, task);
+  };
+  const auto refuse = [&](bool given, const char* flag) {
+    if (given) raise<OptionError>("{}: not with --task {}", flag, task);
   };
   if (o.task == Task::regression) require(o.name == "ce", "--method", "ce");
   require(o.name == "ce" || o.name == "knn-bert", "--method", "ce or knn-bert");
   require(o.queue == "fifo", "--queue", "fifo");
   require(o.label_smoothing == 0, "--label-smoothing", "0");
   require(o.class_weights == "none", "--class-weights", "none");
-  require(!o.cat, "--cat", "no");
+  refuse(o.cat, "--cat");
   if (o.task == Task::regression) return;
-  require(!o.smart, "--smart", "no");
+  refuse(o.smart, "--smart");
   require(o.proximal == "off", "--proximal", "off");
 }
 

@@ -29,9 +29,9 @@ void add_common(CLI::App& verb, CommonOptions& options) {
 }
 
 void add_config(CLI::App& verb, std::string& path) {
-  verb.add_option(
-      "--config", path,
-      "read options that the command line does not give from a TOML, INI or JSON file, such as a training.json");
+  const char* own = verb.get_name() == "train" ? ", such as a training.json" : "";
+  verb.add_option("--config", path,
+                  format("read options that the command line does not give from a TOML, INI or JSON file{}", own));
 }
 
 void add_data(CLI::App& verb, DataOptions& options) {

@@ -157,7 +157,7 @@ void train(const TrainOptions& typed, const Team& team) {
   if (dev.size() > 0 && dev.has_pairs() != data.has_pairs() && team.first())
     print_warning(
         format("--dev: {} has {}, unlike --train", given.dev, dev.has_pairs() ? "pairs of texts" : "single texts"));
-  if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes());
+  if (dev.size() > 0 && given.method.task == Task::single_label) dev = dev.with_classes(data.classes(), "--train's");
   const std::optional<Dataset> copies = with_copies(data, given.augment, given.trainer.seed);
   const Dataset& examples = copies ? *copies : data;
   TrainingFacts facts = training_facts(data, read_bert_config(given.encoder).hidden_size);

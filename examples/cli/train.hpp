@@ -49,7 +49,7 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts);
 
 /// Says which options that were given do nothing in this run.
 void warn_of_unused(const TrainOptions& o);
-/// What the recipe saw and decided, in two lines, or as a line of JSON.
+/// What the recipe saw and decided, if anything, in two lines, or as a line of JSON.
 void print_recipe(const TrainOptions& o, const TrainingFacts& facts);
 
 }  // namespace knnbert::cli

@@ -60,7 +60,7 @@ TrainOptions with_task(TrainOptions o) {
   if (!o.given.contains("method")) o.method.name = "ce";
   require_task(o.method);
   for (const char* option : {"metric", "positive", "sampling"})
-    if (o.given.contains(option)) raise<OptionError>("--{}: not given expected with --task {}", option, o.task);
+    if (o.given.contains(option)) raise<OptionError>("--{}: not with --task {}", option, o.task);
   if (o.common.backend != "native") raise<OptionError>("--backend: native expected with --task {}", o.task);
   if (o.separator.empty()) raise<OptionError>("--label-separator: '' given, a character expected");
   return o;
@@ -173,11 +173,12 @@ void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   const std::string classes = o.method.task == Task::regression
                                   ? std::string()
                                   : format(" of {} classes, {} a class", facts.classes, facts.per_class());
-  print(format("recipe {}: {} examples{}, encoder of width {}: {} steps of {} examples\n ", o.recipe, facts.examples,
+  print(format("recipe {}: {} examples{}, encoder of width {}: {} steps of {} examples\n", o.recipe, facts.examples,
                classes, facts.width, steps, o.trainer.batch_size));
+  std::string chosen;
   for (const auto& [option, value] : o.chosen.items())
-    print(format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump()));
-  print("\n");
+    chosen += format(" --{} {}", option, value.is_string() ? value.get<std::string>() : value.dump());
+  if (!chosen.empty()) print(" " + chosen + "\n");
   std::fflush(stdout);
 }
 

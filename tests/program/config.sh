@@ -28,6 +28,11 @@ expect_code 0 "$KNNBERT" train --config a/training.json --output again
 "$PYTHON" -c "import json
 a, b = (json.load(open(run + '/training.json'))['options'] for run in ('a', 'again'))
 assert {**a, 'output': ''} == {**b, 'output': ''}, (a, b)" || wrong "the repeated run has other settings"
+! grep -q "^ *$" out || { cat out; wrong "an empty line where nothing is left to a recipe"; }
+for verb in train eval; do
+  expect_code 0 "$KNNBERT" $verb --help
+  [ "$(tr -s ' \n' '  ' <out | grep -c "such as a training.json")" = "$([ $verb = train ] && echo 1 || echo 0)" ] || wrong "$verb --help about --config"
+done
 cmp a/model.safetensors again/model.safetensors || wrong "the repeated run has another model"
 cmp a/knnbert.safetensors again/knnbert.safetensors || wrong "the repeated run has other heads"
 

@@ -20,5 +20,12 @@ says 2 --max-length $quick --train train.tsv --max-length 513
 says 2 --learning-rate $quick --train train.tsv --learning-rate 0 --head-learning-rate 1e-3
 says 2 --id remove --model model
 printf 'one text\tnobody knows it\n' >stranger.tsv
-says 1 stranger.tsv eval --model model --data stranger.tsv
+says 1 "stranger.tsv:1: class 'nobody knows it' is not among the model's 2; --out-of-scope-label" eval --model model --data stranger.tsv
+says 1 "is not among the model's 2; \`add\` takes new ones" index --model model --data stranger.tsv
+says 1 "is not among --train's 2" $quick --train train.tsv --dev stranger.tsv
+printf '{"text": "two of them", "label": ["a", "b"]}\n' >sets.jsonl
+says 1 "one label expected; --task multi-label takes lists" $quick --train sets.jsonl
+says 2 "--smart: not with --task multi-label" $quick --train train.tsv --task multi-label --smart
+says 2 "--cat: not with --task regression" $quick --train train.tsv --task regression --cat
+says 2 "--metric: not with --task multi-label" $quick --train train.tsv --task multi-label --metric f1
 says 1 "no such folder" predict --model "no such folder" train.tsv

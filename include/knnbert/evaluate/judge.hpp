@@ -18,7 +18,7 @@ template <class Stack>
 Dataset labeled_for(const Classifier<Stack>& model, const Dataset& data) {
   if (model.task().task != Task::single_label)
     raise<OptionError>("judge: a model of sets or numbers given, one with one class a text expected");
-  Dataset own = data.with_classes(*model.classes());
+  Dataset own = data.with_classes(*model.classes(), "the model's");
   if (own.size() == 0) raise<FormatError>("no labeled examples to evaluate");
   for (index_t i = 0; i < own.size(); ++i)
     if (own.label(i) == no_label) raise<ShapeError>("judge: {} has no label", own.location(i));

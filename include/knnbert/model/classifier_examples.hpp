@@ -61,7 +61,7 @@ void Classifier<Stack>::index(const Dataset& data, const Batch& texts, const Tea
     return;
   }
   require_pairs(data);
-  const Dataset all = data.with_classes(*classes());
+  const Dataset all = data.with_classes(*classes(), "the model's");
   require_labels(all.labels());
   const auto names = used_names(all);  // fewer where examples of added classes are gone
   const Dataset own = data.with_classes(names);

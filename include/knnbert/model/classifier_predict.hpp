@@ -30,7 +30,7 @@ TrainingData Classifier<Stack>::tokenize(const Dataset& data) const {
   Batch tokens = tokenize(data.texts(), data.pairs());
   std::vector<label_t> labels(data.labels().begin(), data.labels().end());
   if (const auto names = classes(); single_label() && !std::ranges::equal(data.classes(), *names)) {
-    const Dataset named = data.with_classes(*names);
+    const Dataset named = data.with_classes(*names, "the model's");
     labels.assign(named.labels().begin(), named.labels().end());
   }
   if (single_label()) return {std::move(tokens), std::move(labels), network_.classes()};

@@ -59,8 +59,9 @@ class Dataset {
   Dataset select(std::span<const index_t> examples) const;
 
   /// The same examples with labels as positions in another list of classes.  Errors: FormatError that names the file
-  /// and line of an example whose class is not in the list; OptionError for repeated names.
-  Dataset with_classes(std::vector<std::string> classes) const;
+  /// and line of an example whose class is not in the list; OptionError for repeated names. whose: who has that
+  /// list, in messages: "the model's".
+  Dataset with_classes(std::vector<std::string> classes, std::string_view whose = {}) const;
 
   /// The same examples; class i is called names[i].  Errors: ShapeError; OptionError for repeated names.
   Dataset renamed(std::vector<std::string> names) const;

@@ -144,14 +144,17 @@ KNNBERT_INLINE Dataset Dataset::select(std::span<const index_t> examples) const 
   return chosen;
 }
 
-KNNBERT_INLINE Dataset Dataset::with_classes(std::vector<std::string> classes) const {
+KNNBERT_INLINE Dataset Dataset::with_classes(std::vector<std::string> classes, std::string_view whose) const {
   const detail::ClassPositions positions(classes);
   Dataset changed = *this;
   for (index_t i = 0; i < size(); ++i) {
     if (label(i) == no_label) continue;
     const auto& name = classes_[static_cast<std::size_t>(label(i))];
     const auto found = positions.find(name);
-    if (!found) raise<FormatError>("{}: class '{}' is not among the {} given", location(i), name, classes.size());
+    if (!found)
+      raise<FormatError>(
+          "{}: class '{}' is not among {}", location(i), name,
+          whose.empty() ? format("the {} given", classes.size()) : format("{} {}", whose, classes.size()));
     changed.labels_[static_cast<std::size_t>(i)] = *found;
   }
   changed.classes_ = std::move(classes);
