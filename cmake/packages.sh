@@ -1,5 +1,5 @@
 # Sourced by tests/run.sh and examples/quickstart.sh: what a fresh Debian or Ubuntu needs, by package name.
-# Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_cmake,
+# Expects `root` (the checkout) and `compiler`; gives missing_packages, install_packages, prepare_venv, prepare_cmake,
 # require_tools, parallel_jobs and say.
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
@@ -51,14 +51,26 @@ install_packages() {
     say "apt-get could not install all of: $*; going on without, what is needed in any case says so"
 }
 
+# A Python with pip in .venv. A run that was stopped, and a machine without ensurepip, leave one without pip.
+prepare_venv() {
+  venv_python=$root/.venv/bin/python
+  "$venv_python" -m pip --version >/dev/null 2>&1 && return
+  if [ -x "$venv_python" ]; then  # somebody's packages may be there: they are kept where only pip is missing
+    "$venv_python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1
+    "$venv_python" -m pip --version >/dev/null 2>&1 && return
+  fi
+  python3 -m venv --clear "$root/.venv" >&2
+}
+
 prepare_cmake() {
   version=$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*//p')
   oldest=$(printf '3.24\n%s\n' "$version" | sort -V | head -n 1)
   [ "$oldest" = 3.24 ] && return
   say "CMake ${version:-is missing}, at least 3.24 expected; installing one into .venv"
-  { [ -x "$root/.venv/bin/python" ] || python3 -m venv "$root/.venv"; } &&
+  prepare_venv &&
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check 'cmake>=3.24' && PATH=$root/.venv/bin:$PATH && return
-  say "pip could not install CMake"
+  say "pip could not install CMake: nothing can be built"
+  return 1
 }
 
 # Says what is missing that nothing can be built without.

@@ -39,7 +39,7 @@ pip_python() {
   if python3 -m pip --version >/dev/null 2>&1; then
     echo python3
   else
-    [ -x .venv/bin/python ] || python3 -m venv .venv
+    prepare_venv || { say "no Python with pip, which downloads the encoder" >&2; return 1; }
     echo "$root/.venv/bin/python"
   fi
 }
@@ -48,9 +48,12 @@ step "Building"
 packages=$(missing_packages)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
-prepare_cmake
+prepare_cmake || exit 1
 require_tools || exit 1
-[ -f "$encoder/model.safetensors" ] || PYTHON=$(pip_python) sh examples/get_minilm.sh "$encoder"
+if [ ! -f "$encoder/model.safetensors" ]; then
+  python=$(pip_python)
+  PYTHON=$python sh examples/get_minilm.sh "$encoder"
+fi
 mkdir -p "$build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6 -DKNNBERT_BUILD_TESTS=OFF -DKNNBERT_BUILD_BENCHMARKS=OFF \
   -DKNNBERT_BUILD_EXAMPLES=OFF >"$root/build/quickstart.log" 2>&1 || { cat "$root/build/quickstart.log"; exit 1; }

@@ -35,7 +35,7 @@ prepare_python() {
   python=$root/.venv/bin/python
   if ! cmp -s $requirements .venv/installed.txt; then
     say "creating .venv for the comparisons with PyTorch"
-    [ -x "$python" ] || python3 -m venv .venv || return
+    prepare_venv || return
     "$python" -m pip install --quiet --disable-pip-version-check -r $requirements || return
     cp $requirements .venv/installed.txt
   fi
@@ -47,7 +47,7 @@ packages=$(missing_packages; missing_test_packages)
 
 python=
 prepare_python || say "no Python packages: the comparisons with PyTorch are skipped"
-prepare_cmake
+prepare_cmake || finish 0 1 0
 require_tools || finish 0 1 0
 if [ -z "${KNNBERT_MINILM:-}" ]; then
   PYTHON=${python:-python3} sh examples/get_minilm.sh || say "no all-MiniLM-L6-v2: tests on the real encoder are skipped"
