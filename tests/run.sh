@@ -3,7 +3,7 @@
 # Installs what is missing (Debian, Ubuntu), configures, builds and tests. The last line is `N passed, N failed`, with
 # `, N skipped` where tests lack something; the exit code is 0 when nothing failed. A second run repeats only the tests.
 #
-# Environment, all optional: KNNBERT_PRESET (of CMakePresets.json), KNNBERT_BUILD (folder), KNNBERT_PYTHON (an
+# Environment, all optional: KNNBERT_PRESET (of CMakePresets.json), KNNBERT_BUILD (folder; default: the preset's), KNNBERT_PYTHON (an
 # interpreter with the packages of tests/reference/requirements.txt), KNNBERT_MINILM (folder), KNNBERT_SHARED_DATA
 # (folder), CXX, JOBS.
 set -u
@@ -11,7 +11,11 @@ exec </dev/null
 cd "$(dirname "$0")/.." || exit 1
 root=$(pwd)
 preset=${KNNBERT_PRESET:-release}
-build=${KNNBERT_BUILD:-$root/build}
+case $preset in
+  release | ci) build=$root/build ;;
+  *) build=$root/build-$preset ;;  # as CMakePresets.json has it
+esac
+build=${KNNBERT_BUILD:-$build}
 compiler=${CXX:-c++}
 requirements=tests/reference/requirements.txt
 
