@@ -9,6 +9,7 @@
 # OPTIONS go to both verbs of the program (--backend torch), PRECISION (fp32) is that of both; ALSO="fp32 int8" evaluates each
 # model in these precisions too, into WORK/ours-fp32.jsonl and WORK/ours-int8.jsonl.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 work=$4
 shift 4

@@ -9,6 +9,7 @@
 # for the neighbors' errors that the head leads.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 language_model=$4
 shift 4

@@ -5,6 +5,7 @@
 # benchmarks/results/audit.jsonl and is not repeated; the table follows.
 # PYTHON: an interpreter with numpy, scikit-learn and cleanlab 2.9 (python3).
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

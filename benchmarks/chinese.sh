@@ -11,6 +11,7 @@
 # --steps JSON: of the pretraining; --threads N; --prefix "taskset -c 1".
 # PYTHON: an interpreter with the packages of tests/reference/requirements.txt; NGRAMS: one with numpy and scikit-learn (PYTHON).
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 4 ] || { sed -n 2,13p "$0"; exit 2; }
 knnbert=$1 encoder=$2 data=$3 work=$4

@@ -8,6 +8,7 @@
 #   --sets trec6,sst2 --shots 8 --draws 1 --what probe,defaults,same_ce,ce    and --table prints what is there
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

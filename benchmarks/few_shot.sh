@@ -9,6 +9,7 @@
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh. PEERS: a folder in which
 # an environment of each peer is made (peers/few_shot/*.txt).
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

@@ -7,6 +7,7 @@
 #   --sets trec6 --shots 8 --draws 1 --methods "ce;knn-bert;smart"    and --table prints what is there
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

@@ -10,6 +10,7 @@
 # PEERS: a folder in which an environment of adaptive-classifier is made, if the command is to run it.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

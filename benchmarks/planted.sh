@@ -8,6 +8,7 @@
 # --texts N: of a set; --victims "A|B": options of `knnbert train`.
 # PYTHON: an interpreter with numpy, scikit-learn and cleanlab 2.9 (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

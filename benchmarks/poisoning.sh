@@ -9,6 +9,7 @@
 # --poison "OPTIONS": of `knnbert poison`.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

@@ -3,6 +3,7 @@
 # An English masked language model from an encoder without a head (all-MiniLM-L6-v2) and plain text: first the head
 # alone, then all. Prints held-out loss and accuracy; OUTPUT/pretraining.json has them with the speed.
 set -eu
+unset CDPATH
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 3 ] || { sed -n 2,4p "$0"; exit 2; }
 encoder=$1 corpus=$2 output=$3

@@ -13,6 +13,7 @@
 set -euo pipefail
 rows="encode_fp32 encode_bf16 encode_int8 one_text train_fp32 train_bf16 knn_bert_step search tokenize start"
 limit=1.03
+unset CDPATH
 root=$(cd "$(dirname "$0")/.." && pwd)
 encoder=${KNNBERT_MINILM:-$root/all-MiniLM-L6-v2}
 programs="knnbert benchmarks/encode benchmarks/train benchmarks/search benchmarks/tokenize"

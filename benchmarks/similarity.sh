@@ -7,6 +7,7 @@
 # --texts N: of each of three data sets; --accepted 0.1: that share; --seed N.
 # PYTHON: an interpreter with numpy and scikit-learn (python3), such as that of benchmarks/peers/setup.sh.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3
 shift 3

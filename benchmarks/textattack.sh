@@ -7,6 +7,7 @@
 # the data sets, LANGUAGE_MODEL a directory of BertForMaskedLM. EXAMPLES (200), PARTS (2) they are attacked in, GUESSES (8) of the
 # language model, WORDS (textattack; white-space: TextAttack takes what we do for words). A part that is in WORK already is not repeated.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 knnbert=$1 encoder=$2 data=$3 language_model=$4 work=$5
 shift 5

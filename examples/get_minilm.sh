@@ -3,6 +3,7 @@
 # Puts the encoder all-MiniLM-L6-v2 into FOLDER (default: all-MiniLM-L6-v2 in the checkout) unless it is there already.
 # Needs a Python with pip; PYTHON names another one than python3.
 set -eu
+unset CDPATH
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$root/all-MiniLM-L6-v2}
 python=${PYTHON:-python3}

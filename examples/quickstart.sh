@@ -9,6 +9,7 @@ case ${KNNBERT_OUTPUT:-/} in
   /*) ;;
   *) KNNBERT_OUTPUT=$(pwd)/$KNNBERT_OUTPUT ;;
 esac
+unset CDPATH
 cd "$(dirname "$0")/.."
 root=$(pwd)
 output=${KNNBERT_OUTPUT:-$root/out/quickstart}

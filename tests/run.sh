@@ -8,6 +8,7 @@
 # (folder), CXX, JOBS.
 set -u
 exec </dev/null
+unset CDPATH
 cd "$(dirname "$0")/.." || exit 1
 root=$(pwd)
 preset=${KNNBERT_PRESET:-release}

@@ -6,6 +6,7 @@
 # The comparisons then run as FOLDER/venv/bin/python encode.py ...; what exists already is not made again.
 # PYTHON (python3), CC, and PYTORCH_INDEX: a further package index for PyTorch, where the usual one has only its CUDA build.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 encoder=$2 data=$3
 index=${PYTORCH_INDEX-}

@@ -10,6 +10,7 @@
 # Environment, optional: JOBS, KNNBERT_BARE_MIRROR (of Debian packages, where this machine has no sources of Debian 12).
 set -euo pipefail
 release=bookworm
+unset CDPATH
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 say() { printf 'tests/bare/run.sh: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }

@@ -3,6 +3,7 @@
 # Runs an example program on 48 texts of examples/data and checks what it says. Code 77: skipped, without the encoder.
 # Environment: KNNBERT (the program), PLUGIN_HOST, KNNBERT_MINILM (the encoder's folder; default: where get_minilm.sh puts it).
 set -eu
+unset CDPATH
 root=$(cd "$(dirname "$0")/../.." && pwd)
 name=$1
 program=$2

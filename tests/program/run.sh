@@ -3,6 +3,7 @@
 # Runs tests/program/NAME.sh in a temporary folder of its own, with absolute paths in KNNBERT, ENCODER and PYTHON. The exit
 # code is the script's: 0 right, 77 skipped.
 set -eu
+unset CDPATH
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 absolute() { case $1 in /*) printf '%s\n' "$1" ;; *) printf '%s\n' "$(pwd)/$1" ;; esac; }
