@@ -5,15 +5,17 @@ include(FetchContent)
 #                    DEBIAN <package name> URL <archive> SHA256 <hash>
 #                    [HEADERS <folder of the archive>] [SOURCES <C files of the archive>] [LINK <targets>] [OPTIONAL])
 #
-# Makes <target> exist: a target of the surrounding project, else an installed package, else the pinned archive.
+# Makes <target> exist: a target of the surrounding project, else an installed package that fits, else the pinned archive.
 # With HEADERS the archive is only unpacked and its folder becomes a system include directory, so that none of its
-# options, tests and install rules enter this project; without it the archive's own CMakeLists.txt runs.
+# options, tests and install rules enter this project; without it the archive's own CMakeLists.txt runs. A declaration of
+# the surrounding project is its own affair: where it makes the target nothing is added.
 # OPTIONAL looks for an installed package only. FETCHCONTENT_SOURCE_DIR_<PACKAGE> (a local copy) beats an installed one.
-# knnbert_has_<package> tells the caller whether there is one that fits; the global property knnbert_fetched collects
-# what a second project needs in order to use the same copies.
+# knnbert_has_<package> tells the caller whether there is one that fits, knnbert_versions_<package> which versions do; the
+# global property knnbert_fetched collects what a second project needs in order to use the same copies.
 function(knnbert_dependency package)
   cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIONAL" "TARGET;VERSION;BELOW;DEBIAN;URL;SHA256;HEADERS;SOURCES;LINK" "")
   set(knnbert_has_${package} TRUE PARENT_SCOPE)
+  set(knnbert_versions_${package} "${arg_VERSION}" ${arg_BELOW} PARENT_SCOPE)
   if(TARGET ${arg_TARGET})
     return()
   endif()
@@ -22,17 +24,18 @@ function(knnbert_dependency package)
   if(arg_BELOW)
     string(APPEND wanted " and < ${arg_BELOW}")
   endif()
+  set(unfit)
   if(NOT FETCHCONTENT_SOURCE_DIR_${upper})
-    # No version argument: most of these packages claim compatibility only within one major version.
-    find_package(${package} QUIET)
-  endif()
-  if(TARGET ${arg_TARGET})
-    set(found "${${package}_VERSION}")
-    if(NOT found OR (found VERSION_GREATER_EQUAL "${arg_VERSION}" AND (NOT arg_BELOW OR found VERSION_LESS arg_BELOW)))
-      return()
-    elseif(NOT arg_OPTIONAL)
-      message(FATAL_ERROR "knnbert needs ${wanted}; ${${package}_DIR} has ${found}. "
-                          "-DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON lets CMake fetch one that fits.")
+    # No version argument: most of these packages claim compatibility only within one major version. Found elsewhere first:
+    # targets cannot be taken back.
+    add_subdirectory("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/installed" "${CMAKE_CURRENT_BINARY_DIR}/installed/${package}")
+    if(installed)
+      if(NOT installed_version OR (installed_version VERSION_GREATER_EQUAL "${arg_VERSION}" AND
+                                   (NOT arg_BELOW OR installed_version VERSION_LESS arg_BELOW)))
+        find_package(${package} QUIET)
+        return()
+      endif()
+      set(unfit "${installed_place} has ${installed_version}")
     endif()
   endif()
   if(arg_OPTIONAL)
@@ -41,11 +44,13 @@ function(knnbert_dependency package)
   endif()
 
   if(NOT KNNBERT_FETCH_DEPENDENCIES AND NOT FETCHCONTENT_SOURCE_DIR_${upper})
-    message(FATAL_ERROR "knnbert needs ${wanted}. Install it (Debian, Ubuntu: apt-get install ${arg_DEBIAN}), "
+    string(REGEX REPLACE "(.+)" "; \\1" unfit "${unfit}")
+    message(FATAL_ERROR "knnbert needs ${wanted}${unfit}. Install it (Debian, Ubuntu: apt-get install ${arg_DEBIAN}), "
                         "name its place with CMAKE_PREFIX_PATH, or allow the download with "
                         "-DKNNBERT_FETCH_DEPENDENCIES=ON.")
   endif()
-  message(STATUS "knnbert: fetching ${package}")
+  string(REGEX REPLACE "(.+)" " (${wanted} needed; \\1)" unfit "${unfit}")
+  message(STATUS "knnbert: fetching ${package}${unfit}")
   set(options DOWNLOAD_EXTRACT_TIMESTAMP TRUE)
   if(arg_HEADERS)
     list(APPEND options SOURCE_SUBDIR knnbert-unpacks-only)  # a folder without CMakeLists.txt
@@ -56,7 +61,7 @@ function(knnbert_dependency package)
   FetchContent_MakeAvailable(${package})
   string(TOLOWER ${package} lower)
   set_property(GLOBAL APPEND PROPERTY knnbert_fetched "-DFETCHCONTENT_SOURCE_DIR_${upper}=${${lower}_SOURCE_DIR}")
-  if(arg_HEADERS)
+  if(arg_HEADERS AND NOT TARGET ${arg_TARGET})
     knnbert_unpacked_library(${package} ${arg_TARGET} "${${lower}_SOURCE_DIR}" "${arg_HEADERS}" "${arg_SOURCES}" "${arg_LINK}")
   endif()
 endfunction()
