@@ -10,12 +10,13 @@ include(FetchContent)
 # options, tests and install rules enter this project; without it the archive's own CMakeLists.txt runs. A declaration of
 # the surrounding project is its own affair: where it makes the target nothing is added.
 # OPTIONAL looks for an installed package only. FETCHCONTENT_SOURCE_DIR_<PACKAGE> (a local copy) beats an installed one.
-# knnbert_has_<package> tells the caller whether there is one that fits, knnbert_versions_<package> which versions do; the
-# global property knnbert_fetched collects what a second project needs in order to use the same copies.
+# knnbert_has_<package> tells the caller whether there is one that fits, knnbert_least_<package> and knnbert_below_<package>
+# which do; the global property knnbert_fetched collects what a second project needs in order to use the same copies.
 function(knnbert_dependency package)
   cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIONAL" "TARGET;VERSION;BELOW;DEBIAN;URL;SHA256;HEADERS;SOURCES;LINK" "")
   set(knnbert_has_${package} TRUE PARENT_SCOPE)
-  set(knnbert_versions_${package} "${arg_VERSION}" ${arg_BELOW} PARENT_SCOPE)
+  set(knnbert_least_${package} "${arg_VERSION}" PARENT_SCOPE)
+  set(knnbert_below_${package} "${arg_BELOW}" PARENT_SCOPE)
   if(TARGET ${arg_TARGET})
     return()
   endif()
