@@ -5,7 +5,8 @@ include_guard(GLOBAL)
 # KNNBERT_DISPATCH makes kernel::Dispatched the default instruction set.
 #
 # A unit is compiled for more than the processor may have, and the linker keeps one copy of every inline function: it must
-# not take such a unit's. So all symbols of a unit but one become local to it.
+# not take such a unit's. So all symbols of a unit but one become local to it. That is done to machine code: units take no
+# part in the link-time optimization of a surrounding project.
 
 set(folder "${PROJECT_SOURCE_DIR}/cmake/dispatch")
 set(knnbert_units)  # <name>|<condition>|<flags>, the best one first
@@ -52,10 +53,10 @@ foreach(unit IN LISTS knnbert_units)
   add_library(knnbert_unit_${name} OBJECT "${folder}/unit.cpp")
   target_link_libraries(knnbert_unit_${name} PRIVATE knnbert)
   set_target_properties(knnbert_unit_${name} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF EXCLUDE_FROM_ALL TRUE
-                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+                        INTERPROCEDURAL_OPTIMIZATION OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_definitions(knnbert_unit_${name} PRIVATE KNNBERT_FILL=knnbert_fill_${name})
   # Last among the flags, so that a -march of the whole project does not reach a unit.
-  target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags}
+  target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags} -fno-lto
                          $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>  # objcopy leaves unique symbols global
                          $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>)
   if(name STREQUAL "native")
