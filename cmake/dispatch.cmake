@@ -56,7 +56,7 @@ foreach(unit IN LISTS knnbert_units)
                         INTERPROCEDURAL_OPTIMIZATION OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_definitions(knnbert_unit_${name} PRIVATE KNNBERT_FILL=knnbert_fill_${name})
   # Last among the flags, so that a -march of the whole project does not reach a unit.
-  target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags} -fno-lto
+  target_compile_options(knnbert_unit_${name} PRIVATE ${optimized} ${flags} -fno-lto -fno-finite-math-only
                          $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>  # objcopy leaves unique symbols global
                          $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>)
   if(name STREQUAL "native")
@@ -83,5 +83,5 @@ endif()
 set_source_files_properties("${folder}/choose.cpp" PROPERTIES INCLUDE_DIRECTORIES "${CMAKE_CURRENT_BINARY_DIR}/dispatch")
 target_link_libraries(knnbert_dispatch PUBLIC knnbert)
 target_compile_definitions(knnbert_dispatch PUBLIC KNNBERT_DISPATCH)
-target_compile_options(knnbert_dispatch PRIVATE ${optimized})
+target_compile_options(knnbert_dispatch PRIVATE ${optimized} -fno-finite-math-only)  # whatever -ffast-math of the whole project says
 knnbert_compile_into(knnbert_dispatch)

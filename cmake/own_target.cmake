@@ -16,6 +16,9 @@ function(knnbert_own_target target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                          $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized;-Wno-maybe-uninitialized>
                          $<$<BOOL:${KNNBERT_WERROR}>:-Werror>)
+  if(CMAKE_CXX_FLAGS MATCHES "-ffast-math|-Ofast|-ffinite-math-only")
+    target_compile_options(${target} PRIVATE -fno-finite-math-only)
+  endif()
   if(KNNBERT_HAS_MARCH_NATIVE AND NOT arg_PORTABLE)
     target_compile_options(${target} PRIVATE -march=native)
   endif()
