@@ -45,10 +45,29 @@ install_packages() {
     say "neither root nor sudo without a password; run: apt-get install $*"
     return
   fi
-  say "installing $*"
-  { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null; } ||
-    say "apt-get could not install all of: $*; going on without, what is needed in any case says so"
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update || say "apt-get could not update its lists"
+  wanted=
+  for package in "$@"; do
+    if is_recent "$package"; then wanted="$wanted $package"; fi
+  done
+  say "installing$wanted"
+  # shellcheck disable=SC2086
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $wanted >/dev/null ||
+    say "apt-get could not install all of:$wanted; going on without, what is needed in any case says so"
+}
+
+# is_recent PACKAGE: the version that this release offers is enough. Where not, CMake downloads the library.
+is_recent() {
+  least=$(sed -n "s/.* VERSION \([0-9.]*\) .*DEBIAN $1\( .*\)*$/\1/p" "$root/cmake/dependencies.cmake")
+  [ -n "$least" ] || return 0
+  offered=$(LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: //p')
+  case $offered in
+    '' | '(none)') offered='is not offered here' ;;
+    *) dpkg --compare-versions "$offered" lt "$least" || return 0; offered="is $offered here" ;;
+  esac
+  site=$(sed -n "/DEBIAN $1\( .*\)*$/,/URL/s#.* URL https://\([^/]*\)/.*#\1#p" "$root/cmake/dependencies.cmake")
+  say "$1 $offered, at least $least is needed: CMake downloads it from $site (Debian 12, Ubuntu 24.04 and later releases have it)"
+  return 1
 }
 
 # A Python with pip in .venv. A run that was stopped, and a machine without ensurepip, leave one without pip.
