@@ -17,7 +17,7 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
 
   index_t classes() const { return std::ssize(rings_); }
   index_t capacity_per_class() const { return this->capacity() / classes(); }
-  index_t size_of(label_t label) const { return std::ssize(rings_.at(static_cast<std::size_t>(label)).slots); }
+  index_t size_of(label_t label) const { return std::ssize(rings_.at(static_cast<std::size_t>(label)).places); }
 
   /// Takes prepared keys; of more of a class than fit, the last ones remain.
   /// Errors: ShapeError (also for a label outside [0, classes)), NonFiniteError; then nothing changed.
@@ -51,8 +51,8 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
 
  private:
   struct Ring {
-    std::vector<index_t> slots;  // ascending
-    index_t next = 0;            // position in slots of the oldest key, once full
+    std::vector<index_t> places;  // ascending
+    index_t next = 0;             // position in places of the oldest key, once full
   };
 
   static std::size_t checked(index_t capacity, index_t classes) {
@@ -63,8 +63,8 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
   }
 
   index_t take_slot(Ring& ring) {
-    if (std::ssize(ring.slots) < capacity_per_class()) return ring.slots.emplace_back(this->size());
-    const index_t slot = ring.slots[static_cast<std::size_t>(ring.next)];
+    if (std::ssize(ring.places) < capacity_per_class()) return ring.places.emplace_back(this->size());
+    const index_t slot = ring.places[static_cast<std::size_t>(ring.next)];
     ring.next = (ring.next + 1) % capacity_per_class();
     return slot;
   }
@@ -76,10 +76,10 @@ class ClassBalancedQueue : public KeyTable<M, Arch, SameLabel, MostAndLeastSimil
     for (std::size_t slot = 0; slot < labels.size(); ++slot) {
       if (labels[slot] >= classes())
         raise<FormatError>("ClassBalancedQueue::archive: label {} stored, below {} expected", labels[slot], classes());
-      rings[static_cast<std::size_t>(labels[slot])].slots.push_back(static_cast<index_t>(slot));
+      rings[static_cast<std::size_t>(labels[slot])].places.push_back(static_cast<index_t>(slot));
     }
     for (std::size_t c = 0; c < rings.size(); ++c) {
-      const index_t size = std::ssize(rings[c].slots);
+      const index_t size = std::ssize(rings[c].places);
       if (size > capacity_per_class() || next[c] < 0 || next[c] >= capacity_per_class() ||
           (size < capacity_per_class() && next[c]))
         raise<FormatError>("ClassBalancedQueue::archive: class {} has {} keys and next {}, room for {}", c, size,

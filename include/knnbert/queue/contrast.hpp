@@ -11,7 +11,7 @@ namespace knnbert::inline v0_1 {
 struct ContrastScratch {
   struct Anchor {
     AlignedBuffer<float> candidates;  // their similarities, kernel::excluded at other slots
-    std::vector<index_t> slots;       // of candidates
+    std::vector<index_t> places;      // of candidates
     std::vector<float> scores;
     std::vector<Scored> positives, negatives;
     std::vector<double> residuals;
@@ -119,10 +119,10 @@ class QueueContrast {
     if constexpr (requires { positives_.ends(options_); })
       if (const auto few = positives_.ends(options_))
         ends = kernel::bound_ends<Arch>(candidates, size, few->most, few->least);
-    scratch.slots.clear();
+    scratch.places.clear();
     scratch.scores.clear();
-    kernel::collect_in_ends<Arch>(candidates, size, ends, scratch.slots, scratch.scores);
-    positives_.choose({options_.first_anchor + anchor, scratch.slots, scratch.scores, census_.fewest_candidates},
+    kernel::collect_in_ends<Arch>(candidates, size, ends, scratch.places, scratch.scores);
+    positives_.choose({options_.first_anchor + anchor, scratch.places, scratch.scores, census_.fewest_candidates},
                       options_, rng, scratch.positives);
   }
 

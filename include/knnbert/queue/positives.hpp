@@ -13,18 +13,18 @@ namespace knnbert::inline v0_1 {
 
 /// The keys that may be positives of one anchor.
 struct Candidates {
-  index_t anchor;                  ///< position in the batch
-  std::span<const index_t> slots;  ///< ascending
-  std::span<const float> scores;   ///< of these slots
-  index_t fewest;                  ///< number of candidates of the poorest valid anchor of the batch
+  index_t anchor;                   ///< position in the batch
+  std::span<const index_t> places;  ///< ascending
+  std::span<const float> scores;    ///< of these slots
+  index_t fewest;                   ///< number of candidates of the poorest valid anchor of the batch
 
-  Scored candidate(std::size_t i) const { return {scores[i], slots[i]}; }
+  Scored candidate(std::size_t i) const { return {scores[i], places[i]}; }
 
   /// All candidates, closest first.
   std::vector<Scored> ranked() const {
     std::vector<Scored> all;
-    all.reserve(slots.size());
-    for (std::size_t i = 0; i < slots.size(); ++i) all.push_back(candidate(i));
+    all.reserve(places.size());
+    for (std::size_t i = 0; i < places.size(); ++i) all.push_back(candidate(i));
     std::sort(all.begin(), all.end(), ranks_before);
     return all;
   }
@@ -73,8 +73,8 @@ struct MostAndLeastSimilar {
  private:
   /// Both ends of the ranking, without what lies between them: closest first, then farthest first.
   static void choose_ends(const Candidates& c, const ContrastOptions& o, std::vector<Scored>& chosen) {
-    const auto before = std::ssize(chosen), count = std::ssize(c.slots);
-    for (std::size_t i = 0; i < c.slots.size(); ++i) chosen.push_back(c.candidate(i));
+    const auto before = std::ssize(chosen), count = std::ssize(c.places);
+    for (std::size_t i = 0; i < c.places.size(); ++i) chosen.push_back(c.candidate(i));
     const auto first = chosen.begin() + before;
     if (count <= o.most_similar + o.least_similar) return std::sort(first, chosen.end(), ranks_before);
     const auto farther = [](const Scored& a, const Scored& b) { return ranks_before(b, a); };
@@ -100,7 +100,7 @@ struct RandomPositives {
         chosen.push_back(ranked[static_cast<std::size_t>(rank)]);
       return;
     }
-    for (const index_t at : draw(std::ssize(c.slots), o.most_similar, rng.fork(static_cast<std::uint64_t>(c.anchor))))
+    for (const index_t at : draw(std::ssize(c.places), o.most_similar, rng.fork(static_cast<std::uint64_t>(c.anchor))))
       chosen.push_back(c.candidate(static_cast<std::size_t>(at)));
   }
 

@@ -18,10 +18,10 @@ BrokenLaws positive_laws(const P& policy = {}, bool unique = true) {
       for (const auto& [most, least] : {std::pair<index_t, index_t>{1, 0}, {3, 1}, {0, 2}, {100, 10}}) {
         const ContrastOptions options{.most_similar = most, .least_similar = least, .lists = lists};
         const index_t fewest = std::max<index_t>(1, size / 2);
-        std::vector<index_t> slots;
-        for (index_t i = 0; i < size; ++i) slots.push_back(3 * i);
+        std::vector<index_t> places;
+        for (index_t i = 0; i < size; ++i) places.push_back(3 * i);
         const std::span<const float> scores(drawn.row(0).data(), static_cast<std::size_t>(size));
-        const Candidates candidates{.anchor = 4, .slots = slots, .scores = scores, .fewest = fewest};
+        const Candidates candidates{.anchor = 4, .places = places, .scores = scores, .fewest = fewest};
         std::vector<Scored> chosen{{-7, -7}}, again{{-7, -7}};
         policy.choose(candidates, options, rng, chosen);
         policy.choose(candidates, options, rng, again);
@@ -34,9 +34,9 @@ BrokenLaws positive_laws(const P& policy = {}, bool unique = true) {
                std::ssize(chosen) - 1);
         std::set<index_t> seen;
         for (std::size_t i = 1; i < chosen.size(); ++i) {
-          const auto found = std::lower_bound(slots.begin(), slots.end(), chosen[i].index);
-          const bool known = found != slots.end() && *found == chosen[i].index;
-          expect(broken, known && scores[static_cast<std::size_t>(found - slots.begin())] == chosen[i].score,
+          const auto found = std::lower_bound(places.begin(), places.end(), chosen[i].index);
+          const bool known = found != places.end() && *found == chosen[i].index;
+          expect(broken, known && scores[static_cast<std::size_t>(found - places.begin())] == chosen[i].score,
                  "what is chosen is a candidate with its score");
           if (unique)
             expect(broken, seen.insert(chosen[i].index).second, "candidate {} is chosen once", chosen[i].index);

@@ -50,7 +50,7 @@ class Normalizer {
   template <class Sink>
   void release(Marks& marks, Sink& sink) const;
   template <class Sink>
-  void emit(char32_t c, std::uint8_t properties, Sink& sink) const;
+  void give(char32_t c, std::uint8_t properties, Sink& sink) const;
 
   NormalizerOptions options_;
   bool strips_;
