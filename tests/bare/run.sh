@@ -1,13 +1,13 @@
 #!/bin/bash
-# usage: tests/bare/run.sh [quickstart] [tests] [--folder FOLDER] [--keep]
+# usage: tests/bare/run.sh [quickstart] [tests] [--release NAME] [--folder FOLDER] [--keep]
 # Runs the README's commands in a fresh Debian 12 that has nothing but what Debian calls minimal: `sh examples/quickstart.sh`,
-# then `sh tests/run.sh`, from a clone of HEAD; names of commands choose among them. Prints the time of each, elapsed and of the
-# processor; the exit code is 0 when all passed.
+# then `sh tests/run.sh`, from a clone of HEAD; names of commands choose among them. --release names another Debian, or an Ubuntu
+# with its mirror. Prints the time of each, elapsed and of the processor; the exit code is 0 when all passed.
 #
 # Needs root, and debootstrap, which apt-get installs. The new root lies in FOLDER (default: a temporary one; 8 GB), and is
 # removed at the end unless --keep is given. Package sources, proxy, certificates and pip's settings are this machine's, and
 # ../shared/data lies beside the clone where it lies beside this checkout; nothing else of this machine is visible there.
-# Environment, optional: JOBS, KNNBERT_BARE_MIRROR (of Debian packages, where this machine has no sources of Debian 12).
+# Environment, optional: JOBS, KNNBERT_BARE_MIRROR (of that release's packages, where this machine has no sources of it).
 set -euo pipefail
 release=bookworm
 unset CDPATH
@@ -22,6 +22,7 @@ keep=
 while [ $# -gt 0 ]; do
   case $1 in
     quickstart | tests) commands+=("$1") ;;
+    --release) [ $# -gt 1 ] || usage 2 >&2; release=$2; shift ;;
     --folder) [ $# -gt 1 ] || usage 2 >&2; folder=$2; shift ;;
     --keep) keep=1 ;;
     -h | --help) usage 0 ;;
@@ -47,7 +48,7 @@ if [ -z "${KNNBERT_BARE_INSIDE:-}" ]; then
   # shellcheck disable=SC2317
   clean() { if [ -n "$keep" ]; then say "kept: $folder"; else rm -rf --one-file-system "$folder/root" "$folder/root.log" && { [ -z "$made" ] || rmdir "$folder"; }; fi; }
   trap clean EXIT
-  KNNBERT_BARE_INSIDE=1 unshare --mount --pid --fork --kill-child "$0" "${commands[@]}" --folder "$folder" &
+  KNNBERT_BARE_INSIDE=1 unshare --mount --pid --fork --kill-child "$0" "${commands[@]}" --release "$release" --folder "$folder" &
   inside=$!
   trap 'kill -KILL $inside; wait $inside; exit 1' HUP INT TERM
   code=0
@@ -71,10 +72,17 @@ timed() {  # NAME COMMAND...: its exit code; a line with its time
   return $code
 }
 
-say "making a minimal Debian $release in $root"
+# debootstrap knows a release by its script: one that is younger than it is made as Ubuntu's others.
+script=
+options=(--variant=minbase)
+if [ -n "$mirror" ] && [ -z "$same_release" ] && [[ $mirror == *ubuntu* ]]; then
+  options+=("--components=main,universe")
+  [ -e /usr/share/debootstrap/scripts/"$release" ] || script=/usr/share/debootstrap/scripts/gutsy
+fi
+say "making a minimal $release in $root"
 mkdir "$root"
 # shellcheck disable=SC2086
-timed debootstrap debootstrap --variant=minbase $release "$root" $mirror >"$folder/root.log" 2>&1 || { tail -n 20 "$folder/root.log" >&2; die "debootstrap failed"; }
+timed debootstrap debootstrap "${options[@]}" "$release" "$root" $mirror $script >"$folder/root.log" 2>&1 || { tail -n 20 "$folder/root.log" >&2; die "debootstrap failed"; }
 tail -n 1 "$folder/root.log"
 mv "$folder/root.log" "$root/var/log/"
 
