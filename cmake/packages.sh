@@ -50,6 +50,7 @@ install_packages() {
   for package in "$@"; do
     if is_recent "$package"; then wanted="$wanted $package"; fi
   done
+  [ -n "$wanted" ] || return 0
   say "installing$wanted"
   # shellcheck disable=SC2086
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $wanted >/dev/null ||
