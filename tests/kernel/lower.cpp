@@ -63,7 +63,7 @@ TEST_CASE("lower: numbers become the nearest bf16 in rows, weights and pairs of 
     CHECK((static_cast<std::uint32_t>(lane.get(0)) >> 16) == bits);
   }
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  CHECK(std::isnan(xsimd::bitwise_cast<F>(kernel::detail::round_to_bf16<DefaultArch>(F(nan))).get(0)));
+  CHECK(std::isnan(kernel::bits_as<F>(kernel::detail::round_to_bf16<DefaultArch>(F(nan))).get(0)));
 }
 
 TEST_CASE("lower: products of bf16 are those of the rounded factors") {

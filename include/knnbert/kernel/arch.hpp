@@ -1,4 +1,5 @@
 #pragma once
+#include <concepts>
 #include <cstdint>
 #include <xsimd/xsimd.hpp>
 
@@ -44,6 +45,18 @@ KNNBERT_ALWAYS_INLINE void store(float* p, Floats<Arch> v) {
   v.store_unaligned(p);
 }
 
+/// The same bits as another kind of batch. xsimd 8 names the batch, later versions the type of its lanes.
+template <class Batch, class T, class Arch>
+KNNBERT_ALWAYS_INLINE Batch bits_as(const xsimd::batch<T, Arch>& v) {
+  using Lane = typename Batch::value_type;
+  if constexpr (requires {
+                  { xsimd::bitwise_cast<Lane>(v) } -> std::same_as<Batch>;
+                })
+    return xsimd::bitwise_cast<Lane>(v);
+  else
+    return xsimd::bitwise_cast<Batch>(v);
+}
+
 /// The same 32-bit lanes as floats.
 template <class Arch>
 KNNBERT_ALWAYS_INLINE Floats<Arch> as_floats(Floats<Arch> v) {
@@ -51,7 +64,7 @@ KNNBERT_ALWAYS_INLINE Floats<Arch> as_floats(Floats<Arch> v) {
 }
 template <class Arch>
 KNNBERT_ALWAYS_INLINE Floats<Arch> as_floats(Integers<Arch> v) {
-  return xsimd::bitwise_cast<Floats<Arch>>(v);
+  return bits_as<Floats<Arch>>(v);
 }
 
 /// Stores the first `count` lanes.

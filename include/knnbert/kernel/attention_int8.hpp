@@ -87,9 +87,9 @@ void quantize_values(ConstView values, View quads, float* scales) {
       Integers<Arch> lane(0);
       for (index_t i = 0; i < std::min<index_t>(4, values.rows() - 4 * m); ++i) {
         const F q = xsimd::fma(detail::load_bf16<Arch>(values.row(4 * m + i).data(), c), factor, F(round_to_integer));
-        lane = lane | ((xsimd::bitwise_cast<Integers<Arch>>(q) & Integers<Arch>(0xff)) << static_cast<int>(8 * i));
+        lane = lane | ((bits_as<Integers<Arch>>(q) & Integers<Arch>(0xff)) << static_cast<int>(8 * i));
       }
-      store_at<Arch>(quads, m, c, xsimd::bitwise_cast<F>(lane));
+      store_at<Arch>(quads, m, c, bits_as<F>(lane));
     }
     store<Arch>(scales + c, most * F(1.0f / 127.0f));
   }
@@ -132,7 +132,7 @@ struct StoreScores {
     return [o = out, scale = load<Arch>(scales + c), shift = load<Arch>(shifts + c), c](
                index_t r, Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       store_at<Arch>(o, r, c,
-                     xsimd::fma(xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)), scale, shift));
+                     xsimd::fma(xsimd::batch_cast<float>(bits_as<Integers<Arch>>(sum)), scale, shift));
     };
   }
 };
@@ -147,7 +147,7 @@ struct StoreMeans {
     return [o = out, f = factors, scale = load<Arch>(scales + c), c](index_t r,
                                                                      Floats<Arch> sum) KNNBERT_ALWAYS_INLINE_CALL {
       store_at<Arch>(o, r, c,
-                     xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(sum)) * (scale * Floats<Arch>(f[r])));
+                     xsimd::batch_cast<float>(bits_as<Integers<Arch>>(sum)) * (scale * Floats<Arch>(f[r])));
     };
   }
 };
@@ -188,7 +188,7 @@ void attention_int8(const AttentionHeadInt8& head, View context, AttentionScratc
   for (index_t r = 0; r < length; ++r)
     scales[r] = detail::quantize_row<Arch, 0>(head.key.row(r).data(), width, bytes.row(r).data());
   transpose<Arch>(bytes, keys);
-  const Floats<Arch> zeros = xsimd::bitwise_cast<Floats<Arch>>(Integers<Arch>(static_cast<std::int32_t>(0x80808080u)));
+  const Floats<Arch> zeros = bits_as<Floats<Arch>>(Integers<Arch>(static_cast<std::int32_t>(0x80808080u)));
   for (index_t c = 0; c < length; c += lanes<Arch>) {  // what the queries' zero adds to scores
     Integers<Arch> sums(0);
     for (index_t k = 0; k < deep; ++k) sums = Int8::step<Arch>(sums, zeros, load_at<Arch>(keys, k, c));

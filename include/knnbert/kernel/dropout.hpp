@@ -28,16 +28,16 @@ KNNBERT_ALWAYS_INLINE Floats<Arch> dropout_factors(const Dropout& dropout, std::
   using Bits = xsimd::batch<std::uint32_t, Arch>;
   using Signed = Integers<Arch>;
   const std::uint64_t key = row_key ^ dropout.site;
-  const auto steps = xsimd::bitwise_cast<Bits>(
+  const auto steps = bits_as<Bits>(
       xsimd::batch_cast<std::int32_t>(lane_numbers<Arch>() + Floats<Arch>(static_cast<float>(column))));
   Bits x = steps * Bits(0x9e3779b9u) + Bits(static_cast<std::uint32_t>(key));
   x = (x ^ (x >> 16)) * Bits(0x7feb352du);
   x = x ^ Bits(static_cast<std::uint32_t>(key >> 32));
   x = (x ^ (x >> 15)) * Bits(0x846ca68bu);
-  const Signed draw = xsimd::bitwise_cast<Signed>((x ^ (x >> 16)) >> 8);  // 24 bits: comparable as signed numbers
+  const Signed draw = bits_as<Signed>((x ^ (x >> 16)) >> 8);  // 24 bits: comparable as signed numbers
   const Signed threshold(static_cast<std::int32_t>(dropout.rate * 16777216.0f));
-  const Signed kept = xsimd::bitwise_cast<Signed>(Floats<Arch>(1 / (1 - dropout.rate)));
-  return xsimd::bitwise_cast<Floats<Arch>>(where_less<Arch>(draw, threshold, Signed(0), kept));
+  const Signed kept = bits_as<Signed>(Floats<Arch>(1 / (1 - dropout.rate)));
+  return bits_as<Floats<Arch>>(where_less<Arch>(draw, threshold, Signed(0), kept));
 }
 
 /// to = from with dropped elements set to 0 and the others scaled; from and to may be the same.  [R, C]

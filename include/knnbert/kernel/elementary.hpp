@@ -29,8 +29,8 @@ KNNBERT_ALWAYS_INLINE Floats<Arch> exp(Floats<Arch> x) {
   const F p = polynomial<Arch>(r, 5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f, 8.3334519073e-3f,
                                1.3981999507e-3f, 1.9875691500e-4f);
   const F mantissa = xsimd::fma(p, r * r, r + F(1.0f));
-  const auto exponent = (xsimd::bitwise_cast<Integers<Arch>>(shifted) - Integers<Arch>(0x4B400000)) << 23;
-  return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(mantissa) + exponent);
+  const auto exponent = (bits_as<Integers<Arch>>(shifted) - Integers<Arch>(0x4B400000)) << 23;
+  return bits_as<F>(bits_as<Integers<Arch>>(mantissa) + exponent);
 }
 
 /// 2^x for x <= 0, clamped at -126; relative error about 2e-7. Half the instructions of exp: the argument's reduction
@@ -43,8 +43,8 @@ KNNBERT_ALWAYS_INLINE Floats<Arch> exp2_of_negative(Floats<Arch> x) {
   const F r = x - (shifted - F(round_to_integer));  // [-0.5, 0.5]
   const F p =
       polynomial<Arch>(r, 1.0f, 6.931468559e-1f, 2.402223800e-1f, 5.550892952e-2f, 9.671697938e-3f, 1.321867248e-3f);
-  const auto exponent = xsimd::bitwise_cast<Integers<Arch>>(shifted) << 23;
-  return xsimd::bitwise_cast<F>(xsimd::bitwise_cast<Integers<Arch>>(p) + exponent);
+  const auto exponent = bits_as<Integers<Arch>>(shifted) << 23;
+  return bits_as<F>(bits_as<Integers<Arch>>(p) + exponent);
 }
 
 /// 2^x for x <= 0, relative error below 1e-4: for values that are rounded to bf16 next. Where the processor splits and

@@ -85,7 +85,7 @@ void pair_rows(ConstView from, index_t first, index_t last, View to) {
       }
 #endif
       const auto low = detail::round_to_bf16<Arch>(even), high = detail::round_to_bf16<Arch>(odd);
-      store_at<Arch>(to, m, c, xsimd::bitwise_cast<F>(high | ((low >> 16) & Integers<Arch>(0xffff))));
+      store_at<Arch>(to, m, c, bits_as<F>(high | ((low >> 16) & Integers<Arch>(0xffff))));
     }
 }
 
@@ -159,7 +159,7 @@ struct Dequantize {
   auto column(index_t c) const {
     return [row = rows, scale = load<Arch>(scales + c), of_weights = load<Arch>(sums + c),
             put = epilogue.template column<Arch>(c)](index_t r, Floats<Arch> lanes_of_sum) KNNBERT_ALWAYS_INLINE_CALL {
-      const auto sum = xsimd::batch_cast<float>(xsimd::bitwise_cast<Integers<Arch>>(lanes_of_sum));
+      const auto sum = xsimd::batch_cast<float>(bits_as<Integers<Arch>>(lanes_of_sum));
       const auto centered = xsimd::fnma(Floats<Arch>(row[r].zero), of_weights, sum);
       put(r, centered * (scale * Floats<Arch>(row[r].scale)));
     };

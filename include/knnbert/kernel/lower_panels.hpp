@@ -20,7 +20,7 @@ void lower_panels(const float* panels, index_t depth, index_t first, index_t las
       if constexpr (Dot::precision == Precision::bf16) {
         for (index_t l = 0; l < count; ++l) {
           const I low = round_to_bf16<Arch>(element(2 * l)), high = round_to_bf16<Arch>(element(2 * l + 1));
-          store<Arch>(out + l * panel_width, xsimd::bitwise_cast<F>(high | ((low >> 16) & I(0xffff))));
+          store<Arch>(out + l * panel_width, bits_as<F>(high | ((low >> 16) & I(0xffff))));
         }
       } else {
         F most(0.0f);
@@ -34,7 +34,7 @@ void lower_panels(const float* panels, index_t depth, index_t first, index_t las
             total = total + q;
             lane = lane | ((q & I(0xff)) << static_cast<int>(8 * e));
           }
-          store<Arch>(out + l * panel_width, xsimd::bitwise_cast<F>(lane));
+          store<Arch>(out + l * panel_width, bits_as<F>(lane));
         }
         store<Arch>(to.scales.data() + panel * panel_width + j, most * F(1.0f / 127.0f));
         store<Arch>(to.sums.data() + panel * panel_width + j, xsimd::batch_cast<float>(total));

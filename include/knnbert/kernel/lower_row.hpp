@@ -25,7 +25,7 @@ namespace detail {
 /// Bits of the nearest bf16 in the upper half of each lane, ties to even; NaN stays NaN.
 template <class Arch>
 KNNBERT_ALWAYS_INLINE Integers<Arch> round_to_bf16(Floats<Arch> v) {
-  const auto bits = xsimd::bitwise_cast<Integers<Arch>>(v);
+  const auto bits = bits_as<Integers<Arch>>(v);
   const auto rounded = bits + Integers<Arch>(0x7fff) + ((bits >> 16) & Integers<Arch>(1));
   // infinities and NaN have the largest exponent and keep their bits
   const Integers<Arch> magnitude = bits & Integers<Arch>(0x7fffffff);

@@ -77,9 +77,9 @@ void near_few(const float* queries, index_t count, ConstView keys, const Collect
       const float *even = queries + 2 * q * wide, *odd = even + wide;
       F low(0.0f), high(0.0f);
       for (index_t c = 0; c < wide; c += lanes<Arch>) {
-        const I both = xsimd::bitwise_cast<I>(load<Arch>(row + c));
-        low = xsimd::fma(xsimd::bitwise_cast<F>(both << 16), load<Arch>(even + c), low);
-        high = xsimd::fma(xsimd::bitwise_cast<F>(both & I(static_cast<std::int32_t>(0xffff0000u))), load<Arch>(odd + c),
+        const I both = bits_as<I>(load<Arch>(row + c));
+        low = xsimd::fma(bits_as<F>(both << 16), load<Arch>(even + c), low);
+        high = xsimd::fma(bits_as<F>(both & I(static_cast<std::int32_t>(0xffff0000u))), load<Arch>(odd + c),
                           high);
       }
       if (!(sum<Arch>(low + high) < near.limits[q])) near.found->push_back({q, k});

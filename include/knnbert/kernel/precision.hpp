@@ -71,11 +71,11 @@ struct BasicBf16 {
  private:
   template <class Arch>
   static KNNBERT_ALWAYS_INLINE Floats<Arch> low(Floats<Arch> v) {
-    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) << 16);
+    return bits_as<Floats<Arch>>(bits_as<Integers<Arch>>(v) << 16);
   }
   template <class Arch>
   static KNNBERT_ALWAYS_INLINE Floats<Arch> high(Floats<Arch> v) {
-    return xsimd::bitwise_cast<Floats<Arch>>(xsimd::bitwise_cast<Integers<Arch>>(v) &
+    return bits_as<Floats<Arch>>(bits_as<Integers<Arch>>(v) &
                                              Integers<Arch>(static_cast<std::int32_t>(0xffff0000u)));
   }
 };
@@ -113,7 +113,7 @@ struct BasicInt8 {
       return Integers<Arch>(_mm_add_epi32(sum, _mm_add_epi32(even, odd)));
     }
 #endif
-    const auto x = xsimd::bitwise_cast<Integers<Arch>>(a), y = xsimd::bitwise_cast<Integers<Arch>>(b);
+    const auto x = bits_as<Integers<Arch>>(a), y = bits_as<Integers<Arch>>(b);
     const Integers<Arch> byte(0xff);
     sum = sum + (x & byte) * ((y << 24) >> 24);
     sum = sum + ((x >> 8) & byte) * ((y << 16) >> 24);
