@@ -7,6 +7,7 @@
 #include "knnbert/evaluate/ensemble.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 #include "knnbert/evaluate/open_world_json.hpp"
+#include "pairs.hpp"
 
 namespace knnbert::cli {
 

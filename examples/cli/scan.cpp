@@ -2,6 +2,7 @@
 #include "knnbert/model/classifier_files.hpp"
 #include "knnbert/poison/trigger_scan.hpp"
 #include "options.hpp"
+#include "pairs.hpp"
 #include "stack.hpp"
 
 namespace knnbert::cli {

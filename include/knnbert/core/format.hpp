@@ -40,14 +40,19 @@ class FormatArgument {
 
 std::string format_all(std::string_view pattern, std::initializer_list<FormatArgument> arguments);
 
+struct Formatter {
+  template <class... Arguments>
+  std::string operator()(std::string_view pattern, const Arguments&... arguments) const {
+    return format_all(pattern, {FormatArgument(arguments)...});
+  }
+};
+
 }  // namespace detail
 
 /// Replaces each {} of pattern by the next argument; numbers in their shortest exact form. A stand-in for std::format
-/// (absent from libstdc++ 12) that knows no format specifications.
-template <class... Arguments>
-std::string format(std::string_view pattern, const Arguments&... arguments) {
-  return detail::format_all(pattern, {detail::FormatArgument(arguments)...});
-}
+/// (absent from libstdc++ 12) that knows no format specifications. An object, so that the arguments of a call, strings
+/// of std, do not bring std::format into it.
+inline constexpr detail::Formatter format{};
 
 }  // namespace knnbert::inline v0_1
 
