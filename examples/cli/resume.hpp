@@ -126,7 +126,7 @@ template <class Completed>
 std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const RunIdentity& run,
                                    Completed&& completed) {
   using namespace detail_of_resume;
-  const auto& directory = lock.directory();
+  const auto& directory = lock.name();
   const auto all = checkpoints_in(directory), own = checkpoints_in(directory, run);
   if (!resume) {
     if (all.size() > own.size())

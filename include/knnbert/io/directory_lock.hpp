@@ -136,6 +136,7 @@ class DirectoryLock {
 
   /// Absolute: the same folder also when the working directory has changed.
   const std::filesystem::path& directory() const { return directory_; }
+  const std::filesystem::path& name() const { return name_; }  ///< as it was given, for messages
 
  private:
   std::filesystem::file_status status() const {
@@ -184,7 +185,7 @@ class DirectoryLock {
     for (const auto& folder : created_) ::rmdir(folder.c_str());
   }
 
-  std::filesystem::path name_, directory_, lock_;  // the name as it was given, for messages
+  std::filesystem::path name_, directory_, lock_;
   FileDescriptor file_;
   std::vector<std::filesystem::path> created_;  // the innermost first
 };
