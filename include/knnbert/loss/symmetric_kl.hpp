@@ -22,7 +22,11 @@ struct SoftmaxPair {
   double p(std::size_t c) const { return std::exp(a[c] - normalizer_a); }
   double q(std::size_t c) const { return std::exp(b[c] - normalizer_b); }
   double log_ratio(std::size_t c) const { return (static_cast<double>(a[c]) - b[c]) - (normalizer_a - normalizer_b); }
-  double p_minus_q(std::size_t c) const { return -p(c) * std::expm1(-log_ratio(c)); }
+  /// By the larger of both, so that nothing overflows where the other vanishes.
+  double p_minus_q(std::size_t c) const {
+    const double ratio = log_ratio(c);
+    return ratio < 0 ? q(c) * std::expm1(ratio) : -p(c) * std::expm1(-ratio);
+  }
 };
 
 }  // namespace detail

@@ -96,8 +96,8 @@ Certificate Classifier<Stack>::certificate(const Answers& texts, index_t text) c
           texts.neighbors[text], neighbors_, answer, [&](float score) { return voting_.weight(score); }, largest);
     };
     found.knn = edits(d.knn, 1);
-    if (!head_trained_) found.combined = found.knn;
-    else if constexpr (is_convex<fusion_type>) found.combined = edits(d.combined, static_cast<double>(fusion_.phi));
+    if constexpr (is_convex<fusion_type>)
+      found.combined = head_trained_ ? edits(d.combined, static_cast<double>(fusion_.phi)) : found.knn;
   }
   return found;
 }

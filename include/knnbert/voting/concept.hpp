@@ -3,6 +3,7 @@
 #include <concepts>
 #include <limits>
 #include <string_view>
+#include <vector>
 
 #include "knnbert/core/error.hpp"
 #include "knnbert/datastore/neighbor.hpp"
@@ -44,9 +45,6 @@ namespace detail {
 inline constexpr float smallest_setting = std::numeric_limits<float>::min(),
                        largest_setting = std::numeric_limits<float>::max();
 
-/// Adds a share of a whole to a sum of others, which rounding leaves no larger than the whole.
-inline void add_share(float share, float& sum) { sum = std::min(1.0f, sum + share); }
-
 /// probabilities_c proportional to the sum of weight(neighbor) over neighbors of class c, weights >= 0 and not all
 /// zero.
 template <class Weight>
@@ -59,9 +57,13 @@ void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span
       raise<ShapeError>("{}: neighbor {} of class {}, below {} expected", where, n.id, n.label, classes);
   std::fill(probabilities.begin(), probabilities.end(), neighbors.empty() ? 1 / static_cast<float>(classes) : 0.0f);
   double total = 0;
-  for (const Neighbor& n : neighbors) total += weight(n);
-  for (const Neighbor& n : neighbors)
-    add_share(static_cast<float>(weight(n) / total), probabilities[static_cast<std::size_t>(n.label)]);
+  std::vector<double> sums(as_size(classes));  // rounded once, so that thousands of neighbors leave the certificates right
+  for (const Neighbor& n : neighbors) {
+    const double w = weight(n);
+    total += w;
+    sums[as_size(n.label)] += w;
+  }
+  for (const Neighbor& n : neighbors) probabilities[as_size(n.label)] = static_cast<float>(sums[as_size(n.label)] / total);
 }
 
 /// Multiplies a distribution by positive weights and brings it to sum 1 again.
