@@ -241,9 +241,9 @@ std::string in_words_of_the_program(std::string_view message) {
 int report_failure(const std::exception& error, std::string_view who) {
   constexpr int bad_usage = 2, failed = 1;
   const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr;
-  const std::string line = std::string(who) +
-                           (memory ? "not enough memory for what was asked" : in_words_of_the_program(error.what())) +
-                           "\n";
+  const std::string line =
+      std::string(who) +
+      (memory ? "not enough memory for what was asked" : printable(in_words_of_the_program(error.what()))) + "\n";
   std::fputs(line.c_str(), stderr);
   return dynamic_cast<const OptionError*>(&error) ? bad_usage : failed;
 }

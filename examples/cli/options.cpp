@@ -86,9 +86,10 @@ void require_own_folder(const std::string& output, const char* own) {
   std::error_code missing;
   for (const char* name : written)
     if (std::filesystem::exists(folder / name, missing))
-      raise<OptionError>("--output: {} is there, but no {}: a folder without files of others that would be replaced "
-                         "expected",
-                         (folder / name).string(), own);
+      raise<OptionError>(
+          "--output: {} is there, but no {}: a folder without files of others that would be replaced "
+          "expected",
+          (folder / name).string(), own);
 }
 
 void require_other_file(const char* option, const std::string& output, const std::string& input) {
@@ -99,10 +100,12 @@ void require_other_file(const char* option, const std::string& output, const std
 
 void require_no_file_of(const char* option, const std::filesystem::path& output, const std::string& directory) {
   std::error_code missing;
-  const auto folder = output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
-  const auto kind = output.extension();
-  if ((kind == ".json" || kind == ".safetensors" || kind == ".txt") && std::filesystem::exists(output, missing) &&
-      std::filesystem::equivalent(folder, directory, missing))
+  if (!std::filesystem::exists(output, missing)) return;
+  const auto place = std::filesystem::canonical(output, missing),
+             folder = std::filesystem::canonical(directory, missing);
+  const auto kind = place.extension();
+  const bool inside = std::mismatch(folder.begin(), folder.end(), place.begin(), place.end()).first == folder.end();
+  if (inside && (kind == ".json" || kind == ".safetensors" || kind == ".txt" || place.filename() == "metrics.jsonl"))
     raise<OptionError>("{}: {} is a file of the model, another place expected", option, output.string());
 }
 

@@ -34,7 +34,7 @@ void finish_output() {
 }
 
 void print_warning(std::string_view text) {
-  std::fprintf(stderr, "knnbert: warning: %s\n", in_words_of_the_program(text).c_str());
+  std::fprintf(stderr, "knnbert: warning: %s\n", printable(in_words_of_the_program(text)).c_str());
 }
 
 void require_writable(const std::filesystem::path& path) { const AtomicFile file(path); }

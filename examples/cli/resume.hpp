@@ -2,6 +2,7 @@
 #include "config.hpp"
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/trainer.hpp"
+#include "output.hpp"
 
 /// What `train` finds in its output directory, and what it says of it.
 namespace knnbert::cli {
@@ -132,6 +133,11 @@ std::pair<Start, index_t> start_of(const DirectoryLock& lock, bool resume, const
     if (all.size() > own.size())
       std::fprintf(stderr, "knnbert: %s has checkpoints of another run, which are left alone\n",
                    directory.string().c_str());
+    if (!own.empty())
+      print_warning(
+          format("{}: a checkpoint of this very run, behind step {}, is there and will be replaced: --resume "
+                 "goes on from it",
+                 directory.string(), own.back().step));
     return {Start::afresh, 0};
   }
   const auto done = completed(directory);

@@ -139,7 +139,8 @@ void train(const TrainOptions& typed, const Team& team) {
   require_layers(given.trainer.frozen_layers, given.encoder);
   const auto settings = read_sentence_settings(given.encoder);
   if (given.pooling.empty()) settings.require_pooling();
-  if (!settings.note.empty() && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", settings.note.c_str());
+  if (!settings.note.empty() && team.first())
+    std::fprintf(stderr, "knnbert: note: %s\n", printable(settings.note).c_str());
   // before anything is done in vain
   if (!given.trainer.resume && !committed_exists(std::filesystem::path(given.output) / "knnbert.json"))
     require_other_file("--output", given.output, given.encoder);

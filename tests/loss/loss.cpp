@@ -130,6 +130,19 @@ TEST_CASE("symmetric KL of nearly equal rows keeps its digits", "[loss]") {
   CHECK(d(0, 0) == approx(0.5 * static_cast<double>(h)));
 }
 
+TEST_CASE("symmetric KL of rows that share nothing has finite gradients", "[loss]") {
+  for (const float far : {-700.0f, -720.0f, -760.0f, -3000.0f}) {
+    Matrix a(1, 2), b(1, 2), d_a(1, 2), d_b(1, 2);
+    a(0, 1) = far;
+    const float value = SymmetricKl{.half_detached = true}(a, b, d_a, d_b);
+    CHECK(value == Approx(-far / 2).epsilon(1e-3));
+    CHECK(d_a(0, 0) == Approx(0.5));
+    CHECK(d_a(0, 1) == Approx(-0.5));
+    CHECK(d_b(0, 0) == Approx(-0.5));
+    CHECK(d_b(0, 1) == Approx(0.5));
+  }
+}
+
 TEST_CASE("in-batch contrast of degenerate batches", "[loss]") {
   Matrix z = testing::random_rows(4, 6, 1), d(4, 6);
   Cosine{}.prepare(z);

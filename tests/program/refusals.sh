@@ -138,6 +138,13 @@ expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output model/kn
 expect_text err "is a file of the model"
 expect_code 2 "$KNNBERT" report --model model --output model/training.json
 expect_text err "is a file of the model"
+ln -s model/knnbert.json link.html
+mkdir -p model/1_Part && printf '{}' >model/1_Part/config.json
+for output in link.html model/1_Part/config.json model/metrics.jsonl; do
+  expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output $output
+  expect_text err "is a file of the model"
+done
+rm -r model/1_Part
 expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output -
 expect_text err "--output -: the name of a file expected"
 cp -r "$ENCODER" bare && rm -rf bare/knnbert.json

@@ -3,7 +3,7 @@
 tiny_model start
 long="train --threads 1 --encoder $ENCODER --train train.tsv --method ce --batch-size 4 --epochs 1000000"
 stopped() { # SIGNAL CODE
-  rm -rf run
+  rm -f run/metrics.jsonl
   "$KNNBERT" $long --output run >out 2>err &
   run=$!
   until [ -s run/metrics.jsonl ]; do kill -0 $run || wrong "$(cat err)"; sleep 0.1; done
@@ -14,13 +14,16 @@ stopped() { # SIGNAL CODE
   ls -d run/checkpoint-* >/dev/null || wrong "a checkpoint behind SIG$1 expected"
 }
 stopped TERM 143
+! grep -q "of this very run" err || wrong "nothing was there: $(cat err)"
 stopped HUP 129
-(trap '' HUP; exec "$KNNBERT" $long --output ignored) >out 2>err &
+expect_text err "of this very run"
+(trap '' HUP INT; exec "$KNNBERT" $long --output ignored) >out 2>err &
 run=$!
 until [ -s ignored/metrics.jsonl ]; do kill -0 $run || wrong "$(cat err)"; sleep 0.1; done
 kill -HUP $run
+kill -INT $run
 sleep 0.3
-kill -0 $run || wrong "SIGHUP heard that was to be ignored: $(cat err)"
+kill -0 $run || wrong "a signal heard that was to be ignored: $(cat err)"
 kill -TERM $run
 code=0
 wait $run || code=$?

@@ -100,6 +100,19 @@ TEST_CASE("few examples without header stay examples") {
   CHECK(plain("good\t1\nbad\t0\nodd\t2\n", "f.tsv").size() == 3);
 }
 
+TEST_CASE("classes that are numbered are no names of columns") {
+  for (const std::string stem : {"class", "label_", "category", "topic ", "Label-"}) {
+    CAPTURE(stem);
+    const std::string rows = "good morning\t" + stem + "0\nbad night\t" + stem + "1\nold dog\t" + stem + "12\n";
+    CHECK(plain(rows, "f.tsv").size() == 3);
+    CHECK(plain("good morning\t" + stem + "9\n", "f.tsv").size() == 1);
+  }
+  CHECK(contains(failure("good morning,class70\ngood night,class71\n", "f.csv"), "no text column known"));
+  CHECK(plain("sentence\tlabel1\nold dog\tpet\nold town\tplace\n", "f.tsv").size() == 2);
+  const std::string rows = "old dog is here\tpet\nold town is far\tplace\nhe has a cat\tpet\nwe went to it\tplace\n";
+  CHECK(contains(warning_of("Was man las\tlabel1\n" + rows, "f.tsv"), "DatasetOptions::header present"));
+}
+
 TEST_CASE("a word that names columns is a label or a text where it returns in its column") {
   for (const std::string word :
        {"question", "message", "review", "comment", "query", "post", "tweet", "text", "title"}) {

@@ -36,3 +36,11 @@ TEST_CASE("divergence: fewer are skipped") {
   CHECK(message_of_run(2, 2, {3, 22}) == "nothing thrown");
   CHECK(message_of_run(9, 8, {1, 9}) == "nothing thrown");
 }
+
+TEST_CASE("divergence: keys that are not finite are a skipped step") {
+  const TemporaryFolder folder;
+  auto options = tiny_training();
+  options.learning_rate = 1e12f;
+  CHECK(contains(message_of<Error>([&] { train(folder.path(), options, {}, -1, 1, CrossEntropy{}, tiny_contrast()); }),
+                 "steps in a row had no finite loss and gradient, a smaller TrainerOptions::learning_rate than"));
+}

@@ -15,9 +15,10 @@ function neighborItem(neighbor, place, example) {
 
 function exampleItem(example, place) {
   const known = example.gold >= 0, right = example.gold === example.predicted;
+  const name = label => html('bdi', {}, className(label));
   const verdict = !known ? html('span', {}, 'predicted ', html('b', {}, className(example.predicted)))
-    : right ? html('span', {}, html('span', {class: 'right'}, '\u2713 correct: '), className(example.gold))
-    : html('span', {}, html('span', {class: 'wrong'}, '\u2717 wrong: '), className(example.predicted), ', gold is ', className(example.gold));
+    : right ? html('span', {}, html('span', {class: 'right'}, '\u2713 correct: '), name(example.gold))
+    : html('span', {}, html('span', {class: 'wrong'}, '\u2717 wrong: '), name(example.predicted), ', gold is ', name(example.gold));
   const body = html('div'), fill = () => {
     if (body.firstChild) return;
     body.append(html('div', {class: 'votes'}, predictors.map(p => voteList(p, example))),

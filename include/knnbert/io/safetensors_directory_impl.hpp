@@ -41,7 +41,7 @@ KNNBERT_INLINE void SafeTensorsDirectory::open_shards(const std::filesystem::pat
     raise<IoError>("{}: no model.safetensors and no model.safetensors.index.json there{}", folder.string(),
                    std::filesystem::is_symlink(folder / "model.safetensors") ? " (a link to nothing)" : "");
   raise<FormatError>(
-      "{}: only pytorch_model.bin found, model.safetensors expected. Convert it inside the folder with:\n"
+      "{}: only pytorch_model.bin found, model.safetensors expected. Convert it inside the folder with: "
       "python3 -c \"import torch, safetensors.torch as s; w = torch.load('pytorch_model.bin', map_location='cpu', "
       "weights_only=True); s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors', "
       "metadata=dict(format='pt'))\"",

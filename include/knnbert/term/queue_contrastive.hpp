@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <memory>
 
 #include "knnbert/distributed/team.hpp"
@@ -84,6 +85,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   template <class Context>
   TermValue add(Context& context) {
     if (step_contrast_.valid_anchors == 0) return std::nullopt;
+    if (!finite_keys_) return std::numeric_limits<float>::quiet_NaN();  // the step is skipped
     const auto& model = context.model;
     const index_t rows = context.embedding.rows();
     for (Matrix* m : {&raw_, &queries_, &d_queries_}) m->resize(rows, model.projection_width());
@@ -170,7 +172,10 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
                     chosen_);
     encode(start.model, start.data, chosen_,
            key_dropout && start.dropout ? std::optional(start.clock.rng(Stream::key_dropout)) : std::nullopt);
-    if (enqueue) push(start.data, chosen_);
+    finite_keys_ = true;
+    for (index_t i = 0; i < new_keys_.rows(); ++i)
+      finite_keys_ = finite_keys_ && all_finite(std::as_const(new_keys_).row(i));
+    if (enqueue && finite_keys_) push(start.data, chosen_);
   }
 
   /// Keys of examples by the key encoder; every process encodes a range and has all.
@@ -231,6 +236,7 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   ContrastOptions step_contrast_;
   ContrastReport total_;
   double operations_ = 0;
+  bool finite_keys_ = true;             // of this step
   std::vector<index_t> pool_, chosen_;  // scratch, as all that follows
   std::vector<label_t> labels_, step_labels_;
   Batch batch_;

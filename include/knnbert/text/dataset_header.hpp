@@ -18,8 +18,10 @@ inline FirstRow judge_first_row(const std::vector<DelimitedRow>& rows, index_t t
   const auto own = field(rows.front(), label);
   if (label >= 0 && own.empty()) return FirstRow::example;
   const auto own_text = field(rows.front(), text);
+  const auto own_stem = numbered_stem(own);
   for (std::size_t i = 1; i < rows.size(); ++i) {  // a name of a column is not among what it names
     if (label >= 0 && field(rows[i], label) == own) return FirstRow::example;
+    if (!own_stem.empty() && numbered_stem(field(rows[i], label)) == own_stem) return FirstRow::example;
     if (text >= 0 && !own_text.empty() && field(rows[i], text) == own_text) return FirstRow::example;
   }
   if (names_columns(own_text, own)) return FirstRow::names;

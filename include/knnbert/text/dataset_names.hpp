@@ -122,14 +122,24 @@ inline Role role_of(std::string_view name) {
   return role;
 }
 
+/// What is before the number at the end of a name: "class" of "class12", of "class_12" and of "class 12"; else nothing.
+inline std::string_view numbered_stem(std::string_view name) {
+  const auto last = name.find_last_not_of("0123456789");
+  if (last == std::string_view::npos || last + 1 == name.size()) return {};
+  const auto letter = name.find_last_not_of("0123456789 _-#:");
+  return name.substr(0, letter + 1);
+}
+
 /// Whether a first row with these two fields, or one of them, names columns even if nothing else says so: a text that
-/// is only a word like "review" or two like "Tweet Text", a label with "label" in its name.
+/// is only a word like "review" or two like "Tweet Text", a label with "label" in its name. A number behind it makes
+/// "label3" as good a class as a column.
 inline bool names_columns(std::string_view text, std::string_view label) {
   const auto words = words_of(label);
   const auto is_upper = [&](std::size_t at) { return at < text.size() && text[at] >= 'A' && text[at] <= 'Z'; };
   const auto blank = text.find(' ');
   const bool title = blank == std::string_view::npos || (is_upper(0) && is_upper(blank + 1));
   const bool names_text = role_of(text) == Role::text, names_label = role_of(label) == Role::label;
+  if (names_label && !names_text && !numbered_stem(label).empty()) return false;
   const bool surely_label = std::any_of(words.begin(), words.end(),
                                         [](const auto& w) { return w == "label" || w == "labels" || w == "category"; });
   return names_label ? names_text || surely_label || words.size() == 1 : names_text && title;

@@ -57,13 +57,15 @@ void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span
       raise<ShapeError>("{}: neighbor {} of class {}, below {} expected", where, n.id, n.label, classes);
   std::fill(probabilities.begin(), probabilities.end(), neighbors.empty() ? 1 / static_cast<float>(classes) : 0.0f);
   double total = 0;
-  std::vector<double> sums(as_size(classes));  // rounded once, so that thousands of neighbors leave the certificates right
+  std::vector<double> sums(
+      as_size(classes));  // rounded once, so that thousands of neighbors leave the certificates right
   for (const Neighbor& n : neighbors) {
     const double w = weight(n);
     total += w;
     sums[as_size(n.label)] += w;
   }
-  for (const Neighbor& n : neighbors) probabilities[as_size(n.label)] = static_cast<float>(sums[as_size(n.label)] / total);
+  for (const Neighbor& n : neighbors)
+    probabilities[as_size(n.label)] = static_cast<float>(sums[as_size(n.label)] / total);
 }
 
 /// Multiplies a distribution by positive weights and brings it to sum 1 again.
