@@ -175,7 +175,7 @@ void train(const TrainOptions& typed, const Team& team) {
   std::optional<ParameterBlock> start_values;
   if (o.pretrained_weight > 0) start_values = std::as_const(model.network()).values();
   model.set_neighbors(o.classifier.neighbors);
-  model.voting().set_name(o.voting);
+  if (!model.voting().set_name(o.voting)) raise<OptionError>("--voting: {} given, a vote's name expected", o.voting);
   model.voting().temperature = o.voting_temperature;
   model.fusion().phi = o.phi;
   const std::filesystem::path output(o.output);

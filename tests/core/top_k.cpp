@@ -83,6 +83,9 @@ TEST_CASE("top k: what is below the threshold cannot be kept") {
   for (index_t i = 0; i < 100; ++i) best.offer({static_cast<float>(i % 10), i});
   CHECK(best.threshold() > 0);
   CHECK_FALSE(best.admits(0));
+  TopK negative(-1);
+  negative.offer({1, 0});
+  CHECK(negative.take().empty());
   CHECK(TopK(0).threshold() == std::numeric_limits<float>::infinity());
 }
 

@@ -219,6 +219,7 @@ TEST_CASE("trainer: a printing observer writes lines of steps and epochs") {
                            "epoch 1: mean loss ", ", dev score of the head "})
     CHECK(contains(text, part));
   CHECK(std::count(text.begin(), text.end(), '\n') == 5);
+  CHECK_THROWS_AS(PrintingObserver(out, 0), OptionError);
 }
 
 TEST_CASE("trainer: a batch of any size is at most all examples") {

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace knnbert::inline v0_1 {
 
@@ -14,6 +15,10 @@ class FormatArgument {
  public:
   FormatArgument(std::string_view text) : kind_(Kind::text), text_(text) {}
   FormatArgument(const char* text) : FormatArgument(std::string_view(text)) {}
+  template <class Other>
+    requires(!std::same_as<std::remove_cv_t<Other>, char>)
+  FormatArgument(Other*)
+  = delete;  // else a bool
   FormatArgument(bool value) : FormatArgument(value ? "true" : "false") {}
   FormatArgument(char value) : kind_(Kind::character), character_(value) {}
   FormatArgument(float value) : kind_(Kind::single), single_(value) {}

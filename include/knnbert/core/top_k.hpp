@@ -20,13 +20,13 @@ constexpr bool ranks_before(const Scored& a, const Scored& b) {
   return a_number == b_number ? a.index < b.index : a_number;
 }
 
-/// Keeps the k best of a stream of scored indices. Candidates gather until they are 2 k, then the worse half is
+/// Keeps the k best, none for k < 1, of a stream of scored indices. Candidates gather until they are 2 k, then the worse half is
 /// dropped.
 /// Cost: O(1) an item, amortized.
 class TopK {
  public:
-  explicit TopK(index_t k) : k_(k), limit_(k > most / 2 ? most : 2 * k) {
-    if (k == 0) threshold_ = std::numeric_limits<float>::infinity();
+  explicit TopK(index_t k) : k_(std::max<index_t>(k, 0)), limit_(k_ > most / 2 ? most : 2 * k_) {
+    if (k_ == 0) threshold_ = std::numeric_limits<float>::infinity();
   }
 
   /// Items of a smaller score need not be offered. Rises now and then while items are offered.

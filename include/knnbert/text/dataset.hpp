@@ -56,25 +56,25 @@ class Dataset {
   std::vector<index_t> class_counts() const;
 
   /// The chosen examples in the given order, with the same classes.
-  Dataset select(std::span<const index_t> examples) const;
+  [[nodiscard]] Dataset select(std::span<const index_t> examples) const;
 
   /// The same examples with labels as positions in another list of classes.  Errors: FormatError that names the file
   /// and line of an example whose class is not in the list; OptionError for repeated names. whose: who has that
   /// list, in messages: "the model's".
-  Dataset with_classes(std::vector<std::string> classes, std::string_view whose = {}) const;
+  [[nodiscard]] Dataset with_classes(std::vector<std::string> classes, std::string_view whose = {}) const;
 
   /// The same examples; class i is called names[i].  Errors: ShapeError; OptionError for repeated names.
-  Dataset renamed(std::vector<std::string> names) const;
+  [[nodiscard]] Dataset renamed(std::vector<std::string> names) const;
 
   /// Two parts in the order of the file. The first has round(fraction * size()) examples and, within one example, that
   /// fraction of each class.  Errors: OptionError unless fraction is in [0, 1].
   std::pair<Dataset, Dataset> split(double fraction, std::uint64_t seed) const;
 
   /// per_class random examples of each class, all where there are fewer, in the order of the file.
-  Dataset few_shot(index_t per_class, std::uint64_t seed) const;
+  [[nodiscard]] Dataset few_shot(index_t per_class, std::uint64_t seed) const;
 
   /// The examples whose text and pair do not occur, byte for byte, in `other`.
-  Dataset drop_duplicates_of(const Dataset& other) const;
+  [[nodiscard]] Dataset drop_duplicates_of(const Dataset& other) const;
 
  private:
   void push_back(Example example, index_t place);

@@ -9,7 +9,10 @@ namespace knnbert::inline v0_1 {
 template <class Stream>
 class PrintingObserver {
  public:
-  explicit PrintingObserver(Stream& out, index_t every = 10) : out_(out), every_(every) {}
+  /// Errors: OptionError for every < 1.
+  explicit PrintingObserver(Stream& out, index_t every = 10) : out_(out), every_(every) {
+    if (every < 1) raise<OptionError>("PrintingObserver: every {} steps given, 1 or more expected", every);
+  }
 
   void step(const StepReport& report) {
     losses_.push_back(report.loss);

@@ -17,7 +17,7 @@ struct SelectedVoting {
 
   std::string_view name() const { return names[static_cast<int>(kind)]; }
   /// Whether there is a vote of that name, which is then chosen.
-  bool set_name(std::string_view name) {
+  [[nodiscard]] bool set_name(std::string_view name) {
     const auto found = std::find(std::begin(names), std::end(names), name);
     if (found == std::end(names)) return false;
     kind = static_cast<VotingKind>(found - std::begin(names));
