@@ -127,4 +127,9 @@ TEST_CASE("json lines carry their numbers") {
   CHECK(json_line(ends) == R"(["a\u0085b","\u2028\u2029",")"
                            "\xe2\x80\xa6\"]");
   CHECK(Json::parse(json_line(ends)) == ends);
+  const Json commands = {"\xc2\x80\xc2\x9b[2J\xc2\x9f", "\xe2\x80\xaa\xe2\x80\xae", "\xe2\x81\xa6\xe2\x81\xa9"};
+  CHECK(json_line(commands) == R"(["\u0080\u009b[2J\u009f","\u202a\u202e","\u2066\u2069"])");
+  CHECK(Json::parse(json_line(commands)) == commands);
+  const Json neighbors = {"\xc2\xa0", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5", "\xe2\x81\xaa", "\xe3\x80\xa8"};
+  CHECK(json_line(neighbors) == neighbors.dump());
 }
