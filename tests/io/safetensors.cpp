@@ -258,6 +258,7 @@ TEST_CASE("a folder of shards reads like one file") {
   CHECK(contains(error(R"({"a":"three.safetensors"})"), "cannot open"));
   CHECK(contains(error(R"({"a":1})"), "a string expected"));
   CHECK(contains(error("[]"), "weight_map"));
+  CHECK(contains(error("{}"), "an empty weight_map given, tensors expected"));
   folder.file("model.safetensors", reference);  // the single file goes first
   CHECK(SafeTensorsDirectory(folder.path()).names().size() == 7);
 }
@@ -265,6 +266,7 @@ TEST_CASE("a folder of shards reads like one file") {
 TEST_CASE("a folder with only a pickle is refused with the conversion") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(SafeTensorsDirectory(folder.path()), IoError);
+  CHECK_THROWS_AS(SafeTensorsDirectory(folder / std::string(300, 'x')), IoError);
   folder.file("pytorch_model.bin", "PK");
   const auto message = message_of<FormatError>([&] { SafeTensorsDirectory opened(folder.path()); });
   CHECK(contains(message, "pytorch_model.bin"));

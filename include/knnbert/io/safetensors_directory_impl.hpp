@@ -25,6 +25,7 @@ KNNBERT_INLINE void SafeTensorsDirectory::open_shards(const std::filesystem::pat
   const auto where = index.string();
   const auto weights = require<Json>(read_json(index), "weight_map", where);
   if (!weights.is_object()) raise<FormatError>("{}: weight_map is no object", where);
+  if (weights.empty()) raise<FormatError>("{}: an empty weight_map given, tensors expected", where);
   std::map<std::string, std::size_t> opened;
   for (const auto& [tensor, value] : weights.items()) {
     const auto file = json_as<std::string>(value, format("{}: weight_map '{}'", where, tensor));
@@ -37,9 +38,10 @@ KNNBERT_INLINE void SafeTensorsDirectory::open_shards(const std::filesystem::pat
 }
 
 [[noreturn]] KNNBERT_INLINE void SafeTensorsDirectory::refuse(const std::filesystem::path& folder) {
+  std::error_code ignored;
   if (!committed_exists(folder / "pytorch_model.bin"))
     raise<IoError>("{}: no model.safetensors and no model.safetensors.index.json there{}", folder.string(),
-                   std::filesystem::is_symlink(folder / "model.safetensors") ? " (a link to nothing)" : "");
+                   std::filesystem::is_symlink(folder / "model.safetensors", ignored) ? " (a link to nothing)" : "");
   raise<FormatError>(
       "{}: only pytorch_model.bin found, model.safetensors expected. Convert it inside the folder with: "
       "python3 -c \"import torch, safetensors.torch as s; w = torch.load('pytorch_model.bin', map_location='cpu', "
