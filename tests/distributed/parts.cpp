@@ -48,6 +48,7 @@ TEST_CASE("parts: what is finished is not computed again; another run's parts ar
   CHECK_THROWS_AS(PartFiles(folder / "x.npy", 23, 4, "a run", {}).run(fail_later), std::runtime_error);
   CHECK_FALSE(std::filesystem::exists(folder / "x.npy"));
   CHECK_THROWS_AS(PartFiles(folder / "x.npy", 23, 4, "another run", {}), FormatError);
+  CHECK_THROWS_AS(PartFiles(folder / std::string(300, 'x') / "x.npy", 23, 4, "a run", {}), IoError);
   CHECK_THROWS_AS(PartFiles(folder / "x.npy", 23, 5, "a run", {}), FormatError);
   CHECK(PartFiles(folder / "x.npy", 23, 4, "a run", {}).run(some) == 3);
   CHECK(bytes_of(folder / "x.npy") == bytes_of(folder / "whole.npy"));

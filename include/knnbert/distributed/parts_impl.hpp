@@ -17,12 +17,12 @@ KNNBERT_INLINE std::filesystem::path PartFiles::file_of(index_t part) const { re
 
 KNNBERT_INLINE void PartFiles::open(const std::string& identity) const {
   const auto note = folder_ / "parts.json";
-  if (const auto place = target_.parent_path(); !place.empty() && !std::filesystem::is_directory(place))
-    raise_io("open", place, ENOENT);
   std::error_code failed;
+  if (const auto place = target_.parent_path(); !place.empty() && !std::filesystem::is_directory(place, failed))
+    raise_io("open", place, ENOENT);
   std::filesystem::create_directories(folder_, failed);
   if (failed) raise_io("create", folder_, failed.value());
-  if (!std::filesystem::exists(note)) return write_json(note, OrderedJson{{"identity", identity}});
+  if (!detail::is_there(note)) return write_json(note, OrderedJson{{"identity", identity}});
   if (require<std::string>(read_json(note), "identity", note.string()) != identity)
     raise<FormatError>(
         "{}: the parts in this folder belong to another run; the same input, model and options expected, or an empty "
@@ -36,7 +36,7 @@ KNNBERT_INLINE std::vector<index_t> PartFiles::missing_parts() const {
   std::vector<index_t> missing;
   if (team_.first())
     for (index_t part = 0; part < count(); ++part)
-      if (!std::filesystem::exists(file_of(part))) missing.push_back(part);
+      if (!detail::is_there(file_of(part))) missing.push_back(part);
   missing.resize(broadcast_value(team_, missing.size()));
   team_.broadcast(std::as_writable_bytes(std::span(missing)));
   return missing;
