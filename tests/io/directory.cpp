@@ -1,6 +1,13 @@
 #include "knnbert/io/directory.hpp"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include <cstddef>
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
@@ -30,6 +37,39 @@ void write(const std::filesystem::path& target, const std::vector<std::pair<std:
 
 index_t entries(const std::filesystem::path& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), {});
+}
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat status;
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777;
+}
+
+/// What the call does in a forked process. Returns its result, or -1 if it threw.
+template <class Call>
+int in_child(Call call) {
+  const auto child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int code = 255;
+    try {
+      code = call();
+    } catch (...) {}
+    ::_exit(code);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) && WEXITSTATUS(status) != 255 ? WEXITSTATUS(status) : -1;
+}
+
+/// A system that cannot exchange names, for this process. Returns whether the filter is there.
+bool forbid_exchange() {
+  sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog filter = {std::size(code), code};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 struct Stopped {};
@@ -128,7 +168,7 @@ TEST_CASE("directory: one lock at a time, also in one process; it leaves no file
   const TemporaryFolder folder;
   {
     const DirectoryLock lock(folder / "a" / "model");
-    CHECK(message_of<IoError>([&] { DirectoryLock(folder / "a" / "model"); }) ==
+    CHECK(message_of<IoError>([&] { (void)DirectoryLock(folder / "a" / "model"); }) ==
           (folder / "a" / "model").string() + ": in use by another process that writes it");
     CHECK_THROWS_AS(DirectoryLock(folder / "a" / ".." / "a" / "model/"), IoError);
     CHECK_NOTHROW(DirectoryLock(folder / "other"));
@@ -256,6 +296,11 @@ TEST_CASE("directory: a reader that a change overtakes reads again") {
           raise<FormatError>("a mixture");
         }) == "33");
   calls = 0;
+  CHECK(read([&] {
+          write(model, {{"one", "4"}, {"marker", "4"}});
+          throw std::runtime_error("a mixture that a user's reader meets");
+        }) == "44");
+  calls = 0;
   CHECK_THROWS_AS(read([] { raise<FormatError>("a damaged file"); }), FormatError);
   CHECK(calls == 1);
   CHECK(message_of<IoError>([&] {
@@ -279,6 +324,177 @@ TEST_CASE("directory: folders in it appear and go as a whole") {
   remove_folder(lock, "step");
   CHECK(entries(folder / "run") == 1);
   CHECK_THROWS_AS(remove_folder(lock, "step"), IoError);
+}
+
+TEST_CASE("directory: no name but the folder's own is ever that of a replaced folder, where names can be exchanged") {
+  const TemporaryFolder folder;
+  if (folder.file("a", "1"), folder.file("b", "2"); !detail::exchange_names(folder / "a", folder / "b")) {
+    WARN("skipped: names cannot be exchanged here");
+    return;
+  }
+  CHECK(slurp(folder / "a") == "2");
+  const DirectoryLock lock(folder / "run");
+  const auto step = [&](const char* content) {
+    write_folder(lock, "step", [&](const std::filesystem::path& fresh) { put(fresh / "file", content); });
+  };
+  step("1");
+  const FileDescriptor watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  REQUIRE(::inotify_add_watch(watch.number(), (folder / "run").c_str(), IN_MOVED_TO) >= 0);
+  step("2");
+  alignas(inotify_event) char events[4096];
+  const auto size = ::read(watch.number(), events, sizeof events);
+  std::vector<std::string> names;
+  for (std::ptrdiff_t at = 0; at < size;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+    names.emplace_back(event->name);
+    at += static_cast<std::ptrdiff_t>(sizeof *event + event->len);
+  }
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{".knnbert-new", "step"});
+  CHECK(slurp(folder / "run/step/file") == "2");
+  CHECK(entries(folder / "run") == 2);
+}
+
+TEST_CASE("directory: where names cannot be exchanged, the next lock finds the old folder or the new one") {
+  const TemporaryFolder folder;
+  const auto run = folder / "run";
+  put(run / "step" / "old", "1");
+  const int code = in_child([&] {
+    if (!forbid_exchange()) return 77;
+    const DirectoryLock lock(run);
+    write_folder(lock, "step", [](const std::filesystem::path& fresh) { put(fresh / "new", "2"); });
+    return entries(run) == 2 ? 0 : 1;
+  });
+  if (code != 77) {
+    CHECK(code == 0);
+    CHECK(found(run / "step" / "old") == "none");
+    CHECK(slurp(run / "step" / "new") == "2");
+  }
+  std::filesystem::remove_all(run);
+  for (const bool replaced : {false, true}) {  // where it died
+    put(run / ".knnbert-kept-step" / "file", "old");
+    put(run / (replaced ? "step" : ".knnbert-new") / "file", "new");
+    { const DirectoryLock lock(run); }
+    CHECK(found(run / "step" / "file") == (replaced ? "new" : "old"));
+    CHECK(entries(run) == 1);
+    std::filesystem::remove_all(run);
+  }
+}
+
+TEST_CASE("directory: what replaces private files is private at every moment; what is new is as usual") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model";
+  const auto mask = ::umask(0022);
+  write(model, {{"one", "1"}, {"below/two", "2"}});
+  CHECK(mode_of(model / "one") == 0644);
+  CHECK(mode_of(model / "below") == 0755);
+  REQUIRE(::chmod((model / "one").c_str(), 0600) == 0);
+  REQUIRE(::chmod((model / "below").c_str(), 0700) == 0);
+  {
+    const DirectoryLock lock(model);
+    DirectoryChange change(lock);
+    CHECK(mode_of(change.folder()) == 0700);
+    write_file_atomically(change.folder() / "one", "3");
+    put(change.folder() / "below" / "two", "4");
+    write_file_atomically(change.folder() / "three", "5");
+    change.commit("marker");
+    write_folder(lock, "step", [](const std::filesystem::path& fresh) { put(fresh / "file", "1"); });
+    CHECK(mode_of(model / "step") == 0755);
+    REQUIRE(::chmod((model / "step").c_str(), 0750) == 0);
+    REQUIRE(::chmod((model / "step" / "file").c_str(), 0600) == 0);
+    write_folder(lock, "step", [](const std::filesystem::path& fresh) { put(fresh / "file", "2"); });
+  }
+  CHECK(slurp(model / "one") + slurp(model / "below" / "two") + slurp(model / "step" / "file") == "342");
+  CHECK(mode_of(model / "one") == 0600);
+  CHECK(mode_of(model / "below") == 0700);
+  CHECK(mode_of(model / "three") == 0644);
+  CHECK(mode_of(model / "step") == 0750);
+  CHECK(mode_of(model / "step" / "file") == 0600);
+  ::umask(mask);
+}
+
+TEST_CASE("directory: who may read the directory may read what is committed but not in its place yet") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model";
+  const auto mask = ::umask(0077);
+  write(model, {{"below/one", "1"}});
+  REQUIRE(::chmod(model.c_str(), 0755) == 0);
+  const DirectoryLock lock(model);
+  DirectoryChange change(lock);
+  put(change.folder() / "below" / "one", "2");
+  std::filesystem::remove_all(model / "below");  // so that the commit stops in the middle
+  std::filesystem::create_directories(model / "below" / "one" / "in the way");
+  CHECK_THROWS_AS(change.commit("marker"), IoError);
+  std::filesystem::remove_all(model / "below");
+  put(model / "below", "a file");
+  CHECK(message_of<IoError>([&] { change.commit("marker"); }) ==
+        (model / "below").string() + ": a file given, a folder expected");
+  std::filesystem::remove(model / "below");
+  REQUIRE(::mkdir((model / "below").c_str(), 0700) == 0);
+  ::umask(mask);
+  std::filesystem::create_directory(model / ".knnbert-commit");  // in the way of the one rename
+  put(model / ".knnbert-commit" / "x", "");
+  CHECK_THROWS_AS(change.commit("marker"), IoError);
+  CHECK(mode_of(change.folder()) == 0755);
+}
+
+TEST_CASE("directory: a forked process neither ends a lock nor removes what its parent writes") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model";
+  auto lock = std::make_unique<DirectoryLock>(model);
+  auto change = std::make_unique<DirectoryChange>(*lock);
+  put(change->folder() / "one", "1");
+  CHECK(in_child([&] {
+          change.reset();
+          lock.reset();
+          return 0;
+        }) == 0);
+  CHECK_THROWS_AS(DirectoryLock(model), IoError);
+  CHECK_NOTHROW(change->commit("one"));
+  lock.reset();
+  CHECK(slurp(model / "one") == "1");
+  CHECK(entries(model) == 1);
+}
+
+TEST_CASE("directory: links in the place of the lock or of a change lead to nobody else's files") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model";
+  put(model / "one", "1");
+  put(folder / "mine" / "precious", "mine");
+  std::filesystem::create_symlink(folder / "nowhere", model / ".knnbert-lock");
+  CHECK(message_of<IoError>([&] { (void)DirectoryLock(model); }) ==
+        (model / ".knnbert-lock").string() + ": a link given, a file expected");
+  CHECK_FALSE(std::filesystem::exists(folder / "nowhere"));
+  std::filesystem::remove(model / ".knnbert-lock");
+  std::filesystem::create_directory_symlink(folder / "mine", model / ".knnbert-commit");
+  CHECK(message_of<IoError>([&] { (void)DirectoryLock(model); }) ==
+        (model / ".knnbert-commit").string() + ": a link given, a folder expected");
+  std::filesystem::remove(model / ".knnbert-commit");
+  std::filesystem::create_directory_symlink(folder / "mine", folder / "model.knnbert-old");
+  CHECK_NOTHROW(DirectoryLock(model));
+  CHECK(slurp(folder / "mine" / "precious") == "mine");
+}
+
+TEST_CASE("directory: what another user left who died is in nobody's way") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only the superuser can be two users");
+    return;
+  }
+  const TemporaryFolder folder;
+  const auto model = folder / "model";
+  put(model / ".knnbert-new" / "one", "half");
+  REQUIRE(::chmod((model / ".knnbert-new").c_str(), 0700) == 0);
+  REQUIRE(::chmod(model.c_str(), 0777) == 0);
+  REQUIRE(::chmod(folder.path().c_str(), 0711) == 0);
+  CHECK(in_child([&] {
+          constexpr uid_t nobody = 65534;
+          if (::setuid(nobody) != 0) return 1;
+          write(model, {{"one", "1"}});
+          return 0;
+        }) == 0);
+  CHECK(slurp(model / "one") == "1");
+  { const DirectoryLock lock(model); }
+  CHECK(entries(model) == 1);
 }
 
 TEST_CASE("directory: a lock is of its folder also when the working directory changes") {

@@ -1,7 +1,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <csignal>
+#include <memory>
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
@@ -144,6 +146,60 @@ TEST_CASE("an atomic file keeps permissions and follows a symbolic link") {
   struct stat status;
   REQUIRE(::stat(path.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("an atomic file is as private as the one it replaces from the beginning; a new one is as usual") {
+  const TemporaryFolder folder;
+  const auto mode_of = [](const std::filesystem::path& path) {
+    struct stat status;
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    return status.st_mode & 07777;
+  };
+  const auto mask = ::umask(0022);
+  for (const mode_t mode : {0600u, 0640u, 0666u, 0200u}) {
+    CAPTURE(mode);
+    const auto path = folder.file("a", "old");
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    AtomicFile file(path);
+    file.append("new");
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      if (entry.path() != path) CHECK((mode_of(entry.path()) & ~mode & 0077u) == 0);
+    file.commit();
+    CHECK(mode_of(path) == mode);
+    std::filesystem::remove(path);
+  }
+  write_file_atomically(folder / "new", "x");
+  CHECK(mode_of(folder / "new") == 0644);
+  AtomicFile file(folder / "new");
+  REQUIRE(::chmod((folder / "new").c_str(), 0600) == 0);
+  file.commit();
+  CHECK(mode_of(folder / "new") == 0600);
+  ::umask(mask);
+}
+
+TEST_CASE("an atomic file is not its writer's child's to remove") {
+  const TemporaryFolder folder;
+  auto file = std::make_unique<AtomicFile>(folder / "a");
+  file->append("new");
+  if (const auto child = ::fork(); child == 0) {
+    file.reset();
+    ::_exit(0);
+  } else {
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+  }
+  CHECK_NOTHROW(file->commit());
+  CHECK(slurp(folder / "a") == "new");
+}
+
+TEST_CASE("a folder .knnbert-old in the working directory hides no file there") {
+  const TemporaryFolder folder;
+  folder.file("bare", "here");
+  std::filesystem::create_directory(folder / ".knnbert-old");
+  const auto place = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  CHECK(read_file("bare", 10) == "here");
+  CHECK_THROWS_AS(require_folder("", "a model"), IoError);
+  std::filesystem::current_path(place);
 }
 
 TEST_CASE("an atomic file makes what a symbolic link leads to") {

@@ -19,10 +19,11 @@ inline constexpr const char *temporary_beginning = ".knnbert-", *temporary_endin
 
 /// A file that appears complete or not at all: bytes go to a temporary file beside it, commit() renames that one.
 /// Without commit the old file stays as it was and the temporary file is removed. A symbolic link is followed; an
-/// existing file passes its permissions on.  Errors: IoError.
+/// existing file passes its permissions on, and nobody whom they shut out reads the new one meanwhile. A process that
+/// is forked leaves the files to its parent.  Errors: IoError.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::filesystem::path& path);
+  [[nodiscard]] explicit AtomicFile(const std::filesystem::path& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
@@ -40,7 +41,7 @@ class AtomicFile {
   static std::filesystem::path resolve(const std::filesystem::path& path);
 
   /// Opens a temporary file under a name that nobody uses and stores that name.
-  int create();
+  FileDescriptor create();
 
   void flush();
 
@@ -48,6 +49,8 @@ class AtomicFile {
 
   std::vector<std::byte> buffer_;
   std::filesystem::path path_, temporary_;
+  struct stat old_ {};  // all zero: no file
+  detail::Owner owner_;
   FileDescriptor file_;
 };
 

@@ -30,7 +30,9 @@ inline std::optional<std::filesystem::path> newest_path(const std::filesystem::p
     name = folder.filename() / name, folder = folder.parent_path();
   }
   // Earlier versions renamed the directory itself and could die in between.
-  if (const auto old = path.parent_path().string() + ".knnbert-old"; !is_there(path.parent_path()) && is_there(old))
+  const auto directory = path.parent_path();
+  if (const std::filesystem::path old(directory.string() + ".knnbert-old");
+      !directory.empty() && !is_there(directory) && is_there(old))
     return old / path.filename();
   return path;
 }

@@ -17,7 +17,8 @@ inline bool is_settings_file(const std::filesystem::path& name) {
 inline void require_folder(const std::filesystem::path& path, std::string_view what) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT && detail::is_there(path.string() + ".knnbert-old")) return;  // see newest_path
+    if (errno == ENOENT && !path.empty() && detail::is_there(path.string() + ".knnbert-old"))
+      return;  // see newest_path
     if (errno == ENOENT) raise<IoError>("{}: no such folder, {} expected", path.string(), what);
     raise_io("open", path);
   }

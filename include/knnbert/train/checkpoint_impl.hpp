@@ -55,11 +55,15 @@ KNNBERT_INLINE bool Checkpoint::is_of(const RunIdentity& expected) const {
 
 KNNBERT_INLINE std::vector<Checkpoint> checkpoints_in(const std::filesystem::path& folder) {
   std::vector<Checkpoint> found;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
-    const index_t number = detail::checkpoint_number(entry.path().filename().string());
-    if (number >= 0 && detail::is_there(entry.path() / "manifest.json")) found.push_back({number, entry.path()});
-  }
+  if (!detail::is_folder(folder)) return found;
+  detail::act("list", folder, [&](auto& error) {
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const auto& path = entry->path();
+      const index_t number = detail::checkpoint_number(path.filename().string());
+      if (number >= 0 && detail::is_there(path / "manifest.json")) found.push_back({number, path});
+    }
+  });
   std::sort(found.begin(), found.end(), [](const Checkpoint& a, const Checkpoint& b) {
     return std::tie(a.step, a.folder) < std::tie(b.step, b.folder);
   });
@@ -82,8 +86,8 @@ KNNBERT_INLINE std::optional<Checkpoint> newest_checkpoint(const std::filesystem
 KNNBERT_INLINE std::string detail::checkpoint_name(const DirectoryLock& lock, index_t step, const RunIdentity& run) {
   std::string name = format("checkpoint-{}", step);
   const auto taken = [&] {
-    return std::filesystem::exists(std::filesystem::symlink_status(lock.directory() / name)) &&
-           !Checkpoint{step, lock.directory() / name}.is_of(run);
+    const auto there = lock.directory() / name;
+    return (detail::is_there(there) || detail::is_link(there)) && !Checkpoint{step, there}.is_of(run);
   };
   if (taken()) name += "-" + hex_digits(run.hash(), 8);
   if (taken()) raise<IoError>("{}: in the way of a checkpoint", (lock.directory() / name).string());
