@@ -18,7 +18,7 @@ class AttackFile {
     if (committed_exists(path)) kept = read_results(read_text(path), run);
     if (kept.empty()) kept = json_line(OrderedJson{{"run", run}}) + "\n";
     write_file_atomically(path, kept);
-    file_ = std::fopen(path.c_str(), "ab");
+    file_ = std::fopen(path.c_str(), "abe");
     if (!file_) raise_io("write", path_);
   }
   AttackFile(const AttackFile&) = delete;

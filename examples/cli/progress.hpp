@@ -105,7 +105,7 @@ class TrainingLog {
     write_file_atomically(path, done > 0 && committed_exists(path)
                                     ? detail_of_progress::rows_until(read_text(path), done)
                                     : std::string());
-    std::FILE* const file = std::fopen(path.c_str(), "ab");
+    std::FILE* const file = std::fopen(path.c_str(), "abe");
     if (!file) raise_io("write", path);
     return file;
   }

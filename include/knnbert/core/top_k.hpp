@@ -20,8 +20,8 @@ constexpr bool ranks_before(const Scored& a, const Scored& b) {
   return a_number == b_number ? a.index < b.index : a_number;
 }
 
-/// Keeps the k best, none for k < 1, of a stream of scored indices. Candidates gather until they are 2 k, then the worse half is
-/// dropped.
+/// Keeps the k best, none for k < 1, of a stream of scored indices. Candidates gather until they are 2 k, then the
+/// worse half is dropped.
 /// Cost: O(1) an item, amortized.
 class TopK {
  public:

@@ -57,8 +57,7 @@ void vote(std::string_view where, std::span<const Neighbor> neighbors, std::span
       raise<ShapeError>("{}: neighbor {} of class {}, below {} expected", where, n.id, n.label, classes);
   std::fill(probabilities.begin(), probabilities.end(), neighbors.empty() ? 1 / static_cast<float>(classes) : 0.0f);
   double total = 0;
-  std::vector<double> sums(
-      as_size(classes));  // rounded once, so that thousands of neighbors leave the certificates right
+  std::vector<double> sums(as_size(classes));  // rounded once: thousands of neighbors leave certificates right
   for (const Neighbor& n : neighbors) {
     const double w = weight(n);
     total += w;
