@@ -1,4 +1,5 @@
 // Models loaded for predictions in reduced precision: the same answers, less memory, no way back.
+#include "encoder/reference.hpp"
 #include "knnbert/term/cross_entropy.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "model/tiny_model.hpp"
@@ -39,7 +40,7 @@ void make_older(const std::filesystem::path& path) {
   const SafeTensors source(path.string() + ".new");
   SafeTensorsWriter file;
   for (const auto& [key, value] : source.metadata())
-    if (key != "checksum" && key != "others") file.metadata(key, value);
+    if (key != "checksum" && key != "encoder_others") file.metadata(key, value);
   for (const auto& name : source.names())
     file.add(name, source.at(name).dtype, source.at(name).shape, source.at(name).bytes);
   file.write(path);
@@ -74,6 +75,30 @@ TEST_CASE("predictions only: a bit that changed in what is read is refused; file
         if (std::filesystem::exists(saved / name)) make_older(saved / name);
       CHECK(damage_found(saved) == "nothing thrown");
     }
+}
+
+TEST_CASE("predictions only: a network with other heads reads the encoder alone, and finds a bit that changed") {
+  for (const Precision precision : {Precision::bf16, Precision::int8}) {
+    const TemporaryFolder folder;
+    write_model(folder.path(), precision);
+    const auto saved = folder / "saved";
+    const auto model = Low::load(saved);
+    const Batch batch = model.tokenize(tiny_texts);
+    const auto embedding = [&](const Network<LowStack>& network) {
+      Matrix rows(batch.size(), network.width());
+      network.embed(network.values(), batch, std::nullopt, rows);
+      return rows;
+    };
+    const auto embedded = [&] {
+      const BertCheckpoint checkpoint(saved);
+      Network<LowStack> network(checkpoint.config(), 1, {.pooling = Pooling::mean, .precision = precision});
+      read_encoder(checkpoint, saved, Loading::predictions, network);
+      return embedding(network);
+    };
+    CHECK(max_difference(embedded(), embedding(model.network())) == 0);
+    flip_bit(saved / "model.safetensors", "embeddings.LayerNorm.weight");
+    CHECK_THROWS_AS(embedded(), FormatError);
+  }
 }
 
 TEST_CASE("predictions only: heads of another model are refused") {

@@ -14,6 +14,11 @@ namespace knnbert::inline v0_1 {
 
 inline constexpr const char* lowered_file = "lowered.safetensors";
 
+/// Whether a parameter of a network is its encoder's, not a head's.
+inline bool of_encoder(const Parameter& p) {
+  return !p.name.starts_with("classifier.") && !p.name.starts_with("projection.");
+}
+
 /// Writes the lowered weights of a block; `print` says of which encoder they are.  Errors: IoError.
 void write_lowered(std::span<const Linear> layers, const ParameterBlock& values, const std::string& print,
                    const std::filesystem::path& path);
@@ -21,7 +26,7 @@ void write_lowered(std::span<const Linear> layers, const ParameterBlock& values,
 /// What it holds.
 struct LoweredFile {
   std::vector<LoweredWeight> weights;
-  std::string others;  ///< checksum_of_others(); empty in older files
+  std::string others;  ///< checksum_of_others(); empty in older files, which had another one
 };
 
 /// Reads it, unless it is of another encoder or precision.  Errors: IoError, FormatError.
@@ -29,12 +34,13 @@ std::optional<LoweredFile> read_lowered(std::span<const Linear> layers, const Pa
                                         Precision precision, const std::string& print,
                                         const std::filesystem::path& path);
 
-/// 16 hexadecimal digits that change with any bit of the parameters that are not lowered.
+/// 16 hexadecimal digits that change with any bit of the encoder's parameters that are not lowered; heads, which a
+/// network for embeddings does not read, have a file with a checksum of its own.
 std::string checksum_of_others(std::span<const Linear> layers, const ParameterBlock& values);
 
-/// Fills a block, which has the heads already, with what predictions in a reduced precision need: each large weight is
-/// lowered once it is read, or taken from lowered.safetensors in `folder`, and its fp32 values are not kept. As no
-/// fingerprint can be made of what is left, checksums tell whether the files are whole; older ones have none.
+/// Fills a block with what predictions in a reduced precision need of an encoder: each large weight is lowered once it
+/// is read, or taken from lowered.safetensors in `folder`, and its fp32 values are not kept. As no fingerprint can be
+/// made of what is left, checksums tell whether the files are whole; older ones have none.
 /// Errors: IoError, FormatError, OptionError.
 template <class Checkpoint, class Encoder>
 void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::path& folder, const Encoder& encoder,
@@ -47,7 +53,7 @@ void read_for_predictions(const Checkpoint& checkpoint, const std::filesystem::p
   const auto print = checkpoint.fingerprint();
   if (print && committed_exists(folder / lowered_file))
     cached = read_lowered(large, values.table(), precision, *print, folder / lowered_file);
-  if (print && !cached) checkpoint.tensors().require_checksum();
+  if (print && (!cached || cached->others.empty())) checkpoint.tensors().require_checksum();
   std::vector<LoweredWeight> lowered(cached ? 0 : static_cast<std::size_t>(values.table().count()));
   checkpoint.read(
       encoder, values, [&](index_t parameter) { return !cached || layer_of(parameter) == large.end(); },

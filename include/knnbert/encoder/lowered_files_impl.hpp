@@ -45,6 +45,7 @@ inline index_t count_of(const Shape& shape) {
 KNNBERT_INLINE std::string checksum_of_others(std::span<const Linear> layers, const ParameterBlock& values) {
   Checksum checksum;
   for (const Parameter& p : values.table().all()) {
+    if (!of_encoder(p)) continue;
     const auto is_p = [&](const Linear& layer) { return values.table()[layer.weight].offset == p.offset; };
     if (std::any_of(layers.begin(), layers.end(), is_p)) continue;
     checksum.update(std::as_bytes(std::span(values.data() + p.offset, as_size(p.size))));
@@ -63,7 +64,7 @@ KNNBERT_INLINE void write_lowered(std::span<const Linear> layers, const Paramete
           file.add(name, shape.size() == 1 ? DType::f32 : DType::u32, shape, all);
         });
   file.metadata("fingerprint", print).metadata("precision", name_of(values.precision()));
-  file.metadata("others", checksum_of_others(layers, values));
+  file.metadata("encoder_others", checksum_of_others(layers, values));
   file.with_checksum();
   file.write(path);
 }
@@ -79,7 +80,7 @@ KNNBERT_INLINE std::optional<LoweredFile> read_lowered(std::span<const Linear> l
   if (!says("fingerprint", print) || !says("precision", name_of(precision))) return std::nullopt;
   file.require_checksum();
   LoweredFile lowered{std::vector<LoweredWeight>(as_size(table.count())), {}};
-  if (const auto others = file.metadata().find("others"); others != file.metadata().end())
+  if (const auto others = file.metadata().find("encoder_others"); others != file.metadata().end())
     lowered.others = others->second;
   for (const Linear& layer : layers)
     detail::for_each_lowered_part(

@@ -1,14 +1,10 @@
 #pragma once
 #include <algorithm>
 
+#include "knnbert/encoder/lowered_files.hpp"
 #include "knnbert/model/network.hpp"
 
 namespace knnbert::inline v0_1 {
-
-/// Whether a parameter of a network is its encoder's, not a head's.
-inline bool of_encoder(const Parameter& p) {
-  return !p.name.starts_with("classifier.") && !p.name.starts_with("projection.");
-}
 
 /// The encoder's values become 1 - weight times what they are and weight times those of `start`, which the training
 /// began with; heads stay as they are. What an encoder has unlearned about texts unlike its training data comes back in
