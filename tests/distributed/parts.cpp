@@ -1,4 +1,7 @@
+#include <atomic>
+#include <chrono>
 #include <fstream>
+#include <optional>
 
 #include "distributed/thread_team.hpp"
 #include "io/temporary_folder.hpp"
@@ -37,6 +40,53 @@ TEST_CASE("parts: the file of one process, for any team and size of parts") {
     }
 }
 
+TEST_CASE("parts: the size that nobody gives leaves work for all; parts that are there keep theirs") {
+  const TemporaryFolder folder;
+  const auto size_of = [&](index_t rows, index_t processes) {
+    index_t size = 0;
+    run_team(processes, [&](ThreadCommunicator& c) {
+      const PartFiles parts(folder / "sized.npy", rows, 0, "a run", c);
+      c.barrier();
+      if (c.rank() == 0) size = parts.rows_a_part();
+    });
+    return size;
+  };
+  CHECK(size_of(4000, 4) == 250);
+  CHECK(size_of(100, 4) == 64);
+  CHECK(size_of(1 << 20, 2) == 1024);
+  CHECK(size_of(9000, 2) == 900);  // five rounds of two parts
+  CHECK_THROWS(PartFiles(folder / "x.npy", 300, 70, "a run", {}).run([&](Range rows) {
+    if (rows.begin > 0) throw std::runtime_error("power failure");
+    return Matrix(rows.end - rows.begin, 5);
+  }));
+  CHECK(PartFiles(folder / "x.npy", 300, 0, "a run", {}).rows_a_part() == 70);
+}
+
+TEST_CASE("parts: one run at a time; a folder without parts is nobody's") {
+  const TemporaryFolder folder;
+  {
+    const PartFiles first(folder / "x.npy", 23, 4, "a run", {});
+    const auto message = message_of<IoError>([&] { PartFiles(folder / "x.npy", 23, 4, "a run", {}); });
+    CHECK(message.find("x.npy.parts: in use by another process") != std::string::npos);
+  }
+  CHECK(PartFiles(folder / "x.npy", 23, 5, "another run", {}).run(some) == 5);
+}
+
+TEST_CASE("parts: processes meet behind every part") {
+  const TemporaryFolder folder;
+  std::atomic<index_t> begun = 0, most_ahead = 0;
+  run_team(3, [&](ThreadCommunicator& c) {
+    index_t own = 0;
+    PartFiles(folder / "x.npy", 23, 2, "a run", c).run([&](Range rows) {
+      ++begun, ++own;
+      if (c.rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (const index_t ahead = 3 * own - begun; ahead > most_ahead) most_ahead = ahead;
+      return some(rows);
+    });
+  });
+  CHECK(most_ahead <= 2);
+}
+
 TEST_CASE("parts: what is finished is not computed again; another run's parts are refused") {
   const TemporaryFolder folder;
   write_npy(folder / "whole.npy", ConstView(all));
@@ -62,13 +112,14 @@ TEST_CASE("parts: no rows are a file without rows; where one process fails, none
     CHECK(bytes_of(folder / "none.npy") == bytes_of(folder / "whole.npy"));
   }
   run_team(2, [&](ThreadCommunicator& c) {
-    PartFiles parts(folder / "x.npy", 23, 4, "a run", c);
+    std::optional<PartFiles> parts(std::in_place, folder / "x.npy", 23, 4, "a run", c);
     const auto fail_on_second = [&](Range rows) {
       if (c.rank() == 1) throw std::runtime_error("power failure");
       return some(rows);
     };
-    if (c.rank() == 1) require_error_in_team<std::runtime_error>([&] { parts.run(fail_on_second); });
-    else require_error_in_team<OtherProcessError>([&] { parts.run(fail_on_second); });
+    if (c.rank() == 1) require_error_in_team<std::runtime_error>([&] { parts->run(fail_on_second); });
+    else require_error_in_team<OtherProcessError>([&] { parts->run(fail_on_second); });
+    parts.reset();  // as one run at a time may
     if (c.rank() == 0)
       require_error_in_team<FormatError>([&] { PartFiles(folder / "x.npy", 23, 4, "another run", c); });
     else require_error_in_team<OtherProcessError>([&] { PartFiles(folder / "x.npy", 23, 4, "another run", c); });
