@@ -44,13 +44,14 @@ SentenceSettings own_settings(const std::filesystem::path& folder, const BertCon
   return settings;
 }
 
-RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config) {
+RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config, const Team& team) {
   const SentenceSettings own = own_settings(o.model, config);
   const Pooling pooling =
       o.feature.empty() ? own.require_pooling() : detail::value_in(detail::pooling_names, o.feature, "--feature");
   if (pooling == Pooling::pooler && !config.pooler)
     raise<OptionError>("--feature pooler: the encoder in {} has no pooler, cls or mean expected", o.model);
-  if (!own.note.empty() && o.feature.empty()) std::fprintf(stderr, "knnbert: note: %s\n", own.note.c_str());
+  if (!own.note.empty() && o.feature.empty() && team.first())
+    std::fprintf(stderr, "knnbert: note: %s\n", own.note.c_str());
   return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes",
           o.max_length ? o.max_length : own.max_length};
 }
@@ -62,7 +63,7 @@ Network<S> load_network(const EmbedOptions& o, const BertCheckpoint& checkpoint,
                      {.pooling = pooling,
                       .feature = Feature::embedding,
                       .threads = threads_of(o.common),
-                      .precision = precision_of(o.common).value_or(Precision::fp32),
+                      .precision = precision_for(o.model, o.common),
                       .device = o.common.device});
   read_encoder(checkpoint, o.model, Loading::predictions, network);
   return network;
@@ -102,24 +103,46 @@ Matrix embed_in_groups(const Network<S>& network, const Batch& batch, bool norma
   return all;
 }
 
-/// All that rows depend on: the files of the model, the tokens and the options.
-std::string identity_of_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch) {
-  std::string text = format("{} {} {}", kind, o.common.precision, identity_of(batch, std::span<const label_t>()));
-  for (const char* name : {"model.safetensors", "knnbert.safetensors"})
-    if (const auto file = std::filesystem::path(o.model) / name; committed_exists(file))
-      text += " " + detail::hash_of_file(file);
+/// The files that rows depend on.
+std::string identity_of_model(const std::string& directory) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const auto name = entry.path().filename();
+    if (name == "config.json" ||
+        (name.extension() == ".safetensors" && name != "datastore.safetensors" && name != lowered_file))
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::string text;
+  for (const auto& file : files) text += format(" {} {}", file.filename().string(), detail::hash_of_file(file));
   return text;
 }
 
+/// All that rows depend on, which all processes must have in common: tokens, model and what computes.
+template <class S>
+std::string identity_of_rows(const EmbedOptions& o, const std::string& kind, const Network<S>& network,
+                             const Batch& batch, const Team& team) {
+  std::string how = format("{} {} {} {}", kind, name_of(network.options().precision), o.common.backend,
+                           o.common.device.substr(0, o.common.device.find(':')));
+  if constexpr (requires { network.encoder().instruction_set(); })
+    how += format(" {}", network.encoder().instruction_set());
+  const auto texts = identity_of(batch, std::span<const label_t>()), model = identity_of_model(o.model);
+  const auto require = [&](std::string_view what, const std::string& own) {
+    require_same(team, what, detail::mix_bytes(0, std::as_bytes(std::span(own))));
+  };
+  require("--input, the tokens of the texts", texts), require("--model, the files in it", model);
+  require("embed, --feature, --precision, --backend or instruction set", how), require("--output", o.output);
+  return format("{}, {}, {}", texts, how, model);
+}
+
 /// Writes rows(batch), as a whole or in parts.
-template <class Rows>
-void write_rows(const EmbedOptions& o, const std::string& kind, const Batch& batch, const Team& team, Rows&& rows) {
-  constexpr index_t usual = 4096;
+template <class S, class Rows>
+void write_rows(const EmbedOptions& o, const std::string& kind, const Network<S>& network, const Batch& batch,
+                const Team& team, Rows&& rows) {
   if (team.size() == 1 && o.part_texts == 0) {
     write_npy(o.output, rows(batch));
   } else {
-    PartFiles parts(o.output, batch.size(), o.part_texts ? o.part_texts : usual,
-                    team.first() ? identity_of_rows(o, kind, batch) : std::string(), team);
+    PartFiles parts(o.output, batch.size(), o.part_texts, identity_of_rows(o, kind, network, batch, team), team);
     parts.run([&](Range own) { return rows(batch.slice(own.begin, own.end - own.begin)); });
   }
   if (o.common.json && team.first()) print_json({{"output", o.output}, {"rows", batch.size()}});
@@ -146,14 +169,15 @@ void embed(const EmbedOptions& o, const Team& team) {
     if (model.options().feature != Feature::contrastive)
       raise<OptionError>("--feature contrastive: the model was not trained with a contrastive loss");
     const Batch batch = read_texts(o, tokenizer, o.max_length ? o.max_length : model.options().max_length);
-    return write_rows(o, o.feature, batch, team, [&](const Batch& texts) { return model.features(texts); });
+    return write_rows(o, o.feature, model.network(), batch, team,
+                      [&](const Batch& texts) { return model.features(texts); });
   }
   const BertCheckpoint checkpoint(o.model);
   require_vocabulary(o.model, tokenizer.vocabulary_size(), checkpoint.config().vocab_size);
-  const RowKind rows = kind_of_rows(o, checkpoint.config());
+  const RowKind rows = kind_of_rows(o, checkpoint.config(), team);
   const auto network = load_network<S>(o, checkpoint, rows.pooling);
   const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "");
-  write_rows(o, name, read_texts(o, tokenizer, rows.max_length), team,
+  write_rows(o, name, network, read_texts(o, tokenizer, rows.max_length), team,
              [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
 }
 
@@ -213,10 +237,10 @@ void add_embed(CLI::App& app) {
                   "tokens of a text; 0: as the directory says, else what the model allows")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20));
-  verb.add_option("--part-texts", o->part_texts,
-                  "write parts of this many texts beside the output first, so that the same command continues a run "
-                  "that was cut short; 0: no parts, or parts of 4096 "
-                  "for several processes")
+  verb.add_option(
+          "--part-texts", o->part_texts,
+          "write parts of this many texts beside the output first, so that the same command continues a run "
+          "that was cut short; 0: no parts, or for several processes four parts or more each, of 64 to 1024 texts")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 28));
   add_common(verb, o->common);

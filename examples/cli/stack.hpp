@@ -43,8 +43,22 @@ inline void require_layers(index_t frozen, const std::string& directory) {
                        directory);
 }
 
+/// What --precision says, else how a model directory was saved; fp32 for an encoder's.  Errors: OptionError where the
+/// backend does not have it; IoError, FormatError.
+inline Precision precision_for(const std::string& directory, const CommonOptions& o) {
+  if (const auto given = precision_of(o)) return *given;
+  const auto path = std::filesystem::path(directory) / "knnbert.json";
+  if (!committed_exists(path)) return Precision::fp32;
+  const std::string name = read_model_file(path).precision;
+  const auto own = detail::from_file(path.string(), [&] { return precision_from(name); });
+  if (own == Precision::int8 && o.backend == "torch")
+    raise<OptionError>("--backend torch: {} was saved in int8, --precision fp32 or bf16 expected", directory);
+  return own;
+}
+
 template <class S>
 Classifier<S> load_model(const std::string& directory, const CommonOptions& o, Loading loading = Loading::complete) {
+  if (o.backend == "torch") precision_for(directory, o);
   return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);
 }
 

@@ -75,6 +75,19 @@ refused 'e/1_Pooling/config.json: pooling max given, cls or mean expected'
 expect_code 0 embed --feature mean
 expect_code 0 train --pooling cls
 
+# Rows of a model directory are in the precision that it was saved in, unless another is asked for.
+copy
+for precision in bf16 int8; do
+  rm -rf m
+  expect_code 0 train --precision $precision
+  expect_code 0 "$KNNBERT" embed --model m --input texts.txt --output x.npy --threads 1 --precision fp32
+  expect_code 0 "$KNNBERT" embed --model m --input texts.txt --output own.npy --threads 1 --precision $precision
+  cmp -s x.npy own.npy && wrong "rows in $precision are those in fp32"
+  expect_code 0 "$KNNBERT" embed --model m --input texts.txt --output x.npy --threads 1
+  cmp -s x.npy own.npy || wrong "rows are not in the precision of the model, $precision"
+done
+rm -rf m
+
 # Lengths that the model does not have are bad usage at once.
 copy
 for length in 1 2 513 600; do
