@@ -25,12 +25,6 @@ const char* first_of(std::initializer_list<const char*> variables) {
   return nullptr;
 }
 
-/// Processes that an MPI launcher says it started; 1 without one.
-int launched() {
-  const char* value = first_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"});
-  return value ? std::atoi(value) : 1;
-}
-
 Launch launch_of_all() {
   Launch launch;
   const auto number = [](index_t& to, std::initializer_list<const char*> variables) {
@@ -61,6 +55,7 @@ void run_with_nccl(const DistributedOptions& o, CommonOptions& common, const std
     raise<OptionError>("--distributed nccl: no launcher's variables given, those of mpirun or torchrun expected");
   const Launch launch = launch_of_all();
   if (common.device == "cuda") common.device = format("cuda:{}", launch.local_rank);
+  if (launch.rank > 0) leave_warnings_to_others();
   try {
     session_of(common).with_nccl(o, launch, common.device, work);
   } catch (const std::exception& error) {
@@ -78,9 +73,32 @@ void leave(int) {
   ::_exit(1);
 }
 
-void run_with_mpi(const DistributedOptions& o, const std::function<void(const Team&)>& work) {
+/// What fails on all processes alike, the first one tells and ends the others meanwhile.
+void wait_for_first() {
+  std::signal(SIGTERM, SIG_DFL);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
+void warn_of_bound_threads(index_t threads) {
+  const index_t usable = usable_cores();
+  if (threads > usable && usable < ::sysconf(_SC_NPROCESSORS_ONLN))
+    print_warning(
+        format("--threads {}: the launcher lets a process run on {} of the machine's cores; `mpirun --bind-to none` "
+               "leaves it all of them",
+               threads, usable));
+}
+
+void run_with_mpi(const DistributedOptions& o, const CommonOptions& common,
+                  const std::function<void(const Team&)>& work) {
   MpiCommunicator communicator({.patience = o.patience});
   const Team team(communicator);
+  if (launched() > 1 && team.size() != launched())
+    raise<OptionError>(
+        "--distributed: a launcher of {} processes given, of which this program's MPI joins {}; the mpirun of that MPI "
+        "expected, or --distributed none",
+        launched(), team.size());
+  if (team.first()) warn_of_bound_threads(common.threads);
+  else leave_warnings_to_others();
   const std::string who = format("knnbert: rank {} of {}: ", team.rank(), team.size());
   farewell_size = format("{}ended by the launcher, because another rank failed or the job was stopped\n", who)
                       .copy(farewell, sizeof farewell);
@@ -88,10 +106,13 @@ void run_with_mpi(const DistributedOptions& o, const std::function<void(const Te
   try {
     work(team);
     team.barrier();
-  } catch (const std::exception& error) { communicator.abort(report_own_failure(error, who)); }
+  } catch (const std::exception& error) {
+    if (!team.first()) wait_for_first();
+    communicator.abort(report_own_failure(error, who));
+  }
 }
 #else
-void run_with_mpi(const DistributedOptions&, const std::function<void(const Team&)>&) {
+void run_with_mpi(const DistributedOptions&, const CommonOptions&, const std::function<void(const Team&)>&) {
   raise<OptionError>(
       "--distributed: {} processes were started by an MPI launcher, but this program is compiled without MPI "
       "(KNNBERT_MPI)",
@@ -100,6 +121,11 @@ void run_with_mpi(const DistributedOptions&, const std::function<void(const Team
 #endif
 
 }  // namespace
+
+int launched() {
+  const char* value = first_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"});
+  return value ? std::atoi(value) : 1;
+}
 
 void add_distributed(CLI::App& verb, DistributedOptions& options) {
   verb.add_option("--distributed", options.mode,
@@ -117,7 +143,8 @@ void add_distributed(CLI::App& verb, DistributedOptions& options) {
 
 void with_team(const DistributedOptions& options, CommonOptions& common, const std::function<void(const Team&)>& work) {
   if (options.mode == "nccl") return run_with_nccl(options, common, work);
-  if (options.mode == "mpi" || (options.mode == "automatic" && launched() > 1)) return run_with_mpi(options, work);
+  if (options.mode == "mpi" || (options.mode == "automatic" && launched() > 1))
+    return run_with_mpi(options, common, work);
   work({});
 }
 

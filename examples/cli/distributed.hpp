@@ -18,6 +18,9 @@ struct Launch {
   index_t port = 29500;
 };
 
+/// Processes that an MPI launcher says it started; 1 without one.
+int launched();
+
 void add_distributed(CLI::App& verb, DistributedOptions& options);
 
 /// Calls work(team), with all processes of the launcher as the team if there is one. An error on one process is printed

@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -116,9 +117,17 @@ label_t class_named(const std::vector<std::string>& classes, const std::string& 
   return static_cast<label_t>(found - classes.begin());
 }
 
+index_t usable_cores() {
+#ifdef __linux__  // where std::thread::hardware_concurrency() may count the cores of the machine
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) return CPU_COUNT(&cores);
+#endif
+  return static_cast<index_t>(std::thread::hardware_concurrency());
+}
+
 index_t threads_of(const CommonOptions& options) {
   if (options.threads > 0) return options.threads;
-  const auto usable = static_cast<index_t>(std::thread::hardware_concurrency());
+  const index_t usable = usable_cores();
   const char* neighbors = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");  // processes of one launcher that share the
                                                                       // machine
   const bool bound = usable < ::sysconf(_SC_NPROCESSORS_ONLN);        // the launcher has shared it out already

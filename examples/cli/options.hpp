@@ -37,6 +37,8 @@ void add_encoding(CLI::App& verb, std::string& encoding);
 /// The texts that a verb works on, as an argument or behind --input, and their encoding.
 void add_input(CLI::App& verb, std::string& input, std::string& encoding);
 
+/// Cores that a launcher, taskset or a container leaves this process.
+index_t usable_cores();
 index_t threads_of(const CommonOptions& options);
 std::optional<Precision> precision_of(const CommonOptions& options);
 /// How files are read; `labels` says whether a label is required.

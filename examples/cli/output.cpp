@@ -12,6 +12,8 @@ namespace knnbert::cli {
 
 namespace {
 
+bool warns = true;
+
 [[noreturn]] void raise_output(int code) { raise_io("write", "standard output", code); }
 
 }  // namespace
@@ -34,8 +36,10 @@ void finish_output() {
 }
 
 void print_warning(std::string_view text) {
-  std::fprintf(stderr, "knnbert: warning: %s\n", printable(in_words_of_the_program(text)).c_str());
+  if (warns) std::fprintf(stderr, "knnbert: warning: %s\n", printable(in_words_of_the_program(text)).c_str());
 }
+
+void leave_warnings_to_others() { warns = false; }
 
 void require_writable(const std::filesystem::path& path) { const AtomicFile file(path); }
 

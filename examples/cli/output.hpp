@@ -18,6 +18,8 @@ void finish_output();
 
 /// A line on standard error about what the user should know; the run goes on.
 void print_warning(std::string_view text);
+/// No more of them: another process of the team prints the same.
+void leave_warnings_to_others();
 
 /// Refuses a file that could not be written, before the work for it is done.  Errors: IoError.
 void require_writable(const std::filesystem::path& path);

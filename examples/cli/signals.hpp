@@ -7,6 +7,8 @@ namespace knnbert::cli {
 /// The signal that asked to finish what has begun, save and leave; 0: none did.
 inline volatile std::sig_atomic_t stop_signal = 0;
 
+inline void ask_to_stop(int signal) { stop_signal = signal; }
+
 /// While it lives, SIGINT, another signal and SIGHUP ask for an end in good order, unless they are ignored (nohup, jobs
 /// of a script in the background); the next one ends at once.
 class StopBySignals {

@@ -20,6 +20,8 @@ void require_method(const TrainOptions& o) {
     raise<OptionError>(
         "--backend torch: native expected for --method {} with --queue {}, LibTorch has the queue of knn-bert alone",
         o.method.name, o.method.queue);
+  if (o.common.backend == "torch" && o.method.key_precision == "int8")
+    raise<OptionError>("--key-precision int8: fp32 or bf16 expected with --backend torch");
   const bool lowered = precision_of(o.common).value_or(Precision::fp32) != Precision::fp32;
   if (lowered && (o.method.smart || o.method.cat))
     raise<OptionError>("--precision {}: fp32 expected with {}, whose perturbations vanish in others",
@@ -127,6 +129,9 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
 template <class S>
 void train(const TrainOptions& typed, const Team& team) {
   const TrainOptions given = with_task(typed);
+  for (const auto& [option, file] : {std::pair("--train", given.train), std::pair("--dev", given.dev)})
+    if (team.size() > 1 && file == "-")
+      raise<OptionError>("{} -: several processes given, a file that all can read expected", option);
   require_method<S>(given);
   if (given.store == "queue" &&
       (!given.method.has_queue() || classifier_options(given).feature != Feature::contrastive))

@@ -1,5 +1,6 @@
 #include "config.hpp"
 #include "session.hpp"
+#include "signals.hpp"
 #include "train.hpp"
 
 namespace knnbert::cli {
@@ -153,6 +154,7 @@ void add_train(CLI::App& app) {
         const bool flag = option->get_items_expected_max() == 0;
         if (option->results().front() != (flag ? "false" : option->get_default_str())) o->changed.insert(name);
       }
+    if (launched() > 1) std::signal(SIGUSR1, ask_to_stop);  // it may come while processes meet
     with_team(o->distributed, o->common, [&](const Team& team) { session_of(o->common).train(*o, team); });
   });
 }

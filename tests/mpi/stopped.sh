@@ -1,6 +1,16 @@
 # SIGUSR1 to mpirun finishes the step, saves and leaves with 128 and the signal's number; so does SIGINT to any one rank.
 . "$(dirname "$0")/common.sh"
 
+# While the processes meet, too.
+# shellcheck disable=SC2016,SC2046,SC2086
+$launch -n 2 sh -c '[ "$OMPI_COMM_WORLD_RANK" = 0 ] || sleep 3; exec "$@"' - "$program" $(train_options "$work/early" --epochs 20) >"$work/out" 2>"$work/err" &
+job=$!
+sleep 1.5
+kill -USR1 "$(pgrep -f "^$program train .*$work/early ")"
+code=0
+wait $job || code=$?
+[ $code -eq 138 ] || fail "before the first step: exit code $code: $(cat "$work/err")"
+
 train_together 2 "$work/whole" --epochs 20 >/dev/null
 for way in USR1 INT; do
   rm -rf "$work/run"
