@@ -26,6 +26,7 @@ inline std::string option_of(const std::string& setting) {
       {"dev_data", "--dev"},
       {"parameters", "--encoder"},
       {"instruction_set", "instruction set"},
+      {"optimizer", "--backend"},
       {"dropout", "--no-dropout"},
       {"contrastive.key_dropout", "--no-key-dropout"},
       {"contrastive.warm_up", "--no-warm-up"},
@@ -67,24 +68,35 @@ inline bool follows(std::string_view setting) {
   return std::find(std::begin(known), std::end(known), setting) != std::end(known);
 }
 
-/// Differences as options; of those that follow from another method or from other differences, only these.
-inline std::string in_options(const std::vector<SettingDifference>& differences) {
+/// The same where the backends differ: each has its own layout of the parameters, which their checksums see.
+inline bool follows_from_backend(std::string_view setting) {
+  constexpr std::string_view known[] = {"encoder", "start", "parameters", "instruction_set", "head_type", "device"};
+  return std::find(std::begin(known), std::end(known), setting) != std::end(known);
+}
+
+/// Differences as options, the backend first; of those that follow from another method or from other differences, only
+/// these.
+inline std::string in_options(std::vector<SettingDifference> differences) {
+  std::stable_partition(differences.begin(), differences.end(), [](const auto& d) { return d.name == "optimizer"; });
   constexpr int most = 4;
   std::vector<std::string> named;
   std::string text;
   const auto has = [&](std::string_view name) {
     return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.name == name; });
   };
-  const bool other_method = has("method"), causes = !std::all_of(differences.begin(), differences.end(),
-                                                                 [](const auto&d) { return follows(d.name); });
+  const bool other_method = has("method"), other_backend = has("optimizer"),
+             causes =
+                 !std::all_of(differences.begin(), differences.end(), [](const auto&d) { return follows(d.name); });
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
     if ((other_method && d.name.find('.') != d.name.npos) || (causes && follows(d.name))) continue;
+    if (other_backend && follows_from_backend(d.name)) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;
     const auto shown = [&](const std::string& value) {
       const bool negated = option.starts_with("--no-");
+      if (d.name == "optimizer") return std::string(value.starts_with("Torch") ? "torch" : "native");
       if (d.name == "head_hidden_layer" && value != "nothing") return std::string(value == "true" ? "mlp" : "linear");
       return negated && value == "true"    ? std::string("not given")
              : negated && value == "false" ? std::string("given")

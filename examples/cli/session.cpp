@@ -58,6 +58,8 @@ const Session& session_of(const CommonOptions& o) {
   const Session* const session = o.backend == "native" ? &native : torch_session();
   if (!session)
     raise<OptionError>("--backend torch: native expected, this program has no LibTorch ({})", torch_library().error);
+  if (session != &native && o.precision == "int8")
+    raise<OptionError>("--precision int8: fp32 or bf16 expected with --backend torch");
   session->set_threads(threads_of(o));
   return *session;
 }

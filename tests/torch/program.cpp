@@ -45,6 +45,7 @@ TEST_CASE("torch program: --version tells what is compiled in, and unknown devic
   const std::string embed = format("embed --model '{}' --input '{}' --output '{}' ", (folder / "encoder").string(),
                                    (folder / "texts").string(), (folder / "x.npy").string());
   CHECK(program(embed + "--backend torch --device abacus")->code == 2);
+  CHECK(program(embed + "--backend torch --device cpu:3")->code == 2);
   CHECK(program(embed + "--backend native --device cuda")->code == 2);
   CHECK(program(embed + "--backend other")->code == 2);
   CHECK(program(embed + "--backend torch --precision int8")->code == 2);
@@ -101,4 +102,26 @@ TEST_CASE("torch program: a model trained by LibTorch serves both backends") {
     return rows;
   };
   CHECK(difference(embedded(torch), embedded("")) < 1e-4);
+
+  const std::string encoder = (folder / "encoder").string(), file = (folder / "train.tsv").string();
+  const auto keys = program(format("train --encoder '{}' --train '{}' --output '{}' --key-precision int8", encoder,
+                                   file, (folder / "keys").string()) +
+                            torch);
+  CHECK(keys->code == 2);
+  CHECK(contains(keys->output, "--key-precision int8"));
+  CHECK_FALSE(std::filesystem::exists(folder / "keys"));
+  const auto lowered = (folder / "lowered").string(), begun = (folder / "begun").string();
+  const std::string train = "train --encoder '{}' --train '{}' --output '{}' --method ce --threads 1 ";
+  CHECK(program(format(train + "--epochs 0 --precision int8", encoder, file, lowered))->code == 0);
+  const auto texts_of = [&](const std::string& more) {
+    return program(format("predict --model '{}' '{}'", lowered, (folder / "texts").string()) + more);
+  };
+  CHECK(texts_of(torch)->code == 2);
+  CHECK(contains(texts_of(torch)->output, "was saved in int8, --precision fp32 or bf16 expected"));
+  CHECK(texts_of(torch + " --precision fp32")->code == 0);
+  CHECK(program(format(train + "--epochs 1", encoder, file, begun))->code == 0);
+  const auto resumed = program(format(train + "--epochs 1 --resume --backend torch", encoder, file, begun));
+  INFO(resumed->output);
+  CHECK(resumed->code == 1);
+  CHECK(contains(resumed->output, "another one: --backend native there, torch here\n"));
 }

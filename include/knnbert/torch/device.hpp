@@ -13,7 +13,7 @@ inline at::Device torch_device(const std::string& name) {
       return at::Device(name);
     } catch (const c10::Error&) { raise<OptionError>("device: '{}' given, cpu, cuda or cuda:N expected", name); }
   }();
-  if (parsed.is_cpu()) return at::Device(at::kCPU);
+  if (name == "cpu") return at::Device(at::kCPU);
   if (!parsed.is_cuda()) raise<OptionError>("device: '{}' given, cpu, cuda or cuda:N expected", name);
   if (!at::globalContext().hasCUDA())
     raise<OptionError>("device: '{}' given, but LibTorch sees no CUDA device: cpu expected", name);
