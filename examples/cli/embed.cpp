@@ -16,6 +16,7 @@ struct EmbedOptions {
   DistributedOptions distributed;
   std::string model, input = "-", output, feature, normalize, encoding = "utf8";
   index_t max_length = 0, part_texts = 0;
+  bool no_prompt = false;
   PairOptions pairs;
 };
 
@@ -25,6 +26,7 @@ struct RowKind {
   Pooling pooling;
   bool normalized;
   index_t max_length;
+  std::string prompt = {};  // before every text
 };
 
 namespace {
@@ -50,10 +52,12 @@ RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config, const Team
       o.feature.empty() ? own.require_pooling() : detail::value_in(detail::pooling_names, o.feature, "--feature");
   if (pooling == Pooling::pooler && !config.pooler)
     raise<OptionError>("--feature pooler: the encoder in {} has no pooler, cls or mean expected", o.model);
-  if (!own.note.empty() && o.feature.empty() && team.first())
-    std::fprintf(stderr, "knnbert: note: %s\n", own.note.c_str());
+  const bool wanted = o.feature.empty() && !o.no_prompt && !own.prompt.empty(), paired = takes_pairs(o.pairs, o.model);
+  if (wanted && paired && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", printable(own.note).c_str());
+  const bool prompted = wanted && !paired;
+  if (prompted && !own.prompt_problem.empty()) raise<FormatError>("{}, or --no-prompt", own.prompt_problem);
   return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes",
-          o.max_length ? o.max_length : own.max_length};
+          o.max_length ? o.max_length : own.max_length, prompted ? own.prompt : std::string()};
 }
 
 /// A model directory's network, or an encoder's with heads that nobody will ask.
@@ -75,7 +79,8 @@ void append_line(const AnyTokenizer& tokenizer, const std::string& text, const s
   else tokenizer.append(text, pair, batch, longest);
 }
 
-Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t longest) {
+Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t longest,
+                 const std::string& prompt = {}) {
   constexpr std::size_t group = 1024;
   const bool paired = takes_pairs(o.pairs, o.model);
   LineSource lines(o.input, parse_encoding(o.encoding), paired);
@@ -83,7 +88,7 @@ Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t l
   Batch batch;
   for (std::vector<std::string> texts; lines.next_group(texts, group);) {
     const auto pairs = paired ? split_pairs(texts, lines.name(), warned) : std::vector<std::string>(texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i) append_line(tokenizer, texts[i], pairs[i], batch, longest);
+    for (std::size_t i = 0; i < texts.size(); ++i) append_line(tokenizer, prompt + texts[i], pairs[i], batch, longest);
   }
   return batch;
 }
@@ -177,7 +182,7 @@ void embed(const EmbedOptions& o, const Team& team) {
   const RowKind rows = kind_of_rows(o, checkpoint.config(), team);
   const auto network = load_network<S>(o, checkpoint, rows.pooling);
   const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "");
-  write_rows(o, name, network, read_texts(o, tokenizer, rows.max_length), team,
+  write_rows(o, name, network, read_texts(o, tokenizer, rows.max_length, rows.prompt), team,
              [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
 }
 
@@ -237,6 +242,9 @@ void add_embed(CLI::App& app) {
                   "tokens of a text; 0: as the directory says, else what the model allows")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20));
+  verb.add_flag("--no-prompt", o->no_prompt,
+                "leave out the default prompt that config_sentence_transformers.json puts before every text; "
+                "--feature and pairs leave it out too");
   verb.add_option(
           "--part-texts", o->part_texts,
           "write parts of this many texts beside the output first, so that the same command continues a run "

@@ -19,7 +19,7 @@ namespace {
 
 struct PretrainSettings {
   CommonOptions common;
-  std::string encoder, vocabulary, tokenizer, output, unit = "piece";
+  std::string encoder, vocabulary, tokenizer, output, lower_case, unit = "piece";
   std::vector<std::string> train;
   index_t layers = 4, hidden = 256, heads = 4, max_length = 128, held_out = 50;
   double probability = 0.15;
@@ -28,6 +28,38 @@ struct PretrainSettings {
 
 using Model = BasicMaskedLanguageModel<Stack>;
 
+bool has_capitals(std::string_view token) {
+  const char *at = token.data(), *const end = at + token.size();
+  while (at != end)
+    if (unicode::properties(unicode::decode(at, end)) & unicode::upper) return true;
+  return false;
+}
+
+/// The first entry with a capital letter, those in brackets such as [CLS] apart; empty if there is none.
+std::string_view cased_entry(const Vocabulary& vocabulary) {
+  for (token_t id = 0; id < vocabulary.size(); ++id)
+    if (const auto token = vocabulary.token(id); has_capitals(token) &&
+                                                 !(token.starts_with('[') && token.ends_with(']')) &&
+                                                 !(token.starts_with('<') && token.ends_with('>')))
+      return token;
+  return {};
+}
+
+/// A WordPiece tokenizer of a vocabulary alone, which says by its entries whether texts lose their capitals.
+AnyTokenizer tokenizer_of(const PretrainSettings& o, index_t longest) {
+  Vocabulary vocabulary(read_lines(o.vocabulary));
+  WordPieceOptions options;
+  const auto cased = cased_entry(vocabulary);
+  options.normalizer.lowercase = o.lower_case.empty() ? cased.empty() : o.lower_case == "yes";
+  options.suggested.model = longest;
+  if (o.lower_case.empty())
+    std::fprintf(stderr, "knnbert: note: %s: %s: texts %s in lower case, as --lower-case %s asks for\n",
+                 o.vocabulary.c_str(),
+                 cased.empty() ? "no entry has capitals" : format("entry '{}' has capitals", cased).c_str(),
+                 cased.empty() ? "are put" : "are not put", cased.empty() ? "yes" : "no");
+  return WordPiece(std::move(vocabulary), std::move(options));
+}
+
 Model model_of(const PretrainSettings& o) {
   const MaskedLanguageOptions options{.threads = threads_of(o.common),
                                       .precision = precision_of(o.common).value_or(Precision::fp32),
@@ -35,14 +67,14 @@ Model model_of(const PretrainSettings& o) {
   if (options.precision == Precision::int8)
     raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions");
   if (!o.encoder.empty()) return Model::load(o.encoder, options);
-  const AnyTokenizer tokenizer = o.tokenizer.empty() ? AnyTokenizer(WordPiece(Vocabulary(read_lines(o.vocabulary))))
-                                                     : AnyTokenizer::load(o.tokenizer);
+  const index_t longest = std::max<index_t>(512, o.max_length);
+  const AnyTokenizer tokenizer = o.tokenizer.empty() ? tokenizer_of(o, longest) : AnyTokenizer::load(o.tokenizer);
   const BertConfig config{.vocab_size = tokenizer.vocabulary_size(),
                           .hidden_size = o.hidden,
                           .num_hidden_layers = o.layers,
                           .num_attention_heads = o.heads,
                           .intermediate_size = 4 * o.hidden,
-                          .max_position_embeddings = std::max<index_t>(512, o.max_length)};
+                          .max_position_embeddings = longest};
   return {tokenizer, config, options};
 }
 
@@ -137,6 +169,9 @@ void pretrain_model(const PretrainSettings& o) {
   if (const int given = !o.encoder.empty() + !o.vocabulary.empty() + !o.tokenizer.empty(); given != 1)
     raise<OptionError>("--encoder, --vocabulary, --tokenizer: {} given, one of them expected",
                        given == 0 ? "none" : "several");
+  if (!o.lower_case.empty() && o.vocabulary.empty())
+    raise<OptionError>("--lower-case: {} given, none expected without --vocabulary: a tokenizer says it itself",
+                       o.lower_case);
   if (o.common.backend != "native") raise<OptionError>("--backend: native expected, pretraining has no other");
   Model model = model_of(o);
   const Masker masker(model.tokenizer(),
@@ -250,6 +285,9 @@ void add_pretrain(CLI::App& app) {
   auto& verb = *app.add_subcommand("pretrain", "train a masked language model on plain text");
   verb.add_option("--encoder", o->encoder, "directory of a BERT encoder, with or without a masked-language-model head");
   verb.add_option("--vocabulary", o->vocabulary, "vocab.txt of WordPiece, for an encoder of random weights");
+  verb.add_option("--lower-case", o->lower_case,
+                  "whether texts are put in lower case with --vocabulary; default: no where an entry has capitals")
+      ->check(CLI::IsMember({"yes", "no"}));
   verb.add_option("--tokenizer", o->tokenizer,
                   "directory with tokenizer.json, such as a unigram model's, for an encoder of random weights");
   verb.add_option("--layers", o->layers, "of an encoder of random weights")

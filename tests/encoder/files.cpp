@@ -251,6 +251,16 @@ TEST_CASE("encoder files: one encoder of a checkpoint is found under any prefix,
   add_bert_tensors(bert.encoder.layers(), bert.values, "passage.", file);
   file.write(folder / "model.safetensors");
   CHECK(contains(format_error(folder.path()), "2 encoders given ('passage.' and 'query.'), one expected"));
+  SafeTensorsWriter both;
+  add_bert_tensors(bert.encoder.layers(), bert.values, "bert.", both);
+  add_bert_tensors(bert.encoder.layers(), bert.values, "", both);
+  both.write(folder / "model.safetensors");
+  CHECK(contains(format_error(folder.path()), "2 encoders given ('bert.' and ''), one expected"));
+  SafeTensorsWriter beside;  // as transformers reads it
+  add_bert_tensors(bert.encoder.layers(), bert.values, "bert.", beside);
+  add_bert_tensors(bert.encoder.layers(), bert.values, "a.teacher.", beside);
+  beside.write(folder / "model.safetensors");
+  CHECK(format_error(folder.path()) == "nothing thrown");
   write_encoder(bert, folder.path(), "base_model.model.");
   CHECK(format_error(folder.path()) == "nothing thrown");
   rewrite(folder.path(), [](std::string& name, Shape&) {
@@ -358,4 +368,63 @@ TEST_CASE("encoder files: no prefix of a checkpoint loads or crashes") {
     folder.file("model.safetensors", std::string_view(bytes).substr(0, size));
     REQUIRE_THROWS_AS(Loaded(folder.path()), FormatError);
   }
+}
+
+TEST_CASE("encoder files: a family that config.json does not name is told by its architectures or tensors") {
+  const RandomBert roberta(in_family(tiny_config(), roberta_family));
+  const TemporaryFolder folder;
+  write_encoder(roberta, folder.path(), "roberta.");
+  const auto config = read_json(folder / "config.json");
+  const auto error = [&](const char* key, const Json& value) {
+    Json changed = config;
+    changed.erase("model_type");
+    changed[key] = value;
+    write_json(folder / "config.json", changed);
+    return format_error(folder.path());
+  };
+  for (const char* name : {"RobertaForMaskedLM", "RobertaModel", "XLMRobertaForSequenceClassification"}) {
+    CHECK(error("architectures", {name}) == "nothing thrown");
+    CHECK(BertCheckpoint(folder.path()).config().first_position() == 2);
+  }
+  CHECK(contains(error("architectures", {"ElectraForPreTraining"}),
+                 "config.json: architectures: ElectraForPreTraining and no model_type given"));
+  CHECK(contains(error("architectures", {"BertForMaskedLM"}),
+                 "tensors of prefix 'roberta.' given, those of a bert expected"));
+  CHECK(contains(error("architectures", nullptr), "tensors of prefix 'roberta.' given, those of a bert expected"));
+  CHECK(contains(error("hidden_act", nullptr), "config.json: hidden_act null given"));
+  for (const char* name : {"gelu_python", "gelu_fast"}) CHECK(error("hidden_act", name) == "nothing thrown");
+  CHECK(BertCheckpoint(folder.path()).config().hidden_act == ActivationKind::gelu_tanh);
+}
+
+TEST_CASE("encoder files: RoBERTa's classifier holds the pooler; of a regression it gives the values") {
+  const RandomBert roberta(in_family(tiny_config(), roberta_family));
+  const TemporaryFolder folder;
+  write_encoder(roberta, folder.path());
+  CheckpointFacts facts{.fingerprint = "1", .head = &roberta.encoder.layers().pooler, .pooling = Pooling::pooler};
+  const auto write = [&] { BertCheckpoint::write_weights(roberta.encoder, roberta.values, facts, folder.path()); };
+  write();
+  const auto plain = SafeTensors(folder / "model.safetensors").at("classifier.out_proj.weight").as_floats();
+  const auto drop = [&](const std::string& dropped) {
+    rewrite(folder.path(), [&](std::string& name, Shape&) { return !name.starts_with(dropped); });
+  };
+  drop("roberta.pooler.");
+  const Loaded loaded(folder.path());
+  CHECK(std::memcmp(loaded.values.data(), roberta.values.data(),
+                    static_cast<std::size_t>(roberta.values.size()) * sizeof(float)) == 0);
+  drop("classifier.out_proj.");  // another head's layer
+  CHECK_FALSE(BertCheckpoint(folder.path()).config().pooler);
+  facts.value_mean = 3, facts.value_scale = 0.5f;
+  write();
+  CHECK(BertCheckpoint::holds_weights(facts, folder.path()));
+  const SafeTensors file(folder / "model.safetensors");
+  const auto weight = file.at("classifier.out_proj.weight").as_floats();
+  REQUIRE(weight.size() == plain.size());
+  for (std::size_t i = 0; i < weight.size(); ++i) CHECK(weight[i] == plain[i] / 2);
+  const auto bias = file.at("classifier.out_proj.bias").as_floats(),
+             of_pooler = file.at("classifier.dense.bias").as_floats();
+  for (std::size_t i = 0; i < bias.size(); ++i) CHECK(bias[i] == approx(3 + 0.5 * of_pooler[i]));
+  facts.value_mean = 2;
+  CHECK_FALSE(BertCheckpoint::holds_weights(facts, folder.path()));
+  facts.value_mean = 0, facts.value_scale = 1;
+  CHECK_FALSE(BertCheckpoint::holds_weights(facts, folder.path()));
 }

@@ -1,6 +1,9 @@
 // Settings of sentence-transformers' directories, in the spellings of its versions.
 #include "knnbert/encoder/sentence_settings.hpp"
 #include "knnbert/encoder/bert_config.hpp"
+#include "knnbert/io/json.hpp"
+
+#include <sys/stat.h>
 
 #include "catch.hpp"
 #include "io/temporary_folder.hpp"
@@ -139,6 +142,33 @@ TEST_CASE("sentence settings: other outputs and tasks, prompts") {
   folder.file("config_sentence_transformers.json",
               R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
   CHECK(contains(folder.settings().note, "the prompt 'query: ' is not put before texts"));
+  CHECK(folder.settings().prompt == "query: ");
+  CHECK(folder.settings().prompt_problem.empty());
+  folder.file("1_Pooling/config.json", R"({"pooling_mode": "mean", "include_prompt": false})");
+  CHECK(contains(folder.settings().prompt_problem, "1_Pooling/config.json: include_prompt false given"));
+}
+
+TEST_CASE("sentence settings: any of the transformer's file names, the first of them wins") {
+  SentenceFolder folder(transformer_module + "," + pooling_module);
+  index_t length = 100;
+  for (const char* name : {"xlnet", "xlm-roberta", "albert", "camembert", "distilbert", "roberta", "bert"}) {
+    write_json(folder / format("sentence_{}_config.json", name), Json{{"max_seq_length", ++length}});
+    CHECK(folder.settings().max_length == length);
+  }
+}
+
+TEST_CASE("sentence settings: modules lie inside the folder, and none is a pipe") {
+  const TemporaryFolder other;
+  other.file("config.json", R"({"pooling_mode": "secret"})");
+  for (const std::string& path : {other.path().string(), std::string("../") + other.path().filename().string()}) {
+    const SentenceFolder folder(transformer_module + R"(,{"path": ")" + path +
+                                R"(", "type": "sentence_transformers.models.Pooling"})");
+    const auto message = message_of<FormatError>([&] { folder.settings(); });
+    CHECK(contains(message, "modules.json: path '" + path + "' given, a folder inside expected"));
+  }
+  const SentenceFolder folder(transformer_module + "," + pooling_module, "");
+  REQUIRE(::mkfifo((folder / "1_Pooling" / "config.json").c_str(), 0600) == 0);
+  CHECK(contains(message_of<IoError>([&] { folder.settings(); }), "1_Pooling/config.json: not a regular file"));
 }
 
 TEST_CASE("sentence settings: what is written is read, and damaged files are named") {

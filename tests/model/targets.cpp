@@ -112,6 +112,36 @@ TEST_CASE("targets: a new set and a new class are added live; the head follows t
   CHECK(loaded.network().classes() == 3);
 }
 
+TEST_CASE("targets: transformers' classifier of a saved regression gives values, the model stays the same") {
+  const TemporaryFolder folder;
+  write_encoder(folder / "encoder");
+  auto options = tiny_options();
+  options.task = Task::regression, options.feature = Feature::embedding, options.pooling = Pooling::pooler;
+  options.head_hidden_layer = false;
+  const Dataset train = data_with(numbers);
+  Classifier<> model(folder / "encoder", train.classes(), options);
+  Trainer(model, {.epochs = 1, .batch_size = 8}, SquaredError{}).fit(train);
+  model.index(train);
+  const auto file = folder / "saved" / "model.safetensors";
+  const auto classifier_gives_values = [&](const Classifier<>& any) {
+    any.save(folder / "saved");
+    const SafeTensors saved(file), heads(folder / "saved" / "knnbert.safetensors");
+    const auto [mean, scale] = std::pair(any.task().mean, any.task().scale);
+    const auto own = heads.at("classifier.out_proj.weight").as_floats(),
+               weight = saved.at("classifier.weight").as_floats();
+    for (std::size_t i = 0; i < weight.size(); ++i) CHECK(weight[i] == approx(scale * own[i]));
+    CHECK(saved.at("classifier.bias").as_floats()[0] ==
+          approx(mean + scale * heads.at("classifier.out_proj.bias").as_floats()[0]));
+  };
+  CHECK(model.task().scale != 1);
+  classifier_gives_values(model);
+  auto loaded = Classifier<>::load(folder / "saved");
+  CHECK(same_values(loaded.network().values(), model.network().values()));
+  CHECK(same(loaded.predict(tiny_texts), model.predict(tiny_texts)));
+  loaded.set_scale(7, 3);  // the parameters stay, the classifier does not
+  classifier_gives_values(loaded);
+}
+
 TEST_CASE("targets: a regression learns numbers, whose scale it keeps") {
   const TemporaryFolder folder;
   const Dataset train = data_with(numbers), dev = data_with({"-1", "0.75", "3.5"}, 15, 8);

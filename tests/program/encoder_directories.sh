@@ -88,6 +88,24 @@ for precision in bf16 int8; do
 done
 rm -rf m
 
+# The default prompt stands before every text of a directory's own embedding; a switch leaves it out.
+copy
+expect_code 0 embed
+cp x.npy plain.npy
+sed 's/^/query: /' texts.txt >prompted.txt
+expect_code 0 embed --input prompted.txt
+cp x.npy own.npy
+echo '{"prompts": {"query": "query: "}, "default_prompt_name": "query"}' >e/config_sentence_transformers.json
+expect_code 0 embed
+cmp -s x.npy own.npy || wrong "the embeddings of texts behind the prompt expected"
+expect_code 0 embed --no-prompt
+cmp -s x.npy plain.npy || wrong "the embeddings of the texts alone expected"
+expect_code 0 embed --feature mean --normalize yes
+cmp -s x.npy plain.npy || wrong "no prompt with --feature expected"
+set_key e/1_Pooling/config.json include_prompt false
+expect_code 1 embed
+expect_text err "e/1_Pooling/config.json: include_prompt false given, true expected for a prompt, or --no-prompt"
+
 # Lengths that the model does not have are bad usage at once.
 copy
 for length in 1 2 513 600; do

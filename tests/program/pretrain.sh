@@ -25,6 +25,8 @@ expect_text out "pieces a second"
 expect_text out "held out: loss"
 score lm/pretraining.json "p['held_out']['accuracy'] > 0.6 and p['held_out']['accuracy_at_5'] > 0.8 and p['corpus']['held_out_documents'] > 0"
 score lm/pretraining.json "p['held_out']['mask_seed'] == 1"
+expect_text err "vocab.txt: no entry has capitals: texts are put in lower case, as --lower-case yes asks for"
+score lm/tokenizer_config.json "p['do_lower_case'] and p['model_max_length'] == 512"
 score lm/config.json "p['architectures'] == ['BertForMaskedLM'] and p['hidden_size'] == 32"
 
 # What was written is where the next run starts, with its head; the same command gives the same model.
@@ -33,6 +35,17 @@ expect_text out '"pieces_per_second"'
 score more/pretraining.json "p['steps'] == 4 and 'held_out' not in p"
 expect_code 0 pretrain --encoder lm --train b.txt.gz --max-length 20 --held-out 0 --output again --steps 2 --head-only-steps 2 --mask-unit word
 cmp more/model.safetensors again/model.safetensors || wrong "the same bits expected"
+
+# A vocabulary with capitals keeps those of texts, unless it is told otherwise.
+{ cat vocab.txt; echo Anna; } >cased.txt
+for lower in "" "--lower-case no" "--lower-case yes"; do
+  rm -rf cased
+  expect_code 0 pretrain --vocabulary cased.txt --layers 1 --hidden 32 --heads 2 --max-length 20 --train b.txt.gz --output cased --steps 1 $lower
+  [ -n "$lower" ] || expect_text err "cased.txt: entry 'Anna' has capitals: texts are not put in lower case"
+  score cased/tokenizer_config.json "p['do_lower_case'] == $([ "$lower" = "--lower-case yes" ] && echo True || echo False)"
+done
+expect_code 2 pretrain --encoder lm --lower-case yes --train b.txt.gz --output never
+expect_text err "--lower-case: yes given"
 
 # A rate that makes numbers infinite is told, and no model is written.
 for steps in 4 40; do

@@ -20,7 +20,10 @@ std::string error_of_any(const std::filesystem::path& folder) {
 TEST_CASE("the tokenizer of a directory is the one that its files describe") {
   const TemporaryFolder folder;
   CHECK(contains(error_of_any(folder.path()), "no tokenizer.json, vocab.txt, or vocab.json and merges.txt there"));
+  folder.file("sentencepiece.bpe.model", "x");
+  CHECK(contains(error_of_any(folder.path()), "only sentencepiece.bpe.model found, tokenizer.json expected. Make it"));
   folder.file("vocab.json", R"({"<s>": 0, "</s>": 1, "a": 2, "b": 3, "ab": 4})");
+  std::filesystem::remove(folder / "sentencepiece.bpe.model");
   CHECK_THROWS_AS(AnyTokenizer::load(folder.path()), IoError);
   folder.file("merges.txt", "a b\n");
   const auto pairs = AnyTokenizer::load(folder.path());

@@ -162,6 +162,17 @@ TEST_CASE("a mask takes the blank before it where its flag says so, in either la
   folder.file("tokenizer_config.json", R"({"add_prefix_space": true, "model_max_length": 512})");
   CHECK(tokens_of(BytePairEncoding::load(folder.path()), "ab") == Words{"\u0120", "ab"});
   CHECK(BytePairEncoding::load(folder.path()).suggested_lengths().model == 512);
+  folder.file("tokenizer_config.json", R"({"tokenizer_class": "HerbertTokenizerFast"})");
+  CHECK(contains(error_of(folder.path()), "tokenizer_class: HerbertTokenizerFast given, RobertaTokenizer expected"));
+  folder.file("tokenizer_config.json", R"({"tokenizer_class": "RobertaTokenizerFast"})");
+  CHECK(error_of(folder.path()).empty());
+  folder.file("vocab.json", R"({"<s>": 0, "</s>": 1, "a": 2, "b</w>": 3, "ab</w>": 4})");
+  folder.file("merges.txt", "a b</w>\n");
+  CHECK(contains(error_of(folder.path()), "merges.txt:1: merge with 'b</w>' given, byte-level BPE without </w>"));
+  folder.file("vocab.json", R"({"<s>": 0, "</s>": 1, "a": 2, "<": 3, "/": 4, "w": 5, ">": 6, "w>": 7, "/w>": 8,
+                                "</w>": 9, "a</w>": 10})");
+  folder.file("merges.txt", "w >\n/ w>\n< /w>\na </w>\n");  // bytes of a text
+  CHECK(error_of(folder.path()).empty());
 }
 
 TEST_CASE("tokenizer files of other sorts of BPE are refused, by the key") {

@@ -169,6 +169,11 @@ TEST_CASE("sentence-transformers' files can ask for lower case") {
   CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{5});
   folder.write("tokenizer_config.json", R"({"do_lower_case": true})");
   CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{6});
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false})");
+  std::filesystem::rename(folder.path / "sentence_bert_config.json", folder.path / "sentence_xlnet_config.json");
+  CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{5});
+  folder.write("sentence_roberta_config.json", "{}");  // sentence-transformers takes the first of its names
+  CHECK(ids_of(WordPiece::load(folder.path), "H\u00e9") == Ids{4});
 }
 
 TEST_CASE("the older post-processor means the same") {
@@ -252,4 +257,93 @@ TEST_CASE("save writes what load reads") {
   CHECK(ids_of(back, "Hellos <x>H\u00e9llo") == Ids{4, 6, 7, 4});
   const std::vector<std::string> malformed{"[UNK]", "[CLS]", "[SEP]", "\xff"};
   CHECK_THROWS_AS(WordPiece{Vocabulary(malformed)}.save(second.path), FormatError);
+}
+
+TEST_CASE("a vocabulary without tokenizer.json whose class has another algorithm is refused, by file and class") {
+  const Folder folder;
+  folder.write("vocab.txt", vocabulary_lines);
+  const auto refused = [&](const std::string& text) {
+    INFO(text);
+    CHECK(error_of(folder.path).find(text) != std::string::npos);
+  };
+  for (const std::string name : {"BertTokenizer", "BertTokenizerFast", "ElectraTokenizerFast"}) {
+    folder.write("tokenizer_config.json", R"({"tokenizer_class": ")" + name + "\"}");
+    CHECK(error_of(folder.path).empty());
+  }
+  for (const std::string name : {"BertJapaneseTokenizer", "BertweetTokenizer", "PhobertTokenizer", "RoFormerTokenizer",
+                                 "RobertaTokenizer", "PreTrainedTokenizerFast"}) {
+    folder.write("tokenizer_config.json", R"({"tokenizer_class": ")" + name + "\"}");
+    refused("tokenizer_config.json: tokenizer_class: " + name + " given, BertTokenizer expected where no");
+  }
+  folder.write("config.json", R"({"tokenizer_class": "BertweetTokenizer"})");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": null})");
+  refused("/config.json: tokenizer_class: BertweetTokenizer given");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");  // which wins
+  CHECK(error_of(folder.path).empty());
+  folder.write("config.json", "{}");
+  folder.write("tokenizer_config.json", R"({"word_tokenizer_type": "mecab"})");
+  refused("tokenizer_config.json: word_tokenizer_type: mecab given, basic expected");
+  folder.write("tokenizer_config.json", R"({"word_tokenizer_type": "basic", "subword_tokenizer_type": "character"})");
+  refused("subword_tokenizer_type: character given, wordpiece expected");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": "BertJapaneseTokenizer"})");
+  folder.write("tokenizer.json", usual);  // which says all
+  CHECK(error_of(folder.path).empty());
+}
+
+TEST_CASE("tokens that the configuration calls special have the vocabulary's ids, new ones the next") {
+  const Folder folder;
+  folder.write("vocab.txt", vocabulary_lines + "[unused1]\n");
+  const auto ids = [&](std::string_view text) {
+    return ids_of(WordPiece::load(folder.path, AddedTokenMatching::all), text);
+  };
+  for (const std::string key : {"additional_special_tokens", "extra_special_tokens"})
+    for (const std::string file : {"tokenizer_config.json", "special_tokens_map.json"}) {
+      folder.write("tokenizer_config.json", "{}");
+      folder.write("special_tokens_map.json", "{}");
+      folder.write(file, "{\"" + key + R"(": ["[unused1]", {"content": "[E2]", "rstrip": true}, "[E1]", "[SEP]"]})");
+      CHECK(ids("hello[unused1][E1][SEP][E2] hello") == Ids{6, 8, 10, 3, 9, 6});
+      CHECK(WordPiece::load(folder.path).vocabulary_size() == 11);
+      CHECK(ids_of(WordPiece::load(folder.path), "[unused1]") == Ids{1, 1, 1});
+    }
+  folder.write("special_tokens_map.json", "{}");
+  folder.write("added_tokens.json", R"({"[E1]": 9})");
+  folder.write("tokenizer_config.json", R"({"additional_special_tokens": ["[E1]"]})");
+  CHECK(ids("[E1]") == Ids{9});
+  CHECK(ids("[e1]") == Ids{1, 1, 1});  // special tokens are not normalized
+  std::filesystem::remove(folder.path / "added_tokens.json");
+  folder.write("tokenizer_config.json", R"({"extra_special_tokens": {"marker": "[unused1]"}})");
+  folder.write("special_tokens_map.json", R"({"additional_special_tokens": ["[E1]"]})");
+  CHECK(ids("[unused1]") == Ids{8});
+  CHECK(WordPiece::load(folder.path).vocabulary_size() == 9);
+  folder.write("special_tokens_map.json", "{}");
+  folder.write("tokenizer_config.json", R"({"extra_special_tokens": "[E1]"})");
+  CHECK(error_of(folder.path).find("extra_special_tokens: a list of tokens expected") != std::string::npos);
+  folder.write("tokenizer_config.json", R"({"extra_special_tokens": ["[E1]"]})");
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n");  // transformers would give the mask the next id
+  CHECK(error_of(folder.path).find("the tokens '[E1]' and '[MASK]' given, which the vocabulary lacks") !=
+        std::string::npos);
+}
+
+TEST_CASE("added tokens are written by ascending id, as tokenizers numbers them") {
+  const Folder folder, saved;
+  folder.write("vocab.txt", vocabulary_lines);
+  folder.write("added_tokens.json", R"({"[E1]": 9, "[/E1]": 10, "<a>": 8})");
+  WordPiece::load(folder.path).save(saved.path);
+  std::vector<token_t> written;
+  const auto json = read_json(saved.path / "tokenizer.json");
+  for (const auto& token : json.at("added_tokens")) written.push_back(token.at("id").get<token_t>());
+  CHECK(std::is_sorted(written.begin(), written.end()));
+  CHECK(Ids(written.end() - 3, written.end()) == Ids{8, 9, 10});
+}
+
+TEST_CASE("a sequence of one part means that part") {
+  const Folder folder;
+  auto text = replaced(usual, R"({"type": "BertPreTokenizer"})",
+                       R"({"type": "Sequence", "pretokenizers": [{"type": "BertPreTokenizer"}]})");
+  text = replaced(text, R"("normalizer": {)", R"("normalizer": {"type": "Sequence", "normalizers": [{)");
+  text = replaced(text, R"("lowercase": true})", R"("lowercase": true}]})");
+  folder.write("tokenizer.json", text);
+  CHECK(ids_of(WordPiece::load(folder.path), "Hellos") == Ids{5, 6});
+  folder.write("tokenizer.json", replaced(text, "[{\"type\": \"BertPreTokenizer\"}]", "[]"));
+  CHECK(error_of(folder.path).find("pre_tokenizer: type 'Sequence' given, BertPreTokenizer") != std::string::npos);
 }

@@ -13,6 +13,8 @@ inline constexpr std::pair<std::string_view, ActivationKind> activation_names[] 
     {"gelu", ActivationKind::gelu},
     {"gelu_new", ActivationKind::gelu_tanh},
     {"gelu_pytorch_tanh", ActivationKind::gelu_tanh},
+    {"gelu_python", ActivationKind::gelu},  // transformers' further spellings of the same
+    {"gelu_fast", ActivationKind::gelu_tanh},
     {"relu", ActivationKind::relu}};
 
 /// The classifier that config.json is to describe beside its encoder.

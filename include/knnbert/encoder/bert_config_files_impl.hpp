@@ -13,7 +13,8 @@ namespace detail {
 inline ActivationKind activation_from(const std::string& name, const char* key, const std::string& file) {
   for (const auto& [known, kind] : activation_names)
     if (known == name) return kind;
-  raise<FormatError>("{}: {} '{}' given, gelu, gelu_new, gelu_pytorch_tanh or relu expected", file, key, name);
+  raise<FormatError>("{}: {} '{}' given, gelu, gelu_new, gelu_pytorch_tanh, gelu_python, gelu_fast or relu expected",
+                     file, key, name);
 }
 
 inline std::string name_of(ActivationKind kind) {
@@ -22,9 +23,25 @@ inline std::string name_of(ActivationKind kind) {
   return "gelu";
 }
 
-/// The family that config.json names; BERT where it names none.
+/// The family of "RobertaForMaskedLM" and the like: the name of its encoder alone is "RobertaModel".
+inline const BertFamily& family_of_architecture(const std::string& given, const std::string& where) {
+  constexpr std::string_view ending = "Model";
+  for (const BertFamily* family : bert_families) {
+    const auto begin =
+        std::string_view(family->architecture).substr(0, std::string_view(family->architecture).size() - ending.size());
+    const auto rest = std::string_view(given).substr(given.starts_with(begin) ? begin.size() : given.size());
+    if (rest.starts_with(ending) || rest.starts_with("For")) return *family;
+  }
+  raise<FormatError>(
+      "{}: architectures: {} and no model_type given, an encoder of bert, distilbert, roberta or xlm-roberta expected",
+      where, given);
+}
+
+/// The family that config.json names by model_type, in old files by architectures; BERT where it names none.
 inline const BertFamily& family_of(const Json& json, const std::string& where) {
-  const auto given = optional_value<std::string>(json, "model_type", bert_family.model_type, where);
+  const auto given = optional_value<std::string>(json, "model_type", "", where);
+  const auto architectures = optional_value<std::vector<std::string>>(json, "architectures", {}, where);
+  if (given.empty()) return architectures.empty() ? bert_family : family_of_architecture(architectures[0], where);
   std::string expected;
   for (const BertFamily* family : bert_families) {
     if (given == family->model_type) return *family;
@@ -76,6 +93,8 @@ KNNBERT_INLINE BertConfig read_bert_config(const std::filesystem::path& folder) 
            {keys.attention_probs_dropout_prob, &c.attention_probs_dropout_prob},
            {"initializer_range", &c.initializer_range}})
     if (*key) *field = optional_value<float>(json, key, *field, where);
+  if (const auto found = json.find(keys.hidden_act); found != json.end() && found->is_null())
+    raise<FormatError>("{}: {} null given, the name of an activation expected", where, keys.hidden_act);
   c.hidden_act = detail::activation_from(optional_value<std::string>(json, keys.hidden_act, "gelu", where),
                                          keys.hidden_act, where);
   if (const auto problem = detail::problem_of(c); !problem.empty()) raise<FormatError>("{}: {}", where, problem);

@@ -55,8 +55,8 @@ class BertCheckpoint {
     write_settings_of(encoder.config(), facts, folder);
   }
 
-  /// Writes model.safetensors; where transformers has a classifier that gives the same logits, with the head.  Errors:
-  /// IoError.
+  /// Writes model.safetensors; where transformers has a classifier that gives the same logits, with the head; of a
+  /// regression it gives the values.  Errors: IoError.
   template <class Encoder>
   static void write_weights(const Encoder& encoder, const ParameterBlock& values, const CheckpointFacts& facts,
                             const std::filesystem::path& folder) {
@@ -80,6 +80,7 @@ class BertCheckpoint {
   BertConfig config_;
   SafeTensorsDirectory tensors_;
   std::string prefix_;
+  std::string pooler_prefix_;  // of the pooler's tensors where a classifier has them, else empty
 };
 
 }  // namespace knnbert::inline v0_1

@@ -22,14 +22,29 @@ inline std::string checkpoint_prefix(const SafeTensorsDirectory& tensors, const 
                          folder, name);
     if (!name.ends_with(ending)) continue;
     const auto prefix = name.substr(0, name.size() - ending.size());
-    if (prefix.empty() || prefix == "bert.") return prefix;
-    if (prefix.ends_with('.')) prefixes.push_back(prefix);
+    if (prefix.empty() || prefix.ends_with('.')) prefixes.push_back(prefix);
   }
+  const auto has = [&](std::string_view prefix) {
+    return std::find(prefixes.begin(), prefixes.end(), prefix) != prefixes.end();
+  };
+  // transformers' models look there and ignore others, but not where both are
+  if (has("") != has("bert.")) return has("") ? "" : "bert.";
   if (prefixes.size() == 1) return prefixes.front();
   if (prefixes.empty())
     raise<FormatError>("{}: no tensor {}, with a prefix or without: a BERT checkpoint expected", folder, ending);
   raise<FormatError>("{}: {} encoders given ('{}' and '{}'), one expected", folder, prefixes.size(), prefixes[0],
                      prefixes[1]);
+}
+
+/// Refuses the tensors of a family that says of itself by their prefix that it is another one than config.json names.
+inline void require_family(const BertFamily& family, const std::string& prefix, const std::string& folder) {
+  if (&family != &bert_family) return;  // whose weights would be read without a complaint
+  for (const BertFamily* other : bert_families)
+    if (other->prefix != std::string_view(family.prefix) && prefix.ends_with(other->prefix))
+      raise<FormatError>(
+          "{}: tensors of prefix '{}' given, those of a {} expected, as model_type, else architectures, of config.json "
+          "says",
+          folder, prefix, family.model_type);
 }
 
 /// Refuses tensors of layers behind those that config.json announces; first: the name of one of the next layer.
@@ -50,6 +65,26 @@ inline void require_no_layer_behind(const SafeTensorsDirectory& tensors, const s
 /// Whether transformers' sequence classifier computes the same logits: one linear layer over the pooler's output.
 inline bool is_sequence_classifier(const CheckpointFacts& facts) {
   return facts.head && facts.pooling == Pooling::pooler;
+}
+
+/// The head of standardized values as metadata names it, empty for any other: the classifier is written for the values.
+inline std::string standardization_of(const CheckpointFacts& facts) {
+  if (!is_sequence_classifier(facts) || (facts.value_mean == 0 && facts.value_scale == 1)) return {};
+  return format("{} {}", facts.value_mean, facts.value_scale);
+}
+
+/// Adds a linear layer whose outputs are mean + scale * those of the parameters. `bias` must outlive the file.
+inline void add_scaled(const ParameterBlock& values, const Linear& layer, float mean, float scale,
+                       const std::string& name, std::vector<float>& bias, SafeTensorsWriter& file) {
+  const auto scaled = [scale](float value, float offset) {
+    return static_cast<float>(double{offset} + double{scale} * double{value});
+  };
+  const Parameter &w = values.table()[layer.weight], &b = values.table()[layer.bias];
+  file.add_rows(name + "weight", {w.rows, w.cols}, [&values, &w, scaled](index_t row, std::span<float> out) {
+    for (index_t c = 0; c < w.cols; ++c) out[static_cast<std::size_t>(c)] = scaled(values.data()[w.at(row, c)], 0);
+  });
+  for (index_t c = 0; c < b.cols; ++c) bias.push_back(scaled(values.data()[b.offset + c], mean));
+  file.add(name + "bias", {b.cols}, std::span<const float>(bias));
 }
 
 /// Rows of a weight, the first of them number `first`, to where its panels lie.
@@ -89,7 +124,12 @@ KNNBERT_INLINE void add_bert_tensors(const BertLayers& layers, const ParameterBl
 KNNBERT_INLINE BertCheckpoint::BertCheckpoint(const std::filesystem::path& folder)
     : name_(folder.string()), config_(read_bert_config(folder)), tensors_(folder),
       prefix_(detail::checkpoint_prefix(tensors_, name_)) {
-  config_.pooler = config_.pooler && tensors_.find(prefix_ + "pooler.dense.weight").has_value();
+  detail::require_family(*config_.family, prefix_, name_);
+  const BertFamily& family = *config_.family;
+  const auto has = [&](const std::string& layer) { return tensors_.find(layer + "weight").has_value(); };
+  if (*family.classifier_pooler && !has(prefix_ + "pooler.dense.") && has(family.classifier))
+    pooler_prefix_ = family.classifier_pooler;
+  config_.pooler = config_.pooler && has(pooler_prefix_.empty() ? prefix_ + "pooler.dense." : pooler_prefix_);
   const index_t layers_given = config_.num_hidden_layers;
   find(format("encoder.layer.{}.output.dense.weight", layers_given - 1));
   const auto behind = config_.family->name_of(format("encoder.layer.{}.output.dense.weight", layers_given));
@@ -137,6 +177,7 @@ KNNBERT_INLINE void BertCheckpoint::write_weights_of(const BertLayers& layers, c
                                                      const ParameterBlock& values, const CheckpointFacts& facts,
                                                      const std::filesystem::path& folder) {
   SafeTensorsWriter file;
+  std::vector<float> bias;
   const bool sequence = detail::is_sequence_classifier(facts);
   add_bert_tensors(layers, values, sequence ? family.prefix : "", file, family);
   if (sequence) {
@@ -144,7 +185,10 @@ KNNBERT_INLINE void BertCheckpoint::write_weights_of(const BertLayers& layers, c
       add_parameter(values, layer.weight, name + "weight", file);
       add_parameter(values, layer.bias, name + "bias", file);
     };
-    add(*facts.head, family.classifier);
+    const auto standardization = detail::standardization_of(facts);
+    if (standardization.empty()) add(*facts.head, family.classifier);
+    else detail::add_scaled(values, *facts.head, facts.value_mean, facts.value_scale, family.classifier, bias, file);
+    if (!standardization.empty()) file.metadata("standardization", standardization);
     if (*family.classifier_pooler) add(layers.pooler, family.classifier_pooler);
   }
   file.metadata("format", "pt").metadata("fingerprint", facts.fingerprint);
@@ -157,7 +201,9 @@ KNNBERT_INLINE bool BertCheckpoint::holds_weights(const CheckpointFacts& facts, 
   if (!has_metadata(path, {{"fingerprint", facts.fingerprint}})) return false;
   const SafeTensors file(path);
   const bool sequence = file.find("classifier.weight") || file.find("classifier.out_proj.weight");
-  return sequence == detail::is_sequence_classifier(facts);
+  const auto known = file.metadata().find("standardization");
+  return sequence == detail::is_sequence_classifier(facts) &&
+         (known == file.metadata().end() ? "" : known->second) == detail::standardization_of(facts);
 }
 
 KNNBERT_INLINE TensorView BertCheckpoint::source_of(const CheckpointTensor& tensor, const Parameter& parameter) const {
@@ -171,6 +217,9 @@ KNNBERT_INLINE TensorView BertCheckpoint::source_of(const CheckpointTensor& tens
 
 KNNBERT_INLINE TensorView BertCheckpoint::find(const std::string& bert_name) const {
   const std::string name = config_.family->name_of(bert_name);
+  constexpr std::string_view pooler = "pooler.dense.";
+  if (!pooler_prefix_.empty() && bert_name.starts_with(pooler))
+    return tensors_.at(pooler_prefix_ + bert_name.substr(pooler.size()));
   for (const std::string& spelling : {name, old_style_name(name)})
     if (const auto tensor = tensors_.find(prefix_ + spelling)) return *tensor;
   raise<FormatError>("{}: tensor '{}{}' is missing", name_, prefix_, name);

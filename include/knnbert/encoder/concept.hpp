@@ -103,7 +103,8 @@ struct CheckpointFacts {
   Pooling pooling = Pooling::mean;
   index_t max_length = 0;  ///< tokens of a text, special tokens included
   bool normalized = false;
-  std::string problem = {};  ///< what transformers calls the task, where it is not one class a text
+  std::string problem = {};               ///< what transformers calls the task, where it is not one class a text
+  float value_mean = 0, value_scale = 1;  ///< of a regression, whose head says (value - mean) / scale
 };
 
 /// An encoder whose member checkpoint_type reads and writes its directories. Constructed from a folder it checks what

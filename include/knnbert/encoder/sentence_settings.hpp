@@ -6,16 +6,19 @@
 #include "knnbert/encoder/pooling.hpp"
 
 /// What sentence-transformers says of the encoder in a directory, in the spelling of any of its versions: modules.json,
-/// sentence_bert_config.json and a folder for each further module, such as 1_Pooling.
+/// sentence_bert_config.json (or sentence_roberta_config.json and the like) and a folder for each further module, such
+/// as 1_Pooling.
 namespace knnbert::inline v0_1 {
 
 /// How a directory wants its embeddings to be made, as far as it says so.
 struct SentenceSettings {
   std::optional<Pooling> pooling = {};
-  index_t max_length = 0;    ///< tokens of a text, special tokens included
-  bool normalized = false;   ///< embeddings have length 1
-  std::string problem = {};  ///< file and reason if its embeddings cannot be computed here, else empty
-  std::string note = {};     ///< what its users get beside, and is not done here
+  index_t max_length = 0;           ///< tokens of a text, special tokens included
+  bool normalized = false;          ///< embeddings have length 1
+  std::string problem = {};         ///< file and reason if its embeddings cannot be computed here, else empty
+  std::string note = {};     ///< what its users get beside, where it is not done
+  std::string prompt = {};          ///< what its users put before every text unless they ask for another
+  std::string prompt_problem = {};  ///< file and reason if the prompt cannot be put there, else empty
 
   /// The directory's pooling, mean where it names none.  Errors: FormatError for embeddings that cannot be computed.
   Pooling require_pooling() const;

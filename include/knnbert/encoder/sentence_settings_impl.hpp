@@ -31,6 +31,15 @@ inline std::vector<std::string> pooling_modes(const Json& json, const std::strin
   return modes;
 }
 
+/// The configuration of a module, whose folder lies in that of modules.json.  Errors: FormatError.
+inline std::filesystem::path module_config(const std::filesystem::path& folder, const std::string& subfolder,
+                                           const std::string& where) {
+  const std::filesystem::path part = subfolder;
+  if (part.is_absolute() || std::find(part.begin(), part.end(), "..") != part.end())
+    raise<FormatError>("{}: path '{}' given, a folder inside expected", where, subfolder);
+  return folder / part / "config.json";
+}
+
 /// Reads the configuration of a Pooling module.
 inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSettings& settings) {
   const std::string where = path.string();
@@ -39,7 +48,9 @@ inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSet
         format("{}: no such file given, the configuration of the pooling that modules.json names expected", where);
     return;
   }
-  const Json json = read_json(path);
+  const Json json = read_regular_json(path);
+  if (!optional_value(json, "include_prompt", true, where))
+    settings.prompt_problem = format("{}: include_prompt false given, true expected for a prompt", where);
   std::vector<std::string> modes;
   if (json.is_object() && json.contains("pooling_mode")) {
     const auto& mode = json["pooling_mode"];
@@ -58,13 +69,13 @@ inline void read_sentence_pooling(const std::filesystem::path& path, SentenceSet
 inline void read_sentence_modules(const std::filesystem::path& folder, SentenceSettings& settings) {
   const auto path = folder / "modules.json";
   const std::string where = path.string();
-  const auto modules = json_as<std::vector<Json>>(read_json(path), where);
+  const auto modules = json_as<std::vector<Json>>(read_regular_json(path), where);
   bool pooled = false;
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const auto type = require<std::string>(modules[i], "type", where),
                subfolder = optional_value<std::string>(modules[i], "path", "", where);
     const auto kind = type.substr(type.rfind('.') + 1);
-    const auto own = folder / subfolder / "config.json";
+    const auto own = module_config(folder, subfolder, where);
     if (i == 0 && (kind == "Transformer" || kind == "BERT")) {
       if (!subfolder.empty() && subfolder != ".")
         settings.problem =
@@ -74,7 +85,7 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
       read_sentence_pooling(own, settings);
     } else if (kind == "Normalize") {
       settings.normalized = true;
-      const auto of = committed_exists(own) ? optional_value<std::string>(read_json(own), "module_input_name",
+      const auto of = committed_exists(own) ? optional_value<std::string>(read_regular_json(own), "module_input_name",
                                                                           "sentence_embedding", own.string())
                                             : "sentence_embedding";
       if (of != "sentence_embedding")
@@ -88,9 +99,9 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
   if (!pooled && !settings.pooling) settings.problem = format("{}: no Pooling given, one expected", where);
 }
 
-/// Reads sentence_bert_config.json; newer versions can name the pooler's output there.
+/// Reads what sentence_transformer_file found; newer versions can name the pooler's output there.
 inline void read_sentence_transformer(const std::filesystem::path& path, SentenceSettings& settings) {
-  const Json json = read_json(path);
+  const Json json = read_regular_json(path);
   const std::string where = path.string();
   const auto length = optional_value<Json>(json, "max_seq_length", nullptr, where);
   if (!length.is_null()) settings.max_length = json_as<index_t>(length, where + ": max_seq_length");
@@ -109,15 +120,15 @@ inline void read_sentence_transformer(const std::filesystem::path& path, Sentenc
         format("{}: method_output_name {} given, last_hidden_state or pooler_output expected", where, output);
 }
 
-/// Texts that users of the directory put before every text unless they ask for something else.
+/// The text that users of the directory put before every text unless they ask for something else.
 inline void read_sentence_prompt(const std::filesystem::path& path, SentenceSettings& settings) {
-  const Json json = read_json(path);
+  const Json json = read_regular_json(path);
   const std::string where = path.string();
   const auto name = optional_value<std::string>(json, "default_prompt_name", "", where);
   const auto prompts = optional_value<Json>(json, "prompts", Json::object(), where);
-  const auto prompt =
-      name.empty() ? std::string() : optional_value<std::string>(prompts, name, "", where + ": prompts");
-  if (!prompt.empty()) settings.note = format("{}: the prompt '{}' is not put before texts", where, prompt);
+  if (!name.empty()) settings.prompt = optional_value<std::string>(prompts, name, "", where + ": prompts");
+  if (!settings.prompt.empty())
+    settings.note = format("{}: the prompt '{}' is not put before texts", where, settings.prompt);
 }
 
 }  // namespace detail
@@ -129,14 +140,14 @@ KNNBERT_INLINE Pooling SentenceSettings::require_pooling() const {
 
 KNNBERT_INLINE index_t detail::model_max_length(const std::filesystem::path& path) {
   if (!committed_exists(path)) return 0;
-  const Json json = read_json(path);
+  const Json json = read_regular_json(path);
   return json.is_object() ? model_length(json, path.string()) : 0;
 }
 
 KNNBERT_INLINE SentenceSettings read_sentence_settings(const std::filesystem::path& folder) {
   SentenceSettings settings;
-  const auto transformer = folder / "sentence_bert_config.json", prompts = folder / "config_sentence_transformers.json";
-  if (committed_exists(transformer)) detail::read_sentence_transformer(transformer, settings);
+  const auto prompts = folder / "config_sentence_transformers.json";
+  if (const auto own = detail::sentence_transformer_file(folder)) detail::read_sentence_transformer(*own, settings);
   if (!committed_exists(folder / "modules.json")) return settings;
   if (settings.problem.empty()) detail::read_sentence_modules(folder, settings);
   if (committed_exists(prompts)) detail::read_sentence_prompt(prompts, settings);

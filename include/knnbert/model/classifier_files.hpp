@@ -72,6 +72,7 @@ void Classifier<Stack>::save(const DirectoryLock& lock, More&& more) const {
   const bool lowers = LowersWeights<typename Stack::encoder_type> && options().precision != Precision::fp32;
   CheckpointFacts facts = detail::facts_of(network_, print, single_label() ? *names : task_.outputs);
   if (!single_label()) facts.problem = task_.task == Task::multi_label ? "multi_label_classification" : "regression";
+  if (task_.task == Task::regression) facts.value_mean = task_.mean, facts.value_scale = task_.scale;
   detail::write_weights(network_, facts, lock.directory(), folder);
   if constexpr (LowersWeights<typename Stack::encoder_type>) {
     const std::map<std::string, std::string> own{{"fingerprint", print}, {"precision", name_of(options().precision)}};

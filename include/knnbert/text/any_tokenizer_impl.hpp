@@ -18,6 +18,13 @@ inline std::string model_type_of(const std::filesystem::path& directory) {
   }
   if (committed_exists(directory / "vocab.txt")) return "WordPiece";
   if (committed_exists(directory / "vocab.json") && committed_exists(directory / "merges.txt")) return "BPE";
+  for (const char* name : {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model"})
+    if (committed_exists(directory / name))
+      raise<FormatError>(
+          "{}: only {} found, tokenizer.json expected. Make it inside the folder with:\n"
+          "python3 -c \"from transformers import AutoTokenizer as A; "
+          "A.from_pretrained('.').backend_tokenizer.save('tokenizer.json')\"",
+          directory.string(), name);
   raise<IoError>("{}: no tokenizer.json, vocab.txt, or vocab.json and merges.txt there", directory.string());
 }
 

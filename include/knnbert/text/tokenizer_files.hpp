@@ -21,14 +21,19 @@ struct WordPieceFormat {
   using Options = WordPieceOptions;
   using Description = TokenizerDescription<Options>;
   static constexpr const char* vocabulary_files = "vocab.txt";
+  static constexpr std::string_view classes[] = {  // that read vocab.txt as BERT's does
+      "BertTokenizer",        "DistilBertTokenizer",         "ElectraTokenizer",
+      "MobileBertTokenizer",  "ConvBertTokenizer",           "LayoutLMTokenizer",
+      "SqueezeBertTokenizer", "DPRQuestionEncoderTokenizer", "DPRContextEncoderTokenizer"};
 
   static void read_tokenizer_json(const std::filesystem::path& path, Description& description) {
     knnbert::read_tokenizer_json(path, description);
   }
 
-  static bool read_vocabulary(const std::filesystem::path& directory, Description& description) {
+  static bool read_vocabulary(const std::filesystem::path& directory, const Json& config, Description& description) {
     const auto path = directory / "vocab.txt";
     if (!committed_exists(path)) return false;
+    require_class(directory, config, classes, "BertTokenizer");
     description.file = path.string();
     description.tokens = detail::read_vocabulary(path);
     return true;

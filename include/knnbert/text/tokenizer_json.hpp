@@ -7,6 +7,14 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
+/// A part of tokenizer.json, of a Sequence with that list the only thing in it.
+inline const Json& only_part(const Json& json, const char* name, const char* list, const std::string& where) {
+  const auto& part = json_part(json, name, where);
+  if (!part.is_object() || part.value("type", Json()) != "Sequence") return part;
+  const auto& parts = json_part(part, list, format("{}: {}", where, name));
+  return parts.is_array() && parts.size() == 1 ? parts[0] : part;
+}
+
 inline NormalizerOptions normalizer_from_json(const Json& json, const std::string& where) {
   if (json.is_null())
     return {.clean_text = false, .chinese_characters = false, .strip_accents = false, .lowercase = false};
@@ -54,8 +62,9 @@ inline void read_tokenizer_json(const std::filesystem::path& path,
   auto& options = description.options;
   detail::read_model(detail::json_part(json, "model", where), bytes, description, where + ": model");
   options.normalizer =
-      detail::normalizer_from_json(detail::json_part(json, "normalizer", where), where + ": normalizer");
-  detail::require_type(detail::json_part(json, "pre_tokenizer", where), "BertPreTokenizer", where + ": pre_tokenizer");
+      detail::normalizer_from_json(detail::only_part(json, "normalizer", "normalizers", where), where + ": normalizer");
+  detail::require_type(detail::only_part(json, "pre_tokenizer", "pretokenizers", where), "BertPreTokenizer",
+                       where + ": pre_tokenizer");
   detail::read_additions(json, options, where);
   detail::read_post_processor(detail::json_part(json, "post_processor", where), description,
                               where + ": post_processor");

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,9 @@ inline OrderedJson added_token_json(const AddedToken& token) {
           {"rstrip", token.strip_right}, {"normalized", token.normalized},   {"special", token.special}};
 }
 
-inline OrderedJson added_tokens_json(const std::vector<AddedToken>& tokens) {
+/// Ascending by id: where a vocabulary lacks them, tokenizers numbers them in the order of the list.
+inline OrderedJson added_tokens_json(std::vector<AddedToken> tokens) {
+  std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   auto list = OrderedJson::array();
   for (const auto& token : tokens) {
     OrderedJson entry{{"id", token.id}};

@@ -13,7 +13,7 @@ struct UnigramFormat {
     knnbert::read_tokenizer_json(path, description);
   }
 
-  static bool read_vocabulary(const std::filesystem::path&, Description&) { return false; }
+  static bool read_vocabulary(const std::filesystem::path&, const Json&, Description&) { return false; }
 
   static void read_settings(const Json&, UnigramOptions&, const std::string&) {}
 
