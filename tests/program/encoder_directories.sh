@@ -92,9 +92,11 @@ rm -rf m
 copy
 expect_code 0 embed
 cp x.npy plain.npy
-sed 's/^/query: /' texts.txt >prompted.txt
-expect_code 0 embed --input prompted.txt
+cp texts.txt bare.txt
+sed 's/^/query: /' bare.txt >texts.txt
+expect_code 0 embed
 cp x.npy own.npy
+cp bare.txt texts.txt
 echo '{"prompts": {"query": "query: "}, "default_prompt_name": "query"}' >e/config_sentence_transformers.json
 expect_code 0 embed
 cmp -s x.npy own.npy || wrong "the embeddings of texts behind the prompt expected"
