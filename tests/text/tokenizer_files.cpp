@@ -310,6 +310,9 @@ TEST_CASE("tokens that the configuration calls special have the vocabulary's ids
   folder.write("tokenizer_config.json", R"({"additional_special_tokens": ["[E1]"]})");
   CHECK(ids("[E1]") == Ids{9});
   CHECK(ids("[e1]") == Ids{1, 1, 1});  // special tokens are not normalized
+  folder.write("tokenizer_config.json", "{}");
+  folder.write("special_tokens_map.json", R"({"additional_special_tokens": ["[E1]"]})");
+  CHECK(ids("[e1]") == Ids{9});  // as transformers reads it
   std::filesystem::remove(folder.path / "added_tokens.json");
   folder.write("tokenizer_config.json", R"({"extra_special_tokens": {"marker": "[unused1]"}})");
   folder.write("special_tokens_map.json", R"({"additional_special_tokens": ["[E1]"]})");

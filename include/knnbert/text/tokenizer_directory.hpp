@@ -204,7 +204,8 @@ typename Format::Description read_tokenizer(const std::filesystem::path& directo
   const auto config = read_object_if_exists(config_path), map = read_object_if_exists(map_path);
   read_names(map, options, flagged, map_path.string());
   read_names(config, options, flagged, config_path.string());
-  auto special = more_special_tokens(config, config_path.string());
+  const auto own_special = more_special_tokens(config, config_path.string());
+  auto special = own_special;
   if (special.empty() && !config.contains("added_tokens_decoder"))
     special = more_special_tokens(map, map_path.string());
   if (const auto whole = directory / "tokenizer.json"; committed_exists(whole)) {
@@ -213,7 +214,7 @@ typename Format::Description read_tokenizer(const std::filesystem::path& directo
   } else if (!Format::read_vocabulary(directory, config, description)) {
     raise<IoError>("{}: no tokenizer.json or {} there", directory.string(), Format::vocabulary_files);
   }
-  read_added_tokens(directory, config, special, description);
+  read_added_tokens(directory, config, own_special, description);  // transformers' older map leaves flags alone
   add_flagged(std::move(flagged), description);
   add_special(special, description, config_path.string());
   options.suggested.model = model_length(config, config_path.string());
