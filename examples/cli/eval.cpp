@@ -177,7 +177,7 @@ void eval_one(const EvalOptions& o, const Dataset& data) {
   const auto [in_scope, others] = o.out_of_scope.empty() ? std::pair(data, Dataset()) : split_off(data, o.out_of_scope);
   Judged judged = judge(std::as_const(model), in_scope);
   name_positive(o, judged.evaluation);
-  OrderedJson json = to_json(judged.evaluation);
+  OrderedJson json = o.common.json ? to_json(judged.evaluation) : OrderedJson::object();
   std::string text = table(judged.evaluation);
   if (const float temperature = model.decision().temperature; temperature != 1) {
     const double before = error_before(model, judged.answers.distributions, judged.data.labels());

@@ -1,6 +1,7 @@
 #include "knnbert/evaluate/evaluation.hpp"
 
 #include "catch.hpp"
+#include "knnbert/core/matrix.hpp"
 #include "knnbert/evaluate/evaluation_json.hpp"
 
 using namespace knnbert;
@@ -60,6 +61,18 @@ TEST_CASE("the JSON holds counts, scores and calibration") {
   CHECK_FALSE(json["per_class"]["head"][1].contains("undefined"));
   CHECK(json["calibration"]["knn"]["floored"] == 1);
   CHECK(json["calibration"]["head"]["bins"].size() == 15);
+}
+
+TEST_CASE("the JSON of many classes has the counts that are not 0") {
+  CHECK_FALSE(to_json(example()).contains("confusion_cells"));
+  const auto json = to_json(example(), 1);
+  CHECK_FALSE(json.contains("confusion"));
+  CHECK(json["confusion_cells"]["knn"].dump() == "[[0,0,2],[1,0,1],[1,1,1]]");
+  CHECK(json["confusion_cells"]["combined"].dump() == "[[0,0,2],[1,1,2]]");
+  Matrix sure(1, 1001);
+  sure.fill(0), sure(0, 1000) = 1;
+  const auto many = evaluate(std::vector<label_t>{3}, {sure, sure, sure}, std::vector<std::string>(1001, "name"));
+  CHECK(to_json(many)["confusion_cells"]["head"].dump() == "[[3,1000,1]]");
 }
 
 TEST_CASE("the JSON names what is undefined") {

@@ -38,6 +38,16 @@ TEST_CASE("a confusion matrix counts gold rows and predicted columns") {
   CHECK(counts.predicted_count(0) == 3);
 }
 
+TEST_CASE("a confusion matrix takes memory for what occurs, not for pairs of classes") {
+  ConfusionMatrix counts(1'000'000);
+  counts.add(999'999, 5), counts.add(7, 7), counts.add(999'999, 5);
+  CHECK(counts(999'999, 5) == 2);
+  CHECK(counts(5, 999'999) == 0);
+  REQUIRE(counts.cells().size() == 2);
+  CHECK(counts.cells().begin()->first == std::pair(7, 7));
+  CHECK(accuracy(counts).value == approx(1.0 / 3));
+}
+
 TEST_CASE("a confusion matrix refuses labels that do not exist") {
   ConfusionMatrix counts(2);
   CHECK_THROWS_AS(counts.add(2, 0), ShapeError);

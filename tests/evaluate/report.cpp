@@ -113,6 +113,8 @@ TEST_CASE("absent parts are absent") {
 TEST_CASE("the parts of a report carry their numbers") {
   const auto json = parsed(cli::report_page(full("t")));
   CHECK(json["evaluation"]["accuracy"]["combined"].get<double>() == approx(2.0 / 3));
+  CHECK(json["evaluation"]["confusion_cells"]["head"].dump() == "[[0,0,1],[1,0,1],[1,1,1]]");
+  CHECK_FALSE(json["evaluation"].contains("confusion"));
   CHECK(json["curves"][0]["x"].dump() == "[1.0,2.0]");
   CHECK(json["curves"][0]["y"].dump() == "[0.5,0.25]");
   CHECK(json["curves"][0]["averaged"] == 1);

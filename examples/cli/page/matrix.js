@@ -1,26 +1,23 @@
 // The confusion matrix with its most frequent confusions, and the table by class.
-function confusions(counts) {
-  const pairs = [];
-  counts.forEach((row, gold) => {
-    const total = row.reduce((sum, v) => sum + v, 0);
-    row.forEach((n, predicted) => { if (n) pairs.push({gold, predicted, n, share: n / total}); });
-  });
-  return pairs;
+const goldCount = gold => data.evaluation.per_class[shown][gold].support;
+
+function confusions() {
+  return data.evaluation.confusion_cells[shown].map(([gold, predicted, n]) => ({gold, predicted, n, share: n / goldCount(gold)}));
 }
 
 function longestName(pixels) {
   const context = document.createElement('canvas').getContext('2d');
   context.font = `${pixels}px ${getComputedStyle(document.body).fontFamily}`;
-  return Math.max(...data.classes.map(name => context.measureText(name).width));
+  return data.classes.reduce((most, name) => Math.max(most, context.measureText(name).width), 0);
 }
 
 function drawMatrix(box, width, choose) {
-  const counts = data.evaluation.confusion[shown], classes = counts.length;
+  const cells = confusions(), classes = data.evaluation.classes.length;
+  const counts = new Map(cells.map(cell => [cell.gold * classes + cell.predicted, cell.n]));
   const least = classes <= 20 ? 27 : classes <= 40 ? 20 : classes <= 90 ? 13 : 11;
   const gutterOf = pixels => Math.ceil(clamp(longestName(pixels) + 8, 78, width < 520 ? 92 : 180));
   const size = clamp(Math.floor((width - gutterOf(12.5) - 12) / classes), least, 84), side = size * classes;
   const font = clamp(size - 2, 9, 12.5), gutter = gutterOf(font), style = `font-size:${font}px;line-height:${size}px`;
-  const cells = confusions(counts);
   const cursor = svg('rect', {class: 'cursor', width: size, height: size, visibility: 'hidden'});
   const strength = cell => 0.12 + 0.88 * Math.sqrt(cell.share);
   const kind = cell => cell.gold === cell.predicted ? 'hit' : 'miss';
@@ -45,7 +42,7 @@ function drawMatrix(box, width, choose) {
     columns.children[predicted].classList.add('active');
     cursor.setAttribute('x', predicted * size);
     cursor.setAttribute('y', gold * size);
-    const frame = area.getBoundingClientRect(), n = counts[gold][predicted], total = counts[gold].reduce((sum, v) => sum + v, 0);
+    const frame = area.getBoundingClientRect(), n = counts.get(gold * classes + predicted) || 0, total = goldCount(gold);
     showTip(frame.left + (predicted + 0.5) * size, frame.top + gold * size, html('b', {}, gold === predicted ? className(gold) : `${className(gold)} \u2192 ${className(predicted)}`),
       html('div', {}, gold === predicted ? `${count(n)} of ${count(total)} correct` : `${count(n)} of ${count(total)} predicted so`),
       html('div', {}, total ? percent(n / total) + ' of the gold class' : 'no example of the gold class'));
@@ -89,7 +86,7 @@ function confusion() {
   section('confusion', 'Confusion', 'Rows are gold classes, columns predictions; color shows the share of the row.' + (data.map ? ' Choose a cell of the combined predictor to read its examples.' : ''), predictorSwitch(),
     html('div', {class: 'beside'}, html('div', {class: 'card'}, box, chosen), worst));
   follow(() => {
-    const pairs = confusions(evaluation.confusion[shown]).filter(p => p.gold !== p.predicted).sort((a, b) => b.n - a.n || b.share - a.share);
+    const pairs = confusions().filter(p => p.gold !== p.predicted).sort((a, b) => b.n - a.n || b.share - a.share);
     const mistakes = pairs.reduce((sum, p) => sum + p.n, 0);
     worst.replaceChildren(html('h3', {}, mistakes ? 'Most frequent mistakes' : 'No mistakes'),
       html('p', {class: 'small'}, `${count(mistakes)} of ${plural(evaluation.n, 'example')}`),

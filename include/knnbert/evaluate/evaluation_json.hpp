@@ -40,6 +40,14 @@ inline OrderedJson count_rows(const ConfusionMatrix& counts) {
   return rows;
 }
 
+/// [gold, predicted, count] of the counts that are not 0.
+inline OrderedJson count_cells(const ConfusionMatrix& counts) {
+  OrderedJson cells = OrderedJson::array();
+  for (const auto& [labels, count] : counts.cells())
+    cells.push_back(OrderedJson::array({labels.first, labels.second, count}));
+  return cells;
+}
+
 inline OrderedJson calibration_json(const Calibration& calibration) {
   OrderedJson bins = OrderedJson::array();
   for (const auto& bin : calibration.bins)
@@ -58,9 +66,11 @@ inline OrderedJson calibration_json(const Calibration& calibration) {
 }  // namespace detail
 
 /// {"n", "accuracy": {"knn", "head", "combined"}, "macro_f1", "mcc", "f1" and "positive" where a class is the positive
-/// one, "classes", "per_class", "confusion" [gold][predicted], "calibration"}, in this order. A quotient 0/0 is 0 and
-/// is named in "undefined". Class names are copied as they are: print with json_line unless they are known to be UTF-8.
-inline OrderedJson to_json(const Evaluation& evaluation) {
+/// one, "classes", "per_class", "confusion" [gold][predicted], "calibration"}, in this order. With more than `most`
+/// classes "confusion_cells" stands in place of "confusion": [label of gold, of predicted, count] of the counts that
+/// are not 0. A quotient 0/0 is 0 and is named in "undefined". Class names are copied as they are: print with json_line
+/// unless they are known to be UTF-8.
+inline OrderedJson to_json(const Evaluation& evaluation, index_t most = 1000) {
   OrderedJson out = {{"n", evaluation.n}};
   auto undefined = OrderedJson::array();
   const auto add = [&](const std::string& key, auto value_of) {
@@ -78,7 +88,11 @@ inline OrderedJson to_json(const Evaluation& evaluation) {
   }
   out["classes"] = evaluation.classes;
   out["per_class"] = detail::by_predictor(evaluation, [&](const auto& p) { return detail::class_rows(evaluation, p); });
-  out["confusion"] = detail::by_predictor(evaluation, [](const auto& p) { return detail::count_rows(p.confusion); });
+  if (std::ssize(evaluation.classes) > most)
+    out["confusion_cells"] =
+        detail::by_predictor(evaluation, [](const auto& p) { return detail::count_cells(p.confusion); });
+  else
+    out["confusion"] = detail::by_predictor(evaluation, [](const auto& p) { return detail::count_rows(p.confusion); });
   out["calibration"] =
       detail::by_predictor(evaluation, [](const auto& p) { return detail::calibration_json(p.calibration); });
   if (!undefined.empty()) out["undefined"] = std::move(undefined);

@@ -132,7 +132,7 @@ inline OrderedJson report_json(const ReportData& data, const ReportLimits& limit
   for (const auto& [name, value] : data.settings) out["settings"].push_back(OrderedJson::array({name, value}));
   out["curves"] = OrderedJson::array();
   for (const auto& curve : data.curves) out["curves"].push_back(detail::curve_json(curve, limits.curve_points));
-  out["evaluation"] = data.evaluation ? to_json(*data.evaluation) : OrderedJson(nullptr);
+  out["evaluation"] = data.evaluation ? to_json(*data.evaluation, 0) : OrderedJson(nullptr);
   out["map"] = detail::map_json(data, limits);
   out["examples"] = OrderedJson::array();
   for (index_t i = 0; i < std::min(std::ssize(data.examples), limits.examples); ++i)
