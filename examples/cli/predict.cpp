@@ -1,4 +1,5 @@
 #include "augment.hpp"
+#include "knnbert/attack/result_json.hpp"
 #include "knnbert/io/json.hpp"
 #include "options.hpp"
 #include "pairs.hpp"
@@ -18,12 +19,6 @@ struct PredictOptions {
 
 namespace {
 
-OrderedJson distribution(const std::vector<float>& values, const std::vector<std::string>& names) {
-  OrderedJson json = OrderedJson::object();
-  for (std::size_t c = 0; c < values.size(); ++c) json[names[c]] = detail::shortest_decimal(values[c]);
-  return json;
-}
-
 /// A label of an example as its task sees it.
 void put_label(const std::string& label, const TaskSettings& task, OrderedJson& json) {
   if (task.task == Task::multi_label) json["labels"] = names_in_set(label, task.separator);
@@ -39,9 +34,9 @@ OrderedJson answer(const Prediction& p) {
             {"head", detail::shortest_decimal(p.head.front())},
             {"combined", detail::shortest_decimal(p.combined.front())}};
   const auto& names = *p.classes;
-  return {{"knn", distribution(p.knn, names)},
-          {"head", distribution(p.head, names)},
-          {"combined", distribution(p.combined, names)}};
+  return {{"knn", detail::class_probabilities(p.knn, names)},
+          {"head", detail::class_probabilities(p.head, names)},
+          {"combined", detail::class_probabilities(p.combined, names)}};
 }
 
 std::vector<std::string> names_of(const Prediction& p) {

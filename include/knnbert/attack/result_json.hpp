@@ -6,9 +6,12 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
+/// {name: probability} of names that differ.
 inline OrderedJson class_probabilities(const std::vector<float>& row, const std::vector<std::string>& classes) {
   OrderedJson json = OrderedJson::object();
-  for (std::size_t c = 0; c < row.size() && c < classes.size(); ++c) json[classes[c]] = shortest_decimal(row[c]);
+  auto& members = json.get_ref<OrderedJson::object_t&>();  // appended, for [] searches all that are there
+  for (std::size_t c = 0; c < row.size() && c < classes.size(); ++c)
+    members.emplace_back(classes[c], shortest_decimal(row[c]));
   return json;
 }
 
