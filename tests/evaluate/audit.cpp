@@ -126,7 +126,8 @@ TEST_CASE("label errors are cleanlab's") {
 TEST_CASE("scores that leave an example out are those of a fit without it") {
   const Matrix rows = clusters();
   const auto labels = cluster_labels();
-  const Matrix all = left_out_scores(rows, labels, 3, 0.5);
+  Matrix all(rows.rows(), 3);
+  LeftOutScores(rows, labels, 3, 0.5)(0, all);
   for (const index_t out : {0, 17, 119}) {
     Eigen::MatrixXd x(119, 9), y = Eigen::MatrixXd::Zero(119, 3);
     Eigen::VectorXd own(9);
@@ -144,4 +145,31 @@ TEST_CASE("scores that leave an example out are those of a fit without it") {
     const Eigen::VectorXd expected = w.transpose() * own;
     for (index_t c = 0; c < 3; ++c) CHECK(all(out, c) == knnbert_test::approx(expected(c)).margin(1e-5));
   }
+}
+
+TEST_CASE("audit: distributions are the same in blocks of rows") {
+  const Matrix rows = clusters();
+  auto labels = cluster_labels();
+  labels[4] = 2, labels[50] = 0;
+  FlatDatastore<Cosine> store(rows.cols());
+  store.add(rows, labels);
+  const NeighborLists lists = store.search(rows, 6);
+  std::vector<std::vector<Neighbor>> neighbors;
+  for (index_t i = 0; i < rows.rows(); ++i) neighbors.push_back(knnbert::detail::without(lists[i], i, 5));
+  const LeftOutScores scores(rows, labels, 3);
+  LeftOutDistributions whole(neighbors, 0.1f, scores, labels);
+  for (const index_t block : {1, 7, 120}) {
+    LeftOutDistributions blocks(neighbors, 0.1f, scores, labels, block);
+    for (index_t i = 0; i < rows.rows(); ++i) {
+      float sum = 0;
+      for (index_t c = 0; c < 3; ++c) {
+        sum += blocks(i)[as_size(c)];
+        CHECK(blocks(i)[as_size(c)] == knnbert_test::approx(whole(i)[as_size(c)]).epsilon(1e-5));
+      }
+      CHECK(sum == knnbert_test::approx(1).epsilon(1e-5));
+      CHECK(blocks.of_labels()[as_size(i)] ==
+            knnbert_test::approx(whole(i)[as_size(labels[as_size(i)])]).epsilon(1e-5));
+    }
+  }
+  CHECK_THROWS_AS(LeftOutDistributions({}, 0.1f, scores, labels), ShapeError);
 }

@@ -1,8 +1,11 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "knnbert/core/error.hpp"
@@ -72,6 +75,65 @@ inline std::vector<Neighbor> without(std::span<const Neighbor> neighbors, exampl
 
 }  // namespace detail
 
+namespace detail {
+
+/// row(i): [C], until the next call; asked for in ascending order, twice.  own [N]: what rows say of labels.
+template <class Rows>
+std::vector<Audit::LabelError> label_errors_of(Rows&& row, index_t count, std::span<const float> own,
+                                               std::span<const label_t> labels) {
+  std::map<label_t, std::vector<index_t>> called;
+  for (index_t i = 0; i < count; ++i) called[labels[as_size(i)]].push_back(i);
+  std::vector<std::pair<label_t, double>> threshold;
+  for (const auto& [a, texts] : called) {
+    double sum = 0;
+    for (const index_t i : texts) sum += own[as_size(i)];
+    threshold.emplace_back(a, sum / static_cast<double>(texts.size()));
+  }
+  std::vector<label_t> likeliest;
+  std::map<label_t, std::map<label_t, double>> confident;  // of the examples called a, those that count as one of b
+  for (index_t i = 0; i < count; ++i) {
+    const std::span<const float> p = row(i);
+    label_t best = -1;
+    for (const auto& [c, least] : threshold)
+      if (p[as_size(c)] >= least && (best < 0 || p[as_size(c)] > p[as_size(best)])) best = c;
+    if (best >= 0) ++confident[labels[as_size(i)]][best];
+    likeliest.push_back(static_cast<label_t>(std::max_element(p.begin(), p.end()) - p.begin()));
+  }
+  std::map<std::pair<label_t, label_t>, std::vector<float>> margins;  // of b less a, for all called a
+  for (index_t i = 0; i < count; ++i) {
+    const label_t a = labels[as_size(i)];
+    const auto others = confident.find(a);
+    if (others == confident.end() || (others->second.size() == 1 && others->second.contains(a))) continue;
+    const std::span<const float> p = row(i);
+    for (const auto& [b, n] : others->second)
+      if (b != a) margins[{a, b}].push_back(p[as_size(b)] - p[as_size(a)]);
+  }
+  std::vector<label_t> suggested(as_size(count), -1);
+  for (const auto& of_pair : margins) {
+    const auto& [a, b] = of_pair.first;
+    const auto& margin = of_pair.second;
+    const auto& texts = called[a];
+    double all = 0;
+    for (const auto& [c, n] : confident[a]) all += n;
+    std::vector<std::size_t> order(texts.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](auto x, auto y) { return margin[x] > margin[y]; });
+    const auto wrong = static_cast<std::size_t>(std::lround(confident[a][b] / all * static_cast<double>(texts.size())));
+    for (std::size_t k = 0; k < std::min(wrong, order.size()); ++k)
+      if (const auto i = as_size(texts[order[k]]); likeliest[i] != a) suggested[i] = likeliest[i];
+  }
+  std::vector<Audit::LabelError> found;
+  for (const auto& [a, texts] : called)
+    for (const index_t i : texts)
+      if (suggested[as_size(i)] >= 0)
+        found.push_back({i, a, suggested[as_size(i)], static_cast<double>(own[as_size(i)])});
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& x, const auto& y) { return x.self_confidence < y.self_confidence; });
+  return found;
+}
+
+}  // namespace detail
+
 /// Labels that are likely wrong, by confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068): an example
 /// counts as one of class b that is called a where b is the likeliest class of those that reach their threshold, the
 /// mean probability of b among the examples called b. So many of those called a, scaled to all of them, are likely
@@ -79,53 +141,14 @@ inline std::vector<Neighbor> without(std::span<const Neighbor> neighbors, exampl
 /// p [N, C]: what the other examples say; labels [N].
 inline std::vector<Audit::LabelError> label_errors(ConstView p, std::span<const label_t> labels) {
   require_shape("label_errors", p, std::ssize(labels), p.cols());
-  const std::size_t classes = as_size(p.cols());
-  std::vector<std::vector<index_t>> called(classes);
-  std::vector<double> threshold(classes, 0);
-  for (index_t i = 0; i < p.rows(); ++i) {
-    const label_t a = labels[as_size(i)];
-    called[as_size(a)].push_back(i), threshold[as_size(a)] += p(i, a);
-  }
-  for (std::size_t c = 0; c < classes; ++c)
-    threshold[c] = called[c].empty() ? 2 : threshold[c] / static_cast<double>(called[c].size());
-  std::vector<Audit::LabelError> found;
-  for (std::size_t a = 0; a < classes; ++a) {
-    std::vector<double> confident(classes, 0);  // of the examples called a, those that count as one of b
-    double all = 0;
-    for (const index_t i : called[a]) {
-      label_t best = -1;
-      for (label_t c = 0; c < p.cols(); ++c)
-        if (p(i, c) >= threshold[as_size(c)] && (best < 0 || p(i, c) > p(i, best))) best = c;
-      if (best >= 0) ++confident[as_size(best)], ++all;
-    }
-    std::vector<label_t> suggested(called[a].size(), -1);
-    for (std::size_t b = 0; b < classes; ++b) {
-      if (b == a || confident[b] == 0) continue;
-      const auto margin = [&](std::size_t k) { return p.row(called[a][k])[b] - p.row(called[a][k])[a]; };
-      std::vector<std::size_t> order(called[a].size());
-      std::iota(order.begin(), order.end(), std::size_t{0});
-      std::stable_sort(order.begin(), order.end(), [&](auto x, auto y) { return margin(x) > margin(y); });
-      const auto wrong =
-          static_cast<std::size_t>(std::lround(confident[b] / all * static_cast<double>(called[a].size())));
-      for (std::size_t k = 0; k < std::min(wrong, order.size()); ++k) {
-        const auto row = p.row(called[a][order[k]]);
-        const auto likeliest = std::max_element(row.begin(), row.end()) - row.begin();
-        if (likeliest != static_cast<index_t>(a)) suggested[order[k]] = static_cast<label_t>(likeliest);
-      }
-    }
-    for (std::size_t k = 0; k < suggested.size(); ++k)
-      if (suggested[k] >= 0)
-        found.push_back(
-            {called[a][k], static_cast<label_t>(a), suggested[k], static_cast<double>(p.row(called[a][k])[a])});
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& x, const auto& y) { return x.self_confidence < y.self_confidence; });
-  return found;
+  std::vector<float> own;
+  for (index_t i = 0; i < p.rows(); ++i) own.push_back(p(i, labels[as_size(i)]));
+  return detail::label_errors_of([&](index_t i) { return p.row(i); }, p.rows(), own, labels);
 }
 
 /// Audits labeled examples by a datastore of them, whose ids are their places 0 to N - 1 in the order of `labels`.
 /// Wrong labels are sought by the neighbors' vote and a linear regression on the keys together, each without the
-/// example itself.  Errors: OptionError.  Cost: O(N^2 D).
+/// example itself.  Errors: OptionError.  Cost: O(N D (N + D + C)), in memory O(D (N + C)).
 template <class Datastore>
 Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> labels, index_t classes,
             const AuditOptions& options = {}) {
@@ -143,10 +166,11 @@ Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> lab
     for (const Neighbor& n : neighbors.back()) distances.push_back(distance(n)), sum += distance(n);
     means.push_back(neighbors.back().empty() ? 0 : sum / static_cast<double>(neighbors.back().size()));
   }
-  if (keys.rows() > 1)
-    found.label_errors = label_errors(left_out_distributions(left_out_votes(neighbors, classes, options.temperature),
-                                                             left_out_scores(keys, labels, classes), labels),
-                                      labels);
+  if (keys.rows() > 1) {
+    const LeftOutScores scores(keys, labels, classes);
+    LeftOutDistributions rows(neighbors, options.temperature, scores, labels);
+    found.label_errors = detail::label_errors_of(rows, keys.rows(), rows.of_labels(), labels);
+  }
   found.duplicate_distance = options.near_duplicate * detail::median_of(distances);
   for (index_t i = 0; i < keys.rows(); ++i)
     for (const Neighbor& n : neighbors[as_size(i)])

@@ -136,12 +136,13 @@ std::vector<SuspiciousWord> suspicious_words(const Dataset& data, ConstView keys
   /// Whether the neighbors of each row, a text without itself, give another label than the text's.
   const auto contradicted = [&](const auto& store, ConstView rows, std::span<const index_t> texts) {
     const NeighborLists lists = store.search(rows, options.neighbors + 1);
-    std::vector<std::vector<Neighbor>> neighbors;
-    for (index_t r = 0; r < rows.rows(); ++r)
-      neighbors.push_back(detail::without(lists[r], texts[as_size(r)], options.neighbors));
-    const Matrix votes = left_out_votes(neighbors, classes, options.temperature);
+    std::vector<float> vote(as_size(classes));
     std::vector<char> out;
-    for (index_t r = 0; r < votes.rows(); ++r) out.push_back(argmax(votes.row(r)) != data.label(texts[as_size(r)]));
+    for (index_t r = 0; r < rows.rows(); ++r) {
+      const index_t self = texts[as_size(r)];
+      left_out_vote(detail::without(lists[r], self, options.neighbors), options.temperature, vote);
+      out.push_back(argmax(vote) != data.label(self));
+    }
     return out;
   };
   const auto keys_without = [&](const std::vector<std::string>& gone, std::span<const index_t> places) {
