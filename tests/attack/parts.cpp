@@ -369,9 +369,9 @@ TEST_CASE("a summary, and results as JSON and back") {
         R"("words":3,"characters":5,"character_edits":1,"queries":12,"score":0.75,"similarity":0.25})");
   std::vector<std::string> many;  // so many that a search for each would take minutes
   for (int c = 0; c < 200'000; ++c) many.push_back(std::to_string(c));
-  const auto all = knnbert::detail::class_probabilities(std::vector<float>(many.size(), 0.5f), many);
-  CHECK(all.size() == many.size());
-  CHECK(all.back() == 0.5);
+  const auto of_many = knnbert::detail::class_probabilities(std::vector<float>(many.size(), 0.5f), many);
+  CHECK(of_many.size() == many.size());
+  CHECK(of_many.back() == 0.5);
   const AttackCounts read = attack_counts(parse_json(json_line(to_json(r, classes)), "x"), "x");
   CHECK(read.status == AttackStatus::successful);
   CHECK(read.words == 3);
