@@ -160,12 +160,37 @@ TEST_CASE("classifier: impossible options and directories") {
 TEST_CASE("class names: grow, keep their labels, and readers keep what they saw") {
   ClassNames names({"a", "b"});
   const auto before = names.list();
-  CHECK(names.require("b") == 1);
+  using Names = std::vector<std::string>;
+  const auto require = [&](const Names& some) { return names.require(some); };
+  CHECK(require({"b"}) == std::vector<label_t>{1});
   CHECK(names.list() == before);
-  CHECK(names.require("c") == 2);
+  CHECK(require({"c", "b", "c"}) == std::vector<label_t>{2, 1, 2});
   CHECK(before->size() == 2);
   CHECK(*names.list() == std::vector<std::string>{"a", "b", "c"});
-  CHECK(names.require("c") == 2);
+  CHECK_THROWS_AS(require({"d", "\xFF"}), OptionError);
+  CHECK(names.list()->size() == 3);  // all new names or none
+  const auto upper = [](const std::string& name) { return std::string(1, static_cast<char>(name[0] & ~32)); };
+  const Names others{"Bee", "echo", "Echo", "zoo", "e"};
+  CHECK(names.require(others, upper) == std::vector<label_t>{1, 3, 3, 4, 3});
+  CHECK(*names.list() == Names{"a", "b", "c", "echo", "zoo"});
+}
+
+TEST_CASE("classifier: the last classes are forgotten when they have no example left and the head does not know them") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data());
+  const auto known = *model.classes();
+  const auto first = model.add({"lost card"}, "first"), second = model.add({"my pin"}, "second");
+  CHECK(model.forget_classes().empty());
+  const auto before = model.classes();
+  model.remove(first);
+  CHECK(model.forget_classes().empty());  // the label of the second one stays what it is
+  CHECK(model.classes() == before);
+  model.remove(second);
+  CHECK(model.forget_classes() == std::vector<std::string>{"first", "second"});
+  CHECK(*model.classes() == known);
+  model.remove(model.datastore().ids());
+  CHECK(model.forget_classes().empty());  // those of the head
 }
 
 TEST_CASE("fingerprint: 16 digits that change with any bit") {

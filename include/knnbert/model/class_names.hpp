@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,17 @@ class ClassNames {
     list_ = before;
   }
 
-  /// The label of a name, which is added if it is new.  Errors: OptionError for malformed UTF-8.
-  label_t require(const std::string& name);
+  /// How a name may be spelled otherwise: names of one plain form are one class.
+  using Plain = std::string (*)(const std::string& name);
+
+  /// The labels of names; new ones are added in their order, all of them or none. A name that is not there is the first
+  /// one with the same plain form, if there is a plain form.  Errors: OptionError for malformed UTF-8.  Cost: as many
+  /// steps as there are names here and there.
+  std::vector<label_t> require(std::span<const std::string> names, Plain plain = nullptr);
 
  private:
+  bool replace(const List& seen, List longer);
+
   mutable OwnMutex mutex_;
   OwnMutex changing_;
   List list_;

@@ -1,5 +1,6 @@
 #pragma once
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "knnbert/config.hpp"
@@ -32,15 +33,44 @@ KNNBERT_INLINE ClassNames::List ClassNames::list() const {
   return list_;
 }
 
-KNNBERT_INLINE label_t ClassNames::require(const std::string& name) {
+/// Unless others have changed the list since it was seen.
+KNNBERT_INLINE bool ClassNames::replace(const List& seen, List longer) {
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < list_->size(); ++i)
-    if ((*list_)[i] == name) return static_cast<label_t>(i);
-  detail::require_utf8_name(name);
-  auto longer = *list_;
-  longer.push_back(name);
-  list_ = std::make_shared<const std::vector<std::string>>(std::move(longer));
-  return static_cast<label_t>(list_->size() - 1);
+  if (list_ != seen) return false;
+  list_ = std::move(longer);
+  return true;
+}
+
+KNNBERT_INLINE std::vector<label_t> ClassNames::require(std::span<const std::string> names, Plain plain) {
+  for (;;) {  // readers do not wait while names are compared
+    const List seen = list();
+    std::unordered_map<std::string_view, label_t> known;
+    std::unordered_map<std::string, label_t> alike;
+    std::vector<std::string> fresh;
+    std::vector<label_t> labels;
+    for (std::size_t c = 0; c < seen->size(); ++c) known.emplace((*seen)[c], static_cast<label_t>(c));
+    for (const auto& name : names) {
+      auto label = static_cast<label_t>(seen->size() + fresh.size());
+      if (const auto same = known.find(name); same != known.end()) {
+        labels.push_back(same->second);
+        continue;
+      }
+      if (plain) {
+        if (alike.empty())
+          for (std::size_t c = 0; c < seen->size(); ++c) alike.emplace(plain((*seen)[c]), static_cast<label_t>(c));
+        label = alike.emplace(plain(name), label).first->second;
+      }
+      labels.push_back(label);
+      if (as_size(label) < seen->size() + fresh.size()) continue;
+      detail::require_utf8_name(name);
+      known.emplace(name, label);
+      fresh.push_back(name);
+    }
+    if (fresh.empty()) return labels;
+    auto longer = std::make_shared<std::vector<std::string>>(*seen);
+    longer->insert(longer->end(), fresh.begin(), fresh.end());
+    if (replace(seen, std::move(longer))) return labels;
+  }
 }
 
 }  // namespace knnbert::inline v0_1

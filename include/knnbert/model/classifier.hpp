@@ -141,8 +141,7 @@ class Classifier {
   void index(const Dataset& data, const Team& team = {}, ProgressListener* listener = nullptr);
   /// The same of texts that tokenize() has seen already.  Errors: also ShapeError for another number of texts.
   void index(const Dataset& data, const Batch& texts, const Team& team = {}, ProgressListener* listener = nullptr);
-  /// Fills the datastore with keys of another source, such as a training queue; they have no texts.
-  /// Errors: ShapeError, also for a label that names no class.
+  /// The same of keys of another source, such as a queue, without texts.  Errors: ShapeError, also for unnamed labels.
   void index(ConstView keys, std::span<const label_t> labels);
   /// Adds examples of one class, which may be new; no training. Returns their ids.  pairs: second texts, or none.
   /// Errors: StateError as predict; OptionError for an empty class name.
@@ -157,6 +156,8 @@ class Classifier {
   /// Removes examples; returns how many of the ids were there.
   index_t remove(std::span<const example_id> ids) { return datastore_.remove(ids); }
   index_t remove(std::initializer_list<example_id> ids) { return remove({ids.begin(), ids.end()}); }
+  /// Forgets the last classes that neither head nor examples know; returns them. Not beside others who use the model.
+  std::vector<std::string> forget_classes();
 
  private:
   friend class OtherExamples<Stack>;
@@ -180,7 +181,6 @@ class Classifier {
                                 std::span<const std::string> pairs);
   /// The labels of data here, where its classes are added if they are new.
   std::vector<label_t> own_labels(const Dataset& data);
-  std::string own_spelling(const std::string& name) const;
   std::vector<std::string> used_names(const Dataset& own) const;
   bool single_label() const { return task_.task == Task::single_label; }
   std::shared_ptr<const std::vector<std::string>> outputs(const ClassNames::List& names) const;

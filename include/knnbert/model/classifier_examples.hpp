@@ -106,6 +106,19 @@ std::vector<std::string> Classifier<Stack>::used_names(const Dataset& own) const
   return names;
 }
 
+/// Only the last ones: others' labels stay what they are.
+template <class Stack>
+std::vector<std::string> Classifier<Stack>::forget_classes() {
+  if (!single_label()) return {};  // whose names are sets and numbers of examples
+  const std::lock_guard changing(classes_.changing());
+  const auto names = classes();
+  auto used = static_cast<std::size_t>(network_.classes());
+  for (const label_t label : datastore_.labels()) used = std::max(used, as_size(label) + 1);
+  const auto end = names->begin() + static_cast<std::ptrdiff_t>(used);
+  if (end != names->end()) classes_.restore(std::make_shared<const std::vector<std::string>>(names->begin(), end));
+  return {end, names->end()};
+}
+
 template <class Stack>
 void Classifier<Stack>::require_pairs(const Dataset& data) const {
   const Matrix keys;
@@ -173,28 +186,22 @@ std::vector<example_id> Classifier<Stack>::store(ConstView keys, std::span<const
   else return datastore_.add(keys, labels, texts);
 }
 
-/// How the model spells a class that may be written otherwise, as Dataset::with_classes reads it: 1.0 is 1.
-template <class Stack>
-std::string Classifier<Stack>::own_spelling(const std::string& name) const {
-  const auto names = classes();
-  if (std::find(names->begin(), names->end(), name) != names->end()) return name;
-  const auto plain = [](const std::string& own) { return canonical_label(own, LabelKind::name, {}); };
-  const auto same = [&](const std::string& own) { return plain(own) == plain(name); };
-  const auto found = std::find_if(names->begin(), names->end(), same);
-  return found == names->end() ? name : *found;
-}
-
+/// A class may be written otherwise than the model spells it, as Dataset::with_classes reads it: 1.0 is 1.
 template <class Stack>
 std::vector<label_t> Classifier<Stack>::own_labels(const Dataset& data) {
-  std::vector<label_t> own(data.classes().size(), no_label), labels;
+  const ClassNames::Plain plain = [](const std::string& name) { return canonical_label(name, LabelKind::name, {}); };
+  std::vector<std::size_t> own(data.classes().size(), data.classes().size());  // places among the names
+  std::vector<std::string> names;
   for (const label_t label : data.labels()) {
-    label_t& known = own[static_cast<std::size_t>(label)];
+    std::size_t& place = own[static_cast<std::size_t>(label)];
+    if (place < own.size()) continue;
+    place = names.size();
     const auto& name = data.classes()[static_cast<std::size_t>(label)];
-    if (known == no_label)
-      known = classes_.require(single_label() ? own_spelling(name)
-                                              : canonical_label(name, label_kind(task_.task), task_.separator));
-    labels.push_back(known);
+    names.push_back(single_label() ? name : canonical_label(name, label_kind(task_.task), task_.separator));
   }
+  const auto known = classes_.require(names, single_label() ? plain : nullptr);
+  std::vector<label_t> labels;
+  for (const label_t label : data.labels()) labels.push_back(known[own[static_cast<std::size_t>(label)]]);
   return labels;
 }
 
