@@ -105,6 +105,21 @@ void add(const StoreOptions& o) {
   print(out);
 }
 
+/// Classes that are in the list only because others follow them.
+template <class S>
+void warn_of_empty_classes(const Classifier<S>& model) {
+  if (model.task().task != Task::single_label) return;
+  const auto names = model.classes();
+  std::vector<char> used(names->size(), 0);
+  std::fill_n(used.begin(), model.network().classes(), 1);
+  for (const label_t label : model.datastore().labels()) used[static_cast<std::size_t>(label)] = 1;
+  if (const auto first = std::find(used.begin(), used.end(), 0); first != used.end())
+    print_warning(format(
+        "{} of the classes without an example that the head does not know, the first of them {}: before "
+        "others in the list, with a probability of 0, until `index` forgets them",
+        std::count(used.begin(), used.end(), 0), printable((*names)[static_cast<std::size_t>(first - used.begin())])));
+}
+
 template <class S>
 void remove(const StoreOptions& o) {
   auto ids = o.ids;
@@ -129,17 +144,23 @@ void remove(const StoreOptions& o) {
   std::vector<example_id> missing;
   std::copy_if(ids.begin(), ids.end(), std::back_inserter(missing), [&](example_id id) { return !known.contains(id); });
   const index_t removed = model.remove(ids);
+  const auto forgotten = removed > 0 ? model.forget_classes() : std::vector<std::string>();
   if (o.refit_head) refit_head(model);
   if (removed > 0 || o.refit_head) {
     model.save(lock);
     warn_of_calibration(model, old_datastore);
+    warn_of_empty_classes(model);
   }
   const index_t left = model.datastore().size();
   if (!missing.empty())
     print_warning(format("{} of the ids {} no example's, the first of them {}", missing.size(),
                          missing.size() == 1 ? "is" : "are", missing.front()));
-  if (o.common.json) print_json({{"removed", removed}, {"left", left}, {"missing", missing}});
-  else print(format("{} removed, {} left\n", removed, left));
+  OrderedJson json{{"removed", removed}, {"left", left}, {"missing", missing}};
+  if (!forgotten.empty()) json["forgotten_classes"] = forgotten;
+  if (o.common.json) return print_json(json);
+  std::string out = format("{} removed, {} left\n", removed, left);
+  for (const auto& name : forgotten) out += format("class {} forgotten: no example is left\n", printable(name));
+  print(out);
 }
 
 template void index<ProgramStack>(const StoreOptions&);

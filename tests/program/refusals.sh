@@ -115,6 +115,17 @@ expect_code 0 "$KNNBERT" train --method ce --epochs 2 --threads 1 --encoder "$EN
 expect_code 0 "$KNNBERT" remove --model model --id 1 --id 4242 --json
 expect_text out '{"removed":1,"left":7,"missing":[4242]}'
 expect_text err "1 of the ids is no example's, the first of them 4242"
+
+# A class that was added and lost its examples is forgotten, unless others follow it.
+echo "the lift is stuck" >lift.txt
+for class in lift stairs; do expect_code 0 "$KNNBERT" add --model model --data lift.txt --class $class; done
+expect_code 0 "$KNNBERT" remove --model model --id 8
+expect_text err "1 of the classes without an example that the head does not know, the first of them lift"
+expect_code 0 "$KNNBERT" remove --model model --id 9 --json
+expect_text out '"forgotten_classes":["lift","stairs"]'
+expect_code 0 "$KNNBERT" predict --model model lift.txt
+! grep -q '"lift"' out || wrong "a forgotten class is among the answers: $(cat out)"
+
 cut -f 1 train.tsv >lines.txt
 expect_code 0 "$KNNBERT" embed --model model --input lines.txt --output rows.npy --json
 expect_text out '{"output":"rows.npy","rows":8}'
