@@ -134,3 +134,11 @@ expect_text out "0 left"
 ! grep -q rejected out || wrong "texts are rejected for being far from no examples"
 "$KNNBERT" eval --model emptied --data held_out.tsv >out
 ! grep -q "rejected are texts" out || wrong "eval knows a rule that does not apply"
+
+# Votes as sure as they are right, but not of the class that is right otherwise: their loss asks for what is less calibrated.
+for class in a a a b b; do printf 'the lift is stuck\t%s\n' $class; done >votes.tsv
+printf 'where is my key\tc\n' >>votes.tsv
+for class in a a a a a a a a a a a a c c c c c c c c; do printf 'the lift is stuck\t%s\n' $class; done >votes_held_out.tsv
+"$KNNBERT" train --method ce --epochs 0 --neighbors 5 --threads 1 --encoder "$ENCODER" --train votes.tsv --output votes >out 2>err || { cat err; wrong "training failed"; }
+expect_code 0 "$KNNBERT" calibrate --model votes --data votes_held_out.tsv --coverage 0.9
+expect_text err "votes_held_out.tsv: with the temperature 100.00 the calibration error of these very texts is"

@@ -24,12 +24,13 @@ struct CalibrationReport {
 
 namespace detail {
 
-/// The temperature that fits the combined distribution, which is made anew from the two others.
+/// The temperature that fits the combined distribution, which is made anew from the two others. Its logarithms are left
+/// in its place, for with many classes it is large.
 template <class Stack>
 Temperature fit_combined(const Classifier<Stack>& model, std::span<const label_t> gold, Distributions& all) {
   model.combine(all);
-  Matrix logits(all.combined.rows(), all.combined.cols());
-  for (index_t i = 0; i < logits.rows(); ++i) log_probabilities(std::as_const(all.combined).row(i), logits.row(i));
+  Matrix& logits = all.combined;
+  for (index_t i = 0; i < logits.rows(); ++i) log_probabilities(std::as_const(logits).row(i), logits.row(i));
   return fit_temperature(logits, gold);
 }
 
@@ -93,6 +94,7 @@ CalibrationReport calibrate_on(Classifier<Stack>& model, const Dataset& data, co
   if constexpr (requires { model.fusion().phi; })
     if (options.choose_phi) report.phi = model.fusion().phi = best_phi(model, data.labels(), all);
   report.temperature = fit_combined(model, data.labels(), all);
+  model.combine(all);
   report.error_before = measure_calibration(all.combined, data.labels()).expected_error;
   const auto scores = model.scope_scores(options.score, answers);
   report.rule = {.score = options.score,
