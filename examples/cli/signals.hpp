@@ -9,13 +9,13 @@ inline volatile std::sig_atomic_t stop_signal = 0;
 
 inline void ask_to_stop(int signal) { stop_signal = signal; }
 
-/// While it lives, SIGINT, another signal and SIGHUP ask for an end in good order, unless they are ignored (nohup, jobs
-/// of a script in the background); the next one ends at once.
+/// While it lives, SIGINT, another signal, and SIGHUP unless it is ignored (nohup) ask for an end in good order; the
+/// next one ends at once. SIGINT counts also where a shell ignores it for jobs in the background: scripts send it.
 class StopBySignals {
  public:
   explicit StopBySignals(int other = SIGTERM) : signals_{SIGINT, other, SIGHUP} {
-    for (std::size_t i = 0; i < signals_.size(); ++i)
-      if ((old_[i] = std::signal(signals_[i], stop)) == SIG_IGN) std::signal(signals_[i], SIG_IGN);
+    for (std::size_t i = 0; i < signals_.size(); ++i) old_[i] = std::signal(signals_[i], stop);
+    if (old_.back() == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   }
   StopBySignals(const StopBySignals&) = delete;
   StopBySignals& operator=(const StopBySignals&) = delete;
