@@ -83,7 +83,8 @@ TEST_CASE("labels are remapped to another list of classes") {
   const auto mapped = data.with_classes({"y", "q", "x"});
   CHECK(labels_of(mapped) == std::vector<label_t>{2, 0});
   CHECK(mapped.classes() == Names{"y", "q", "x"});
-  CHECK(message_of<FormatError>([&] { (void)data.with_classes({"x"}); }) == "f.tsv:2: class 'y' is not among the 1 given");
+  CHECK(message_of<FormatError>([&] { (void)data.with_classes({"x"}); }) ==
+        "f.tsv:2: class 'y' is not among the 1 given");
   CHECK(message_of<FormatError>([&] { (void)data.with_classes({"x"}, "the model's"); }) ==
         "f.tsv:2: class 'y' is not among the model's 1");
   CHECK_THROWS_AS(data.with_classes({"x", "y", "x"}), OptionError);

@@ -16,7 +16,7 @@ struct SentenceSettings {
   index_t max_length = 0;           ///< tokens of a text, special tokens included
   bool normalized = false;          ///< embeddings have length 1
   std::string problem = {};         ///< file and reason if its embeddings cannot be computed here, else empty
-  std::string note = {};     ///< what its users get beside, where it is not done
+  std::string note = {};            ///< what its users get beside, where it is not done
   std::string prompt = {};          ///< what its users put before every text unless they ask for another
   std::string prompt_problem = {};  ///< file and reason if the prompt cannot be put there, else empty
 
