@@ -68,9 +68,9 @@ class Program:
         path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="\n")
         return path
 
-    def embed(self, texts):
-        """[N, H] of the frozen encoder, rows of length 1."""
-        self.run("embed", "--model", self.options.encoder, "--input", self.write_texts(texts), "--output", self.folder / "e.npy", "--feature", "mean")
+    def embed(self, texts, model=None):
+        """[N, H] of a model, else of the frozen encoder, rows of length 1."""
+        self.run("embed", "--model", model or self.options.encoder, "--input", self.write_texts(texts), "--output", self.folder / "e.npy", "--feature", "mean")
         rows = np.load(self.folder / "e.npy")
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

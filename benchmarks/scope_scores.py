@@ -10,29 +10,15 @@ accepts 97 % of the validation texts, as in open_world.sh. Needs numpy and sciki
 import argparse
 import gzip
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from defaults import Program
 from sklearn.metrics import roc_auc_score
 
 SPLITS = ("train", "val", "test", "oos_test")
 COVERAGE = 0.97
-
-
-def embed(options, model, texts):
-    """{split: [N, H]} of length 1."""
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for split in SPLITS:
-            lines, out = Path(folder) / "texts.txt", Path(folder) / "rows.npy"
-            lines.write_text("".join(f"{text}\n" for text, _ in texts[split]), encoding="utf-8")
-            subprocess.run([options.knnbert, "embed", "--model", model, "--feature", "mean", "--input", lines, "--output", out, "--threads", "1"],
-                           check=True, stdout=subprocess.DEVNULL)
-            found = np.load(out).astype(np.float64)
-            rows[split] = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return rows
 
 
 def similar_neighbors(rows, labels, k):
@@ -86,6 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--knnbert", "--encoder", "--model", "--data"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--prefix", default="", help="in front of the program, such as `taskset -c 1`")
     options = parser.parse_args()
     with gzip.open(options.data / "clinc150" / "data_full.json.gz", "rt", encoding="utf-8") as file:
         texts = json.load(file)
@@ -93,7 +80,9 @@ def main():
     print("| score | AUROC | recall | precision | F1 |\n|---|---|---|---|---|")
     sums = []
     for name, model in (("pretrained", options.encoder), ("fine-tuned", options.model)):
-        rows = embed(options, model, texts)
+        with tempfile.TemporaryDirectory() as folder:
+            program = Program(options, Path(folder))
+            rows = {split: program.embed([text for text, _ in texts[split]], model) for split in SPLITS}
         kinds = {"nearest example": similar_neighbors(rows, labels, 1), "mean of 5 nearest": similar_neighbors(rows, labels, 5),
                  "class mean": nearest_mean(rows, labels), "Mahalanobis": mahalanobis(rows, labels, False),
                  "relative Mahalanobis": mahalanobis(rows, labels, True)}
