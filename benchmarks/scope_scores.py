@@ -5,7 +5,7 @@ fine-tuned model and of the encoder that it came from, each in standard deviatio
   python3 benchmarks/scope_scores.py --knnbert KNNBERT --encoder ENCODER --model MODEL --data DATA
 
 MODEL: of `knnbert train --encoder ENCODER --train DATA/clinc150/data_full.json.gz --format clinc --split train --method ce`. The threshold
-accepts 97 % of the validation texts, as in open_world.sh. Needs numpy and scikit-learn; a minute of a core."""
+accepts 97 % of the validation texts, as in open_world.sh. Needs numpy and scikit-learn; three minutes of a core."""
 
 import argparse
 import gzip
