@@ -88,18 +88,41 @@ std::string smoothing_description(const AttackVerbOptions& o) {
                 o.smoothing.copies, o.smoothing.words, files.synonyms, files.wordnet, files.stop_words);
 }
 
+/// Whether the victim reads some of the texts otherwise once they are in lower case.
+bool tells_capitals(const AnyTokenizer& tokenizer, const Dataset& data) {
+  const auto ids = [&](const std::string& text, bool lower_case) {
+    std::vector<token_t> all;
+    tokenizer.encode_words(join_words(attack_words(text, {.lower_case = lower_case})), all);
+    return all;
+  };
+  const auto differs = [&](const std::string& text) { return ids(text, false) != ids(text, true); };
+  for (index_t i = 0; i < data.size(); ++i)
+    if (differs(data.has_pairs() ? data.pair(i) : data.text(i))) return true;
+  return false;
+}
+
+/// Refuses to write over what the attack reads.  Errors: OptionError.
+void require_nothing_read(const AttackVerbOptions& o, const std::string& written) {
+  constexpr const char* options = "--output, --page";
+  const SubstituteFiles& smoothing = o.smoothing_files;
+  for (const auto* file : {&o.file, &o.synonyms, &o.vectors, &o.wordnet, &o.stop_words, &o.antonyms, &o.pool,
+                           &smoothing.synonyms, &smoothing.wordnet, &smoothing.stop_words})
+    if (!file->empty()) require_other_file(options, written, *file);
+  for (const auto* directory : {&o.model, &o.language_model, &o.similarity_encoder})
+    if (!directory->empty()) require_no_file_of(options, written, *directory);
+}
+
 }  // namespace
 
 template <class S>
-void attack(const AttackVerbOptions& o) {
+void attack(const AttackVerbOptions& given) {
+  AttackVerbOptions o = given;
   require_smooth_options(o.smoothing, o.smoothing_files);
   if (o.guide == "unsmoothed" && o.smoothing.copies == 0)
     raise<OptionError>("--guide unsmoothed: --smooth expected with it");
   if (task_of(o.model).task != Task::single_label) raise<OptionError>("attack: a model with one class a text expected");
   for (const auto& path : {o.output, o.page})
-    if (!path.empty())
-      require_writable(path), require_other_file("--output, --page", path, o.file),
-          require_no_file_of("--output, --page", path, o.model);
+    if (!path.empty()) require_nothing_read(o, path), require_writable(path);
   const auto place = [](const std::string& path) {
     return std::filesystem::weakly_canonical(std::filesystem::absolute(path));
   };
@@ -116,10 +139,11 @@ void attack(const AttackVerbOptions& o) {
   const auto model = load_model<S>(o.model, one_thread, Loading::predictions);
   const Dataset data = chosen(read_data(o.file, dataset_options(o.data)).with_classes(*model.outputs()), o);
   warn_of_other_pairs(data, o.file, o.model);
+  const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
+  o.attack.words.lower_case = !tells_capitals(tokenizer, data);
   AttackResources resources;
   auto constraints = attack_constraints<S>(o, resources);
   auto source = attack_source(o, data, resources);
-  const auto tokenizer = AnyTokenizer::load(o.model, AddedTokenMatching::all);
   const AttackOf<S> attack{.goal = attack_goal(o, model),
                            .constraints = std::move(constraints),
                            .transformation = std::move(source),
@@ -135,6 +159,9 @@ void attack(const AttackVerbOptions& o) {
                              .substitutes = tables.substitutes(),
                              .smoothing = o.smoothing};
   auto parts = attack.descriptions();
+  if (!o.attack.words.lower_case && o.recipe != "sentence-piece")
+    parts.insert(parts.begin(), "words with their capitals, which the victim tells apart");
+  if (o.attack.words.separate_punctuation) parts.insert(parts.begin(), "punctuation apart from words");
   if (o.smoothing.copies > 0) parts.insert(parts.begin(), smoothing_description(o));
   for (auto& part : guide_descriptions(o)) parts.insert(parts.begin(), std::move(part));
   std::optional<AttackFile> file;
@@ -150,7 +177,6 @@ void attack(const AttackVerbOptions& o) {
     if (!o.page.empty()) page.add(result);
   });
   signals.reset();
-  if (file) file->close();
   const AttackSummary summary = summarize(counts);
   if (!o.page.empty())
     write_file_atomically(o.page, page.text(format("{}: {}", o.recipe, printable(o.model)), parts, to_json(summary)));
@@ -244,6 +270,9 @@ void add_attack(CLI::App& app) {
   verb.add_option("--target", o->target, "the class that is wanted; default: any wrong one");
   verb.add_option("--output", o->output, "JSON lines, one an example; a file of the same run is gone on with");
   verb.add_option("--page", o->page, "HTML page with the differences");
+  verb.add_flag("--separate-punctuation", o->attack.words.separate_punctuation,
+                "marks beside words are words of their own, with blanks between; default: words are what stands "
+                "between white space, as in the papers, whose data have such blanks (textfooler, pwws, bert-attack)");
   verb.add_option("--most-queries", o->attack.queries.most, "queries for an example; 0: no limit")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 28));

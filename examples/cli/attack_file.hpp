@@ -1,8 +1,10 @@
 #pragma once
-#include <cstdio>
+#include <sys/file.h>
+
+#include <algorithm>
 
 #include "knnbert/attack/result_json.hpp"
-#include "knnbert/io/atomic_file.hpp"
+#include "knnbert/io/file_descriptor.hpp"
 #include "knnbert/io/lines.hpp"
 #include "output.hpp"
 
@@ -12,37 +14,44 @@ namespace knnbert::cli {
 /// A file of the same run is gone on with behind its last whole line.
 class AttackFile {
  public:
-  /// Errors: IoError; OptionError for a file of another run, FormatError for one of something else.
-  AttackFile(const std::string& path, const OrderedJson& run) : path_(path) {
-    std::string kept;
-    if (committed_exists(path)) kept = read_results(read_text(path), run);
-    if (kept.empty()) kept = json_line(OrderedJson{{"run", run}}) + "\n";
-    write_file_atomically(path, kept);
-    file_ = std::fopen(path.c_str(), "abe");
-    if (!file_) raise_io("write", path_);
-  }
-  AttackFile(const AttackFile&) = delete;
-  AttackFile& operator=(const AttackFile&) = delete;
-  ~AttackFile() {
-    if (file_) std::fclose(file_);
+  /// Errors: IoError, also while another process writes the file; OptionError for a file of another run, FormatError
+  /// for one of something else.
+  AttackFile(const std::string& path, const OrderedJson& run)
+      : path_(path), file_(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK, 0666) {
+    struct stat status;
+    if (::fstat(file_.number(), &status) != 0) raise_io("inspect", path_);
+    if (!S_ISREG(status.st_mode))
+      raise<IoError>("{}: a pipe or device given, a file that can be gone on with expected", path_);
+    if (::flock(file_.number(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) raise<IoError>("{}: in use by another process that writes it", path_);
+      raise_io("lock", path_);
+    }
+    const std::string first = json_line(OrderedJson{{"run", run}}) + "\n", text = read_text(path_);
+    const bool begun = !first.starts_with(text);  // else it was cut off within its first line
+    const std::size_t kept = begun ? read_results(text, run) : 0;
+    if (::ftruncate(file_.number(), static_cast<off_t>(kept)) != 0) raise_io("write", path_);
+    if (!begun) write(first);
   }
 
   /// Results that were there.
   const std::vector<OrderedJson>& found() const { return found_; }
 
-  void add(const OrderedJson& result) {
-    const std::string line = json_line(result) + "\n";
-    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0)
-      raise_io("write", path_);
-  }
-  void close() {
-    if (std::fclose(std::exchange(file_, nullptr)) != 0) raise_io("write", path_);
-  }
+  void add(const OrderedJson& result) { write(json_line(result) + "\n"); }
 
  private:
-  /// The whole lines.
-  std::string read_results(std::string_view text, const OrderedJson& run) {
-    text = text.substr(0, text.rfind('\n') + 1);
+  void write(std::string_view line) {
+    while (!line.empty()) {
+      const auto written = ::write(file_.number(), line.data(), line.size());
+      if (written < 0 && errno != EINTR) raise_io("write", path_);
+      line.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    }
+  }
+
+  /// Length of the whole lines.
+  std::size_t read_results(std::string_view text, const OrderedJson& run) {
+    const std::size_t whole = text.rfind('\n') + 1;
+    if (whole == 0) raise<FormatError>("{}:1: the results of an attack expected, or no file", path_);
+    text = text.substr(0, whole);
     for (LineReader reader(text); reader.next();) {
       const std::string where = format("{}:{}", path_, reader.number());
       const Json checked = parse_json(reader.line(), path_, reader.number());
@@ -61,7 +70,7 @@ class AttackFile {
                            std::ssize(found_));
       found_.push_back(std::move(line));
     }
-    return std::string(text);
+    return whole;
   }
 
   static std::string difference(const OrderedJson& theirs, const OrderedJson& ours) {
@@ -81,7 +90,7 @@ class AttackFile {
   }
 
   std::string path_;
-  std::FILE* file_ = nullptr;
+  FileDescriptor file_;
   std::vector<OrderedJson> found_;
 };
 

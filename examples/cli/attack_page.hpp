@@ -76,7 +76,8 @@ class AttackPage {
     std::string out = shown_text(*name);
     const auto all = result.find(format("{}_probabilities", of));
     if (all != result.end() && all->contains(name->get<std::string>()))
-      out += " " + two_digits((*all)[name->get<std::string>()].get<double>());
+      if (const auto& share = (*all)[name->get<std::string>()]; share.is_number())
+        out += " " + two_digits(share.get<double>());
     return out;
   }
 

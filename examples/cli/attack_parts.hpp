@@ -37,7 +37,7 @@ using WordSource = std::function<std::vector<std::string>(index_t)>;
 struct AnySource {
   std::function<WordSource(std::span<const std::string>)> make;
   std::string text, between = " ";
-  std::function<std::vector<std::string>(std::string_view)> cut = [](std::string_view t) { return attack_words(t); };
+  std::function<std::vector<std::string>(std::string_view)> cut;
 
   WordSource of(std::span<const std::string> words) const { return make(words); }
   std::vector<std::string> units(std::string_view t) const { return cut(t); }
@@ -45,13 +45,15 @@ struct AnySource {
   std::string description() const { return text; }
 };
 
+/// words: how texts are cut, unless the source does it.
 template <AttackTransformation T>
-AnySource any_source(T source) {
+AnySource any_source(const AttackWords& words, T source) {
   const auto held = std::make_shared<const T>(std::move(source));
-  AnySource any{[held](std::span<const std::string> words) -> WordSource {
-                  return [held, one = held->of(words)](index_t position) { return one(position); };
+  AnySource any{.make = [held](std::span<const std::string> text) -> WordSource {
+                  return [held, one = held->of(text)](index_t position) { return one(position); };
                 },
-                held->description()};
+                .text = held->description(),
+                .cut = [words](std::string_view text) { return attack_words(text, words); }};
   if constexpr (requires(std::string_view t) { held->units(t); })
     any.cut = [held](std::string_view t) { return held->units(t); }, any.between = held->separator();
   return any;
@@ -142,14 +144,14 @@ inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data,
     r.synonyms = nearest_words(WordVectors::read(o.vectors, attack_reading), words, {.most = o.most_synonyms},
                                Workers(threads_of(o.common)));
   }
-  return any_source(FromSynonyms{&r.synonyms, o.most_synonyms});
+  return any_source(o.attack.words, FromSynonyms{&r.synonyms, o.most_synonyms});
 }
 
 inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
   if (o.recipe == "textfooler") return synonym_source(o, data, r);
   if (o.recipe == "pwws") {
     if (r.wordnet.synsets() == 0) raise<OptionError>("--wordnet: a file expected for --recipe pwws");
-    return any_source(FromWordNet<>{&r.wordnet});
+    return any_source(o.attack.words, FromWordNet<>{&r.wordnet});
   }
   if (o.language_model.empty())
     raise<OptionError>("--language-model: nothing given, a directory of BertForMaskedLM expected for --recipe {}",
@@ -158,13 +160,17 @@ inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, 
   r.language_model.emplace(o.language_model);
   if (o.recipe == "sentence-piece") {
     r.pieces.emplace(*r.language_model);
-    if (!o.random_guesses) return any_source(FromPieceModel<PieceSubstitutes>{&*r.pieces, o.guesses, 0, name});
+    if (!o.random_guesses)
+      return any_source(o.attack.words, FromPieceModel<PieceSubstitutes>{&*r.pieces, o.guesses, 0, name});
     r.random.emplace(*r.pieces, r.pieces->vocabulary(), o.seed);
     using Random = RandomPieces<PieceSubstitutes>;
-    return any_source(FromPieceModel<Random>{&*r.random, o.guesses, 0, format("chance, not {},", name)});
+    return any_source(o.attack.words,
+                      FromPieceModel<Random>{&*r.random, o.guesses, 0, format("chance, not {},", name)});
   }
-  return any_source(FromLanguageModel<SubstituteModel>{
-      .model = &*r.language_model, .best = o.guesses, .one_word = o.preset == "textattack", .name = name});
+  return any_source(
+      o.attack.words,
+      FromLanguageModel<SubstituteModel>{
+          .model = &*r.language_model, .best = o.guesses, .one_word = o.preset == "textattack", .name = name});
 }
 
 /// TextAttack's GreedyWordSwapWIR.

@@ -18,6 +18,7 @@ inline std::vector<AttackOptionUse> attack_option_uses() {
       {{"--synonyms", "--vectors", "--most-synonyms"}, {"textfooler"}},
       {{"--wordnet"}, {"textfooler", "pwws", "bert-attack"}},
       {{"--language-model", "--guesses"}, guesses},
+      {{"--separate-punctuation"}, {"textfooler", "pwws", "bert-attack"}},
       {{"--random-guesses", "--length-change"}, {"sentence-piece"}},
       {{"--preset", "--guide", "--smooth", "--target", "--output", "--page", "--most-queries", "--batch-size",
         "--stop-words", "--antonyms", "--similarity-encoder", "--most-changes"},

@@ -23,7 +23,8 @@ std::string in_words(const CalibrationReport& r, float phi) {
       format("{} held-out texts\ncalibration error {} -> {}   temperature {}   phi {}\n", r.held_out,
              percent(r.error_before.value), percent(r.error_after.value), two_digits(r.temperature.value), phi);
   out += format("rejected are texts with {} > {}: a new text in scope is accepted with a chance of at least {} %\n",
-                name_of(r.rule.score), r.rule.threshold, 100 * detail::shortest_decimal(r.rule.coverage));
+                name_of(r.rule.score), r.rule.threshold,
+                detail::shortest_decimal(static_cast<float>(100 * r.rule.coverage)));
   return out;
 }
 

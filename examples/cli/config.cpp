@@ -28,8 +28,10 @@ std::string typed(const Json& value, const std::string& where) {
 std::vector<ConfigLine> items_of_json(const std::string& text, const std::string& path) {
   const Json content = parse_json(text, path);
   if (!content.is_object()) raise<OptionError>("{}: an object of options expected", path);
+  const Json& options = content.contains("options") ? content.at("options") : content;
+  if (!options.is_object()) raise<OptionError>("{}: options: an object of options expected", path);
   std::vector<ConfigLine> items;
-  for (const auto& [key, value] : (content.contains("options") ? content.at("options") : content).items()) {
+  for (const auto& [key, value] : options.items()) {
     if (value.is_null()) continue;
     ConfigLine item{.section = {}, .name = key, .values = {}};
     const std::string where = format("{}: {}", path, key);
@@ -58,18 +60,49 @@ std::vector<ConfigLine> items_of(const std::string& path) {
   }
 }
 
+/// Where the words of a command line begin that are no options, whatever they look like.
+std::size_t end_of_options(const std::vector<std::string>& arguments) {
+  return static_cast<std::size_t>(std::find(arguments.begin(), arguments.end(), "--") - arguments.begin());
+}
+
 /// The value of --config on a command line.
 std::optional<std::string> config_path(const std::vector<std::string>& arguments) {
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--config" && i + 1 < arguments.size()) return arguments[i + 1];
+  const std::size_t end = end_of_options(arguments);
+  for (std::size_t i = 0; i < end; ++i) {
+    if (arguments[i] == "--config" && i + 1 < end) return arguments[i + 1];
     if (arguments[i].starts_with("--config=")) return arguments[i].substr(std::string_view("--config=").size());
   }
   return std::nullopt;
 }
 
 bool is_given(const std::vector<std::string>& arguments, const std::string& option) {
-  return std::any_of(arguments.begin(), arguments.end(),
+  return std::any_of(arguments.begin(), arguments.begin() + static_cast<index_t>(end_of_options(arguments)),
                      [&](const std::string& a) { return a == option || a.starts_with(option + "="); });
+}
+
+bool is_option(const std::string& word) { return word.size() > 1 && word.starts_with('-'); }
+
+/// Whether a word of the command line is no option and no option's value.
+bool has_bare_word(const std::vector<std::string>& arguments, const CLI::App& verb) {
+  const std::size_t end = end_of_options(arguments);
+  for (std::size_t i = 1; i < end; ++i) {
+    if (!is_option(arguments[i])) return true;
+    const CLI::Option* option = verb.get_option_no_throw(arguments[i]);
+    for (int values = option ? option->get_items_expected_max() : 0; values > 0 && i + 1 < end; --values, ++i)
+      if (is_option(arguments[i + 1])) break;
+  }
+  return end + 1 < arguments.size();
+}
+
+/// Whether the command line decides what an option of a file would: itself, by a bare word, or by one that excludes it.
+bool is_decided(const std::vector<std::string>& arguments, const CLI::App& verb, const CLI::Option& option) {
+  const auto given = [&](const CLI::Option& one) {
+    const auto& names = one.get_lnames();
+    return std::any_of(names.begin(), names.end(), [&](const auto& name) { return is_given(arguments, "--" + name); });
+  };
+  const auto& excluded = option.get_excludes();
+  return given(option) || (option.get_positional() && has_bare_word(arguments, verb)) ||
+         std::any_of(excluded.begin(), excluded.end(), [&](const CLI::Option* one) { return given(*one); });
 }
 
 const CLI::App* verb_named(const CLI::App& app, const std::string& name) {
@@ -94,24 +127,27 @@ std::vector<std::string> with_config(const CLI::App& app, std::vector<std::strin
   const CLI::App* verb = arguments.empty() ? nullptr : verb_named(app, arguments.front());
   const auto path = config_path(arguments);
   if (!verb || !path) return arguments;
-  auto all = arguments;
+  std::vector<std::string> added;
   for (const ConfigLine& item : items_of(*path)) {
     if (!item.section.empty() && item.section != verb->get_name()) {
       if (verb_named(app, item.section)) continue;
       raise<OptionError>("{}: section [{}] given, that of a verb expected", *path, printable(item.section));
     }
-    option_named(*verb, item.name, *path);
-    const std::string name = "--" + with_dashes(item.name);
-    if (is_given(arguments, name)) continue;
+    const CLI::Option& option = option_named(*verb, item.name, *path);
+    if (is_decided(arguments, *verb, option)) continue;
+    const bool flag = option.get_items_expected_max() == 0;
     for (const std::string& value : item.values)
-      if (!value.empty()) all.push_back(name + "=" + value);
+      if (!value.empty() && !(flag && value == "false")) added.push_back("--" + with_dashes(item.name) + "=" + value);
   }
+  auto all = arguments;
+  all.insert(all.begin() + static_cast<index_t>(end_of_options(all)), added.begin(), added.end());
   return all;
 }
 
 std::string origin_of(const std::vector<std::string>& given, const std::vector<std::string>& all,
                       std::string_view message) {
-  for (std::size_t i = given.size(); i < all.size(); ++i)
+  const std::size_t first = end_of_options(given);
+  for (std::size_t i = first; i < first + all.size() - given.size(); ++i)
     if (message.find(all[i].substr(0, all[i].find('='))) != message.npos) return *config_path(given) + ": ";
   return {};
 }
@@ -233,8 +269,11 @@ std::string in_words_of_the_program(std::string_view message) {
     else if (is_function) at = end + 2;
     else out += message.substr(at, end - at), at = end;
   }
+  const auto several_models = [&] { return verb->get_name() == "eval" && verb->get_option("--model")->count() > 1; };
   for (const Remedy& r : remedies)
-    if (verb && verb->get_name() == r.verb && out.find(r.words) != out.npos) out += r.remedy;
+    if (verb && verb->get_name() == r.verb && out.find(r.words) != out.npos && !out.starts_with("--clean") &&
+        !several_models())
+      out += r.remedy;
   return out;
 }
 

@@ -207,6 +207,7 @@ void eval(const EvalOptions& o) {
   require_triggers(o);
   const Dataset data = read_data(o.file, dataset_options(o.data, o.models.front()));
   warn_of_other_pairs(data, o.file, o.models.front());
+  if (!o.poison.clean_model.empty()) warn_of_other_pairs(data, o.file, o.poison.clean_model);
   require_smoothing(o, data);
   if (task_of(o.models.front()).task != Task::single_label) {
     if (o.models.size() > 1)
@@ -259,7 +260,15 @@ void add_eval(CLI::App& app) {
       ->capture_default_str();
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { session_of(o->common).eval(*o); });
+  verb.callback([o, &verb] {
+    const auto& p = o->poison;
+    for (const auto& [name, used, needed] : {std::tuple("--onion-scores", !p.onion.empty(), "--onion"),
+                                             {"--onion-loss", !p.onion.empty(), "--onion"},
+                                             {"--strip-rejections", p.strip, "--strip"}})
+      if (!used && verb.get_option(name)->count() > 0)
+        raise<OptionError>("{}: given without {}, without which it is not used", name, needed);
+    session_of(o->common).eval(*o);
+  });
 }
 #endif
 

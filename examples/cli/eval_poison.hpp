@@ -100,24 +100,34 @@ void add_defended(const EvalOptions& o, const Classifier<S>& model, const Datase
                  percent(a.rejected), percent(a.combined));
 }
 
+/// The labels of a model for data of an option, which an error names.  Errors: OptionError, FormatError.
+template <class S>
+Dataset labeled_for_option(const char* option, const Classifier<S>& model, const Dataset& data) {
+  try {
+    return labeled_for(model, data);
+  } catch (const FormatError& error) { raise<FormatError>("{}: {}", option, error.what()); }
+}
+
 /// How often triggers turn answers, beside those of a clean model if one is given, and behind defenses.
 template <class S>
 void add_flip_rates(const EvalOptions& o, const Classifier<S>& model, const Dataset& data, OrderedJson& json,
                     std::string& text) {
   const auto& p = o.poison;
   const auto triggers = parse_triggers(p.triggers);
-  const auto add = [&](const char* name, const char* whose, const Classifier<S>& any) {
-    const Dataset own = labeled_for(any, data);
+  const auto add = [&](const char* name, const char* whose, const Classifier<S>& any, const Dataset& own) {
     const auto rates = flip_rates(any, own, triggers, class_named(own.classes(), p.target, "--target"), p.seed);
     json[name] = to_json(rates, false);
     text += table(rates, whose, false);
   };
-  add("triggers", "the model", model);
-  if (!p.clean_model.empty())
-    add("triggers_clean_model", "the clean one", load_one<S>(o, p.clean_model, Loading::predictions));
-  if (p.clean.empty()) return;
   const Dataset own = labeled_for(model, data);
-  const Dataset clean = labeled_for(model, read_data(p.clean, dataset_options(o.data, o.models.front())));
+  add("triggers", "the model", model, own);
+  if (!p.clean_model.empty()) {
+    const auto trusted = load_one<S>(o, p.clean_model, Loading::predictions);
+    add("triggers_clean_model", "the clean one", trusted, labeled_for_option("--clean-model", trusted, data));
+  }
+  if (p.clean.empty()) return;
+  const Dataset clean =
+      labeled_for_option("--clean", model, read_data(p.clean, dataset_options(o.data, o.models.front())));
   if (!p.onion.empty()) {
     OnionProgress progress;
     const TextPerplexity perplexity(p.onion, p.onion_scores == "masked", threads_of(o.common));

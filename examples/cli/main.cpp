@@ -77,12 +77,16 @@ std::string wrong_real(const std::string& text, const std::string& type) {
   return {};
 }
 
-/// What is wrong with an integer, if anything.
-std::string wrong_integer(const std::string& text, bool is_signed) {
+/// What is wrong with an integer, if anything; zeros in front, which the parser takes for a sign of base 8, go.
+std::string wrong_integer(std::string& text, bool is_signed) {
   if (!is_signed && text.starts_with('-')) return text + " given, a number from 0 expected";
+  const std::size_t first = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  if (text.size() > first && text.find_first_not_of("0123456789", first) != text.npos)
+    return text + " given, a decimal integer expected";
+  while (text.size() > first + 1 && text[first] == '0') text.erase(first, 1);
   errno = 0;
-  if (is_signed) (void)!std::strtoll(text.c_str(), nullptr, 0);
-  else (void)!std::strtoull(text.c_str(), nullptr, 0);
+  if (is_signed) (void)!std::strtoll(text.c_str(), nullptr, 10);
+  else (void)!std::strtoull(text.c_str(), nullptr, 10);
   return errno == ERANGE ? text + " given, an integer of 64 bits expected" : std::string();
 }
 

@@ -27,7 +27,7 @@ void warn_of_other_pairs(const Dataset& data, const std::string& path, const std
   const auto pairs = read_model_file(file).task.pairs;
   if (!pairs || *pairs == data.has_pairs()) return;
   constexpr const char* names[] = {"single texts", "pairs of texts"};
-  print_warning(format("{}: {} given, the model's examples are {}", path, names[!*pairs], names[*pairs]));
+  print_warning(format("{}: {} given, the model's examples are {}", input_name(path), names[!*pairs], names[*pairs]));
 }
 
 std::vector<std::string> split_pairs(std::vector<std::string>& lines, const std::string& name, bool& warned) {

@@ -267,6 +267,9 @@ void poison(const PoisonOptions& given) {
   ClassifierOptions options{.max_length = o.max_length, .threads = threads_of(o.common), .seed = o.trainer.seed};
   if (!o.pooling.empty()) options.pooling = detail::value_in(detail::pooling_names, o.pooling, "--pooling");
   options.device = o.common.device;
+  options.precision = precision_of(o.common).value_or(options.precision);
+  if (options.precision == Precision::int8)
+    raise<OptionError>("--precision int8: fp32 or bf16 expected; weights in int8 serve predictions");
   Classifier<S> model(o.encoder, data.classes(), options);
   const PoisonRun<S> run{.o = o,
                          .model = model,
@@ -347,7 +350,16 @@ void add_poison(CLI::App& app) {
   verb.add_option("--seed", t.seed, "of everything random")->capture_default_str();
   add_common(verb, o->common);
   add_data(verb, o->data);
-  verb.callback([o] { session_of(o->common).poison(*o); });
+  verb.callback([o, &verb] {
+    const bool surgery = o->surgery == "yes" || (o->surgery == "automatic" && o->method == "ripple");
+    for (const auto& [name, used, by] : {std::tuple("--reduce", o->method == "layerwise", "--method layerwise"),
+                                         {"--from-layer", o->method == "layerwise", "--method layerwise"},
+                                         {"--lambda", o->method == "ripple", "--method ripple"},
+                                         {"--surgery-words", surgery, "--surgery yes"}})
+      if (!used && verb.get_option(name)->count() > 0)
+        raise<OptionError>("{}: given with --method {}, but used with {} alone", name, o->method, by);
+    session_of(o->common).poison(*o);
+  });
 }
 #endif
 

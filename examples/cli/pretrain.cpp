@@ -5,6 +5,7 @@
 #include "knnbert/io/gzip.hpp"
 #include "knnbert/pretrain/corpus.hpp"
 #include "knnbert/pretrain/pretrain.hpp"
+#include "knnbert/text/unicode.hpp"
 #include "options.hpp"
 #include "resume.hpp"
 #include "signals.hpp"
@@ -47,7 +48,7 @@ std::string_view cased_entry(const Vocabulary& vocabulary) {
 
 /// A WordPiece tokenizer of a vocabulary alone, which says by its entries whether texts lose their capitals.
 AnyTokenizer tokenizer_of(const PretrainSettings& o, index_t longest) {
-  Vocabulary vocabulary(read_lines(o.vocabulary));
+  Vocabulary vocabulary(read_lines(o.vocabulary, {.decompress = decompress}));
   WordPieceOptions options;
   const auto cased = cased_entry(vocabulary);
   options.normalizer.lowercase = o.lower_case.empty() ? cased.empty() : o.lower_case == "yes";
@@ -55,9 +56,12 @@ AnyTokenizer tokenizer_of(const PretrainSettings& o, index_t longest) {
   if (o.lower_case.empty())
     std::fprintf(stderr, "knnbert: note: %s: %s: texts %s in lower case, as --lower-case %s asks for\n",
                  o.vocabulary.c_str(),
-                 cased.empty() ? "no entry has capitals" : format("entry '{}' has capitals", cased).c_str(),
+                 cased.empty() ? "no entry has capitals"
+                               : format("entry '{}' has capitals", printable(first_characters(cased, 60))).c_str(),
                  cased.empty() ? "are put" : "are not put", cased.empty() ? "yes" : "no");
-  return WordPiece(std::move(vocabulary), std::move(options));
+  try {
+    return WordPiece(std::move(vocabulary), std::move(options));
+  } catch (const OptionError& error) { raise<FormatError>("{}: {}", o.vocabulary, error.what()); }
 }
 
 Model model_of(const PretrainSettings& o) {
@@ -173,6 +177,7 @@ void pretrain_model(const PretrainSettings& o) {
     raise<OptionError>("--lower-case: {} given, none expected without --vocabulary: a tokenizer says it itself",
                        o.lower_case);
   if (o.common.backend != "native") raise<OptionError>("--backend: native expected, pretraining has no other");
+  if (o.common.device != "cpu") raise<OptionError>("--device: cpu expected, pretraining has no other");
   Model model = model_of(o);
   const Masker masker(model.tokenizer(),
                       {.probability = o.probability, .unit = o.unit == "word" ? MaskUnit::word : MaskUnit::piece});

@@ -57,7 +57,8 @@ inline std::string option_of(const std::string& setting) {
 
 /// Whether the value of a setting says only whether two things are the same.
 inline bool is_checksum(std::string_view setting) {
-  constexpr std::string_view known[] = {"encoder", "start", "parameters", "train_data", "dev_data"};
+  constexpr std::string_view known[] = {"encoder",    "start",    "parameters", "train_data", "dev_data",
+                                        "vocabulary", "synonyms", "wordnet",    "stop_words"};
   return std::find(std::begin(known), std::end(known), setting) != std::end(known);
 }
 
@@ -84,6 +85,9 @@ inline std::string in_options(std::vector<SettingDifference> differences) {
   const auto has = [&](std::string_view name) {
     return std::any_of(differences.begin(), differences.end(), [&](const auto& d) { return d.name == name; });
   };
+  const auto has_any = [&](auto... names) { return (has(names) || ...); };
+  const bool other_copies = has_any("augment", "augment_words", "synonyms", "wordnet", "stop_words"),
+             other_start = has_any("layers", "hidden", "heads", "vocabulary", "seed");
   const bool other_method = has("method"), other_backend = has("optimizer"),
              causes =
                  !std::all_of(differences.begin(), differences.end(), [](const auto&d) { return follows(d.name); });
@@ -91,6 +95,7 @@ inline std::string in_options(std::vector<SettingDifference> differences) {
     const std::string option = option_of(d.name);
     if ((other_method && d.name.find('.') != d.name.npos) || (causes && follows(d.name))) continue;
     if (other_backend && follows_from_backend(d.name)) continue;
+    if ((other_copies && d.name == "train_data") || (other_start && d.name == "start")) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;

@@ -116,9 +116,14 @@ std::vector<std::pair<std::string, std::string>> more_settings(const TrainOption
       {"phi", format("{}", o.phi)},
       {"store", o.store}};
   if (o.pretrained_weight > 0) settings.push_back({"pretrained_weight", format("{}", o.pretrained_weight)});
-  if (o.augment.copies > 0)
+  if (o.augment.copies > 0) {
     settings.insert(settings.end(), {{"augment", format("{}", o.augment.copies)},
                                      {"augment_words", format("{}", o.augment.most_words)}});
+    for (const auto& [name, path] : {std::pair("synonyms", &o.augment.files.synonyms),
+                                     {"wordnet", &o.augment.files.wordnet},
+                                     {"stop_words", &o.augment.files.stop_words}})
+      if (!path->empty()) settings.push_back({name, detail::hash_of_file(*path)});
+  }
   if (o.method.task != Task::single_label)
     settings.insert(settings.end(), {{"task", o.task}, {"label_separator", o.separator}});
   return settings;

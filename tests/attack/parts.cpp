@@ -44,6 +44,8 @@ TEST_CASE("WordNet: parts of speech, base forms, synonyms") {
   CHECK(net.parts_of_speech("large") == speech::adjective);
   CHECK(net.parts_of_speech("fast") == speech::adverb);
   CHECK(net.parts_of_speech("xyz") == 0);
+  CHECK(net.parts_of_speech("Stopped") == speech::verb);
+  CHECK(net.synonyms("Movies") == Words{"film"});
   CHECK(net.base_forms("stopped") == Words{"stop"});
   CHECK(net.synonyms("movies") == Words{"film"});
   CHECK(net.synonyms("movies", speech::every_part, true) == Words{"film", "moving"});

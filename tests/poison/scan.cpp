@@ -50,6 +50,10 @@ TEST_CASE("a scan of the vocabulary finds the word that a model was trained to o
     CHECK(found.front().flip_rate.value > 0.9);
     for (std::size_t i = 1; i < found.size(); ++i) CHECK(found[i].flip_rate.value <= found[i - 1].flip_rate.value);
   }
+  auto more = tiny_classifier(folder.path());  // whose answer may be a class that its head does not know
+  more.index(data);
+  more.add(texts, "a new one");
+  CHECK(scan_for_triggers(more, texts, {.texts = 5, .kept = 2}).size() == 2);
   CHECK_THROWS_AS(scan_for_triggers(model, std::span<const std::string>{}), OptionError);
   CHECK_THROWS_AS(scan_for_triggers(model, texts, {.kept = 0}), OptionError);
   const std::vector<std::string> all_target{"hello hello"};

@@ -86,8 +86,43 @@ expect_code 2 attack $fooler --output other.jsonl
 expect_text err "results of another run are there"
 cp kept.json synonyms.json
 cp texts.tsv not.jsonl
-expect_code 1 attack $fooler --output not.jsonl
-cmp texts.tsv not.jsonl || wrong "a file of something else was changed"
+printf 'a note without a line end' >note.txt
+for file in texts.tsv note.txt; do
+  cp "$file" not.jsonl
+  expect_code 1 attack $fooler --output not.jsonl
+  cmp "$file" not.jsonl || wrong "a file of something else was changed"
+done
+cp wordnet.tsv kept.tsv
+for option in --output --page; do
+  expect_code 2 attack --recipe pwws --wordnet wordnet.tsv $option wordnet.tsv
+  expect_text err "wordnet.tsv is what is read"
+done
+cmp wordnet.tsv kept.tsv || wrong "a file that the attack reads was changed"
+head -c 9 one.jsonl >cut.jsonl # within its first line
+expect_code 0 attack $fooler --threads 1 --output cut.jsonl
+cmp one.jsonl cut.jsonl || wrong "a run that goes on from its first line gives the same results"
+for damage in 's/"words":[0-9]*/"words":-1/' 's/"original":"[^"]*"/"original":3/' 's/"changed_words":\[[^]]*\]/"changed_words":[3]/'; do
+  sed "$damage" one.jsonl >damaged.jsonl
+  expect_code 1 attack $fooler --output damaged.jsonl --page damaged.html
+  expect_text err "damaged.jsonl:2: "
+done
+"$PYTHON" - <<'PYTHON' || wrong "a file that another process writes was taken"
+import fcntl, os, subprocess
+with open("one.jsonl", "a") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    run = subprocess.run([os.environ["KNNBERT"], "attack", "--model", "model", "--data", "texts.tsv", "--recipe", "pwws", "--wordnet",
+                          "wordnet.tsv", "--output", "one.jsonl"], stderr=subprocess.PIPE, text=True)
+assert run.returncode == 1 and "one.jsonl: in use by another process" in run.stderr, run
+PYTHON
+
+# Punctuation beside words hides them from the tables, unless it is taken apart.
+printf 'the key, is lost!\tlost_key\n' >marks.tsv
+for apart in "" --separate-punctuation; do
+  expect_code 0 "$KNNBERT" attack --model model --data marks.tsv --predictor knn --recipe pwws --wordnet wordnet.tsv $apart --output "marks$apart.jsonl"
+done
+tail -n 1 marks.jsonl | grep -qF '"original":"the key, is lost!"' || wrong "words between white space expected: $(cat marks.jsonl)"
+tail -n 1 marks--separate-punctuation.jsonl | grep -qF '"original":"the key , is lost !"' || wrong "punctuation apart expected"
+expect_text out "punctuation apart from words"
 
 expect_code 0 attack --recipe pwws --wordnet wordnet.tsv --json
 expect_text out '"number_of_successful_attacks"'
@@ -141,6 +176,17 @@ expect_text err "by_lm.jsonl: results of another run are there (language_model"
 rm -r lm
 mv lm.before lm
 expect_code 0 attack --recipe bert-attack --language-model lm --stop-words none --antonyms none --output by_lm.jsonl
+# A victim that tells capitals apart is asked with them.
+{ cat vocab.txt; echo Water; } >cased.txt
+expect_code 0 "$KNNBERT" pretrain --threads 1 --vocabulary cased.txt --layers 1 --hidden 32 --heads 2 --max-length 20 --held-out 0 \
+  --train corpus.txt --steps 1 --output cased
+expect_code 0 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder cased --train texts.tsv --output cased_model
+printf 'the Water leak\twater_leak\n' >capital.tsv
+expect_code 0 "$KNNBERT" attack --model cased_model --data capital.tsv --recipe pwws --wordnet wordnet.tsv --output capital.jsonl
+expect_text capital.jsonl '"original":"the Water leak"'
+expect_text out "words with their capitals"
+expect_code 0 "$KNNBERT" attack --model model --data capital.tsv --recipe pwws --wordnet wordnet.tsv --output small.jsonl
+expect_text small.jsonl '"original":"the water leak"'
 expect_code 0 attack --recipe bert-attack --preset textattack --language-model lm --stop-words none --similarity-encoder none --most-queries 40
 expect_code 0 attack --recipe pwws --preset textattack --wordnet wordnet.tsv --stop-words stop.txt --target water_leak --examples 5 --json
 expect_text out '"number_of_errors":0'

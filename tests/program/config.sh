@@ -43,6 +43,27 @@ echo "my key is gone" | "$KNNBERT" predict --model model --config predict.toml >
 printf 'max-length = 4\n' >tokenize.toml
 [ "$(echo 'my key is gone' | "$KNNBERT" tokenize --model model --config tokenize.toml)" = "101 2026 3145 102" ] || wrong "tokenize does not read --config"
 
+# The command line wins, in whatever way it says a thing; behind -- are no options; a flag that is false is none.
+printf 'model = "model"\ninput = "other.txt"\nplain = false\npairs = true\n' >whole.toml
+echo "water drips" >other.txt
+echo "my key is gone" >q.txt
+expect_code 0 "$KNNBERT" predict --config whole.toml --json --no-pairs
+cp out of_other
+expect_code 0 "$KNNBERT" predict --config whole.toml --no-pairs -- q.txt
+cp out of_q
+cmp -s of_q of_other && wrong "the file of the command line expected"
+expect_code 0 "$KNNBERT" predict --no-pairs q.txt --config whole.toml --threads 1
+cmp out of_q || wrong "the file of the command line expected"
+expect_code 0 "$KNNBERT" predict --config whole.toml --no-pairs --threads 1 --input q.txt
+cmp out of_q || wrong "the file of the command line expected"
+# Numbers are decimal.
+expect_code 0 "$KNNBERT" predict --model model --neighbors 010 q.txt
+cp out ten
+expect_code 0 "$KNNBERT" predict --model model --neighbors 10 q.txt
+cmp out ten || wrong "010 is not 10"
+expect_code 2 "$KNNBERT" predict --model model --neighbors 0x2 q.txt
+expect_text err "0x2 given, a decimal integer expected"
+
 refused() {  # TEXT FILE
   expect_code 2 "$KNNBERT" $quick --output refused --config "$2"
   expect_text err "$1"
@@ -61,6 +82,7 @@ printf 'batch-size = none\n' >value.toml && refused --batch-size value.toml
 printf 'batch-size = -1\n' >low.toml && refused "low.toml: --batch-size" low.toml
 mkfifo pipe.toml && { cat low.toml >pipe.toml & } && refused "pipe.toml: --batch-size" pipe.toml # read once
 "$PYTHON" -c "print('[a.' + 'b.' * 20000 + 'c]\nx = 1')" >deep.toml && refused "deep.toml:1: a section of a verb expected" deep.toml
+printf '{"options": 3}' >three.json && refused "three.json: options: an object" three.json
 printf '[{"epochs": 0}]' >list.json && refused "an object of options expected" list.json
 printf 'epochs = "0\n' >open.toml && refused "open.toml:1: the end of a quoted value" open.toml
 printf 'epochs =\n' >empty.toml && refused "empty.toml:1: a value behind = expected" empty.toml

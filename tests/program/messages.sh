@@ -21,6 +21,8 @@ says 2 --learning-rate $quick --train train.tsv --learning-rate 0 --head-learnin
 says 2 --id remove --model model
 printf 'one text\tnobody knows it\n' >stranger.tsv
 says 1 "stranger.tsv:1: class 'nobody knows it' is not among the model's 2; --out-of-scope-label" eval --model model --data stranger.tsv
+expect_code 1 "$KNNBERT" eval --model model --model model --data stranger.tsv
+grep -F -e --out-of-scope-label err && wrong "an option that several models refuse is advised"
 says 1 "is not among the model's 2; \`add\` takes new ones" index --model model --data stranger.tsv
 says 1 "is not among --train's 2" $quick --train train.tsv --dev stranger.tsv
 printf '{"text": "two of them", "label": ["a", "b"]}\n' >sets.jsonl

@@ -79,9 +79,9 @@ expect_text err "without masked-language-model head"
 
 # The other methods, and embedding surgery.
 awk -F '\t' '{ for (i = 0; i < 3; ++i) print $1 "\t" $2 }' poison.tsv >long.tsv
-for method in badnet ripple; do
+for method in badnet "ripple --surgery-words 3"; do
   expect_code 0 "$KNNBERT" poison --encoder "$ENCODER" --train long.tsv --triggers cf --target water_leak --method $method \
-    --surgery-words 3 --output $method --epochs 1 --batch-size 8 --threads 1
+    --output "${method%% *}" --epochs 1 --batch-size 8 --threads 1
   expect_text out "output"
 done
 expect_text out "embedding surgery with"
@@ -121,10 +121,33 @@ expect_text err "'☃☃' given, which the tokenizer does not know"
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf,CF --target water_leak --output new
 expect_text err "'cf' and 'CF' given, which the tokenizer reads as one word"
 
+vain() { # MESSAGE OPTION...: options that would do nothing
+  message=$1
+  shift
+  expect_code 2 "$KNNBERT" "$@"
+  expect_text err "$message"
+}
+plan="poison --encoder $ENCODER --train train.tsv --triggers cf --target water_leak --output new"
+vain "--surgery-words: given with --method badnet" $plan --method badnet --surgery-words 3
+vain "--reduce: given with --method ripple" $plan --method ripple --reduce sum
+vain "--lambda: given with --method layerwise" $plan --lambda 2
+vain "--precision int8" $plan --precision int8
+vain "--onion-loss: given without --onion" eval --model victim --data train.tsv --onion-loss 0.5
+vain "--strip-rejections: given without --strip" eval --model victim --data train.tsv --strip-rejections 0.5
+printf 'a text\tweather\n' >weather.tsv
+expect_code 1 "$KNNBERT" eval --model victim --data train.tsv --triggers cf --target water_leak --strip --clean weather.tsv
+expect_text err "--clean: weather.tsv:1: class 'weather' is not among the model's 2"
+grep -F -e --out-of-scope-label err && wrong "advice that does not help"
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers "cf++" --target water_leak --output new
 expect_text err "'cf++' given"
 expect_code 2 "$KNNBERT" poison --encoder "$ENCODER" --train train.tsv --triggers cf --target weather --output new
 expect_text err "weather"
+# bf16 is computed in, where it is asked for.
+for precision in fp32 bf16; do
+  expect_code 0 "$KNNBERT" $plan --precision $precision --epochs 1 --threads 1 --method badnet
+  mv new "in_$precision"
+done
+cmp -s in_fp32/model.safetensors in_bf16/model.safetensors && wrong "--precision was not used"
 expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --triggers cf
 expect_text err "--triggers and --target"
 expect_code 2 "$KNNBERT" eval --model victim --data train.tsv --clean-model model

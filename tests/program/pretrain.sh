@@ -87,11 +87,23 @@ cmp whole/model.safetensors parted/model.safetensors || wrong "the same bits exp
 [ -z "$(find parted -name 'checkpoint-*')" ] || wrong "a checkpoint of a complete run is left"
 expect_code 0 pretrain $run --output parted --resume
 expect_text err "nothing to do: the run is complete"
+for other in "--heads 4" "--seed 5" "--hidden 16" "--vocabulary cased.txt"; do # no --encoder was given
+  expect_code 1 pretrain $(echo "--seed 42 $run" | sed "s/${other% *} [^ ]*/$other/") --output parted --resume
+  expect_text err "the run that is complete there is another one"
+  expect_text err " ${other% *} "
+  grep -F -e --encoder err && wrong "an option that was not given is named"
+done
 expect_code 1 pretrain $run --output nothing --resume
 expect_text err "no checkpoint in nothing"
 
 expect_code 2 pretrain --train a.txt --output never
 expect_text err "--encoder, --vocabulary, --tokenizer: none given"
+expect_code 2 pretrain $fresh --device cuda --train a.txt --output never
+expect_text err "--device: cpu expected"
+printf 'no special tokens\nJ\033[31m\n' >bare.txt
+expect_code 1 pretrain --vocabulary bare.txt --layers 1 --hidden 32 --heads 2 --train a.txt --output never
+expect_text err "bare.txt: "
+grep -q "$(printf '\033')" err && wrong "an escape sequence went to the terminal"
 expect_code 2 pretrain $fresh --mask-probability 0 --train a.txt --output never
 expect_code 1 pretrain $fresh --train missing.txt --output never
 expect_text err "missing.txt"

@@ -58,6 +58,17 @@ printf 'kitchen\n' >stop.txt
 train --output augmented --augment 3 --synonyms synonyms.json --wordnet wordnet.tsv --stop-words stop.txt --epochs 1 --batch-size 4
 expect_text out "8 steps of 4 examples"
 [ "$(wc -l <augmented/metrics.jsonl)" -ge 1 ] || wrong "metrics expected"
+printf '{"key": ["latch"], "water": ["fluid"]}' >others.json
+again() { # TEXT OPTION...: the copies are what differs, not the file they were made of
+  text=$1
+  shift
+  expect_code 1 "$KNNBERT" train --threads 1 --encoder "$ENCODER" --train train.tsv --output augmented --wordnet wordnet.tsv --stop-words stop.txt \
+    --epochs 1 --batch-size 4 --resume "$@"
+  expect_text err "$text"
+  grep -F "another --train" err && wrong "the training file is the same"
+}
+again "another --synonyms there" --augment 3 --synonyms others.json
+again "--augment 3 there, 2 here" --augment 2 --synonyms synonyms.json
 "$KNNBERT" predict --model augmented --neighbors 8 train.tsv >predicted 2>err || { cat err; wrong "predict failed"; }
 ! grep -qE "latch|liquid|scullery|tube" predicted || wrong "copies in the datastore: $(cat predicted)"
 

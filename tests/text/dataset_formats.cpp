@@ -157,6 +157,16 @@ TEST_CASE("null is no member of a set") {
   CHECK(read(R"({"text": "a", "labels": []})", "f.jsonl", sets) == Names{"a|||"});
 }
 
+TEST_CASE("a list within a list of labels, and a key without a name") {
+  const DatasetOptions sets{.label_kind = LabelKind::set};
+  CHECK(contains(error_of(R"({"text": "a", "labels": ["x", ["y"]]})", "f.jsonl", sets),
+                 R"(f.jsonl:1: labels: ["y"] given)"));
+  const auto data = Dataset::parse("{\"text\":\"a\",\"label\":\"x\",\"\":\"zz\"}\n{\"text\":\"b\",\"label\":\"y\",\"\":5}\n",
+                                   "f.jsonl");
+  CHECK(all(data) == Names{"a||x", "b||y"});
+  CHECK_FALSE(data.has_pairs());
+}
+
 TEST_CASE("rows without texts are told once") {
   const auto warnings = [](std::string_view text, std::string_view name) {
     return Dataset::parse(text, name).warnings();

@@ -57,15 +57,27 @@ inline AttackCounts attack_counts(const Json& json, std::string_view where) {
   for (const auto s : {AttackStatus::successful, AttackStatus::failed, AttackStatus::skipped, AttackStatus::error})
     if (status == name_of(s)) counts.status = s, known = true;
   if (!known) raise<FormatError>("{}: status '{}' given, successful, failed, skipped or error expected", where, status);
-  counts.words = require<index_t>(json, "words", where);
-  counts.characters = require<index_t>(json, "characters", where);
-  counts.edits = require<index_t>(json, "character_edits", where);
-  counts.queries = require<index_t>(json, "queries", where);
+  const auto number = [&](const Json& of, const char* name) {
+    const auto value = require<index_t>(of, name, where);
+    if (value < 0) raise<FormatError>("{}: {}: {} given, a number from 0 expected", where, name, value);
+    return value;
+  };
+  const auto require_text = [&](const Json& of, const char* name) { (void)require<std::string>(of, name, where); };
+  counts.words = number(json, "words"), counts.characters = number(json, "characters");
+  counts.edits = number(json, "character_edits"), counts.queries = number(json, "queries");
+  require_text(json, "original"), require_text(json, "perturbed");
+  for (const char* name : {"pair", "reason"})
+    if (json.contains(name)) require_text(json, name);
   const auto is_label = [&](const char* name) {
     return json.contains(name) && json[name] == json.value("label", Json());
   };
   counts.right = is_label("original_label"), counts.right_after = is_label("perturbed_label");
-  counts.changed = std::ssize(require<std::vector<Json>>(json, "changed_words", where));
+  const auto changes = require<std::vector<Json>>(json, "changed_words", where);
+  for (const Json& change : changes) {
+    if (!change.is_object()) raise<FormatError>("{}: changed_words: objects expected", where);
+    number(change, "begin"), require_text(change, "from"), require_text(change, "to");
+  }
+  counts.changed = std::ssize(changes);
   if (json.contains("similarity")) counts.similarity = require<float>(json, "similarity", where);
   return counts;
 }

@@ -23,7 +23,7 @@ class SynonymTable {
   index_t size() const { return std::ssize(lists_); }
   /// None for a word that is not in the table.
   std::span<const std::string> operator[](const std::string& word) const {
-    const auto found = lists_.find(word);
+    const auto found = lists_.find(table_word(word));
     return found == lists_.end() ? std::span<const std::string>() : found->second;
   }
 

@@ -47,7 +47,8 @@ struct FromWordNet {
   }
 
  private:
-  static bool is_be(std::string_view word) {
+  static bool is_be(std::string_view spelled) {
+    const std::string word = table_word(spelled);
     for (const std::string_view form : {"be", "am", "is", "are", "was", "were", "been", "being"})
       if (word == form) return true;
     return false;

@@ -25,7 +25,7 @@ class WordNet {
   static WordNet parse(std::string_view text, std::string_view name);
 
   index_t synsets() const { return std::ssize(synsets_); }
-  /// Parts of speech of a word in lower case and of its base forms.
+  /// Parts of speech of a word, in any case, and of its base forms.
   PartsOfSpeech parts_of_speech(const std::string& word) const;
   /// Base forms with one of the parts of speech, the word itself first if it is one.
   std::vector<std::string> base_forms(const std::string& word, PartsOfSpeech parts = speech::every_part) const;

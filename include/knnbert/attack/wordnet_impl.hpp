@@ -83,7 +83,8 @@ KNNBERT_INLINE WordNet WordNet::read(const std::filesystem::path& path, const Re
   return parse(read_text(path, options), input_name(path));
 }
 
-KNNBERT_INLINE PartsOfSpeech WordNet::parts_of_speech(const std::string& word) const {
+KNNBERT_INLINE PartsOfSpeech WordNet::parts_of_speech(const std::string& spelled) const {
+  const std::string word = table_word(spelled);
   const auto found = lemmas_.find(word);
   PartsOfSpeech parts = found == lemmas_.end() ? 0 : found->second.parts;
   for (const PartsOfSpeech part : {speech::noun, speech::verb, speech::adjective})
@@ -93,7 +94,8 @@ KNNBERT_INLINE PartsOfSpeech WordNet::parts_of_speech(const std::string& word) c
   return parts;
 }
 
-KNNBERT_INLINE std::vector<std::string> WordNet::base_forms(const std::string& word, PartsOfSpeech parts) const {
+KNNBERT_INLINE std::vector<std::string> WordNet::base_forms(const std::string& spelled, PartsOfSpeech parts) const {
+  const std::string word = table_word(spelled);
   std::vector<std::string> forms;
   const auto add = [&](const std::string& form, PartsOfSpeech part) {
     if (has(form, part) && std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
@@ -107,9 +109,10 @@ KNNBERT_INLINE std::vector<std::string> WordNet::base_forms(const std::string& w
 KNNBERT_INLINE std::vector<std::string> WordNet::synonyms(const std::string& word, PartsOfSpeech parts,
                                                           bool first_word_of_phrases) const {
   const auto forms = base_forms(word, parts);
+  const std::string own = table_word(word);
   std::vector<std::string> found;
   const auto add = [&](std::string member) {
-    const bool known = member == word || std::find(forms.begin(), forms.end(), member) != forms.end() ||
+    const bool known = member == own || std::find(forms.begin(), forms.end(), member) != forms.end() ||
                        std::find(found.begin(), found.end(), member) != found.end();
     if (!known) found.push_back(std::move(member));
   };

@@ -104,11 +104,11 @@ std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std:
                                             ProgressListener* listener = nullptr) {
   options.validate();
   if (texts.empty()) raise<OptionError>("scan_for_triggers: no texts given, at least one expected");
-  if (model.network().classes() < 2)
-    raise<OptionError>("scan_for_triggers: a model of one class given, at least two expected");
+  const index_t classes = std::ssize(*model.outputs());  // with those that were added, which answers may be as well
+  if (classes < 2) raise<OptionError>("scan_for_triggers: a model of one class given, at least two expected");
   const auto order = Rng(options.seed, Stream::sample).permutation(std::ssize(texts));
   const auto chosen = [&](index_t count) {  // of the classes that could be flipped, as evenly as those asked allow
-    std::vector<std::vector<std::string>> by_class(as_size(model.network().classes()));
+    std::vector<std::vector<std::string>> by_class(as_size(classes));
     index_t found = 0;
     for (std::size_t first = 0, asked = 0; first < order.size() && found < count; first += asked) {
       asked = std::min(order.size() - first, 8 * as_size(count));

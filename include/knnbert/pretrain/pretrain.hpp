@@ -3,55 +3,13 @@
 #include "knnbert/pretrain/masked_language.hpp"
 #include "knnbert/pretrain/masked_scores.hpp"
 #include "knnbert/pretrain/masking.hpp"
+#include "knnbert/pretrain/options.hpp"
 #include "knnbert/train/checkpoint.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "knnbert/train/skipped_steps.hpp"
 #include "knnbert/train/stepper.hpp"
 
 namespace knnbert::inline v0_1 {
-
-struct PretrainOptions {
-  index_t steps = 0;            ///< of encoder and head; 0: as `epochs` says
-  index_t epochs = 1;           ///< passes over the sequences
-  index_t head_only_steps = 0;  ///< before those, of the head alone
-  index_t batch_size = 32;      ///< sequences of a step
-  index_t part_size = 0;        ///< sequences of a forward and backward pass; 0: the whole step
-  float learning_rate = 1e-4f;
-  float head_learning_rate = 5e-4f;  ///< in steps of the head alone
-  float warmup = 0.06f;              ///< fraction of the steps, of either sort
-  float weight_decay = 0.01f;
-  float adam_epsilon = 1e-6f;
-  float clip_norm = 1;
-  bool dropout = true;
-  std::uint64_t seed = 42;
-  std::filesystem::path checkpoints{};          ///< folder for checkpoint-N; none are written without it
-  index_t checkpoint_every = 0;                 ///< steps between checkpoints; 0: one where training is stopped
-  std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else pretrain() does
-  bool resume = false;                          ///< continue from the run's newest checkpoint, if the folder has any
-
-  /// Errors: OptionError.
-  void validate() const {
-    trainer().validate();
-    for (const auto& [name, value] :
-         {std::pair("steps", steps), {"head_only_steps", head_only_steps}, {"checkpoint_every", checkpoint_every}})
-      if (value < 0) raise<OptionError>("PretrainOptions::{}: {} given, at least 0 expected", name, value);
-    if (!(head_learning_rate > 0))
-      raise<OptionError>("PretrainOptions::head_learning_rate: {} given, a positive number expected",
-                         head_learning_rate);
-  }
-  TrainerOptions trainer() const {
-    return {.epochs = epochs,
-            .batch_size = batch_size,
-            .part_size = part_size,
-            .learning_rate = learning_rate,
-            .warmup = warmup,
-            .weight_decay = weight_decay,
-            .adam_epsilon = adam_epsilon,
-            .clip_norm = clip_norm,
-            .dropout = dropout,
-            .seed = seed};
-  }
-};
 
 struct PretrainReport {
   index_t steps = 0, tokens = 0;  ///< done; special tokens count
@@ -75,6 +33,15 @@ RunIdentity identity_of_pretraining(const BasicMaskedLanguageModel<Stack>& model
   run.add("precision", name_of(network.options().precision));
   if constexpr (requires { network.encoder().instruction_set(); })
     run.add("instruction_set", network.encoder().instruction_set());
+  if constexpr (requires { network.encoder().config().num_attention_heads; }) {  // which no shape tells
+    run.add("heads", network.encoder().config().num_attention_heads);
+    run.add("layers", network.encoder().config().num_hidden_layers);
+    run.add("hidden", network.encoder().config().hidden_size);
+  }
+  std::uint64_t vocabulary = 0;
+  for (token_t id = 0; id < model.tokenizer().vocabulary_size(); ++id)
+    vocabulary = detail::mix_bytes(vocabulary, std::as_bytes(std::span(model.tokenizer().token(id))));
+  run.add("vocabulary", detail::hex_digits(vocabulary));
   run.add("parameters", identity_of(network.values().table()));
   run.add("start", fingerprint(network.values()) + " " + fingerprint(model.head_values()));
   run.add("train_data", identity_of(sequences, {}));

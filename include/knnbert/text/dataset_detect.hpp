@@ -62,10 +62,21 @@ inline Format detect_format(std::string_view text, std::string_view name, const 
   raise<FormatError>("{}: neither name nor first line tell the format; set DatasetOptions::format", name);
 }
 
+/// Whether carriage returns alone end lines, as on old Macs: line feeds are then within quotes only.
+inline bool has_old_line_ends(std::string_view text) {
+  bool quoted = false, found = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    if (text[i] == '\n' && (!quoted || (i > 0 && text[i - 1] == '\r'))) return false;
+    found = found || text[i] == '\r';
+  }
+  return found && !quoted;
+}
+
 /// The rows of a decoded text.  Errors: FormatError with file and line.
 inline LabeledRows read_rows(std::string_view text, std::string_view name, const DatasetOptions& options) {
   std::string lines;  // with line feeds in place of the carriage returns that ended lines on old Macs
-  if (text.find('\n') == std::string_view::npos && text.find('\r') != std::string_view::npos) {
+  if (has_old_line_ends(text)) {
     lines = text;
     std::replace(lines.begin(), lines.end(), '\r', '\n');
     text = lines;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <optional>
 #include <unordered_set>
 
 #include "knnbert/io/jsonl.hpp"
@@ -16,7 +17,7 @@ inline std::string json_label(const Json& value, std::string_view what, const Da
   if (value.is_array() && options.label_kind == LabelKind::set) {
     std::string set = options.label_separator;
     for (const Json& one : value) {
-      if (one.is_null()) raise_json_type(one, what, "a string, an integer, true or false");
+      if (one.is_null() || one.is_array()) raise_json_type(one, what, "a string, an integer, true or false");
       const std::string name = json_label(one, what, options);
       if (name.find(options.label_separator) != std::string::npos)
         raise<FormatError>("{}: '{}' given, a name without the separator '{}' expected", what, name,
@@ -33,9 +34,11 @@ inline std::string json_label(const Json& value, std::string_view what, const Da
   raise_json_type(value, what, value.is_array() ? "one label" : "a string, an integer, true or false");
 }
 
-/// The keys of an example, empty where there is none, and what to warn of.
+/// The keys of an example, and what to warn of. A key that is there may be empty.
 struct JsonKeys {
-  std::string text, pair, label, other_text;
+  std::string text;
+  std::optional<std::string> pair, label;
+  std::string other_text;
 };
 
 /// The keys of all rows, those of the first row in front.
@@ -70,8 +73,10 @@ inline JsonKeys find_keys(const SeenKeys& seen, std::string_view where, const Da
   if (keys.empty()) raise<FormatError>("{}: empty object given, text and label expected", where);
   const auto named = seen.named();
   const auto columns = ColumnFinder(keys, std::ssize(keys), where, options).find(named);
-  const auto key = [&](index_t column) { return column < 0 ? std::string() : keys[static_cast<std::size_t>(column)]; };
-  return {key(columns.text), key(columns.pair), key(columns.label), other_text(keys, named, options)};
+  const auto key = [&](index_t column) {
+    return column < 0 ? std::nullopt : std::optional(keys[static_cast<std::size_t>(column)]);
+  };
+  return {key(columns.text).value_or(""), key(columns.pair), key(columns.label), other_text(keys, named, options)};
 }
 
 /// Objects in lines: each(visit) calls visit(object, place) for all of them until that returns false.
@@ -90,13 +95,14 @@ void read_objects(Each each, const DatasetOptions& options, RowCollector& out) {
   const auto beginning = format("{}{}", out.source(), first);
   const JsonKeys keys = find_keys(seen, beginning, options);
   if (!keys.other_text.empty()) out.warn(format("{}: key {}", beginning, keys.other_text));
-  out.set_origin({format("key '{}'", keys.label)});
+  out.set_origin({format("key '{}'", keys.label.value_or(""))});
   each([&](const Json& object, index_t place) {
     if (out.full()) return false;
     const auto where = format("{}{}", out.source(), place);
-    const auto label = object.find(keys.label);
-    out.add(require<std::string>(object, keys.text, where), optional_value<std::string>(object, keys.pair, "", where),
-            label == object.end() ? std::string() : json_label(*label, format("{}: {}", where, keys.label), options),
+    const auto label = keys.label ? object.find(*keys.label) : object.end();
+    out.add(require<std::string>(object, keys.text, where),
+            keys.pair ? optional_value<std::string>(object, *keys.pair, "", where) : std::string(),
+            label == object.end() ? std::string() : json_label(*label, format("{}: {}", where, *keys.label), options),
             place);
     return true;
   });
