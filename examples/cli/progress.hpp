@@ -1,10 +1,12 @@
 #pragma once
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "knnbert/io/json.hpp"
 #include "knnbert/train/report.hpp"
 #include "options.hpp"
+#include "output.hpp"
 #include "profile.hpp"
 #include "signals.hpp"
 
@@ -12,10 +14,14 @@ namespace knnbert::cli {
 
 namespace detail_of_progress {
 
+/// Steps whose rows wait for a device at most.
+inline constexpr index_t most_unread = 32;
+
 /// The rows of a run up to a step: it may have gone on behind its checkpoint, and have been killed in the middle of a
-/// row.
+/// row. None where more steps are missing than a kill can lose: another run, which was begun meanwhile, wrote there.
 inline std::string rows_until(std::string_view text, index_t step) {
   std::string kept;
+  index_t last = 0;
   while (!text.empty()) {
     const auto end = text.find('\n');
     if (end == text.npos) break;
@@ -27,10 +33,11 @@ inline std::string rows_until(std::string_view text, index_t step) {
     if (!row.is_object() ||
         (row.contains("step") && (!row["step"].is_number_integer() || row["step"].get<index_t>() > step)))
       break;
+    if (row.contains("step")) last = row["step"].get<index_t>();
     kept += line;
     text.remove_prefix(line.size());
   }
-  return kept;
+  return step - last <= most_unread ? kept : std::string();
 }
 
 }  // namespace detail_of_progress
@@ -65,7 +72,7 @@ class TrainingLog {
     if (first_ == 0) first_ = s.step, start_ = Clock::now();
     examples_ += s.examples;
     unread_.push_back(s);
-    if (!s.known() && std::ssize(unread_) < most_unread) return;
+    if (!s.known() && std::ssize(unread_) < detail_of_progress::most_unread) return;
     write_steps();
     if (on_terminal()) bar(s);
   }
@@ -102,9 +109,12 @@ class TrainingLog {
   using Clock = std::chrono::steady_clock;
 
   static std::FILE* open(const std::filesystem::path& path, index_t done) {
-    write_file_atomically(path, done > 0 && committed_exists(path)
-                                    ? detail_of_progress::rows_until(read_text(path), done)
-                                    : std::string());
+    std::string rows;
+    if (done > 0 && committed_exists(path)) rows = detail_of_progress::rows_until(read_text(path), done);
+    if (done > 0 && rows.empty())
+      print_warning(format("{}: another run wrote there since the checkpoint: the curves begin behind step {}",
+                           path.string(), done));
+    write_file_atomically(path, rows);
     std::FILE* const file = std::fopen(path.c_str(), "abe");
     if (!file) raise_io("write", path);
     return file;
@@ -112,7 +122,7 @@ class TrainingLog {
 
   static std::string shorten(double value) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.4f", value);
+    std::snprintf(text, sizeof text, std::abs(value) < 1e6 ? "%.4f" : "%.4g", value);
     return text;
   }
 
@@ -148,8 +158,6 @@ class TrainingLog {
                  "##############################", width - filled, "", s.step, s.steps, static_cast<double>(s.loss),
                  static_cast<double>(examples_) / seconds, static_cast<int>(left) / 60, static_cast<int>(left) % 60);
   }
-
-  static constexpr index_t most_unread = 32;
 
   std::filesystem::path path_;
   std::FILE* file_;

@@ -23,6 +23,8 @@ inline std::string option_of(const std::string& setting) {
       {"contrastive.exclude_self", "--exclude-self"},
       {"head_hidden_layer", "--head"},
       {"train_data", "--train"},
+      {"targets", "--train"},
+      {"texts", "--train"},
       {"dev_data", "--dev"},
       {"parameters", "--encoder"},
       {"instruction_set", "instruction set"},
@@ -57,8 +59,8 @@ inline std::string option_of(const std::string& setting) {
 
 /// Whether the value of a setting says only whether two things are the same.
 inline bool is_checksum(std::string_view setting) {
-  constexpr std::string_view known[] = {"encoder",    "start",    "parameters", "train_data", "dev_data",
-                                        "vocabulary", "synonyms", "wordnet",    "stop_words"};
+  constexpr std::string_view known[] = {"encoder", "start",      "parameters", "train_data", "dev_data",  "targets",
+                                        "texts",   "vocabulary", "synonyms",   "wordnet",    "stop_words"};
   return std::find(std::begin(known), std::end(known), setting) != std::end(known);
 }
 
@@ -95,7 +97,7 @@ inline std::string in_options(std::vector<SettingDifference> differences) {
     const std::string option = option_of(d.name);
     if ((other_method && d.name.find('.') != d.name.npos) || (causes && follows(d.name))) continue;
     if (other_backend && follows_from_backend(d.name)) continue;
-    if ((other_copies && d.name == "train_data") || (other_start && d.name == "start")) continue;
+    if ((other_copies && (d.name == "train_data" || d.name == "texts")) || (other_start && d.name == "start")) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
     if (std::ssize(named) > most) continue;

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "knnbert/model/model_file.hpp"
 #include "knnbert/train/sampler.hpp"
 #include "train.hpp"
@@ -60,7 +62,7 @@ TrainOptions with_task(TrainOptions o) {
   if (!o.given.contains("method")) o.method.name = "ce";
   require_task(o.method);
   for (const char* option : {"metric", "positive", "sampling"})
-    if (o.given.contains(option)) raise<OptionError>("--{}: not with --task {}", option, o.task);
+    if (o.changed.contains(option)) raise<OptionError>("--{}: not with --task {}", option, o.task);
   if (o.common.backend != "native") raise<OptionError>("--backend: native expected with --task {}", o.task);
   if (o.separator.empty()) raise<OptionError>("--label-separator: '' given, a character expected");
   return o;
@@ -133,10 +135,26 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
   set("momentum", m.contrastive.momentum, m.name == "memory-bank" ? 1.0f : r.contrastive.momentum);
   set("positives", m.contrastive.positives, one_value ? paper.positives : r.contrastive.positives);
   set("queue-size", m.contrastive.capacity, r.contrastive.capacity);
-  set("top-k", m.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
+  if (m.name != "moco") set("top-k", m.contrastive.contrast.most_similar, r.contrastive.contrast.most_similar);
   if (m.name == "cluster-moco") set("clusters", m.contrastive.clusters, r.contrastive.clusters);
   return o;
 }
+
+namespace {
+
+/// Whether a setting of queues has no use in the rule of a method.
+bool is_unused_by(const MethodOptions& m, const std::string& option) {
+  static const std::map<std::string, std::set<std::string>> unused{
+      {"memory-bank", {"no-enqueue", "no-key-dropout", "exclude-self"}},
+      {"moco", {"top-k", "end-k", "overlap"}},
+      {"random-positive", {"end-k", "overlap"}},
+      {"cluster-moco", {"end-k"}}};
+  if (m.name == "memory-bank" && option == "momentum") return m.contrastive.momentum != 1;  // whose keys never change
+  const auto found = unused.find(m.name);
+  return found != unused.end() && found->second.contains(option);
+}
+
+}  // namespace
 
 void warn_of_unused(const TrainOptions& o) {
   const MethodOptions& m = o.method;
@@ -150,9 +168,18 @@ void warn_of_unused(const TrainOptions& o) {
     const auto belongs = [&](bool used, const char* to) {
       if (!used) print_warning(format("--{}: does nothing without {}", name, to));
     };
+    if (const bool dead = is_unused_by(m, name); dead && m.has_queue())
+      print_warning(format("--{}: does nothing with --method {}", name, m.name));
     if (of_contrast.contains(name)) belongs(m.has_contrast(), "a --method with a contrast");
     else if (of_queue.contains(name)) belongs(m.has_queue(), "a --method with a queue");
-    else if (of_dev.contains(name)) belongs(!o.dev.empty(), "--dev");
+    else if (of_dev.contains(name) && (o.dev.empty() || o.trainer.epochs == 0))
+      belongs(false, o.dev.empty() ? "--dev" : "--epochs");
+    else if (name == "positive") belongs(o.metric == "f1", "--metric f1");
+    else if (name == "label-separator") belongs(m.task == Task::multi_label, "--task multi-label");
+    else if (name == "voting-temperature") belongs(o.voting == "softmax", "--voting softmax");
+    else if (name == "distill-window") belongs(m.distill == "sda" || m.distill == "sdv", "--distill sda or sdv");
+    else if (name == "proximal-momentum" || name == "proximal-early-momentum")
+      belongs(m.proximal == "momentum", "--proximal momentum");
     else if (name == "clusters" || name == "cluster-rule") belongs(m.name == "cluster-moco", "--method cluster-moco");
     else if (name == "shared-ranks") belongs(m.name == "random-positive", "--method random-positive");
     else if (name == "scl-loss" || name == "scl-input") belongs(m.name == "scl", "--method scl");
@@ -168,8 +195,8 @@ void warn_of_unused(const TrainOptions& o) {
 void print_recipe(const TrainOptions& o, const TrainingFacts& facts) {
   const OrderedJson seen{{"examples", facts.examples}, {"classes", facts.classes}, {"encoder_width", facts.width}};
   if (o.common.json) return print_json({{"recipe", o.recipe}, {"seen", seen}, {"chosen", o.chosen}});
-  const index_t steps =
-      o.trainer.epochs * ShuffledBatches::count(facts.examples * (facts.copies + 1), o.trainer.batch_size);
+  const index_t steps = o.trainer.epochs * o.method.proximal_options.updates_per_batch *
+                        ShuffledBatches::count(facts.examples * (facts.copies + 1), o.trainer.batch_size);
   const std::string classes = o.method.task == Task::regression
                                   ? std::string()
                                   : format(" of {} classes, {} a class", facts.classes, facts.per_class());

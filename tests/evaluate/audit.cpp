@@ -94,6 +94,8 @@ TEST_CASE("audit: few texts, one class, bad options") {
   for (const AuditOptions& bad :
        {AuditOptions{.neighbors = 0}, {.temperature = 0}, {.near_duplicate = -1}, {.outlier = 0}})
     CHECK_THROWS_AS(audit_of(rows, {1}, bad), OptionError);
+  for (const label_t wrong : {label_t{-1}, label_t{1 << 20}}) CHECK_THROWS_AS(audit_of(rows, {wrong}), ShapeError);
+  CHECK(audit_of(rows, {1}, {.neighbors = std::numeric_limits<index_t>::max()}).label_errors.empty());
 }
 
 // cleanlab 2.9.0: find_label_issues(labels, p, return_indices_ranked_by="self_confidence").

@@ -63,6 +63,7 @@ TEST_CASE("npy files are written as numpy does") {
   write_npy<float>(folder / "e.npy", {}, {0, 384});
   CHECK(read_npy<float>(folder / "e.npy").shape == Shape{0, 384});
   CHECK_THROWS_AS(write_npy<float>(folder / "a.npy", values, {2, 2}), ShapeError);
+  CHECK_THROWS_AS(write_npy<float>(folder / "a.npy", std::vector<float>{1}, Shape(33, 1)), ShapeError);
   CHECK(slurp(folder / "a.npy") == floats);
 }
 

@@ -32,6 +32,13 @@ TEST_CASE("decision: a temperature is the softmax of log p / T, and 1 changes no
   CHECK(p[1] == approx(0.2794304915401838));
   CHECK(p[2] == approx(0.19758719543835415));
   CHECK(p[3] == approx(0.00021573164086117976));
+  for (const float cold : {1e-2f, 1e-4f, std::numeric_limits<float>::min()}) {  // all goes to the likeliest class
+    std::vector<float> even(4000, 1 / 4000.0f);
+    even[7] *= 1.5f;
+    knnbert::detail::temper(cold, even);
+    CHECK(even[7] == approx(1));
+    CHECK(std::accumulate(even.begin(), even.end(), 0.0) == approx(1));
+  }
   for (const float wrong :
        {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     CHECK_THROWS_AS(knnbert::detail::temper(wrong, p), OptionError);

@@ -22,6 +22,7 @@ TEST_CASE("interpolation: the encoder moves towards its start by the weight, the
         const double expected =
             head ? from : (1 - static_cast<double>(weight)) * from + static_cast<double>(weight) * to;
         REQUIRE(values.data()[i] == approx(expected).margin(1e-7));
+        if (weight == 1 && !head) REQUIRE(values.data()[i] == std::as_const(start).values().data()[i]);
       }
     }
   }

@@ -38,6 +38,22 @@ both sdv "distillation" --method ce --distill sdv --distill-window 2
 both all "contrastive smoothness cat proximal distillation average" --method knn-bert --smart --cat --proximal momentum --distill ema --average se
 "$PYTHON" -c "import json; t = json.load(open('a/training.json'))['options']; assert t['cat'] and t['average'] == 'se' and t['distill'] == 'ema', t" || wrong "options in training.json"
 
+# What has no use beside others is said.
+unused() { # OPTION OPTION...: the first one does nothing beside the others
+  expect_code 0 "$KNNBERT" $quick --output unused "$@"
+  expect_text err "$1: does nothing with"
+  rm -r unused
+}
+unused --momentum 0.3 --method memory-bank
+unused --overlap duplicate --method moco
+unused --distill-window 9 --distill ema --method ce
+unused --proximal-momentum 0.5 --proximal plain --proximal-steps 2 --method ce
+unused --positive "$(head -n 1 train.tsv | cut -f 2)" --dev train.tsv --method ce
+unused --voting-temperature 0.5 --voting count --method ce
+expect_code 0 "$KNNBERT" $quick --output unused --method ce --proximal plain --proximal-steps 2
+expect_text out "8 steps of"
+rm -r unused
+
 # What a resumed run does otherwise has an option's name.
 expect_code 0 "$KNNBERT" $quick --method ce --output b --smart --smart-eta 1e-3
 expect_code 1 "$KNNBERT" $quick --method ce --output b --smart --smart-eta 1e-2 --resume

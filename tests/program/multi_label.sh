@@ -23,6 +23,8 @@ expect_code 0 "$KNNBERT" $quick --train train.tsv --dev dev.tsv --output again
 for file in knnbert.safetensors datastore.safetensors knnbert.json; do cmp -s model/$file again/$file || wrong "lists and separators train different models: $file"; done
 expect_code 0 "$KNNBERT" $quick --train train.tsv --dev dev.tsv --output again --resume
 expect_text err "nothing to do"
+expect_code 0 "$KNNBERT" train --config model/training.json --output repeated
+cmp model/knnbert.safetensors repeated/knnbert.safetensors || wrong "a run that is repeated has the same bits"
 
 "$PYTHON" - <<'P' || wrong "the answers of predict"
 import json, os, subprocess

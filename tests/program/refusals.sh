@@ -144,6 +144,14 @@ expect_code 1 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$EN
 expect_text err "--train"
 ! grep -qF -e "--encoder" err || wrong "the encoder is the same: $(cat err)"
 
+# So are other names of the same classes, and texts that are the same to the encoder alone.
+sed 's/lost_key/lost_keys/' train.tsv >renamed.tsv
+awk -F '\t' '{ print toupper($1) "\t" $2 }' train.tsv >capitals.tsv
+for other in renamed.tsv capitals.tsv; do
+  expect_code 1 "$KNNBERT" train --method ce --epochs 1 --threads 1 --encoder "$ENCODER" --train $other --output resumed --resume
+  expect_text err "another --train there"
+done
+
 # Outputs that would destroy what is read, and names that no file of JSON can hold.
 expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output model/knnbert.json
 expect_text err "is a file of the model"

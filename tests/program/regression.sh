@@ -14,6 +14,8 @@ expect_code 0 "$KNNBERT" $quick --train train.tsv --dev dev.jsonl --output model
 expect_text out "knn pearson"
 expect_code 0 "$KNNBERT" $quick --train train.tsv --dev dev.jsonl --output model --resume
 expect_text err "nothing to do"
+expect_code 0 "$KNNBERT" train --config model/training.json --output repeated
+cmp model/knnbert.safetensors repeated/knnbert.safetensors || wrong "a run that is repeated has the same bits"
 "$PYTHON" - <<'P' || wrong "the answers of predict and eval"
 import json, os, subprocess
 run = lambda *a, text="": subprocess.run([os.environ["KNNBERT"], *a], input=text, capture_output=True, text=True, check=True).stdout

@@ -161,7 +161,9 @@ TEST_CASE("a list within a list of labels, and a key without a name") {
   const DatasetOptions sets{.label_kind = LabelKind::set};
   CHECK(contains(error_of(R"({"text": "a", "labels": ["x", ["y"]]})", "f.jsonl", sets),
                  R"(f.jsonl:1: labels: ["y"] given)"));
-  const auto data = Dataset::parse("{\"text\":\"a\",\"label\":\"x\",\"\":\"zz\"}\n{\"text\":\"b\",\"label\":\"y\",\"\":5}\n",
+  const auto data = Dataset::parse(R"({"text":"a","label":"x","":"zz"})"
+                                   "\n"
+                                   R"({"text":"b","label":"y","":5})",
                                    "f.jsonl");
   CHECK(all(data) == Names{"a||x", "b||y"});
   CHECK_FALSE(data.has_pairs());

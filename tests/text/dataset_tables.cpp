@@ -301,8 +301,9 @@ TEST_CASE("line ends, blank lines and marks of all kinds") {
   CHECK(plain("text,label\ra,x\rb,y\r", "mac.csv") == two);
   CHECK(plain("a\tx\rb\ty", "mac.tsv") == two);
   CHECK(plain("{\"text\":\"a\",\"label\":\"x\"}\r{\"text\":\"b\",\"label\":\"y\"}\r", "mac.jsonl") == two);
-  CHECK(plain("text,label\rone,x\r\"two\nlines\",y\r", "mac.csv").size() == 2);  // a line feed within quotes ends no line
-  CHECK(plain("\"one\tx\ntwo\r more\ty\n", "f.tsv").size() == 2);             // nor does a carriage return here
+  // within quotes a line feed ends no line, nor does a carriage return where line feeds do
+  CHECK(plain("text,label\rone,x\r\"two\nlines\",y\r", "mac.csv").size() == 2);
+  CHECK(plain("\"one\tx\ntwo\r more\ty\n", "f.tsv").size() == 2);
   CHECK(plain("text,label\r\n\r\na,x\r\n   \r\nb,y\r\n,\r\n", "excel.csv") == two);
   CHECK(plain("\n\na\tx\n\t\n \nb\ty\n\n", "f.tsv") == two);
   CHECK(failure("a\tx\nb\ty\nc\n", "f.tsv") == "f.tsv:3: 1 columns given, 2 expected");

@@ -73,6 +73,8 @@ TEST_CASE("voting survives extreme scores and options", "[voting]") {
   CHECK(p == std::vector<float>{0.5f, 0.5f});
   CHECK_THROWS_AS((SoftmaxWeighted{0.0f}(neighbors, p)), OptionError);
   CHECK_THROWS_AS((DistanceWeighted{1.0f, 0.0f}(neighbors, p)), OptionError);
+  for (const float closest : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+    CHECK_THROWS_AS((DistanceWeighted{.closest = closest}(neighbors, p)), OptionError);
   CHECK_THROWS_AS((MajorityVoting{}(neighbors, std::span<float>())), ShapeError);
 }
 

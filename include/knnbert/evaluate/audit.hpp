@@ -141,6 +141,7 @@ std::vector<Audit::LabelError> label_errors_of(Rows&& row, index_t count, std::s
 /// p [N, C]: what the other examples say; labels [N].
 inline std::vector<Audit::LabelError> label_errors(ConstView p, std::span<const label_t> labels) {
   require_shape("label_errors", p, std::ssize(labels), p.cols());
+  detail::require_labels("label_errors", labels, p.cols());
   std::vector<float> own;
   for (index_t i = 0; i < p.rows(); ++i) own.push_back(p(i, labels[as_size(i)]));
   return detail::label_errors_of([&](index_t i) { return p.row(i); }, p.rows(), own, labels);
@@ -148,13 +149,15 @@ inline std::vector<Audit::LabelError> label_errors(ConstView p, std::span<const 
 
 /// Audits labeled examples by a datastore of them, whose ids are their places 0 to N - 1 in the order of `labels`.
 /// Wrong labels are sought by the neighbors' vote and a linear regression on the keys together, each without the
-/// example itself.  Errors: OptionError.  Cost: O(N D (N + D + C)), in memory O(D (N + C)).
+/// example itself.  Errors: OptionError; ShapeError for labels without a class.  Cost: O(N D (N + D + C)), in memory
+/// O(D (N + C)).
 template <class Datastore>
 Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> labels, index_t classes,
             const AuditOptions& options = {}) {
   options.validate();
+  detail::require_labels("audit", labels, classes);
   Audit found;
-  const NeighborLists lists = store.search(keys, options.neighbors + 1);
+  const NeighborLists lists = store.search(keys, std::min(options.neighbors, store.size()) + 1);
   std::vector<std::vector<Neighbor>> neighbors;
   std::vector<double> distances, means;
   const auto distance = [&](const Neighbor& n) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "knnbert/core/error.hpp"
@@ -11,6 +12,17 @@
 
 /// What all other examples say of an example's label.
 namespace knnbert::inline v0_1 {
+
+namespace detail {
+
+/// Errors: ShapeError.
+inline void require_labels(std::string_view where, std::span<const label_t> labels, index_t classes) {
+  for (const label_t label : labels)
+    if (label < 0 || label >= classes)
+      raise<ShapeError>("{}: label {} given, 0 to {} expected", where, label, classes - 1);
+}
+
+}  // namespace detail
 
 /// The distribution [C] of labels by an example's neighbors, which leave it out: a similarity vote; uniform where there
 /// is no neighbor.
@@ -33,6 +45,7 @@ class LeftOutScores {
   LeftOutScores(ConstView rows, std::span<const label_t> labels, index_t classes, double penalty = 1)
       : labels_(labels), x_(rows.rows(), rows.cols() + 1) {
     require_shape("LeftOutScores: rows", rows, std::ssize(labels), rows.cols());
+    detail::require_labels("LeftOutScores", labels, classes);
     weights_ = Dense::Zero(x_.cols(), classes);
     for (index_t i = 0; i < rows.rows(); ++i) {
       for (index_t d = 0; d < rows.cols(); ++d) x_(i, d) = rows(i, d);

@@ -30,6 +30,8 @@ NpyArray<T> read_npy(const std::filesystem::path& path) {
 template <class T>
 void write_npy(const std::filesystem::path& path, std::span<const T> values, const Shape& shape) {
   static_assert(!detail::npy_type<T>().empty(), "write_npy knows float, double, std::int32_t and std::int64_t");
+  if (std::ssize(shape) > detail::most_npy_dimensions)
+    raise<ShapeError>("write_npy: {} dimensions given, at most {} expected", shape.size(), detail::most_npy_dimensions);
   if (tensor_bytes(shape, sizeof(T)) != static_cast<index_t>(values.size_bytes()))
     raise<ShapeError>("write_npy: {} values given for shape {}", values.size(), shape_text(shape));
   write_file_atomically(path, [&](AtomicFile& file) {

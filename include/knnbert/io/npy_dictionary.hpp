@@ -7,6 +7,8 @@
 
 namespace knnbert::inline v0_1::detail {
 
+inline constexpr index_t most_npy_dimensions = 32;  // numpy's limit
+
 /// Reads the dictionary of a .npy header, the only Python that is understood.
 class NpyDictionary {
  public:
@@ -65,13 +67,12 @@ class NpyDictionary {
     return take(std::min(rest_.find_first_of(",} \n"), rest_.size()));
   }
   void read_shape() {
-    constexpr index_t most_dimensions = 32;  // numpy's limit
     expect('(');
     while (!skip(')')) {
       const auto digits = (skip_blanks(), take(std::min(rest_.find_first_not_of("0123456789"), rest_.size())));
       index_t size = 0;
       if (std::from_chars(digits.data(), digits.data() + digits.size(), size).ec != std::errc{}) fail();
-      if (std::ssize(shape) == most_dimensions) fail();
+      if (std::ssize(shape) == most_npy_dimensions) fail();
       shape.push_back(size);
       if (skip(',')) continue;
       expect(')');

@@ -198,7 +198,7 @@ std::vector<Prediction> Classifier<Stack>::predict(std::span<const std::string> 
   const auto store = store_view();
   const auto names = classes();
   std::vector<Prediction> predictions;
-  if (texts.empty()) return predictions;
+  if (texts.empty() && pairs.empty()) return predictions;
   const Answers all = decide_all(*store, names, tokenize(texts, pairs), listener);
   for (index_t i = 0; i < std::ssize(texts); ++i) predictions.push_back(describe(*store, all, i, names));
   if (const auto rule = decision_.rule(store->size())) {

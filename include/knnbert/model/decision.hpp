@@ -74,9 +74,11 @@ inline void temper(float temperature, std::span<float> p) {
     raise<OptionError>("Decision::temperature: {} given, a positive number expected", temperature);
   if (temperature == 1) return;
   log_probabilities(p, p);
+  const double top = *std::max_element(p.begin(), p.end());  // so that not all powers vanish
+  const auto power = [&](float log) { return std::exp((log - top) / temperature); };
   double sum = 0;
-  for (const float log : p) sum += std::exp(static_cast<double>(log) / temperature);
-  for (float& log : p) log = static_cast<float>(std::exp(static_cast<double>(log) / temperature) / sum);
+  for (const float log : p) sum += power(log);
+  for (float& log : p) log = static_cast<float>(power(log) / sum);
 }
 
 inline float energy_score(std::span<const float> logits) {

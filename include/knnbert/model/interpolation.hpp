@@ -25,7 +25,8 @@ void interpolate(Network<Stack>& network, const ParameterBlock& start, float wei
   float* to = values.data();
   for (const Parameter& p : values.table().all()) {
     if (!of_encoder(p)) continue;
-    for (index_t i = p.offset; i < p.offset + p.size; ++i) to[i] += weight * (from[i] - to[i]);
+    for (index_t i = p.offset; i < p.offset + p.size; ++i)
+      to[i] = weight == 1 ? from[i] : to[i] + weight * (from[i] - to[i]);
   }
   network.lower(values);
 }

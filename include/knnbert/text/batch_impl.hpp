@@ -27,6 +27,8 @@ KNNBERT_INLINE void Batch::close_text() {
 }
 
 KNNBERT_INLINE void Batch::append(const Batch& other, index_t index) {
+  if (index < 0 || index >= other.size())
+    raise<ShapeError>("Batch: text {} of {} given, 0 to {} expected", index, other.size(), other.size() - 1);
   const auto first = other.offsets[as_size(index)], last = other.offsets[as_size(index + 1)];
   ids.insert(ids.end(), other.ids.begin() + first, other.ids.begin() + last);
   segments.insert(segments.end(), other.segments.begin() + first, other.segments.begin() + last);

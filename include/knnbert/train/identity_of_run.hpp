@@ -47,12 +47,14 @@ RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions
   run.add("parameters", identity_of(network.values().table()));
   run.add("train_data", identity_of(train.tokens(), train.labels()));
   run.add("dev_data", identity_of(dev, dev_data.labels()));
-  if (model.task().task != Task::single_label) {  // where labels are positions among sets or numbers
-    std::uint64_t hash = 0;
-    for (const Dataset* data : {&train_data, &dev_data})
-      for (const auto& target : data->classes()) hash = detail::mix_bytes(hash, std::as_bytes(std::span(target)));
-    run.add("targets", detail::hex_digits(hash));
-  }
+  std::uint64_t targets = 0, texts = 0;  // what labels and tokens do not tell: names of classes, and texts as evidence
+  const auto mix = [](std::uint64_t& hash, const std::string& text) {
+    hash = detail::mix_bytes(hash, std::as_bytes(std::span(text.data(), text.size() + 1)));
+  };
+  for (const Dataset* data : {&train_data, &dev_data})
+    for (const auto& target : data->classes()) mix(targets, target);
+  for (index_t i = 0; i < train_data.size(); ++i) mix(texts, train_data.text(i)), mix(texts, train_data.pair(i));
+  run.add("targets", detail::hex_digits(targets)), run.add("texts", detail::hex_digits(texts));
   return run;
 }
 

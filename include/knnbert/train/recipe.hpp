@@ -102,7 +102,7 @@ inline Recipe recommended(const TrainingFacts& facts, std::optional<index_t> epo
     r.in_batch = {.learning_rate = static_cast<float>(rate / 2), .head_learning_rate = recommended_head_rate(rate / 2)};
   c.momentum = detail::recipe_momentum(r.steps);
   c.positives = 1;  // each costs a third of the training
-  c.capacity = std::clamp<index_t>(facts.examples, std::max<index_t>(1000, t.batch_size), 32000);
+  c.capacity = std::clamp<index_t>(facts.examples, std::clamp<index_t>(t.batch_size, 1000, 32000), 32000);
   c.contrast.most_similar = std::min<index_t>(10, each);
   c.clusters = std::clamp<index_t>(facts.examples / 16, 1, 1000);  // of a clustered queue
   const auto root = static_cast<index_t>(std::sqrt(static_cast<double>(each)));

@@ -114,6 +114,7 @@ index_t certified_edits(std::span<const Neighbor> neighbors, index_t k, const Ce
   if (others.empty()) return Certificate::any_number;
   std::vector<double> weights;
   for (const Neighbor& n : neighbors) weights.push_back(weight(n.score));
+  if (!std::all_of(weights.begin(), weights.end(), [](double w) { return std::isfinite(w); })) return 0;  // no sums
   const auto wins = [&](label_t other, index_t m) {
     double total = 1;
     const double best = detail::best_advantage(neighbors, weights, k, answer, other, m, largest, total);

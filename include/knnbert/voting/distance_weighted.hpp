@@ -1,4 +1,6 @@
 #pragma once
+#include <cmath>
+
 #include "knnbert/voting/concept.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -19,6 +21,7 @@ struct DistanceWeighted {
 
   void operator()(std::span<const Neighbor> neighbors, std::span<float> probabilities) const {
     if (!(epsilon > 0)) raise<OptionError>("DistanceWeighted::epsilon: {} given, a positive number expected", epsilon);
+    if (!std::isfinite(closest)) raise<OptionError>("DistanceWeighted::closest: {} given, a number expected", closest);
     detail::vote("DistanceWeighted", neighbors, probabilities, [&](const Neighbor& n) { return weight(n.score); });
   }
 };
