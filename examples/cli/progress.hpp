@@ -112,8 +112,10 @@ class TrainingLog {
     std::string rows;
     if (done > 0 && committed_exists(path)) rows = detail_of_progress::rows_until(read_text(path), done);
     if (done > 0 && rows.empty())
-      print_warning(format("{}: another run wrote there since the checkpoint: the curves begin behind step {}",
-                           path.string(), done));
+      print_warning(
+          format("{}: rows of steps before the checkpoint are missing, as where another run wrote since: the "
+                 "curves begin behind step {}",
+                 path.string(), done));
     write_file_atomically(path, rows);
     std::FILE* const file = std::fopen(path.c_str(), "abe");
     if (!file) raise_io("write", path);

@@ -168,8 +168,7 @@ void warn_of_unused(const TrainOptions& o) {
     const auto belongs = [&](bool used, const char* to) {
       if (!used) print_warning(format("--{}: does nothing without {}", name, to));
     };
-    if (const bool dead = is_unused_by(m, name); dead && m.has_queue())
-      print_warning(format("--{}: does nothing with --method {}", name, m.name));
+    if (is_unused_by(m, name)) print_warning(format("--{}: does nothing with --method {}", name, m.name));
     if (of_contrast.contains(name)) belongs(m.has_contrast(), "a --method with a contrast");
     else if (of_queue.contains(name)) belongs(m.has_queue(), "a --method with a queue");
     else if (of_dev.contains(name) && (o.dev.empty() || o.trainer.epochs == 0))

@@ -27,3 +27,14 @@ kill -TERM $run
 code=0
 wait $run || code=$?
 [ $code -eq 143 ] || wrong "exit code $code, 143 expected"
+
+# Rows that another run took away are told of, and none are made up.
+behind=$(ls -d run/checkpoint-* | sed 's/.*checkpoint-\([0-9]*\).*/\1/' | sort -n | tail -n 1)
+: >run/metrics.jsonl
+"$KNNBERT" $long --output run --resume >out 2>err &
+run=$!
+until [ -s run/metrics.jsonl ]; do kill -0 $run || wrong "$(cat err)"; sleep 0.1; done
+kill -TERM $run
+wait $run || true
+expect_text err "the curves begin behind step $behind"
+head -n 1 run/metrics.jsonl | grep -qF "{\"step\":$((behind + 1))," || wrong "step $((behind + 1)) expected first: $(head -n 1 run/metrics.jsonl)"
