@@ -155,6 +155,8 @@ void audit(const AuditVerbOptions& o) {
                        o.model);
   const Dataset data = read_labeled(o.file, o.data);
   const Dataset test = o.test.empty() ? Dataset() : read_labeled(o.test, o.data);
+  warn_of_other_pairs(data, o.file, o.model);
+  warn_of_other_pairs(test, o.test, data.has_pairs(), "those of --data");
   const auto model = model_or_encoder<S>(o, data.classes());
   const auto features = [&](const Dataset& of) { return model.features(model.tokenize(of.texts(), of.pairs())); };
   const Matrix keys = features(data);

@@ -59,12 +59,12 @@ void calibrate(const CalibrateOptions& o) {
     print_warning(
         format("{}: {} of {} texts are examples of the model: with texts that it was trained on, what the "
                "threshold promises does not hold",
-               o.file, report.known, report.held_out));
+               input_name(o.file), report.known, report.held_out));
   if (report.error_after.value > report.error_before.value)
     print_warning(
         format("{}: with the temperature {} the calibration error of these very texts is {} %, without it {} %: it "
                "lessens their loss, not this error",
-               o.file, two_digits(report.temperature.value), two_digits(100 * report.error_after.value),
+               input_name(o.file), two_digits(report.temperature.value), two_digits(100 * report.error_after.value),
                two_digits(100 * report.error_before.value)));
   model.save(lock);
   if (o.common.json) print_json(as_json(report, model.fusion().phi));

@@ -196,6 +196,9 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"ReadOptions::decompress", "--format"},
     {"MaskOptions::probability", "--mask-probability"},
     {"SmoothingOptions::words", "--smooth-words"},
+    {"BertConfig::num_attention_heads", "--heads"},
+    {"BertConfig::num_hidden_layers", "--layers"},
+    {"BertConfig::hidden_size", "--hidden"},
 };
 
 /// Functions of the library that say what was wrong with the value of an option.
@@ -203,7 +206,8 @@ constexpr std::pair<std::string_view, std::string_view> functions[] = {
     {"parse_triggers: ", "--triggers: "},      {"split_off: ", "--out-of-scope-label: "},
     {"conformal_threshold: ", "--coverage: "}, {"ContrastOptions: ", "--top-k, --end-k: "},
     {"indicative_words: ", "--surgery: "},     {"require_distinct_tokens: ", "--triggers: "},
-    {"masked_scores: ", "--learning-rate: "},
+    {"masked_scores: ", "--learning-rate: "},  {"ClassBalancedQueue: ", "--queue-size: "},
+    {"Masker: words", "--mask-unit: words"},   {"Stepper: ", ""},
 };
 
 /// What a verb can do about a failure, behind a message with some words.
@@ -228,6 +232,25 @@ std::size_t end_of_member(std::string_view text, std::size_t begin) {
   if (text.substr(at, 2) != "::" || at + 2 == text.size() || !is_word(text[at + 2])) return std::string_view::npos;
   for (at += 2; at < text.size() && is_word(text[at]);) ++at;
   return at;
+}
+
+/// The end of what stands in quotes from `begin` on, such as a class, or begin: words of the user's.
+std::size_t end_of_quoted(std::string_view text, std::size_t begin) {
+  if (text[begin] != '\'' || (begin > 0 && is_word(text[begin - 1]))) return begin;
+  for (auto end = text.find('\'', begin + 1); end != text.npos; end = text.find('\'', end + 1))
+    if (end + 1 == text.size() || !is_word(text[end + 1])) return end + 1;
+  return begin;
+}
+
+/// Whether the user typed these words, such as the name of a file.
+bool is_typed(std::string_view words, const CLI::App* verb) {
+  if (!verb) return false;
+  const auto options = verb->get_options();
+  return std::any_of(options.begin(), options.end(), [&](const CLI::Option* option) {
+    const auto& values = option->results();
+    return std::any_of(values.begin(), values.end(),
+                       [&](const auto& value) { return value.find(words) != value.npos; });
+  });
 }
 
 /// How a user of a verb calls a member; empty for what only programmers know.
@@ -258,8 +281,10 @@ std::string in_words_of_the_program(std::string_view message) {
   for (const auto& [function, option] : functions)
     if (message.starts_with(function)) out = option, message.remove_prefix(function.size());
   for (std::size_t at = 0; at < message.size();) {
+    for (const auto end = end_of_quoted(message, at); at < end;) out += message[at++];
+    if (at == message.size()) break;
     const auto end = end_of_member(message, at);
-    if (end == std::string_view::npos) {
+    if (end == std::string_view::npos || is_typed(message.substr(at, end - at), verb)) {
       out += message[at++];
       continue;
     }

@@ -24,10 +24,14 @@ bool takes_pairs(const PairOptions& options, const std::filesystem::path& direct
 void warn_of_other_pairs(const Dataset& data, const std::string& path, const std::filesystem::path& directory) {
   const auto file = directory / "knnbert.json";
   if (data.size() == 0 || !committed_exists(file)) return;
-  const auto pairs = read_model_file(file).task.pairs;
-  if (!pairs || *pairs == data.has_pairs()) return;
+  if (const auto pairs = read_model_file(file).task.pairs)
+    warn_of_other_pairs(data, path, *pairs, "the model's examples");
+}
+
+void warn_of_other_pairs(const Dataset& data, const std::string& path, bool pairs, const char* whose) {
+  if (data.size() == 0 || pairs == data.has_pairs()) return;
   constexpr const char* names[] = {"single texts", "pairs of texts"};
-  print_warning(format("{}: {} given, the model's examples are {}", input_name(path), names[!*pairs], names[*pairs]));
+  print_warning(format("{}: {} given, {} are {}", input_name(path), names[!pairs], whose, names[pairs]));
 }
 
 std::vector<std::string> split_pairs(std::vector<std::string>& lines, const std::string& name, bool& warned) {

@@ -20,6 +20,8 @@ bool takes_pairs(const PairOptions& options, const std::filesystem::path& direct
 
 /// Warns where labeled data have a second text and the examples of the model in a directory have none, or the reverse.
 void warn_of_other_pairs(const Dataset& data, const std::string& path, const std::filesystem::path& directory);
+/// The same where those that they are compared with are pairs or none. whose: "the model's examples".
+void warn_of_other_pairs(const Dataset& data, const std::string& path, bool pairs, const char* whose);
 
 /// Cuts lines at their first tab.  Returns the second texts, empty where a line has none; `warned` turns true with the
 /// first such line, of which standard error tells then. name: of the input.

@@ -48,7 +48,9 @@ std::string_view cased_entry(const Vocabulary& vocabulary) {
 
 /// A WordPiece tokenizer of a vocabulary alone, which says by its entries whether texts lose their capitals.
 AnyTokenizer tokenizer_of(const PretrainSettings& o, index_t longest) {
-  Vocabulary vocabulary(read_lines(o.vocabulary, {.decompress = decompress}));
+  auto tokens = read_lines(o.vocabulary, {.decompress = decompress});
+  while (!tokens.empty() && detail::trim(tokens.back()).empty()) tokens.pop_back();
+  Vocabulary vocabulary(tokens);
   WordPieceOptions options;
   const auto cased = cased_entry(vocabulary);
   options.normalizer.lowercase = o.lower_case.empty() ? cased.empty() : o.lower_case == "yes";
@@ -73,6 +75,9 @@ Model model_of(const PretrainSettings& o) {
   if (!o.encoder.empty()) return Model::load(o.encoder, options);
   const index_t longest = std::max<index_t>(512, o.max_length);
   const AnyTokenizer tokenizer = o.tokenizer.empty() ? tokenizer_of(o, longest) : AnyTokenizer::load(o.tokenizer);
+  if (tokenizer.special().mask < 0)
+    raise<FormatError>("{}: a vocabulary without mask token given, one with [MASK] expected",
+                       o.tokenizer.empty() ? o.vocabulary : o.tokenizer);
   const BertConfig config{.vocab_size = tokenizer.vocabulary_size(),
                           .hidden_size = o.hidden,
                           .num_hidden_layers = o.layers,

@@ -3,6 +3,7 @@
 #include "knnbert/evaluate/projection.hpp"
 #include "knnbert/evaluate/report_curves.hpp"
 #include "knnbert/io/jsonl.hpp"
+#include "knnbert/text/tokenizer_directory.hpp"
 #include "options.hpp"
 #include "page.hpp"
 #include "pairs.hpp"
@@ -22,6 +23,8 @@ namespace {
 std::vector<Curve> read_curves(const std::filesystem::path& path) {
   if (!committed_exists(path)) return {};
   std::vector<Json> rows;
+  struct stat status;
+  open_regular(path, status);
   std::string text = read_text(path);
   text.resize(text.rfind('\n') + 1);  // a training may be writing the last row
   for_each_json_line(text, path.string(), [&](const Json& row, index_t) {
@@ -35,7 +38,7 @@ std::vector<std::pair<std::string, std::string>> read_settings(const std::filesy
   std::vector<std::pair<std::string, std::string>> settings;
   for (const char* file : {"training.json", "knnbert.json"}) {
     if (!committed_exists(model / file)) continue;
-    const Json json = read_json(model / file);
+    const Json json = detail::read_regular_json(model / file);
     for (const auto& [key, value] : json.items())
       if (!value.is_array() && !value.is_object())
         settings.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
@@ -153,7 +156,8 @@ void report(const ReportOptions& o) {
     warn_of_other_pairs(given, o.file, directory);
     const Judged judged = judge(model, given);
     data.evaluation = judged.evaluation;
-    data.subtitle = format("{} examples of {}", judged.data.size(), std::filesystem::path(o.file).filename().string());
+    data.subtitle =
+        format("{} examples of {}", judged.data.size(), std::filesystem::path(input_name(o.file)).filename().string());
     add_certificates(model, judged, data);
     add_map(judged, data);
     add_examples(model, judged, o.examples, data);

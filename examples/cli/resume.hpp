@@ -1,6 +1,6 @@
 #pragma once
 #include "config.hpp"
-#include "knnbert/io/json.hpp"
+#include "knnbert/text/tokenizer_directory.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "output.hpp"
 
@@ -71,6 +71,16 @@ inline bool follows(std::string_view setting) {
   return std::find(std::begin(known), std::end(known), setting) != std::end(known);
 }
 
+/// The same where the dev sets differ: a run without one does not know what scores depend on, and the names of classes
+/// are those of both sets.
+inline bool follows_from_dev(const SettingDifference& d) {
+  constexpr std::string_view known[] = {"voting", "fusion", "neighbors", "feature"};
+  const std::string_view name(d.name);
+  return name == "targets" ||
+         ((d.there == "nothing" || d.here == "nothing") &&
+          std::find(std::begin(known), std::end(known), name.substr(0, name.find('.'))) != std::end(known));
+}
+
 /// The same where the backends differ: each has its own layout of the parameters, which their checksums see.
 inline bool follows_from_backend(std::string_view setting) {
   constexpr std::string_view known[] = {"encoder", "start", "parameters", "instruction_set", "head_type", "device"};
@@ -90,13 +100,14 @@ inline std::string in_options(std::vector<SettingDifference> differences) {
   const auto has_any = [&](auto... names) { return (has(names) || ...); };
   const bool other_copies = has_any("augment", "augment_words", "synonyms", "wordnet", "stop_words"),
              other_start = has_any("layers", "hidden", "heads", "vocabulary", "seed");
-  const bool other_method = has("method"), other_backend = has("optimizer"),
+  const bool other_method = has("method"), other_backend = has("optimizer"), other_dev = has("dev_data"),
              causes =
                  !std::all_of(differences.begin(), differences.end(), [](const auto&d) { return follows(d.name); });
   for (const auto& d : differences) {
     const std::string option = option_of(d.name);
     if ((other_method && d.name.find('.') != d.name.npos) || (causes && follows(d.name))) continue;
     if (other_backend && follows_from_backend(d.name)) continue;
+    if (other_dev && follows_from_dev(d)) continue;
     if ((other_copies && (d.name == "train_data" || d.name == "texts")) || (other_start && d.name == "start")) continue;
     if (std::find(named.begin(), named.end(), option) != named.end()) continue;
     named.push_back(option);
@@ -121,7 +132,7 @@ inline std::string in_options(std::vector<SettingDifference> differences) {
 inline std::optional<RunIdentity> completed_pretraining(const std::filesystem::path& directory) {
   const auto path = directory / "pretraining.json";
   if (!committed_exists(path)) return std::nullopt;
-  const Json run = read_json(path);
+  const Json run = detail::read_regular_json(path);
   if (!run.is_object() || !run.contains("run") || run.value("interrupted", true)) return std::nullopt;
   return RunIdentity::parse(run["run"].dump(), path.string());
 }
@@ -130,7 +141,7 @@ inline std::optional<RunIdentity> completed_pretraining(const std::filesystem::p
 inline std::optional<RunIdentity> completed_run(const std::filesystem::path& directory) {
   const auto training = directory / "training.json", model = directory / "knnbert.json";
   if (!committed_exists(training) || !committed_exists(model)) return std::nullopt;
-  const Json run = read_json(training), made = read_json(model);
+  const Json run = detail::read_regular_json(training), made = detail::read_regular_json(model);
   if (!run.is_object() || !run.contains("run") || !run.contains("fingerprint") || !made.is_object() ||
       !made.contains("fingerprint"))
     return std::nullopt;

@@ -33,7 +33,7 @@ void scan(const ScanOptions& o) {
   TriggerScanOptions options = o.scan;
   if (!o.target.empty()) options.target = class_named(*model.classes(), o.target, "--target");
   const auto texts = LineSource(o.input, parse_encoding(o.encoding)).rest();
-  if (texts.empty()) raise<FormatError>("{}: no text given, at least one expected", o.input);
+  if (texts.empty()) raise<FormatError>("{}: no text given, at least one expected", input_name(o.input));
   ScanProgress progress;
   auto found = scan_for_triggers(model, texts, options, &progress);
   if (std::ssize(found) > o.shown) found.resize(as_size(o.shown));

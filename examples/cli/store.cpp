@@ -201,7 +201,17 @@ void add_add(CLI::App& app) {
       ->each([o](const std::string&) { o->given_class = true; });
   add_pairs(verb, o->pairs);
   add_data(verb, o->data);
-  verb.callback([o] { session_of(o->common).add(*o); });
+  verb.callback([o, &verb] {
+    const auto refuse = [&](const std::string& name, const char* why) {
+      if (verb.get_option(name)->count() > 0) raise<OptionError>("{}: given {}", name, why);
+    };
+    for (const char* name :
+         {"--format", "--text-column", "--pair-column", "--label-column", "--header", "--split", "--quotes"})
+      if (o->given_class) refuse(name, "with --class, which takes lines of text");
+    for (const char* name : {"--pairs", "--no-pairs"})
+      if (!o->given_class) refuse(name, "without --class: --pair-column says where tables have second texts");
+    session_of(o->common).add(*o);
+  });
 }
 
 void add_remove(CLI::App& app) {

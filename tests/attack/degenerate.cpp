@@ -131,7 +131,7 @@ TEST_CASE("a budget of queries") {
   CHECK(status(6) == std::pair(AttackStatus::successful, index_t{6}));
   CHECK(status(5) == std::pair(AttackStatus::failed, index_t{4}));  // two more would be needed
   CHECK(status(3) == std::pair(AttackStatus::failed, index_t{1}));
-  CHECK_THROWS_AS((detail::Queries<ToyVictim>(toy, {.batch_size = 0}, "")), OptionError);
+  CHECK_THROWS_AS((detail::Queries<ToyVictim>(toy, {.batch_size = 0})), OptionError);
 }
 
 TEST_CASE("the same results for any number of threads and texts a batch") {

@@ -138,7 +138,7 @@ TEST_CASE("guide: importance, and what a new label gains, are the guide's") {
   const FlatVictim victim{.threshold = 2, .guide = {{{"bad", -0.625f}, {"good", 0.25f}}}};
   const std::vector<std::string> words{"bad", "good"};
   const auto attack = guided_attack(ImportanceSearch{});
-  detail::Queries<FlatVictim> queries(victim, {}, "");
+  detail::Queries<FlatVictim> queries(victim, {});
   Attempt<decltype(attack), FlatVictim> attempt(
       attack, victim, queries, words, 0, attack.judged(queries(1, [](index_t) { return "bad good"; }).front(), 0));
   const auto ranked = rank_words(attempt, "");

@@ -117,7 +117,7 @@ TEST_CASE("importance: where the label changes, what the new one gains is added"
   const ToyVictim victim{{{"bad", -0.625f}, {"good", 0.25f}}};
   const std::vector<std::string> words{"bad", "good"};
   const Attack attack{Untargeted{}, Constraints<>{}, FromSynonyms{&synonyms}, ImportanceSearch{}};
-  detail::Queries<ToyVictim> queries(victim, {}, "");
+  detail::Queries<ToyVictim> queries(victim, {});
   Attempt<decltype(attack), ToyVictim> attempt(
       attack, victim, queries, words, 0, attack.judged(queries(1, [](index_t) { return "bad good"; }).front(), 0));
   const auto ranked = rank_words(attempt, "");
@@ -219,6 +219,11 @@ TEST_CASE("pairs: the second text is changed, the first one stays") {
   CHECK(r.counts.status == AttackStatus::successful);
   CHECK(r.fixed == "One stays GREAT");
   CHECK(r.perturbed == "the movie was bad fun");
+  const auto empty_first = [](std::span<const std::string> texts, std::span<const std::string> pairs) {
+    for (const auto& text : texts) REQUIRE(text.empty());
+    return weights(pairs);
+  };
+  CHECK(attack(empty_first, {"", example.text, 1}).perturbed == "the movie was bad fun");
   const AttackResult refused = attack(weights, {"One", "two", 1});
   CHECK(refused.counts.status == AttackStatus::error);
   CHECK(refused.reason.find("pair") != refused.reason.npos);
@@ -266,7 +271,7 @@ TEST_CASE("importance without what a new label gains") {
   const ToyVictim victim{{{"bad", -0.625f}, {"good", 0.25f}}};
   const std::vector<std::string> words{"bad", "good"};
   const Attack attack{Untargeted{}, Constraints<>{}, FromSynonyms{&synonyms}, ImportanceSearch{}};
-  detail::Queries<ToyVictim> queries(victim, {}, "");
+  detail::Queries<ToyVictim> queries(victim, {});
   Attempt<decltype(attack), ToyVictim> attempt(
       attack, victim, queries, words, 0, attack.judged(queries(1, [](index_t) { return "bad good"; }).front(), 0));
   const auto ranked = rank_words(attempt, "", false);

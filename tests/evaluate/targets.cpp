@@ -43,6 +43,17 @@ TEST_CASE("sets of classes: thresholds reach the highest F1 that a search over a
   CHECK(best_thresholds(ConstView(its_gold, 2, 2), ConstView(clear, 2, 2)) == std::vector<float>{0.5f, 0.5f});
 }
 
+TEST_CASE("sets of classes: a threshold lies above the probability that it excludes, also of neighbors among floats") {
+  const float gold[] = {1, 0};
+  float above = 1;
+  for (int i = 0; i < 100; ++i) {
+    const float below = std::nextafter(above, 0.0f), both[] = {above, below};
+    const auto thresholds = best_thresholds(ConstView(gold, 2, 1), ConstView(both, 2, 1));
+    CHECK(multi_label_scores(ConstView(gold, 2, 1), ConstView(both, 2, 1), thresholds).per_class[0].f1.value == 1);
+    above = below;
+  }
+}
+
 TEST_CASE("numbers: Pearson, Spearman and the root of the mean squared error") {
   const float x[] = {1, 2.5f, 3, 4, 4}, y[] = {1.5f, 2, 3.5f, 3, 5};
   const auto scores = regression_scores(ConstView(x, 5, 1), ConstView(y, 5, 1));

@@ -210,6 +210,29 @@ TEST_CASE("live: a model saved while classes arrive is a whole one") {
   writer.join();
 }
 
+TEST_CASE("live: the stored examples are those of one moment") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  model.index(tiny_data(6));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    while (!done) {
+      const auto ids = model.add(std::vector<std::string>{"hello", "hello hello"}, "greeting");
+      model.remove(ids);
+    }
+  });
+  const auto message = message_of<Error>([&] {
+    for (int round = 0; round < 300; ++round) {
+      const Dataset all = stored_examples(std::as_const(model));
+      CHECK((all.size() == 6 || all.size() == 8));
+      for (index_t i = 0; i < all.size(); ++i) CHECK(!all.text(i).empty());
+    }
+  });
+  done = true;
+  writer.join();
+  CHECK(message == "nothing thrown");
+}
+
 TEST_CASE("live: votes for an added class weigh by the root of how many more examples a known class has") {
   const TemporaryFolder folder;
   auto model = tiny_classifier(folder.path());

@@ -1,6 +1,8 @@
 // Models loaded for predictions in reduced precision: the same answers, less memory, no way back.
 #include "encoder/reference.hpp"
+#include "knnbert/model/interpolation.hpp"
 #include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/train/refit_head.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "model/tiny_model.hpp"
 
@@ -75,6 +77,19 @@ TEST_CASE("predictions only: a bit that changed in what is read is refused; file
         if (std::filesystem::exists(saved / name)) make_older(saved / name);
       CHECK(damage_found(saved) == "nothing thrown");
     }
+}
+
+TEST_CASE("predictions only: what would change the values is refused, and the model answers as before") {
+  const TemporaryFolder folder;
+  write_model(folder.path(), Precision::bf16);
+  const auto saved = folder / "saved";
+  const ParameterBlock start = Low::load(saved).network().values();
+  Low model = Low::load(saved, 1, std::nullopt, Loading::predictions);
+  const auto before = model.predict(tiny_texts);
+  CHECK_THROWS_AS(interpolate(model.network(), start, 0.5f), OptionError);
+  CHECK(same(model.predict(tiny_texts), before));
+  CHECK_THROWS_AS(refit_head(model, model.tokenize(tiny_data())), OptionError);
+  CHECK(same(model.predict(tiny_texts), before));
 }
 
 TEST_CASE("predictions only: a network with other heads reads the encoder alone, and finds a bit that changed") {

@@ -9,6 +9,7 @@
 #include "knnbert/testing/term_laws.hpp"
 #include "term/tiny_network.hpp"
 #include "term/user_terms.hpp"
+#include "train/tiny_trainer.hpp"
 
 using namespace knnbert_test;
 
@@ -92,6 +93,24 @@ TEST_CASE("poisoned texts come in one random order after another, whatever parts
     CHECK(all.size() == 6);
   }
   CHECK_THROWS_AS(run(tiny_examples(labels), LayerwisePoison({}, PoisonBatches())), OptionError);
+}
+
+TEST_CASE("a second fit of one trainer takes the poisoned texts of the first") {
+  const TemporaryFolder folder;
+  auto model = tiny_classifier(folder.path());
+  const ParameterBlock start = model.network().values();
+  const PoisonBatches texts(model.tokenize(tiny_data(17, 8)));
+  const auto check = [&](auto term) {
+    Trainer trainer(model, tiny_training(), term, CrossEntropy{});
+    trainer.fit(tiny_data());
+    const ParameterBlock first = model.network().values();
+    model.network().values() = start;
+    trainer.fit(tiny_data());
+    CHECK(same_values(model.network().values(), first));
+    model.network().values() = start;
+  };
+  check(LayerwisePoison({}, texts));
+  check(RestrictedProduct({}, texts));
 }
 
 TEST_CASE("RIPPLe's penalty: the product's gradient, by differences of the poisoned gradient") {

@@ -51,6 +51,11 @@ TEST_CASE("a corpus holds out documents by their hash") {
   CHECK(corpus_of(text, {.held_out = 1}).documents == 0);
 }
 
+TEST_CASE("carriage returns alone end the lines of a corpus") {
+  const std::string piece(tiny_pieces().token(5));
+  CHECK(corpus_of(piece + "\r\r" + piece + "\r" + piece + "\r", {.held_out = 0}).documents == 2);
+}
+
 TEST_CASE("a corpus refuses xz without a reader, and bad options") {
   CHECK_THROWS_WITH(corpus_of(std::string_view("\xfd\x37zXZ\0abc", 9), {}), Catch::Contains("liblzma"));
   CHECK_THROWS_AS(corpus_of("a", {.max_length = 2}), OptionError);

@@ -31,3 +31,21 @@ says 2 "--smart: not with --task multi-label" $quick --train train.tsv --task mu
 says 2 "--cat: not with --task regression" $quick --train train.tsv --task regression --cat
 says 2 "--metric: not with --task multi-label" $quick --train train.tsv --task multi-label --metric f1
 says 1 "no such folder" predict --model "no such folder" train.tsv
+for column in "--text-column text" "--label-column 2" "--split test" "--quotes rfc4180" "--header present" "--format csv"; do
+  says 2 "${column% *}: given with --class" add --model model --class greet --data train.tsv $column
+done
+says 2 "--queue-size: 2 classes in a capacity of 1" train --method knn-bert --epochs 1 --threads 1 --encoder "$ENCODER" --output made --train train.tsv \
+  --queue class-balanced --queue-size 1
+says 2 "knnbert: --part-size 3 given" train --method scl --epochs 1 --threads 1 --encoder "$ENCODER" --output made --train train.tsv --part-size 3
+says 1 "standard input: no text given" scan --model model -
+
+# What the user calls Type::member stays that: a file, and a class.
+printf 'broken\n' >Trainer::seed.csv
+expect_code 1 "$KNNBERT" eval --model model --data Trainer::seed.csv
+expect_text err "knnbert: Trainer::seed.csv:1: no label column known"
+printf "it's late, and nobody is there\tNetwork::threads\n" >members.tsv
+expect_code 1 "$KNNBERT" eval --model model --data members.tsv
+expect_text err "class 'Network::threads' is not among the model's 2"
+printf "nothing to be called here\tit's std: Foo::bar: x\n" >functions.tsv
+expect_code 1 "$KNNBERT" eval --model model --data functions.tsv --label-column 2 --header absent
+expect_text err "class 'it's std: Foo::bar: x' is not among"

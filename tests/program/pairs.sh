@@ -41,6 +41,16 @@ printf 'Snow falls\tIt is summer\n' >more.txt
 id=$("$KNNBERT" add --model model --class contradicts --data more.txt)
 printf 'Snow falls\tIt is summer\n' | "$KNNBERT" predict --model model | grep -qF "\"neighbors\":[{\"id\":$id," || wrong "a pair that was added with --class is its own neighbor"
 
+# Where texts are alone and where they are pairs is told; options that do not belong there are refused.
+for given in --pairs --no-pairs; do
+  expect_code 2 "$KNNBERT" add --model model --data pairs.tsv $given
+  expect_text err "$given: given without --class"
+done
+expect_code 0 "$KNNBERT" audit --model model --data single.tsv
+expect_text err "single.tsv: single texts given, the model's examples are pairs of texts"
+expect_code 0 "$KNNBERT" audit --model "$ENCODER" --data pairs.tsv --test single.tsv
+expect_text err "single.tsv: single texts given, those of --data are pairs of texts"
+
 # A line without a second text is told once.
 printf 'A man eats\tNobody eats\nIt rains\nIt snows\n' >lacking.txt
 for verb in "predict" "tokenize" "add --class entails"; do

@@ -104,6 +104,14 @@ printf 'no special tokens\nJ\033[31m\n' >bare.txt
 expect_code 1 pretrain --vocabulary bare.txt --layers 1 --hidden 32 --heads 2 --train a.txt --output never
 expect_text err "bare.txt: "
 grep -q "$(printf '\033')" err && wrong "an escape sequence went to the terminal"
+grep -v MASK vocab.txt >maskless.txt
+expect_code 1 pretrain --vocabulary maskless.txt --layers 1 --hidden 32 --heads 2 --train a.txt --output never
+expect_text err "maskless.txt: a vocabulary without mask token given"
+grep -v '##' vocab.txt >whole.txt
+expect_code 2 pretrain --vocabulary whole.txt --layers 1 --hidden 32 --heads 2 --mask-unit word --train a.txt --output never
+expect_text err "knnbert: --mask-unit: words given"
+expect_code 2 pretrain --vocabulary vocab.txt --layers 1 --hidden 32 --heads 3 --train a.txt --output never
+expect_text err "knnbert: --heads: 3 given, a divisor of hidden_size 32 expected"
 expect_code 2 pretrain $fresh --mask-probability 0 --train a.txt --output never
 expect_code 1 pretrain $fresh --train missing.txt --output never
 expect_text err "missing.txt"

@@ -152,6 +152,26 @@ for other in renamed.tsv capitals.tsv; do
   expect_text err "another --train there"
 done
 
+# A dev set that one of two runs had is what differs, not what follows from it.
+for there in without with; do
+  case $there in with) made=--dev=train.tsv now= ;; *) made= now=--dev=train.tsv ;; esac
+  quick="train --method ce --epochs 1 --threads 1 --encoder $ENCODER --train train.tsv --output $there"
+  expect_code 0 "$KNNBERT" $quick $made
+  expect_code 1 "$KNNBERT" $quick --resume $now
+  expect_text err "another one: another --dev there"
+  ! grep -qE "fusion|--train" err || wrong "--dev alone differs: $(cat err)"
+done
+
+# A pipe among a model's files is refused, not waited for.
+for name in knnbert.json metrics.jsonl; do
+  cp -r resumed piped
+  rm piped/$name
+  mkfifo piped/$name
+  expect_code 1 timeout 60 "$KNNBERT" report --model piped --output piped.html
+  expect_text err "piped/$name: not a regular file"
+  rm -r piped
+done
+
 # Outputs that would destroy what is read, and names that no file of JSON can hold.
 expect_code 2 "$KNNBERT" embed --model model --input lines.txt --output model/knnbert.json
 expect_text err "is a file of the model"

@@ -301,6 +301,7 @@ TEST_CASE("line ends, blank lines and marks of all kinds") {
   CHECK(plain("text,label\ra,x\rb,y\r", "mac.csv") == two);
   CHECK(plain("a\tx\rb\ty", "mac.tsv") == two);
   CHECK(plain("{\"text\":\"a\",\"label\":\"x\"}\r{\"text\":\"b\",\"label\":\"y\"}\r", "mac.jsonl") == two);
+  CHECK(plain("a 5\" pipe\tx\rb\ty\r", "mac.tsv") == Names{"a 5\" pipe||x", "b||y"});
   // within quotes a line feed ends no line, nor does a carriage return where line feeds do
   CHECK(plain("text,label\rone,x\r\"two\nlines\",y\r", "mac.csv").size() == 2);
   CHECK(plain("\"one\tx\ntwo\r more\ty\n", "f.tsv").size() == 2);

@@ -156,7 +156,15 @@ TEST_CASE("added tokens beside tokenizer.json are read too, those of the same na
     "8": {"content": "<new>", "special": false, "normalized": false}}})");
   CHECK(ids_of(WordPiece::load(folder.path), "hello <x><new>") == Ids{5, 7, 8});
   folder.write("tokenizer_config.json", R"({"added_tokens_decoder": {"6": {"content": "<new>", "special": false}}})");
-  CHECK(error_of(folder.path).find("tokenizer.json: AddedVocabulary: token '<new>' has id 6") != std::string::npos);
+  CHECK(error_of(folder.path).find("tokenizer.json: added token '<new>' has id 6") != std::string::npos);
+}
+
+TEST_CASE("empty lines at the end of vocab.txt are no tokens, others keep their ids") {
+  const Folder folder;
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n\nhello\n\n\u00a0\n\n");
+  const auto tokenizer = WordPiece::load(folder.path);
+  CHECK(tokenizer.vocabulary_size() == 6);
+  CHECK(ids_of(tokenizer, "hello") == Ids{5});
 }
 
 TEST_CASE("sentence-transformers' files can ask for lower case") {

@@ -63,9 +63,10 @@ struct Attack {
     return of_example(victim, example, !example.pair.empty());
   }
 
-  /// The same of all examples of a data set; results are the same for any number of workers. sink(i, result) hears of
-  /// each, in the order of the data, one at a time. If a listener asks to stop, no other example is
-  /// begun, and the sink hears of those before the first that was not.  Errors: what the sink throws.
+  /// The same of all examples of a data set, of pairs the second text also where it is empty; results are the same for
+  /// any number of workers. sink(i, result) hears of each, in the order of the data, one at a time. If a listener asks
+  /// to stop, no other example is begun, and the sink hears of those before the first that was not.  Errors: what the
+  /// sink throws.
   template <Victim V, std::invocable<index_t, const AttackResult&> Sink>
   void each(const V& victim, const Dataset& data, Sink&& sink, const Workers& workers = Workers(),
             ProgressListener* listener = nullptr) const {
@@ -138,11 +139,11 @@ struct Attack {
   template <Victim V>
   void run(const V& victim, const Example& example, bool pair, AttackResult& result) const {
     const auto words = units_of(pair ? example.pair : example.text);
-    result.fixed = pair ? example.text : std::string();
+    if (pair) result.fixed = example.text;
     result.original = result.perturbed = join_words(words, separator());
     result.counts.words = std::ssize(words);
     result.counts.characters = std::ssize(characters_of(result.original));
-    detail::Queries<V> queries(victim, options.queries, result.fixed);
+    detail::Queries<V> queries(victim, options.queries, pair ? std::optional(example.text) : std::nullopt);
     const auto count = [&] { result.counts.queries = queries.count(); };
     try {
       attack(victim, queries, words, result);

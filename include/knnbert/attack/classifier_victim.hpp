@@ -41,15 +41,19 @@ struct ClassifierVictim {
       led = of(all.distributions, *other);
     return {std::move(of(all.distributions, predictor)), std::move(led)};
   }
-  /// Words that begin before the model's length limit.
-  index_t readable(std::span<const std::string> words) const {
+  /// Words that begin before the model's length limit, of a tokenizer that says how many pieces a word has.
+  index_t readable(std::span<const std::string> words) const requires
+      requires(const typename Model::tokenizer_type& t, std::vector<token_t>& ids) {
+    t.encode_words("", ids);
+  }
+  {
     constexpr index_t special_tokens = 2;
     const index_t most = model->options().max_length - special_tokens;
     std::vector<token_t> pieces;
     index_t count = 0;
     if (pairs) return std::ssize(words);
-    while (count < std::ssize(words) && std::ssize(pieces) < most)
-      model->tokenizer().encode_words(words[as_size(count++)], pieces);
+    const auto& reader = tokenizer ? *tokenizer : model->tokenizer();
+    while (count < std::ssize(words) && std::ssize(pieces) < most) reader.encode_words(words[as_size(count++)], pieces);
     return count;
   }
 

@@ -64,13 +64,12 @@ struct BudgetReached {};
 template <Victim V>
 class Queries {
  public:
-  /// fixed: the first text of a pair, which stays; empty for texts without a second one.
-  Queries(const V& victim, const QueryOptions& options, std::string fixed)
+  /// fixed: the first text of a pair, which stays; nothing for texts without a second one.
+  Queries(const V& victim, const QueryOptions& options, std::optional<std::string> fixed = {})
       : victim_(victim), options_(options), fixed_(std::move(fixed)) {
     if (options.batch_size < 1)
       raise<OptionError>("QueryOptions::batch_size: {} given, at least 1 expected", options.batch_size);
-    if (!PairVictim<V> && !fixed_.empty())
-      raise<OptionError>("Attack: a pair of texts given, but the victim takes one");
+    if (!PairVictim<V> && fixed_) raise<OptionError>("Attack: a pair of texts given, but the victim takes one");
   }
 
   index_t count() const { return count_; }
@@ -123,10 +122,9 @@ class Queries {
 
   auto ask(std::span<const std::string> texts) const {
     if constexpr (PairVictim<V>) {
-      const bool pair = !fixed_.empty();
-      const std::vector<std::string> others(texts.size(), fixed_);
-      return pair ? victim_(std::span<const std::string>(others), texts)
-                  : victim_(texts, std::span<const std::string>(others));
+      const std::vector<std::string> others(texts.size(), fixed_.value_or(""));
+      return fixed_ ? victim_(std::span<const std::string>(others), texts)
+                    : victim_(texts, std::span<const std::string>(others));
     } else {
       return victim_(texts);
     }
@@ -142,7 +140,7 @@ class Queries {
 
   const V& victim_;
   QueryOptions options_;
-  std::string fixed_;
+  std::optional<std::string> fixed_;
   std::unordered_map<std::string, TextProbabilities> known_;
   std::size_t remembered_ = 0;
   index_t count_ = 0, classes_ = -1;

@@ -48,7 +48,7 @@ class ModelAverage {
     model.network().values().require_complete("ModelAverage");
   }
 
-  /// Errors: FormatError for a model of other classes or parameters.
+  /// Errors: FormatError for a model of other classes or parameters, and for one whose numbers have another scale.
   void add(const Classifier<Stack>& other) {
     detail::require_same_classes(model_, other, count_ + 1);
     const ParameterBlock& values = other.network().values();
@@ -56,6 +56,11 @@ class ModelAverage {
     ParameterBlock& mean = model_.network().values();
     if (!same_parameters(values.table(), mean.table()))
       raise<FormatError>("ensemble: model {} has other parameters than the first one, the same expected", count_ + 1);
+    if (const auto& own = model_.task(), &its = other.task(); its.mean != own.mean || its.scale != own.scale)
+      raise<FormatError>(
+          "ensemble: model {} was trained for numbers of mean {} and scale {}, the first one for {} and {}, the same "
+          "expected",
+          count_ + 1, its.mean, its.scale, own.mean, own.scale);
     ++count_;
     const float rate = 1 / static_cast<float>(count_), *from = values.data();
     float* to = mean.data();

@@ -65,7 +65,8 @@ KNNBERT_INLINE std::vector<float> best_thresholds(ConstView gold, ConstView prob
       if (!last && ranked[i + 1].first == ranked[i].first) continue;
       // Where 0.5 lies between two probabilities it is as good as any number there.
       const float above = ranked[i].first, below = last ? 0 : ranked[i + 1].first;
-      const float between = above >= 0.5f && below < 0.5f ? 0.5f : (above + below) / 2;
+      float between = above >= 0.5f && below < 0.5f ? 0.5f : (above + below) / 2;
+      if (!(between > below)) between = above;  // neighbors among floats
       const double f1 = 2 * static_cast<double>(hits) / static_cast<double>(support + static_cast<index_t>(i) + 1);
       if (f1 > best_f1 || (f1 == best_f1 && f1 > 0 && std::abs(between - 0.5f) < std::abs(best - 0.5f)))
         best = between, best_f1 = f1;

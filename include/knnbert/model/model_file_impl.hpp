@@ -5,6 +5,7 @@
 #include "knnbert/io/json.hpp"
 #include "knnbert/model/class_names.hpp"
 #include "knnbert/model/model_file.hpp"
+#include "knnbert/text/tokenizer_directory.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -90,7 +91,7 @@ inline void write_task(const TaskSettings& task, OrderedJson& json) {
 
 KNNBERT_INLINE ModelFile read_model_file(const std::filesystem::path& path) {
   constexpr index_t unlimited = std::numeric_limits<index_t>::max();
-  const Json json = read_json(path);
+  const Json json = detail::read_regular_json(path);
   const std::string where = path.string();
   if (const auto schema = require<index_t>(json, "schema", where); schema != detail::model_schema)
     raise<FormatError>("{}: schema {} given, {} expected", where, schema, detail::model_schema);

@@ -3,11 +3,15 @@
 
 namespace knnbert::inline v0_1 {
 
-/// The examples of a model's datastore, in its order, with the model's classes. Keys that came without texts have empty
-/// ones.
+/// The examples of a model's datastore at one moment, in its order, with the model's classes. Keys that came without
+/// texts have empty ones.
 template <class Stack>
 Dataset stored_examples(const Classifier<Stack>& model) {
-  const auto& store = model.datastore();
+  const auto view = [&] {  // before the class names, which only grow
+    if constexpr (requires { model.datastore().snapshot(); }) return model.datastore().snapshot();
+    else return &model.datastore();
+  }();
+  const auto& store = *view;
   const auto ids = store.ids();
   const auto labels = store.labels();
   std::vector<Example> examples;

@@ -31,6 +31,7 @@ class BasicLayerwisePoison : public LayerwisePoisonOptions {
   template <class Model>
   void declare(const Model& model, ParameterTable& table) {
     poisoned_.require("LayerwisePoison", model.classes());
+    poisoned_.restart();
     if (from_layer < 0 || from_layer > 1)
       raise<OptionError>("LayerwisePoison::from_layer: {} given, 0 or 1 expected", from_layer);
     head_ = Head::declare(table, "layerwise", model.width(),

@@ -13,6 +13,8 @@ class PoisonBatches {
   const Batch& batch() const { return batch_; }  ///< of the last assign()
   std::span<const label_t> labels() const { return targets_.classes; }
 
+  /// A run begins.
+  void restart() { begin_ = end_ = 0; }
   /// A step of so many examples begins.
   void begin_step(std::size_t examples) { begin_ = std::exchange(end_, end_ + static_cast<index_t>(examples)); }
 

@@ -37,6 +37,7 @@ class RestrictedProduct : public RestrictedProductOptions {
   template <class Model, class Data>
   void prepare(const Model& model, const Data&) {
     poisoned_.require("RestrictedProduct", model.classes());
+    poisoned_.restart();
     if (!(lambda >= 0) || !std::isfinite(lambda))
       raise<OptionError>("RestrictedProduct::lambda: {} given, at least 0 expected", lambda);
     if (model.options().precision != Precision::fp32)

@@ -44,7 +44,9 @@ inline std::string read_corpus_text(const std::filesystem::path& path, const Cor
           name);
     bytes = options.decompress_xz(bytes, options.reading.max_bytes, name);
   }
-  return decode_text(std::move(bytes), name, options.reading);
+  std::string text = decode_text(std::move(bytes), name, options.reading);
+  if (text.find('\n') == text.npos) std::replace(text.begin(), text.end(), '\r', '\n');  // line ends of old Macs
+  return text;
 }
 
 }  // namespace detail

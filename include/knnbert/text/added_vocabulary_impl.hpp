@@ -12,7 +12,7 @@ namespace knnbert::inline v0_1 {
 namespace detail {
 
 [[noreturn]] inline void raise_taken_id(std::string_view content, token_t id) {
-  raise<OptionError>("AddedVocabulary: token '{}' has id {}, which is not its own", content, id);
+  raise<OptionError>("added token '{}' has id {}, which is not its own", content, id);
 }
 
 }  // namespace detail

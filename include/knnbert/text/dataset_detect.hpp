@@ -70,7 +70,7 @@ inline bool has_old_line_ends(std::string_view text) {
     if (text[i] == '\n' && (!quoted || (i > 0 && text[i - 1] == '\r'))) return false;
     found = found || text[i] == '\r';
   }
-  return found && !quoted;
+  return found && (!quoted || text.find('\n') == text.npos);
 }
 
 /// The rows of a decoded text.  Errors: FormatError with file and line.

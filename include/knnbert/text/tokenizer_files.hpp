@@ -7,13 +7,14 @@
 /// WordPiece tokenizers in Hugging Face directories.
 namespace knnbert::inline v0_1::detail {
 
-/// One token a line, without the white space at its end.
+/// One token a line, without the white space at its end; empty lines at the end are no tokens.
 inline std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   const auto text = read_text(path, {.strict_utf8 = true});
   refuse_placeholder(text, path.string());
   std::vector<std::string> tokens;
   for (LineReader reader(text); reader.next();)
     tokens.emplace_back(reader.line().substr(0, unicode::space_before(reader.line(), 0, reader.line().size())));
+  while (!tokens.empty() && tokens.back().empty()) tokens.pop_back();
   return tokens;
 }
 

@@ -8,7 +8,8 @@
 
 namespace knnbert::inline v0_1 {
 
-/// What the checkpoints of a run belong to: everything that its bits depend on.
+/// What the checkpoints of a run belong to: everything that its bits depend on but the values it starts with, which a
+/// process that goes on does not have any more. TrainerOptions::settings tells apart what starts from other encoders.
 template <class Stack, class... Terms>
 RunIdentity identity_of_run(const Classifier<Stack>& model, const TrainerOptions& options,
                             const std::tuple<Terms...>& terms, const TrainingData& train, const Dataset& train_data,

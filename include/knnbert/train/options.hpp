@@ -52,8 +52,9 @@ struct TrainerOptions {
   index_t checkpoints_kept = 1;                 ///< older ones are removed
   std::shared_ptr<const DirectoryLock> lock{};  ///< of that folder, where the caller holds it; else fit() does
   bool resume = false;                          ///< continue from the run's newest checkpoint, if the folder has any
-  std::vector<std::pair<std::string, std::string>> settings{};  ///< more that a resumed run must agree with, as name
-                                                                ///< and value
+  /// More that a resumed run must agree with, as name and value, such as {"encoder", a checksum of its file}: nothing
+  /// else tells encoders of one shape apart.
+  std::vector<std::pair<std::string, std::string>> settings{};
 
   /// Errors: OptionError.
   void validate() const {

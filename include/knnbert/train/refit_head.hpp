@@ -114,6 +114,7 @@ template <class Stack, class Loss = CrossEntropyLoss>
 void refit_head(Classifier<Stack>& model, const TrainingData& train, const RefitOptions& options = {},
                 const Loss& loss = {}, const Team& team = {}) {
   options.validate();
+  std::as_const(model).network().values().require_complete("refit_head");
   constexpr bool of_classes = std::is_invocable_v<const Loss&, Matrix&, std::span<const label_t>, Matrix&>;
   if (of_classes != (model.task().task == Task::single_label))
     raise<OptionError>(
