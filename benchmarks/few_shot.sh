@@ -2,7 +2,7 @@
 # usage: few_shot.sh KNNBERT ENCODER DATA [OPTION ...]
 # A few texts a class: `knnbert train` without options beside SetFit 1.2.0 and FastFit 1.2.1, from the same encoder, on the same
 # draws, one core each: accuracy (mean and standard deviation over draws), seconds of the processor, peak memory. SetFit makes all
-# pairs of TREC-6's texts and 20 pairs a text and kind of the others; of FastFit the settings are those of its own example. Seconds of
+# pairs of 8 and 32 texts a class of TREC-6, else 20 pairs a text and kind; of FastFit the settings are those of its own example. Seconds of
 # the peers are those of the fine-tuning, ours those of the whole program. Every finished run is a line of
 # benchmarks/results/few_shot.jsonl and is not repeated; the table follows. Parts:
 #   --sets trec6 --shots 8 --draws 1,2 --who knnbert,setfit,fastfit    and --table prints what is there

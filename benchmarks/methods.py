@@ -46,14 +46,15 @@ def run(options, results):
         split = datasets.read(name, options.data, 42)
         train = draw(split.train, shots, number)
         for method in options.methods:
-            cell = {"set": name, "shots": shots, "draw": number}
+            cell = {"set": name, "shots": shots, "draw": number, "options": options.options}
             if results.find(cell, method):
                 continue
             with tempfile.TemporaryDirectory(dir=options.work) as folder:
                 program = Program(options, Path(folder))
                 try:
-                    result = program.train_and_test(train, split.test, "--seed", number, *METHODS[method])
-                    result["peak_mb"] = peak_of_training(program, METHODS[method]) if number == options.draws[0] else None
+                    arguments = [*METHODS[method], *options.options.split()]
+                    result = program.train_and_test(train, split.test, "--seed", number, *arguments)
+                    result["peak_mb"] = peak_of_training(program, arguments) if number == options.draws[0] else None
                 except subprocess.CalledProcessError as error:
                     result = {"failed": error.returncode}
             row = results.add(cell, method, {key: value for key, value in result.items() if key != "wrong"})
@@ -70,10 +71,14 @@ def peak_of_training(program, arguments):
     return round(int(child.stdout) / 1024)
 
 
+def kind(row):
+    return row["set"], row["shots"], row["options"]
+
+
 def table(results):
-    for name, shots in sorted({(row["set"], row["shots"]) for row in results.rows}):
-        rows = [row for row in results.rows if (row["set"], row["shots"]) == (name, shots)]
-        print(f"\n| {name}, {shots or 'all'} texts a class | draws | neighbors / head / combined | standard deviation | failed | time of ce | peak MiB |")
+    for name, shots, options in sorted({kind(row) for row in results.rows}):
+        rows = [row for row in results.rows if kind(row) == (name, shots, options)]
+        print(f"\n| {name}, {shots or 'all'} texts a class{options and f', `{options}`'} | draws | neighbors / head / combined | standard deviation | failed | time of ce | peak MiB |")
         print("|---|---|---|---|---|---|---|")
         ce_seconds = {row["draw"]: row["seconds"] for row in rows if row["what"] == "ce" and "failed" not in row}
         for method in METHODS:
@@ -91,6 +96,7 @@ def table(results):
 
 def main():
     parser = parser_of(__doc__, "methods.jsonl")
+    parser.add_argument("--options", default="", help="further ones of `knnbert train`, the same for all methods, such as `--precision bf16`")
     parser.add_argument("--methods", type=lambda text: text.split(";"), default=list(METHODS), help="separated by semicolons")
     run_or_print(parser, run, table)
 

@@ -129,9 +129,9 @@ struct AttackResources {
 inline const ReadOptions attack_reading{.decompress = decompress};
 
 inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
-  if (o.synonyms.empty() == o.vectors.empty())
+  if (o.synonyms.empty() == o.vectors.empty() || o.synonyms == "none" || o.vectors == "none")
     raise<OptionError>("--synonyms, --vectors: {} given, one of them expected for --recipe textfooler",
-                       o.synonyms.empty() ? "none" : "both");
+                       o.synonyms.empty() || o.vectors.empty() ? "none" : "both");
   if (!o.synonyms.empty()) {
     r.synonyms = SynonymTable::read(o.synonyms, attack_reading);
   } else {
@@ -149,13 +149,10 @@ inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data,
 
 inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
   if (o.recipe == "textfooler") return synonym_source(o, data, r);
-  if (o.recipe == "pwws") {
-    if (r.wordnet.synsets() == 0) raise<OptionError>("--wordnet: a file expected for --recipe pwws");
-    return any_source(o.attack.words, FromWordNet<>{&r.wordnet});
-  }
-  if (o.language_model.empty())
-    raise<OptionError>("--language-model: nothing given, a directory of BertForMaskedLM expected for --recipe {}",
-                       o.recipe);
+  if (o.recipe == "pwws") { return any_source(o.attack.words, FromWordNet<>{&r.wordnet}); }
+  if (o.language_model.empty() || o.language_model == "none")
+    raise<OptionError>("--language-model: {} given, a directory of BertForMaskedLM expected for --recipe {}",
+                       o.language_model.empty() ? "nothing" : "none", o.recipe);
   const std::string name = repair_utf8(std::filesystem::path(o.language_model).filename().string());
   r.language_model.emplace(o.language_model);
   if (o.recipe == "sentence-piece") {
@@ -234,9 +231,13 @@ AttackConstraintsOf<S> attack_constraints(const AttackVerbOptions& o, AttackReso
     antonyms = AvoidAntonyms{&r.antonyms};
   }
   std::optional<KeepPartOfSpeech<>> speech;
-  if (is_resource_given(o, "--wordnet", o.wordnet, "a table of synsets", if_recipe(textfooler || o.recipe == "pwws"))) {
+  const bool from_wordnet = o.recipe == "pwws";
+  if (from_wordnet && (o.wordnet.empty() || o.wordnet == "none"))
+    raise<OptionError>("--wordnet: {} given, a table of synsets expected for --recipe pwws, whose words come from it",
+                       o.wordnet.empty() ? "nothing" : "none");
+  if (is_resource_given(o, "--wordnet", o.wordnet, "a table of synsets", if_recipe(textfooler))) {
     r.wordnet = WordNet::read(o.wordnet, attack_reading);
-    if (o.recipe != "pwws") speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
+    if (!from_wordnet) speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
   }
   std::optional<KeepMeaning<Sentences<S>>> meaning;
   if (is_resource_given(o, "--similarity-encoder", o.similarity_encoder, "a directory of a sentence encoder",

@@ -27,6 +27,8 @@ struct RowKind {
   bool normalized;
   index_t max_length;
   std::string prompt = {};  // before every text
+  index_t dimension = 0;    // the first so many values are kept; 0: all
+  bool shortened_normalized = false;
 };
 
 namespace {
@@ -56,8 +58,12 @@ RowKind kind_of_rows(const EmbedOptions& o, const BertConfig& config, const Team
   if (wanted && paired && team.first()) std::fprintf(stderr, "knnbert: note: %s\n", printable(own.note).c_str());
   const bool prompted = wanted && !paired;
   if (prompted && !own.prompt_problem.empty()) raise<FormatError>("{}, or --no-prompt", own.prompt_problem);
-  return {pooling, o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes",
-          o.max_length ? o.max_length : own.max_length, prompted ? own.prompt : std::string()};
+  return {pooling,
+          o.normalize.empty() ? o.feature.empty() && own.normalized : o.normalize == "yes",
+          o.max_length ? o.max_length : own.max_length,
+          prompted ? own.prompt : std::string(),
+          o.feature.empty() ? own.dimension : 0,
+          o.normalize == "yes"};
 }
 
 /// A model directory's network, or an encoder's with heads that nobody will ask.
@@ -94,7 +100,7 @@ Batch read_texts(const EmbedOptions& o, const AnyTokenizer& tokenizer, index_t l
 }
 
 template <class S>
-Matrix embed_in_groups(const Network<S>& network, const Batch& batch, bool normalized) {
+Matrix embed_in_groups(const Network<S>& network, const Batch& batch, const RowKind& kind) {
   constexpr index_t group = 256;
   Matrix all(batch.size(), network.width());
   std::vector<index_t> chosen;
@@ -104,8 +110,12 @@ Matrix embed_in_groups(const Network<S>& network, const Batch& batch, bool norma
     network.embed(network.values(), batch.select(chosen), std::nullopt, View(all).row_range(first, std::ssize(chosen)));
   }
   require_finite_embeddings("--model", all);
-  if (normalized) Cosine().prepare(all);
-  return all;
+  if (kind.normalized) Cosine().prepare(all);
+  if (kind.dimension == 0 || kind.dimension >= all.cols()) return all;
+  Matrix first_values(all.rows(), kind.dimension);
+  for (index_t i = 0; i < all.rows(); ++i) std::copy_n(all.row(i).begin(), kind.dimension, first_values.row(i).begin());
+  if (kind.shortened_normalized) Cosine().prepare(first_values);
+  return first_values;
 }
 
 /// The files that rows depend on.
@@ -181,9 +191,10 @@ void embed(const EmbedOptions& o, const Team& team) {
   require_vocabulary(o.model, tokenizer.vocabulary_size(), checkpoint.config().vocab_size);
   const RowKind rows = kind_of_rows(o, checkpoint.config(), team);
   const auto network = load_network<S>(o, checkpoint, rows.pooling);
-  const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "");
+  const auto name = detail::name_in(detail::pooling_names, rows.pooling) + (rows.normalized ? " normalized" : "") +
+                    (rows.dimension > 0 ? format(" {}", rows.dimension) : std::string());
   write_rows(o, name, network, read_texts(o, tokenizer, rows.max_length, rows.prompt), team,
-             [&](const Batch& texts) { return embed_in_groups(network, texts, rows.normalized); });
+             [&](const Batch& texts) { return embed_in_groups(network, texts, rows); });
 }
 
 template void embed<ProgramStack>(const EmbedOptions&, const Team&);

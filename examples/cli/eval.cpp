@@ -238,7 +238,8 @@ void add_eval(CLI::App& app) {
   verb.add_option("--model", o->models, "model directory; given several times, an ensemble")
       ->required()
       ->take_all()
-      ->expected(1);
+      ->expected(1)
+      ->allow_extra_args(false);
   verb.add_option("--ensemble", o->ensemble,
                   "of several models: the mean of their answers, or the answers of one with the mean of their "
                   "parameters, which makes sense for runs that began with the same parameters")

@@ -27,6 +27,8 @@ bool needs_all(std::string_view bytes, Encoding encoding) {
 int open_input(const std::string& path) {
   const int number =
       path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (number < 0 && errno == ENOENT && path.find(' ') != path.npos)
+    raise<IoError>("{}: no such file; a text itself goes to standard input", path);
   if (number < 0) raise_io("open", input_name(path));
   return number;
 }

@@ -15,6 +15,7 @@
 #include "config.hpp"
 #include "distributed.hpp"
 #include "knnbert/core/error.hpp"
+#include "knnbert/text/edit_distance.hpp"
 #include "knnbert/version.hpp"
 #include "options.hpp"
 #include "session.hpp"
@@ -115,6 +116,32 @@ bool unknown_verb(const CLI::App& app, const std::vector<std::string>& arguments
   return true;
 }
 
+/// The option of the verb whose name is at most two letters away from this one, else nothing.
+std::string similar_option(const CLI::App& verb, const std::string& name) {
+  std::string similar;
+  index_t least = 3;
+  for (const CLI::Option* option : verb.get_options())
+    for (const std::string& other : option->get_lnames())
+      if (const index_t distance = edit_distance(name, "--" + other); distance < least)
+        least = distance, similar = "--" + other;
+  return similar;
+}
+
+/// What is wrong with a command line, words that the verb does not know before options that it misses.
+std::string message_of(const CLI::App& app, const CLI::ParseError& error) {
+  const auto asked = app.get_subcommands();
+  const auto unknown = asked.empty() ? std::vector<std::string>() : asked.front()->remaining();
+  if (unknown.empty()) return error.what();
+  const std::string verb = asked.front()->get_name();
+  for (const std::string& word : unknown) {
+    if (!word.starts_with("--")) continue;
+    const std::string name = word.substr(0, word.find('=')), similar = similar_option(*asked.front(), name);
+    return format("{}: not an option of {}{}", name, verb, similar.empty() ? "" : ", which has " + similar);
+  }
+  const std::string place = format("'{}': given to {} without the name of an option", unknown.front(), verb);
+  return error.get_name() == "RequiredError" ? format("{}; {}", place, error.what()) : place;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Text classifiers with a nearest-neighbor classifier beside the linear head");
   app.name("knnbert");
@@ -143,9 +170,11 @@ int run(int argc, char** argv) {
     app.parse(std::vector<std::string>(all.rbegin(), all.rend()));  // as the parser wants them
     return 0;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) std::fputs(cli::origin_of(given, all, error.what()).c_str(), stderr);
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // of --help and --version
+    const std::string message = message_of(app, error);
+    std::fprintf(stderr, "%s%s\nRun with --help for more information.\n", cli::origin_of(given, all, message).c_str(),
+                 cli::printable(message).c_str());
+    return 2;
   } catch (const cli::Stopped& stopped) {
     std::fflush(stdout);
     return 128 + stopped.signal;

@@ -199,6 +199,8 @@ void pretrain_model(const PretrainSettings& o) {
   else
     print(format("{} documents: {} sequences, {} pieces; held out: {} documents, {} sequences\n", corpus.documents,
                  corpus.train.size(), corpus.train.tokens(), corpus.held_out_documents, corpus.held_out.size()));
+  if (o.held_out > 0 && corpus.held_out_documents == 0)
+    print_warning("no document is held out, so none measures the model; an empty line stands between documents");
   flush_output();
   PretrainOptions options = o.training;
   options.checkpoints = o.output, options.lock = lock;

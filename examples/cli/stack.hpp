@@ -56,8 +56,16 @@ inline Precision precision_for(const std::string& directory, const CommonOptions
   return own;
 }
 
+/// Errors: FormatError for an encoder's directory, which is taken for a model's easily.
+inline void require_model(const std::filesystem::path& directory) {
+  if (!committed_exists(directory / "knnbert.json") && committed_exists(directory / "config.json"))
+    raise<FormatError>("{}: an encoder given, a model expected, such as `train --encoder {} --output MODEL` writes",
+                       directory.string(), directory.string());
+}
+
 template <class S>
 Classifier<S> load_model(const std::string& directory, const CommonOptions& o, Loading loading = Loading::complete) {
+  require_model(directory);
   if (o.backend == "torch") precision_for(directory, o);
   return Classifier<S>::load(directory, threads_of(o), precision_of(o), loading, o.device);
 }
@@ -66,6 +74,7 @@ Classifier<S> load_model(const std::string& directory, const CommonOptions& o, L
 /// these were made with.
 template <class S>
 Classifier<S> load_to_change(const std::string& directory, const CommonOptions& o) {
+  require_model(directory);
   const auto own = read_model_file(std::filesystem::path(directory) / "knnbert.json").precision;
   if (!o.precision.empty() && o.precision != own)
     raise<OptionError>("--precision {}: {} expected, with which the keys in {} were made; `index` makes them anew",

@@ -28,6 +28,15 @@ void require_method(const TrainOptions& o) {
                        o.common.precision, o.method.smart ? "--smart" : "--cat");
 }
 
+/// Errors: OptionError for what would be left out unseen.
+void require_effect(const TrainOptions& o) {
+  if (o.method.name == "scl" && o.trainer.batch_size < 2)
+    raise<OptionError>("--batch-size {}: at least 2 expected with --method scl, which compares the texts of a batch",
+                       o.trainer.batch_size);
+  if (o.augment.copies > 0 && o.augment.most_words == 0)
+    raise<OptionError>("--augment-words 0: more than 0 expected with --augment, whose copies would be the texts again");
+}
+
 /// visit(trainer) trains; with --store queue, the datastore then holds what the queue held.
 template <class S, class Visit>
 FitReport with_trainer(const TrainOptions& o, const TrainerOptions& options, Classifier<S>& model, Visit&& visit) {
@@ -177,6 +186,7 @@ void train(const TrainOptions& typed, const Team& team) {
   Classifier<S> model(given.encoder, data.classes(), classifier_options(named));
   if (given.method.task != Task::single_label) facts.classes = model.network().classes();
   TrainOptions o = with_recipe(named, facts);
+  require_effect(o);
   o.method.weights = weights_of(o.method, data.classes(), data.class_counts());
   if (!o.positive.empty()) o.trainer.positive = class_named(data.classes(), o.positive, "--positive");
   if (team.first()) warn_of_unused(o), print_recipe(o, facts);

@@ -134,7 +134,7 @@ void add_train(CLI::App& app) {
                   "epochs, 1 for 100,000 and more, but at least 200 "
                   "steps; batches of 16, from 2,500 examples 32; rate 1e-4 for a width up to 384 and less for wider "
                   "ones, heads ten times that, up to 1e-3; lambda 0.5 for up to 8 "
-                  "examples a class, falling with the root of their number. For 2 to 8 examples a class, and at least "
+                  "examples a class, falling with the root of their number. For 2 to 16 examples a class, and at least "
                   "two of each in a batch, method scl with lambda 0.9 and half the rate, else knn-bert")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "paper"}));

@@ -144,6 +144,15 @@ TEST_CASE("sentence settings: other outputs and tasks, prompts") {
   CHECK(contains(folder.settings().note, "the prompt 'query: ' is not put before texts"));
   CHECK(folder.settings().prompt == "query: ");
   CHECK(folder.settings().prompt_problem.empty());
+  CHECK(folder.settings().dimension == 0);
+  folder.file("config_sentence_transformers.json", R"({"truncate_dim": 64, "default_prompt_name": null})");
+  CHECK(folder.settings().dimension == 64);
+  folder.file("config_sentence_transformers.json", R"({"truncate_dim": 0})");
+  CHECK(contains(message_of<FormatError>([&] { folder.settings(); }), "truncate_dim: 0 given, at least 1 expected"));
+  folder.file("config_sentence_transformers.json", R"({"prompts": {"query": "q"}, "default_prompt_name": "other"})");
+  CHECK(contains(message_of<FormatError>([&] { folder.settings(); }), "prompts: key 'other' is missing"));
+  folder.file("config_sentence_transformers.json",
+              R"({"prompts": {"query": "query: "}, "default_prompt_name": "query"})");
   folder.file("1_Pooling/config.json", R"({"pooling_mode": "mean", "include_prompt": false})");
   CHECK(contains(folder.settings().prompt_problem, "1_Pooling/config.json: include_prompt false given"));
 }

@@ -104,6 +104,28 @@ expect_code 0 embed --no-prompt
 cmp -s x.npy plain.npy || wrong "the embeddings of the texts alone expected"
 expect_code 0 embed --feature mean --normalize yes
 cmp -s x.npy plain.npy || wrong "no prompt with --feature expected"
+
+# Of an embedding the directory's users keep the first values alone; what they ask for by name is whole.
+first_values() {
+  "$PYTHON" - "$1" x.npy "$2" <<'PY'
+import sys
+import numpy as np
+whole, own = map(np.load, sys.argv[1:3])
+first = whole[:, :64]
+if sys.argv[3] == "yes":
+    first = first / np.linalg.norm(first, axis=1, keepdims=True)
+assert own.shape == first.shape and np.abs(own - first).max() < 1e-6
+PY
+}
+cp e/config_sentence_transformers.json prompt.json
+echo '{"truncate_dim": 64}' >e/config_sentence_transformers.json
+expect_code 0 embed
+first_values plain.npy no || wrong "the first 64 values expected"
+expect_code 0 embed --normalize yes
+first_values plain.npy yes || wrong "the first 64 values, scaled to length 1, expected"
+expect_code 0 embed --feature mean --normalize yes
+cmp -s x.npy plain.npy || wrong "all values expected with --feature"
+cp prompt.json e/config_sentence_transformers.json
 set_key e/1_Pooling/config.json include_prompt false
 expect_code 1 embed
 expect_text err "e/1_Pooling/config.json: include_prompt false given, true expected for a prompt, or --no-prompt"

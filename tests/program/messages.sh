@@ -37,6 +37,8 @@ done
 says 2 "--queue-size: 2 classes in a capacity of 1" train --method knn-bert --epochs 1 --threads 1 --encoder "$ENCODER" --output made --train train.tsv \
   --queue class-balanced --queue-size 1
 says 2 "knnbert: --part-size 3 given" train --method scl --epochs 1 --threads 1 --encoder "$ENCODER" --output made --train train.tsv --part-size 3
+says 2 "--batch-size 1: at least 2 expected with --method scl" train --method scl --epochs 1 --threads 1 --encoder "$ENCODER" --output made \
+  --train train.tsv --batch-size 1
 says 1 "standard input: no text given" scan --model model -
 
 # What the user calls Type::member stays that: a file, and a class.
@@ -49,3 +51,22 @@ expect_text err "class 'Network::threads' is not among the model's 2"
 printf "nothing to be called here\tit's std: Foo::bar: x\n" >functions.tsv
 expect_code 1 "$KNNBERT" eval --model model --data functions.tsv --label-column 2 --header absent
 expect_text err "class 'it's std: Foo::bar: x' is not among"
+
+# A word that a verb does not know is told before an option that it misses, with the option whose name is alike.
+unknown() {  # TEXT ARGUMENTS...
+  text=$1
+  shift
+  expect_code 2 "$KNNBERT" "$@"
+  expect_text err "$text"
+}
+unknown "--ouput: not an option of train, which has --output" train --encoder "$ENCODER" --train train.tsv --ouput made
+unknown "--treads: not an option of eval, which has --threads" eval --model model --data train.tsv --treads 1
+unknown "--phi: not an option of predict" predict --model model --phi 0.5 train.tsv
+unknown "'train.tsv': given to eval without the name of an option; --data is required" eval --model model train.tsv
+unknown "'my dog barks': given to add without the name of an option; --data is required" add --model model --class greet "my dog barks"
+
+# What is taken for something else.
+says 1 "$ENCODER: an encoder given, a model expected" predict --model "$ENCODER" train.tsv
+says 1 "$ENCODER: an encoder given, a model expected" add --model "$ENCODER" --data train.tsv
+says 1 "where is it: no such file; a text itself goes to standard input" predict --model model "where is it"
+says 2 "--wordnet: none given, a table of synsets expected for --recipe pwws" attack --recipe pwws --model model --data train.tsv --wordnet none

@@ -115,6 +115,8 @@ expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output n
 expect_text err "--synonyms or --wordnet expected"
 expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --synonyms synonyms.json
 expect_text err "without --augment"
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train train.tsv --output never --augment 2 --synonyms synonyms.json --augment-words 0
+expect_text err "--augment-words 0: more than 0 expected"
 [ ! -e never ] || wrong "bad usage left a folder"
 
 # Layers that are frozen: the saved encoder has the values that it started from.

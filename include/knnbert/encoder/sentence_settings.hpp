@@ -18,6 +18,7 @@ struct SentenceSettings {
   std::string problem = {};         ///< file and reason if its embeddings cannot be computed here, else empty
   std::string note = {};            ///< what its users get beside, where it is not done
   std::string prompt = {};          ///< what its users put before every text unless they ask for another
+  index_t dimension = 0;            ///< of an embedding its users keep the first so many values; 0: all
   std::string prompt_problem = {};  ///< file and reason if the prompt cannot be put there, else empty
 
   /// The directory's pooling, mean where it names none.  Errors: FormatError for embeddings that cannot be computed.

@@ -120,13 +120,18 @@ inline void read_sentence_transformer(const std::filesystem::path& path, Sentenc
         format("{}: method_output_name {} given, last_hidden_state or pooler_output expected", where, output);
 }
 
-/// The text that users of the directory put before every text unless they ask for something else.
-inline void read_sentence_prompt(const std::filesystem::path& path, SentenceSettings& settings) {
+/// What users of the directory do unless they ask for something else: the text that they put before every text, and how
+/// much of an embedding they keep.
+inline void read_sentence_uses(const std::filesystem::path& path, SentenceSettings& settings) {
   const Json json = read_regular_json(path);
   const std::string where = path.string();
   const auto name = optional_value<std::string>(json, "default_prompt_name", "", where);
   const auto prompts = optional_value<Json>(json, "prompts", Json::object(), where);
-  if (!name.empty()) settings.prompt = optional_value<std::string>(prompts, name, "", where + ": prompts");
+  if (!name.empty()) settings.prompt = require<std::string>(prompts, name, where + ": prompts");
+  const auto dimension = optional_value<Json>(json, "truncate_dim", nullptr, where);
+  if (!dimension.is_null()) settings.dimension = json_as<index_t>(dimension, where + ": truncate_dim");
+  if (!dimension.is_null() && settings.dimension < 1)
+    raise<FormatError>("{}: truncate_dim: {} given, at least 1 expected", where, settings.dimension);
   if (!settings.prompt.empty())
     settings.note = format("{}: the prompt '{}' is not put before texts", where, settings.prompt);
 }
@@ -150,7 +155,7 @@ KNNBERT_INLINE SentenceSettings read_sentence_settings(const std::filesystem::pa
   if (const auto own = detail::sentence_transformer_file(folder)) detail::read_sentence_transformer(*own, settings);
   if (!committed_exists(folder / "modules.json")) return settings;
   if (settings.problem.empty()) detail::read_sentence_modules(folder, settings);
-  if (committed_exists(prompts)) detail::read_sentence_prompt(prompts, settings);
+  if (committed_exists(prompts)) detail::read_sentence_uses(prompts, settings);
   if (settings.max_length == 0) settings.max_length = detail::model_max_length(folder / "tokenizer_config.json");
   return settings;
 }

@@ -46,7 +46,7 @@ struct Recipe {
 
 namespace detail {
 
-inline constexpr index_t most_for_in_batch = 8;  // examples a class
+inline constexpr index_t most_for_in_batch = 16;  // examples a class
 
 inline float three_digits(double value) { return static_cast<float>(std::round(1000 * value) / 1000); }
 
