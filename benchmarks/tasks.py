@@ -10,16 +10,18 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+import datasets  # noqa: E402
+
 PREDICTORS = ("knn", "head", "combined")
 MOST_TEST = 500
 
 
-def glue(folder):
-    def rows(name):
-        lines = [line.rstrip("\n").split("\t") for line in open(folder / name, encoding="utf-8-sig")]
-        first, second, label = (3, 4, 0) if folder.name == "mrpc" else (1, 2, 3)
-        return [{"text": line[first], "pair": line[second], "label": line[label]} for line in lines[1:]]
-    return rows("train.tsv"), rows("dev.tsv")
+def glue(name, data):
+    def rows(part):
+        return [dict(zip(("text", "pair", "label"), (*texts.split("\t"), label), strict=True)) for texts, label in part]
+    split = datasets.read(name, data, 0)
+    return rows(split.train), rows(split.test)
 
 
 def sst5(data):
@@ -54,8 +56,8 @@ def clinc_pairs(data):
 
 
 SETS = {
-    "rte": (lambda data: glue(data / "rte"), [], ["accuracy", "f1"]),
-    "mrpc": (lambda data: glue(data / "mrpc"), [], ["f1", "accuracy"]),
+    "rte": (lambda data: glue("rte", data), [], ["accuracy", "f1"]),
+    "mrpc": (lambda data: glue("mrpc", data), [], ["f1", "accuracy"]),
     "sst5": (sst5, ["--task", "regression"], ["pearson", "spearman", "rmse"]),
     "imdb": (imdb, ["--task", "regression", "--max-length", "64"], ["pearson", "spearman", "rmse"]),
     "clinc-pairs": (clinc_pairs, ["--task", "multi-label"], ["micro_f1", "macro_f1", "subset_accuracy"]),

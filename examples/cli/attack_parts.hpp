@@ -149,7 +149,7 @@ inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data,
 
 inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
   if (o.recipe == "textfooler") return synonym_source(o, data, r);
-  if (o.recipe == "pwws") { return any_source(o.attack.words, FromWordNet<>{&r.wordnet}); }
+  if (o.recipe == "pwws") return any_source(o.attack.words, FromWordNet<>{&r.wordnet});
   if (o.language_model.empty() || o.language_model == "none")
     raise<OptionError>("--language-model: {} given, a directory of BertForMaskedLM expected for --recipe {}",
                        o.language_model.empty() ? "nothing" : "none", o.recipe);
