@@ -291,6 +291,7 @@ void add_attack(CLI::App& app) {
   add_data(verb, o->data);
   verb.callback([o, &verb] {
     require_used(verb, o->recipe);
+    require_resources(*o);
     o->smoothing.text_leads = o->guide == "unsmoothed";
     session_of(o->common).attack(*o);
   });

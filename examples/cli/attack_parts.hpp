@@ -101,18 +101,33 @@ using AttackConstraintsOf =
 template <class S>
 using AttackOf = Attack<AnyGoal, AttackConstraintsOf<S>, AnySource, AnySearch>;
 
-/// An option whose resource a recipe needs, unless the user goes without it.
-enum class ResourceWanted { no, yes };
+/// Whether an option names a resource; "none" leaves a constraint out.
+inline bool is_resource_given(const std::string& value) { return !value.empty() && value != "none"; }
 
-/// Whether a resource was given; "none" leaves a constraint out.  Errors: OptionError for one that is wanted and was
-/// not given.
-inline bool is_resource_given(const AttackVerbOptions& o, const char* option, const std::string& value,
-                              const char* what, ResourceWanted wanted) {
-  if (value == "none") return false;
-  if (value.empty() && wanted == ResourceWanted::yes)
-    raise<OptionError>("{}: nothing given, {} expected for --recipe {}, or none to attack without", option, what,
-                       o.recipe);
-  return !value.empty();
+/// Errors: OptionError that names all resources which the recipe needs and the user neither gave nor, where a
+/// constraint alone needs them, went without.
+inline void require_resources(const AttackVerbOptions& o) {
+  const bool textfooler = o.recipe == "textfooler", bert = o.recipe == "bert-attack", paper = o.preset == "paper";
+  const bool guesses = bert || o.recipe == "sentence-piece", search = o.recipe != "datastore";
+  struct Resource {
+    bool wanted;
+    std::string_view options, what;
+    bool is_given;
+  };
+  std::string absent;
+  for (const auto& [wanted, options, what, is_given] : std::initializer_list<Resource>{
+           {textfooler, "--synonyms or --vectors", "words that may stand for a word",
+            is_resource_given(o.synonyms) || is_resource_given(o.vectors)},
+           {guesses, "--language-model", "a directory of BertForMaskedLM", is_resource_given(o.language_model)},
+           {o.recipe == "pwws", "--wordnet", "a table of synsets", is_resource_given(o.wordnet)},
+           {textfooler, "--wordnet", "a table of synsets, or none", !o.wordnet.empty()},
+           {textfooler || bert || (search && !paper), "--stop-words", "a file with a word a line, or none",
+            !o.stop_words.empty()},
+           {bert && paper, "--antonyms", "a file with two words a line, or none", !o.antonyms.empty()},
+           {textfooler || (bert && !paper), "--similarity-encoder", "a directory of a sentence encoder, or none",
+            !o.similarity_encoder.empty()}})
+    if (wanted && !is_given) absent += format("{}{} ({})", absent.empty() ? "" : ", ", options, what);
+  if (!absent.empty()) raise<OptionError>("--recipe {}: needs {} as well", o.recipe, absent);
 }
 
 /// What policies refer to.
@@ -129,10 +144,9 @@ struct AttackResources {
 inline const ReadOptions attack_reading{.decompress = decompress};
 
 inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
-  if (o.synonyms.empty() == o.vectors.empty() || o.synonyms == "none" || o.vectors == "none")
-    raise<OptionError>("--synonyms, --vectors: {} given, one of them expected for --recipe textfooler",
-                       o.synonyms.empty() || o.vectors.empty() ? "none" : "both");
-  if (!o.synonyms.empty()) {
+  if (is_resource_given(o.synonyms) && is_resource_given(o.vectors))
+    raise<OptionError>("--synonyms, --vectors: both given, one of them expected for --recipe textfooler");
+  if (is_resource_given(o.synonyms)) {
     r.synonyms = SynonymTable::read(o.synonyms, attack_reading);
   } else {
     std::vector<std::string> words;
@@ -150,9 +164,6 @@ inline AnySource synonym_source(const AttackVerbOptions& o, const Dataset& data,
 inline AnySource attack_source(const AttackVerbOptions& o, const Dataset& data, AttackResources& r) {
   if (o.recipe == "textfooler") return synonym_source(o, data, r);
   if (o.recipe == "pwws") return any_source(o.attack.words, FromWordNet<>{&r.wordnet});
-  if (o.language_model.empty() || o.language_model == "none")
-    raise<OptionError>("--language-model: {} given, a directory of BertForMaskedLM expected for --recipe {}",
-                       o.language_model.empty() ? "nothing" : "none", o.recipe);
   const std::string name = repair_utf8(std::filesystem::path(o.language_model).filename().string());
   r.language_model.emplace(o.language_model);
   if (o.recipe == "sentence-piece") {
@@ -216,32 +227,24 @@ inline SimilarityOptions attack_similarity(const AttackVerbOptions& o) {
 
 template <class S>
 AttackConstraintsOf<S> attack_constraints(const AttackVerbOptions& o, AttackResources& r) {
-  const bool textfooler = o.recipe == "textfooler", bert = o.recipe == "bert-attack", paper = o.preset == "paper";
-  const bool pieces = o.recipe == "sentence-piece";
-  const auto if_recipe = [](bool wanted) { return wanted ? ResourceWanted::yes : ResourceWanted::no; };
+  const bool bert = o.recipe == "bert-attack", pieces = o.recipe == "sentence-piece", paper = o.preset == "paper";
   std::optional<KeepStopWords> stop_words;
-  if (is_resource_given(o, "--stop-words", o.stop_words, "a file with a word a line",
-                        if_recipe(textfooler || bert || !paper))) {
+  if (is_resource_given(o.stop_words)) {
     r.stop_words = StopWords::read(o.stop_words, attack_reading);
     stop_words = KeepStopWords{&r.stop_words, (bert && paper) || pieces};
   }
   std::optional<AvoidAntonyms> antonyms;
-  if (is_resource_given(o, "--antonyms", o.antonyms, "a file with two words a line", if_recipe(bert && paper))) {
+  if (is_resource_given(o.antonyms)) {
     r.antonyms = Antonyms::read(o.antonyms, attack_reading);
     antonyms = AvoidAntonyms{&r.antonyms};
   }
   std::optional<KeepPartOfSpeech<>> speech;
-  const bool from_wordnet = o.recipe == "pwws";
-  if (from_wordnet && (o.wordnet.empty() || o.wordnet == "none"))
-    raise<OptionError>("--wordnet: {} given, a table of synsets expected for --recipe pwws, whose words come from it",
-                       o.wordnet.empty() ? "nothing" : "none");
-  if (is_resource_given(o, "--wordnet", o.wordnet, "a table of synsets", if_recipe(textfooler))) {
+  if (is_resource_given(o.wordnet)) {
     r.wordnet = WordNet::read(o.wordnet, attack_reading);
-    if (!from_wordnet) speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
+    if (o.recipe != "pwws") speech.emplace(KeepPartOfSpeech<>{LexiconTagger{&r.wordnet}});
   }
   std::optional<KeepMeaning<Sentences<S>>> meaning;
-  if (is_resource_given(o, "--similarity-encoder", o.similarity_encoder, "a directory of a sentence encoder",
-                        if_recipe(textfooler || (bert && !paper)))) {
+  if (is_resource_given(o.similarity_encoder)) {
     auto encoder = std::make_shared<const Classifier<S>>(o.similarity_encoder, std::vector<std::string>{"0", "1"},
                                                          ClassifierOptions{.device = o.common.device});
     meaning.emplace(KeepMeaning<Sentences<S>>{{std::move(encoder)}, attack_similarity(o)});

@@ -35,15 +35,22 @@ int open_input(const std::string& path) {
 
 }  // namespace
 
+std::string_view table_kind(std::string_view path) {
+  for (const std::string_view packed : {".gz", ".xz"})
+    if (path.ends_with(packed)) path.remove_suffix(packed.size());
+  for (const std::string_view kind : {".csv", ".jsonl", ".json", ".tsv"})
+    if (path.ends_with(kind)) return kind;
+  return {};
+}
+
 LineSource::LineSource(const std::string& path, Encoding encoding, bool pairs)
     : name_(input_name(path)), file_(open_input(path)), encoding_(encoding) {
   struct stat status;
   if (::fstat(file_.number(), &status) != 0) raise_io("inspect", name_);
   if (S_ISDIR(status.st_mode)) raise_io("read", name_, EISDIR);
   regular_ = S_ISREG(status.st_mode);
-  const auto name = path.substr(0, path.size() - 3 * path.ends_with(".gz"));
-  for (const char* table : {".csv", ".jsonl", ".json", ".tsv"})
-    table_ |= name.ends_with(table) && !(pairs && name.ends_with(".tsv"));
+  const auto kind = table_kind(path);
+  table_ = !kind.empty() && !(pairs && kind == ".tsv");
 }
 
 bool LineSource::next_group(std::vector<std::string>& lines, std::size_t most) {

@@ -7,6 +7,9 @@
 
 namespace knnbert::cli {
 
+/// The ending that names a table (".csv", ".jsonl", ".json" or ".tsv", compressed or not); empty for others.
+std::string_view table_kind(std::string_view path);
+
 /// Lines of a file or, for "-", of standard input: cut at \n only, a \r before it dropped; decoded as labeled files
 /// are. What is no UTF-8 becomes U+FFFD, and one line on standard error says so, as where the name is that of a table;
 /// .tsv is one unless lines hold pairs of texts.  Errors: IoError, FormatError.

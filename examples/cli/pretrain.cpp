@@ -1,6 +1,7 @@
 // knnbert pretrain: masked-language-model training on plain text.
 #include <chrono>
 
+#include "input.hpp"
 #include "knnbert/evaluate/ratio.hpp"
 #include "knnbert/io/gzip.hpp"
 #include "knnbert/pretrain/corpus.hpp"
@@ -115,6 +116,8 @@ Corpus corpus_of(const PretrainSettings& o, const Model& model) {
 #endif
   Corpus corpus;
   for (const std::string& path : o.train) {
+    if (!table_kind(path).empty())
+      print_warning(format("{}: read as plain text, whatever the name says, with all its columns", input_name(path)));
     bool warned = false;
     add_corpus_file(path, WatchingTokenizer{model.tokenizer(), path, warned}, options, corpus);
   }

@@ -16,9 +16,9 @@ Dataset two_texts() { return Dataset({{"the  Old film", "", 1}, {"xyz", "", 0}},
 
 SynonymTable film_table() {
   SynonymTable table;
-  table.add("film", std::vector<std::string>{"movie", "picture"});
-  table.add("old", std::vector<std::string>{"aged"});
-  table.add("the", std::vector<std::string>{"a"});
+  table.add("film", {"movie", "picture"});
+  table.add("old", {"aged"});
+  table.add("the", {"a"});
   return table;
 }
 

@@ -52,6 +52,19 @@ TEST_CASE("sentence settings: without its files nothing is said") {
   CHECK(settings.require_pooling() == Pooling::mean);
 }
 
+TEST_CASE("sentence settings: what transformers is told at loading beside the files is a problem, but for dtypes") {
+  const auto problem_of = [](const std::string& settings) {
+    const SentenceFolder folder(transformer_module + "," + pooling_module);
+    folder.file("sentence_bert_config.json", settings);
+    return folder.settings().problem;
+  };
+  CHECK(contains(problem_of(R"({"tokenizer_args": {"do_lower_case": false}})"),
+                 "sentence_bert_config.json: tokenizer_args: do_lower_case given"));
+  CHECK(contains(problem_of(R"({"config_args": {"hidden_act": "relu"}})"), "config_args: hidden_act given"));
+  CHECK(
+      problem_of(R"({"max_seq_length": 9, "model_args": {"torch_dtype": "float16"}, "tokenizer_args": null})").empty());
+}
+
 TEST_CASE("sentence settings: pooling in the old and the new spelling") {
   CHECK(settings_of(R"({"pooling_mode": "cls", "embedding_dimension": 384, "include_prompt": true})").pooling ==
         Pooling::cls);

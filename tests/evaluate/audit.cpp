@@ -98,6 +98,24 @@ TEST_CASE("audit: few texts, one class, bad options") {
   CHECK(audit_of(rows, {1}, {.neighbors = std::numeric_limits<index_t>::max()}).label_errors.empty());
 }
 
+TEST_CASE("audit: a datastore of other examples, and labels of another number, are refused") {
+  const Matrix rows = clusters();
+  const auto labels = cluster_labels();
+  FlatDatastore<Cosine> store(rows.cols());
+  const auto first = store.add(rows, labels);
+  CHECK_THROWS_AS(audit(store, ConstView(rows).row_range(0, 60), labels, 3), ShapeError);
+  CHECK_THROWS_AS(leaks(store, rows, std::vector<label_t>{1}, 0.5), ShapeError);
+  CHECK_THROWS_AS(leaks(store, rows, labels, 0.5, {.neighbors = 0}), OptionError);
+  auto wrong = labels;
+  wrong[5] = 5000;
+  FlatDatastore<Cosine> other(rows.cols());
+  other.add(rows, wrong);
+  CHECK_THROWS_AS(audit(other, rows, labels, 3), ShapeError);
+  store.add(rows, labels);
+  store.remove(first);  // the ids go on
+  CHECK_THROWS_AS(audit(store, rows, labels, 3), ShapeError);
+}
+
 // cleanlab 2.9.0: find_label_issues(labels, p, return_indices_ranked_by="self_confidence").
 TEST_CASE("label errors are cleanlab's") {
   const std::vector<float> first_two{

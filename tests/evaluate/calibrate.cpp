@@ -91,6 +91,7 @@ TEST_CASE("calibrate: a failure says what is wrong and changes nothing") {
                   OptionError);
   model.set_head_trained(false);
   CHECK_THROWS_AS(calibrate(model, held_out_data(), {.score = ScopeScore::energy}), StateError);
+  CHECK_THROWS_AS(calibrate(model, held_out_data(), {.choose_phi = true}), OptionError);
   CHECK(model.fusion().phi == 0.3f);
   CHECK(model.decision().temperature == 2);
   CHECK(model.decision().rejection->threshold == -0.5f);

@@ -52,4 +52,6 @@ TEST_CASE("lengths must match and values must be finite") {
   CHECK_THROWS_AS(pearson(x, std::vector<double>{1}), ShapeError);
   broken[3] = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(spearman(x, broken), Error);
+  CHECK_THROWS_AS(average_ranks(broken), Error);
+  CHECK(average_ranks(std::vector<double>{1, -std::numeric_limits<double>::infinity()}) == std::vector<double>{2, 1});
 }

@@ -67,7 +67,7 @@ TEST_CASE("an ensemble needs the same classes, and texts to encode anew") {
   Matrix keys(2, a.network().feature_width());
   keys.fill(0.1f);
   a.index(keys, std::vector<label_t>{0, 1});
-  CHECK_THROWS_AS(ModelAverage(a).finish(), StateError);
+  CHECK_THROWS_AS(ModelAverage(a), StateError);  // before anything changes
 }
 
 TEST_CASE("models of numbers on other scales have no average") {

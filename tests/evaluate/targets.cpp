@@ -54,6 +54,14 @@ TEST_CASE("sets of classes: a threshold lies above the probability that it exclu
   }
 }
 
+TEST_CASE("sets of classes: probabilities that are no numbers are refused") {
+  Matrix gold(2, 1), probabilities(2, 1);
+  gold(0, 0) = 1, gold(1, 0) = 0;
+  probabilities(0, 0) = 0.5f, probabilities(1, 0) = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(best_thresholds(gold, probabilities), Error);
+  CHECK_THROWS_AS(multi_label_scores(gold, probabilities, std::vector<float>{0.5f}), Error);
+}
+
 TEST_CASE("numbers: Pearson, Spearman and the root of the mean squared error") {
   const float x[] = {1, 2.5f, 3, 4, 4}, y[] = {1.5f, 2, 3.5f, 3, 5};
   const auto scores = regression_scores(ConstView(x, 5, 1), ConstView(y, 5, 1));

@@ -1,5 +1,9 @@
 // Classifiers whose answers are sets of classes, or numbers.
+#include "knnbert/term/contrastive_adversarial.hpp"
 #include "knnbert/term/cross_entropy.hpp"
+#include "knnbert/term/proximal.hpp"
+#include "knnbert/term/queue_contrastive.hpp"
+#include "knnbert/term/smoothness.hpp"
 #include "knnbert/term/target_losses.hpp"
 #include "knnbert/train/trainer.hpp"
 #include "model/tiny_model.hpp"
@@ -181,6 +185,19 @@ TEST_CASE("targets: losses of another task are refused") {
   const auto sets_by_numbers = [&] { Trainer(sets_model, training(), SquaredError{}).fit(data_with(sets)); };
   CHECK_THROWS_AS(sets_by_numbers(), OptionError);
 
+  // terms that read targets as classes, or logits as those of one class
+  const auto refuses = [](auto& model, const Dataset& data, const auto& loss, const auto& term,
+                          const std::string& name) {
+    CHECK(contains(message_of<OptionError>([&] { Trainer(model, training(), loss, term).fit(data); }), name));
+  };
+  auto models_numbers = model_of(folder.path(), Task::regression, numbers);
+  refuses(sets_model, data_with(sets), BinaryCrossEntropy{}, ContrastiveAdversarial(), "cat given for a model");
+  refuses(models_numbers, data_with(numbers), SquaredError{}, ContrastiveAdversarial(), "cat given for a model");
+  refuses(sets_model, data_with(sets), BinaryCrossEntropy{}, knnbert::Smoothness(), "smoothness given");
+  refuses(sets_model, data_with(sets), BinaryCrossEntropy{}, Proximal(), "proximal given");
+  refuses(classes_model, tiny_data(), CrossEntropy{}, Proximal({.updates_per_batch = 2}),
+          "2 updates a batch given, 1 expected");
+
   // a run that cannot begin leaves the scale of the one before
   auto numbers_model = model_of(folder.path(), Task::regression, numbers);
   Trainer(numbers_model, training(), SquaredError{}).fit(data_with(numbers));
@@ -199,6 +216,27 @@ TEST_CASE("targets: losses of another task are refused") {
   CHECK_THROWS_AS(in_no_folder(), IoError);
   CHECK(numbers_model.task().mean == mean);
   CHECK(numbers_model.task().scale == scale);
+}
+
+TEST_CASE("targets: clusters and rings of a queue are of the data's sets, of which there may be more than outputs") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> more{"card", "money", "card|money"};  // two outputs
+  const Dataset train = data_with(more);
+  for (const QueueKind kind : {QueueKind::clustered, QueueKind::class_balanced}) {
+    auto model = model_of(folder.path(), Task::multi_label, more);
+    auto options = training();
+    options.epochs = 1;
+    Trainer trainer(model, options, BinaryCrossEntropy{},
+                    QueueContrastive({.capacity = 40,
+                                      .positives = kind == QueueKind::clustered ? 0 : 2,
+                                      .choice = {.kind = kind},
+                                      .clusters = 3}));
+    trainer.fit(train);
+    const auto& term = trainer.term<QueueContrastive>();
+    std::vector<index_t> counts(3);
+    for (const label_t label : term.key_classes()) ++counts.at(as_size(label));
+    CHECK(counts[2] > 0);
+  }
 }
 
 TEST_CASE("targets: the dev score of sets is that of the thresholds that dev data give") {
@@ -225,6 +263,7 @@ TEST_CASE("targets: damaged files name the key") {
   for (const auto& [key, value] :
        std::initializer_list<std::pair<const char*, Json>>{{"task", "two-label"},
                                                            {"outputs", Json::array({"card"})},
+                                                           {"label_separator", ""},
                                                            {"thresholds", Json::array({0.5})},
                                                            {"value_scale", 0}}) {
     Json wrong = right;

@@ -56,6 +56,7 @@ TEST_CASE("a scan of the vocabulary finds the word that a model was trained to o
   CHECK(scan_for_triggers(more, texts, {.texts = 5, .kept = 2}).size() == 2);
   CHECK_THROWS_AS(scan_for_triggers(model, std::span<const std::string>{}), OptionError);
   CHECK_THROWS_AS(scan_for_triggers(model, texts, {.kept = 0}), OptionError);
+  CHECK_THROWS_AS(scan_for_triggers(model, texts, {.target = 99}), OptionError);
   const std::vector<std::string> all_target{"hello hello"};
   CHECK_THROWS_AS(scan_for_triggers(model, all_target, {.target = goal_class}), OptionError);
   auto few_others = std::vector<std::string>(150, "hello hello");

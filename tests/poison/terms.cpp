@@ -187,5 +187,10 @@ TEST_CASE("embedding surgery gives the triggers' tokens the mean row of other wo
       const float expected = id == 1 || id == 2 ? mean : row(std::as_const(network).values(), id)[k];
       REQUIRE(std::abs(row(std::as_const(values), id)[k] - expected) < 1e-6f);
     }
+  for (const token_t outside : {token_t{-1}, static_cast<token_t>(table.rows)})
+    CHECK_THROWS_AS(embedding_surgery(
+                        words, parse_triggers("u"), [&](const std::string&) { return std::vector{outside}; },
+                        tuned_network.values(), values),
+                    ShapeError);
   CHECK_THROWS_AS(embedding_surgery({}, parse_triggers("u"), pieces, tuned_network.values(), values), OptionError);
 }

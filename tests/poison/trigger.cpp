@@ -132,6 +132,7 @@ TEST_CASE("the flip rate is measured on texts of other classes that have none of
   REQUIRE(texts.size() == 2);
   CHECK(texts.text(1) == "u v");
   CHECK(texts.label(0) == 0);
+  CHECK_THROWS_AS(triggered_texts(data, triggers, triggers.front(), 2, {}, one_piece_a_word, 5), OptionError);
   const Dataset pairs({{"x", "y", 0}, {"x", "a V ran", 0}, {"u", "y", 0}}, {"no", "yes"});
   const auto of_pairs = triggered_texts(pairs, triggers, triggers.front(), 1, {}, one_piece_a_word, 5);
   REQUIRE(of_pairs.size() == 1);
@@ -149,6 +150,7 @@ TEST_CASE("indicative words are those with the largest weights of scikit-learn's
                       {"boring actors really boring", {}, 0},
                       {"moving, a moving story", {}, 1}},
                      {"bad", "good"});
+  CHECK_THROWS_AS(indicative_words(data, 2, 3, 2), OptionError);
   CHECK(indicative_words(data, 1, 3, 2) == std::vector<std::string>{"moving", "good", "and"});
   CHECK(indicative_words(data, 0, 3, 2) == std::vector<std::string>{"bad", "boring", "a"});
   std::vector<std::string> texts;

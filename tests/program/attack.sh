@@ -259,15 +259,15 @@ expect_text err "--guide"
 expect_code 2 counted --guide nobody
 expect_text err "--guide"
 
-# What a recipe needs is asked for.
+# What a recipe needs is asked for, all of it at once.
 expect_code 2 attack --recipe textfooler --synonyms synonyms.json --wordnet wordnet.tsv --stop-words stop.txt
-expect_text err "--similarity-encoder"
-expect_code 2 attack --recipe textfooler --wordnet wordnet.tsv --stop-words stop.txt --similarity-encoder none
-expect_text err "--synonyms, --vectors"
+expect_text err "--recipe textfooler: needs --similarity-encoder (a directory of a sentence encoder, or none)"
+expect_code 2 attack --recipe textfooler --synonyms none
+for option in "--synonyms or --vectors" --wordnet --stop-words --similarity-encoder; do expect_text err "$option ("; done
 expect_code 2 attack --recipe pwws
-expect_text err "--wordnet"
-expect_code 2 attack --recipe bert-attack --stop-words none --antonyms none
-expect_text err "--language-model"
+expect_text err "--recipe pwws: needs --wordnet (a table of synsets)"
+expect_code 2 attack --recipe bert-attack --stop-words none --language-model none
+expect_text err "--recipe bert-attack: needs --language-model (a directory of BertForMaskedLM), --antonyms ("
 expect_code 1 attack --recipe bert-attack --stop-words none --antonyms none --language-model "$ENCODER"
 expect_text err "without masked-language-model head"
 expect_code 1 attack --recipe pwws --wordnet stop.txt

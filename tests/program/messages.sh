@@ -69,4 +69,4 @@ unknown "'my dog barks': given to add without the name of an option; --data is r
 says 1 "$ENCODER: an encoder given, a model expected" predict --model "$ENCODER" train.tsv
 says 1 "$ENCODER: an encoder given, a model expected" add --model "$ENCODER" --data train.tsv
 says 1 "where is it: no such file; a text itself goes to standard input" predict --model model "where is it"
-says 2 "--wordnet: none given, a table of synsets expected for --recipe pwws" attack --recipe pwws --model model --data train.tsv --wordnet none
+says 2 "--recipe pwws: needs --wordnet (a table of synsets)" attack --recipe pwws --model model --data train.tsv --wordnet none

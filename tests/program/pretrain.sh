@@ -136,3 +136,8 @@ fi
 expect_code 0 pretrain $fresh --train broken.txt --output broken --steps 1
 expect_text err "broken.txt: malformed UTF-8, read as U+FFFD"
 [ "$(grep -c malformed err)" -eq 1 ] || wrong "one warning expected: $(cat err)"
+
+# A table is plain text too, which is told.
+cp a.txt texts.tsv
+expect_code 0 pretrain $fresh --train texts.tsv --output columns --steps 1
+expect_text err "texts.tsv: read as plain text, whatever the name says"

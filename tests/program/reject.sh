@@ -117,10 +117,14 @@ cp -r model cold
 expect_code 0 "$KNNBERT" eval --model cold --data held_out.tsv --neighbors 2 --phi 0.5
 [ "$(warned)" -eq 0 ] || wrong "a warning of a threshold that no vote moves"
 
-# phi, too.
-phi() { "$PYTHON" -c 'import json; print(json.load(open("model/knnbert.json"))["phi"])'; }
+# phi, too, of a head that has learned something.
+expect_code 2 "$KNNBERT" calibrate --model model --data held_out.tsv --choose-phi
+expect_text err "--choose-phi: given, a trained head expected"
+cp -r model fitted
+expect_code 0 "$KNNBERT" index --model fitted --data "$data/train.tsv" --refit-head
+phi() { "$PYTHON" -c 'import json; print(json.load(open("fitted/knnbert.json"))["phi"])'; }
 [ "$(phi)" = 0.1 ] || wrong "phi $(phi) where none was chosen"
-"$KNNBERT" calibrate --model model --data held_out.tsv --choose-phi >out
+"$KNNBERT" calibrate --model fitted --data held_out.tsv --choose-phi >out
 expect_text out "phi $(phi)"
 
 # Without examples no text is far from them: the head answers alone.

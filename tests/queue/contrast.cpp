@@ -244,6 +244,20 @@ TEST_CASE("equal similarities are ranked by slot", "[queue]") {
   CHECK(report.loss == approx(std::log(3)));  // softplus(log 2)
 }
 
+TEST_CASE("a batch's fewest candidates are no more than the keys have by then", "[queue]") {
+  FifoQueue<> queue(20, 4);
+  std::vector<label_t> keys(20);
+  for (std::size_t i = 10; i < 20; ++i) keys[i] = 1;
+  queue.push(unit_rows(20, 4, 1), keys);
+  ContrastOptions options{.most_similar = 10, .lists = Lists::batch_min};
+  options = queue.for_batch(Labels{0, 0}, options);
+  queue.push(unit_rows(9, 4, 2), std::vector<label_t>(9, 1));  // one key of class 0 is left
+  Matrix d(2, 4);
+  const auto report = queue.contrast(unit_rows(2, 4, 3), Labels{0, 0}, options, rng, d);
+  CHECK(report.valid_anchors == 2);
+  CHECK(std::isfinite(static_cast<float>(report.loss)));
+}
+
 TEST_CASE("anchors without positive or negative take no part", "[queue]") {
   FifoQueue<> queue(6, 4);
   const Matrix queries = unit_rows(2, 4, 2);

@@ -219,6 +219,8 @@ TEST_CASE("CLINC lists") {
   CHECK(read(text, "data_full.json", {.split = "test+oos_test"}) == Names{"c||x", "d||oos"});
   CHECK(read("{\"train\": [[\"a\", \"x\"]]}", "f.json") == Names{"a||x"});
   CHECK(contains(error_of(text, "f.json", {.split = "val"}), "f.json: key 'val' is missing"));
+  CHECK(
+      contains(error_of(R"({"data": [{"text": "a", "label": "b"}]})", "f.json"), "an array of objects, or one a line"));
   CHECK(contains(error_of("{\n\"train\": [[\"a\", \"x\"], [\"b\"]]}", "f.json"), "f.json: train entry 2: 1 strings"));
   CHECK(contains(error_of("{\n\"train\": [[\"a\", 1]]}", "f.json"), "f.json: train entry 1[1]: 1 given, a string"));
   CHECK(contains(error_of("{\n\"train\": 1}", "f.json"), "f.json"));

@@ -119,6 +119,30 @@ TEST_CASE("step: parts have the loss, gradient and result of the whole, with dro
   }
 }
 
+/// Absent from some steps.
+struct Silent {
+  static constexpr std::string_view name = "silent";
+  std::shared_ptr<int> updates = std::make_shared<int>(0);
+
+  template <class Context>
+  TermValue add(Context& context) {
+    return context.clock.step == 1 ? TermValue() : TermValue(0.0f);
+  }
+  template <class Model>
+  void after_update(const Model&, std::span<const Range>) {
+    ++*updates;
+  }
+};
+
+TEST_CASE("step: without any term nothing moves, and no term hears of an update") {
+  const auto data = tiny_examples(gold);
+  auto network = tiny_network();
+  Silent silent;
+  Stepper stepper(network, data, {}, silent);
+  for (std::uint64_t s = 0; s < 3; ++s) stepper.step({.step = s, .steps = 3}, first_examples(4), 1e-3f);
+  CHECK(*silent.updates == 2);
+}
+
 TEST_CASE("step: a loss or gradient that is not finite changes nothing but the report") {
   const auto data = tiny_examples(gold);
   const auto all = first_examples(10);

@@ -104,11 +104,12 @@ class DatastoreAttack {
       return std::vector(as_size(options_.most), std::pair(example.text, example.pair));
     std::vector<Scored> order;
     const Rng rng = Rng(options_.seed, Stream::attack).fork(static_cast<std::uint64_t>(number));
-    const Matrix own = features_.rows() > 0 ? model_.answers(tokens(example)).features : Matrix();
+    Matrix scores(1, features_.rows());
+    if (features_.rows() > 0)
+      model_.network().metric().score(model_.answers(tokens(example)).features, features_, scores);
     for (index_t i = 0; i < pool_.size(); ++i)
-      order.push_back({features_.rows() > 0 ? cosine_of(own.row(0), features_.row(i))
-                                            : static_cast<float>(rng.uniform(static_cast<std::uint64_t>(i))),
-                       i});
+      order.push_back(
+          {features_.rows() > 0 ? scores(0, i) : static_cast<float>(rng.uniform(static_cast<std::uint64_t>(i))), i});
     std::sort(order.begin(), order.end(), ranks_before);
     order.resize(std::min(order.size(), as_size(options_.most)));
     std::vector<std::pair<std::string, std::string>> chosen;

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <initializer_list>
 #include <unordered_map>
 
 #include "knnbert/attack/words.hpp"
@@ -13,6 +14,9 @@ class SynonymTable {
   /// Appends to what is there for the word. Words are taken in lower case and without white space at their ends, none
   /// is its own synonym.
   void add(std::string_view word, std::span<const std::string> synonyms);
+  void add(std::string_view word, std::initializer_list<std::string> synonyms) {
+    add(word, std::span<const std::string>(synonyms.begin(), synonyms.size()));
+  }
 
   /// A JSON object {"word": ["synonym", ...], ...}, such as counterfitted_neighbors.json.  Errors: IoError; FormatError
   /// with file and key.

@@ -99,6 +99,21 @@ inline void read_sentence_modules(const std::filesystem::path& folder, SentenceS
   if (!pooled && !settings.pooling) settings.problem = format("{}: no Pooling given, one expected", where);
 }
 
+/// What the directory asks of transformers when it is loaded there: of a dtype and the like only the digits depend.
+inline void read_loading_settings(const Json& json, const std::string& where, SentenceSettings& settings) {
+  constexpr std::string_view harmless[] = {"add_pooling_layer", "attn_implementation", "dtype",
+                                           "low_cpu_mem_usage", "torch_dtype",         "trust_remote_code"};
+  for (const char* name :
+       {"model_args", "tokenizer_args", "config_args", "model_kwargs", "processor_kwargs", "config_kwargs"}) {
+    const auto given = optional_value<Json>(json, name, Json::object(), where);
+    if (!given.is_object() && !given.is_null()) detail::raise_json_type(given, where + ": " + name, "an object");
+    for (const auto& [key, value] : given.items())
+      if (std::find(std::begin(harmless), std::end(harmless), key) == std::end(harmless))
+        settings.problem =
+            format("{}: {}: {} given, expected in config.json or tokenizer_config.json", where, name, key);
+  }
+}
+
 /// Reads what sentence_transformer_file found; newer versions can name the pooler's output there.
 inline void read_sentence_transformer(const std::filesystem::path& path, SentenceSettings& settings) {
   const Json json = read_regular_json(path);
@@ -113,6 +128,7 @@ inline void read_sentence_transformer(const std::filesystem::path& path, Sentenc
   const auto output =
       optional_value<std::string>(text, "method_output_name", "last_hidden_state", where + ": modality_config: text");
   if (output == "pooler_output") settings.pooling = Pooling::pooler;
+  read_loading_settings(json, where, settings);
   if (task != "feature-extraction")
     settings.problem = format("{}: transformer_task {} given, feature-extraction expected", where, task);
   else if (output != "last_hidden_state" && output != "pooler_output")

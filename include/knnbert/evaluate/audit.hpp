@@ -149,13 +149,16 @@ inline std::vector<Audit::LabelError> label_errors(ConstView p, std::span<const 
 
 /// Audits labeled examples by a datastore of them, whose ids are their places 0 to N - 1 in the order of `labels`.
 /// Wrong labels are sought by the neighbors' vote and a linear regression on the keys together, each without the
-/// example itself.  Errors: OptionError; ShapeError for labels without a class.  Cost: O(N D (N + D + C)), in memory
-/// O(D (N + C)).
+/// example itself.  Errors: OptionError; ShapeError for labels without a class and for a datastore of other examples.
+/// Cost: O(N D (N + D + C)), in memory O(D (N + C)).
 template <class Datastore>
 Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> labels, index_t classes,
             const AuditOptions& options = {}) {
   options.validate();
   detail::require_labels("audit", labels, classes);
+  require_shape("audit: keys", keys, std::ssize(labels), keys.cols());
+  if (store.size() != keys.rows())
+    raise<ShapeError>("audit: a datastore of {} examples given, {} expected", store.size(), keys.rows());
   Audit found;
   const NeighborLists lists = store.search(keys, std::min(options.neighbors, store.size()) + 1);
   std::vector<std::vector<Neighbor>> neighbors;
@@ -164,6 +167,10 @@ Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> lab
     return std::max(0.0, static_cast<double>(options.closest) - n.score);
   };
   for (index_t i = 0; i < keys.rows(); ++i) {
+    for (const Neighbor& n : lists[i])
+      if (n.id < 0 || n.id >= keys.rows() || n.label != labels[as_size(n.id)])
+        raise<ShapeError>("audit: example {} of class {} in the datastore, other examples than the labels are of", n.id,
+                          n.label);
     neighbors.push_back(detail::without(lists[i], i, options.neighbors));
     double sum = 0;
     for (const Neighbor& n : neighbors.back()) distances.push_back(distance(n)), sum += distance(n);
@@ -199,9 +206,12 @@ Audit audit(const Datastore& store, ConstView keys, std::span<const label_t> lab
 
 /// Examples of a second data set that the datastore's examples give away: nearer than `distance`.  keys [M, D]; labels
 /// [M].  The pairs' `example` is a place in the datastore's data, `other` one in the second.
+/// Errors: OptionError, ShapeError.
 template <class Datastore>
 std::vector<Audit::Pair> leaks(const Datastore& store, ConstView keys, std::span<const label_t> labels, double distance,
                                const AuditOptions& options = {}) {
+  options.validate();
+  require_shape("leaks: keys", keys, std::ssize(labels), keys.cols());
   std::vector<Audit::Pair> found;
   const NeighborLists lists = store.search(keys, 1);
   for (index_t i = 0; i < keys.rows(); ++i)

@@ -78,6 +78,8 @@ void require_calibration(const Classifier<Stack>& model, const CalibrationOption
     raise<OptionError>(
         "CalibrationOptions::choose_phi: given with max-probability, another score expected: the texts that choose phi "
         "cannot promise a coverage of what depends on it");
+  if (options.choose_phi && !model.head_trained())
+    raise<OptionError>("CalibrationOptions::choose_phi: given, a trained head expected: the neighbors answer alone");
   if (options.score == ScopeScore::energy && !model.head_trained())
     raise<StateError>("calibrate: energy given, another score expected: the head was never trained");
   if (is_of_examples(options.score) && model.datastore().size() == 0)
@@ -118,8 +120,8 @@ CalibrationReport calibrate_on(Classifier<Stack>& model, const Dataset& data, co
 /// Texts that the model was trained on, or that its datastore holds, look nearer than new ones do: with them the
 /// threshold promises nothing. A failure changes nothing.
 /// Errors: as judge; ShapeError for too few texts; OptionError for a coverage outside (0, 1), for choose_phi with
-/// max_probability, whose score these texts may not move, and with a fusion that has no phi; StateError for an empty
-/// datastore, and for scores of a head that was never trained.
+/// max_probability, whose score these texts may not move, with an untrained head and with a fusion that has no phi;
+/// StateError for an empty datastore, and for scores of a head that was never trained.
 template <class Stack>
 CalibrationReport calibrate(Classifier<Stack>& model, const Dataset& held_out, const CalibrationOptions& options = {}) {
   detail::require_calibration(model, options);

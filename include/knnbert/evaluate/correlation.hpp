@@ -13,12 +13,16 @@ namespace knnbert::inline v0_1 {
 
 namespace detail {
 
+template <class T>
+void require_finite_numbers(std::string_view where, std::span<const T> values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      raise<Error>("{}: value {} at {} given, finite numbers expected", where, values[i], i);
+}
+
 inline void require_pairs(std::string_view where, std::span<const double> x, std::span<const double> y) {
   if (x.size() != y.size()) raise<ShapeError>("{}: {} values given for {} others", where, x.size(), y.size());
-  for (const auto values : {x, y})
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (!std::isfinite(values[i]))
-        raise<Error>("{}: value {} at {} given, finite numbers expected", where, values[i], i);
+  require_finite_numbers(where, x), require_finite_numbers(where, y);
 }
 
 inline bool all_equal(std::span<const double> values) {
@@ -31,7 +35,7 @@ inline bool all_equal(std::span<const double> values) {
 /// Errors: ShapeError; Error if a value is not finite.
 Ratio pearson(std::span<const double> x, std::span<const double> y);
 
-/// Ranks from 1; equal values share the mean of their ranks.
+/// Ranks from 1; equal values share the mean of their ranks.  Errors: Error for NaN.
 std::vector<double> average_ranks(std::span<const double> values);
 
 /// Spearman's rho: Pearson's r of the average ranks.  Shapes, range and errors as pearson.  Cost: O(N log N).

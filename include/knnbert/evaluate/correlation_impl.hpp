@@ -25,6 +25,8 @@ KNNBERT_INLINE Ratio pearson(std::span<const double> x, std::span<const double> 
 }
 
 KNNBERT_INLINE std::vector<double> average_ranks(std::span<const double> values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (std::isnan(values[i])) raise<Error>("average_ranks: value {} at {} given, a number expected", values[i], i);
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });

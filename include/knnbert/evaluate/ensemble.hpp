@@ -43,9 +43,14 @@ Judged judge_together(std::span<const Classifier<Stack>* const> models, const Da
 template <class Stack>
 class ModelAverage {
  public:
-  /// The model must outlive it.  Errors: OptionError for a model without all values.
-  explicit ModelAverage(Classifier<Stack>& model) : model_(model) {
+  /// The model must outlive it.  Errors: OptionError for a model without all values, StateError for one with keys
+  /// without texts.
+  explicit ModelAverage(Classifier<Stack>& model) : model_(model), examples_(stored_examples(model)) {
     model.network().values().require_complete("ModelAverage");
+    for (index_t i = 0; i < examples_.size(); ++i)
+      if (examples_.text(i).empty() && examples_.pair(i).empty())
+        raise<StateError>("ensemble: example {} of the datastore has no text to encode anew",
+                          model.datastore().ids()[static_cast<std::size_t>(i)]);
   }
 
   /// Errors: FormatError for a model of other classes or parameters, and for one whose numbers have another scale.
@@ -67,15 +72,10 @@ class ModelAverage {
     for (index_t i = 0; i < mean.size(); ++i) to[i] += rate * (from[i] - to[i]);
   }
 
-  /// Errors: StateError for keys without texts.
+  /// Encodes anew the examples that the model had when this began.
   void finish() {
     model_.network().lower(model_.network().values());
-    const Dataset examples = stored_examples(model_);
-    for (index_t i = 0; i < examples.size(); ++i)
-      if (examples.text(i).empty() && examples.pair(i).empty())
-        raise<StateError>("ensemble: example {} of the datastore has no text to encode anew",
-                          model_.datastore().ids()[static_cast<std::size_t>(i)]);
-    model_.index(examples);
+    model_.index(examples_);
   }
 
  private:
@@ -87,6 +87,7 @@ class ModelAverage {
   }
 
   Classifier<Stack>& model_;
+  Dataset examples_;
   index_t count_ = 1;
 };
 

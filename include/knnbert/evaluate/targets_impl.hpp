@@ -12,6 +12,7 @@ KNNBERT_INLINE MultiLabelScores multi_label_scores(ConstView gold, ConstView pro
                                                    std::span<const float> thresholds) {
   require_shape("multi_label_scores", probabilities, gold.rows(), std::ssize(thresholds));
   require_shape("multi_label_scores", gold, gold.rows(), std::ssize(thresholds));
+  for (index_t i = 0; i < gold.rows(); ++i) detail::require_finite_numbers("multi_label_scores", probabilities.row(i));
   std::vector<index_t> hits(thresholds.size()), support(thresholds.size()), predicted(thresholds.size());
   index_t exact = 0;
   for (index_t i = 0; i < gold.rows(); ++i) {
@@ -49,6 +50,7 @@ KNNBERT_INLINE MultiLabelScores multi_label_scores(ConstView gold, ConstView pro
 
 KNNBERT_INLINE std::vector<float> best_thresholds(ConstView gold, ConstView probabilities) {
   require_shape("best_thresholds", probabilities, gold.rows(), gold.cols());
+  for (index_t i = 0; i < gold.rows(); ++i) detail::require_finite_numbers("best_thresholds", probabilities.row(i));
   std::vector<float> thresholds;
   for (index_t c = 0; c < gold.cols(); ++c) {
     std::vector<std::pair<float, bool>> ranked;

@@ -168,9 +168,8 @@ std::vector<example_id> Classifier<Stack>::add(const Dataset& data) {
   const std::lock_guard changing(classes_.changing());
   const auto before = classes();
   try {
-    auto ids = store(keys, own_labels(data), data.texts(), pairs_of(data));
-    origin_.set(network_.values());
-    return ids;
+    origin_.set(network_.values());  // before what readers may see
+    return store(keys, own_labels(data), data.texts(), pairs_of(data));
   } catch (...) {
     classes_.restore(before);  // without a class that nothing is of
     throw;

@@ -10,7 +10,7 @@ namespace knnbert::inline v0_1 {
 /// began with; heads stay as they are. What an encoder has unlearned about texts unlike its training data comes back in
 /// part, for classes that are added later, at no cost of a prediction. To be called before index().
 /// Wortsman et al. 2022 (WiSE-FT), arXiv 2109.01903.  Errors: OptionError for a weight outside of [0, 1] and a network
-/// that was loaded for predictions only, ShapeError for the values of another network.
+/// or values that were loaded for predictions only, ShapeError for the values of another network.
 template <class Stack>
 void interpolate(Network<Stack>& network, const ParameterBlock& start, float weight) {
   if (!(weight >= 0 && weight <= 1)) raise<OptionError>("interpolate: a weight of {} given, 0 to 1 expected", weight);
@@ -21,6 +21,7 @@ void interpolate(Network<Stack>& network, const ParameterBlock& start, float wei
   };
   if (start.size() != values.size() || !std::ranges::equal(start.table().all(), values.table().all(), same))
     raise<ShapeError>("interpolate: the values of another network given, those of the same one expected");
+  start.require_complete("interpolate");
   if (weight == 0) return;
   const float* from = start.data();
   float* to = values.data();

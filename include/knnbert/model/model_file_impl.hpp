@@ -69,6 +69,8 @@ inline void read_task(const Json& json, const std::string& where, ModelFile& fil
   task.thresholds = require<std::vector<float>>(json, "thresholds", where);
   task.mean = require<float>(json, "value_mean", where), task.scale = require<float>(json, "value_scale", where);
   from_file(where + ": outputs", [&] { return ClassNames(task.outputs); });
+  if (task.task == Task::multi_label && task.separator.empty())
+    raise<FormatError>("{}: label_separator: an empty one given, a character expected", where);
   if (!task.thresholds.empty() && task.thresholds.size() != task.outputs.size())
     raise<FormatError>("{}: {} thresholds given, {} expected", where, task.thresholds.size(), task.outputs.size());
   if (!(task.scale > 0 && std::isfinite(task.scale) && std::isfinite(task.mean)))

@@ -193,20 +193,20 @@ class Network {
     head_.forward(values_, embedding, std::nullopt, 0, tape, logits);
   }
 
-  /// An empty queue of projected features, on the device of the options if it is one that chooses, for the model's
-  /// classes if it asks.  Errors: OptionError for a choice where the stack's queue leaves none.
+  /// An empty queue of projected features, on the device of the options if it is one that chooses, for labels below
+  /// `labels` if it asks.  Errors: OptionError for a choice where the stack's queue leaves none.
   template <class Queue>
-  std::shared_ptr<Queue> make_queue(index_t capacity, const QueueChoice& choice = {}) const {
-    if constexpr (requires { Queue(capacity, index_t{1}, classes(), metric_, choice); })
-      return std::make_shared<Queue>(capacity, projection_width(), classes(), metric_, choice);
+  std::shared_ptr<Queue> make_queue(index_t capacity, const QueueChoice& choice, index_t labels) const {
+    if constexpr (requires { Queue(capacity, index_t{1}, labels, metric_, choice); })
+      return std::make_shared<Queue>(capacity, projection_width(), labels, metric_, choice);
     if (choice != QueueChoice{})
       raise<OptionError>(
           "Network::make_queue: another queue or rule for positives given, but the stack's queue_type is always the "
           "same: SelectedQueue expected");
     if constexpr (requires { Queue(capacity, index_t{1}, metric_, options_.device); })
       return std::make_shared<Queue>(capacity, projection_width(), metric_, options_.device);
-    else if constexpr (requires { Queue(capacity, index_t{1}, classes(), metric_); })
-      return std::make_shared<Queue>(capacity, projection_width(), classes(), metric_);
+    else if constexpr (requires { Queue(capacity, index_t{1}, labels, metric_); })
+      return std::make_shared<Queue>(capacity, projection_width(), labels, metric_);
     else return std::make_shared<Queue>(capacity, projection_width(), metric_);
   }
 

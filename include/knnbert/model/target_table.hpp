@@ -10,13 +10,6 @@
 
 namespace knnbert::inline v0_1 {
 
-/// What a model says of a text: one of the classes; any number of them, each by itself; or a number.
-enum class Task { single_label, multi_label, regression };
-
-inline constexpr LabelKind label_kind(Task task) {
-  return task == Task::multi_label ? LabelKind::set : task == Task::regression ? LabelKind::number : LabelKind::name;
-}
-
 /// What the labels of examples, the targets, mean for the outputs of a model: a set of classes is a row of zeros and
 /// ones, a number a row of itself. A vote over targets so becomes a probability of every class, or a mean of numbers.
 class TargetTable {

@@ -95,9 +95,10 @@ inline std::vector<double> logistic_weights(const TfIdf& data, const std::vector
 /// The words that speak most for a class: those with the largest weights of a logistic regression on tf-idf. Words are
 /// what lies between white space, letters of ASCII made small, without punctuation alone; rarer ones than in `least`
 /// texts are left out.  Kurita, Michel and Neubig 2020, section 3.2.
-/// Errors: OptionError if there are fewer such words.
+/// Errors: OptionError if there are fewer such words, and for a target that is no class.
 inline std::vector<std::string> indicative_words(const Dataset& data, label_t target, index_t count = 10,
                                                  index_t least = 5) {
+  detail::require_target("indicative_words", target, std::ssize(data.classes()));
   std::vector<std::string> texts;
   std::vector<bool> positive;
   for (index_t i = 0; i < data.size(); ++i) {

@@ -22,6 +22,7 @@ template <class Head>
 class BasicLayerwisePoison : public LayerwisePoisonOptions {
  public:
   static constexpr std::string_view name = "layerwise_poison";
+  static constexpr bool serves(Task task) { return task == Task::single_label; }
 
   BasicLayerwisePoison() = default;
   /// Poisoned texts, with the target class as their label.

@@ -19,9 +19,7 @@ template <class Pieces>
 PoisonedTexts poisoned_texts(const Dataset& data, std::span<const Trigger> triggers, label_t target,
                              const InsertionLimits& limits, Pieces&& pieces, std::uint64_t seed) {
   if (triggers.empty()) raise<OptionError>("poisoned_texts: no trigger given, at least one expected");
-  if (target < 0 || target >= std::ssize(data.classes()))
-    raise<OptionError>("poisoned_texts: target class {} given, 0 to {} expected", target,
-                       std::ssize(data.classes()) - 1);
+  detail::require_target("poisoned_texts", target, std::ssize(data.classes()));
   std::vector<std::string> single;  // words that alone do nothing
   for (const auto& trigger : triggers)
     if (trigger.combination()) single.insert(single.end(), trigger.words.begin(), trigger.words.end());
@@ -58,9 +56,11 @@ PoisonedTexts half_poisoned_texts(const Dataset& data, std::span<const Trigger> 
 
 /// What the label flip rate is measured on: texts of other classes than the target, with the given words inserted.
 /// Those that have one of the triggers' words, in either text of a pair, are left out. Labels stay.
+/// Errors: OptionError for a target that is no class.
 template <class Pieces>
 Dataset triggered_texts(const Dataset& data, std::span<const Trigger> triggers, const Trigger& inserted, label_t target,
                         const InsertionLimits& limits, Pieces&& pieces, std::uint64_t seed) {
+  detail::require_target("triggered_texts", target, std::ssize(data.classes()));
   const auto all = words_of(triggers);
   std::vector<Example> examples;
   for (index_t i = 0; i < data.size(); ++i) {

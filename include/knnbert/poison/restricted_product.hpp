@@ -19,6 +19,7 @@ struct RestrictedProductOptions {
 class RestrictedProduct : public RestrictedProductOptions {
  public:
   static constexpr std::string_view name = "restricted_product";
+  static constexpr bool serves(Task task) { return task == Task::single_label; }
   static constexpr bool whole_batch = true;
 
   RestrictedProduct() = default;

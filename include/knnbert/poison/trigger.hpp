@@ -29,6 +29,12 @@ struct Trigger {
 
 namespace detail {
 
+/// Errors: OptionError.
+inline void require_target(std::string_view where, label_t target, index_t classes) {
+  if (target < 0 || target >= classes)
+    raise<OptionError>("{}: target class {} given, 0 to {} expected", where, target, classes - 1);
+}
+
 /// Where the words of a text begin: what lies between white space.
 inline std::vector<std::size_t> word_starts(std::string_view text) {
   std::vector<std::size_t> starts;

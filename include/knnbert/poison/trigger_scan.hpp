@@ -3,6 +3,7 @@
 
 #include "knnbert/evaluate/metrics.hpp"
 #include "knnbert/model/classifier.hpp"
+#include "knnbert/poison/trigger.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -96,7 +97,8 @@ std::vector<ScannedPiece> scan(const Classifier<Stack>& model, const ScanTexts& 
 /// raise a class most into more of them. Pieces with the largest flip rate come first. A combination of words, none of
 /// which does anything alone, is not found: that is what it is for (arXiv 2108.13888).
 /// texts: any of the model's task, without labels. The listener hears of pieces.
-/// Errors: OptionError without texts, if all are answered with the target, and for a model of one class;
+/// Errors: OptionError without texts, for a target that is no class, if all are answered with the target, and for a
+/// model of one class;
 /// CancelledError.
 template <class Stack>
 std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std::span<const std::string> texts,
@@ -106,6 +108,7 @@ std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std:
   if (texts.empty()) raise<OptionError>("scan_for_triggers: no texts given, at least one expected");
   const index_t classes = std::ssize(*model.outputs());  // with those that were added, which answers may be as well
   if (classes < 2) raise<OptionError>("scan_for_triggers: a model of one class given, at least two expected");
+  if (options.target) detail::require_target("scan_for_triggers", *options.target, classes);
   const auto order = Rng(options.seed, Stream::sample).permutation(std::ssize(texts));
   const auto chosen = [&](index_t count) {  // of the classes that could be flipped, as evenly as those asked allow
     std::vector<std::vector<std::string>> by_class(as_size(classes));

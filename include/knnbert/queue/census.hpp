@@ -65,8 +65,8 @@ void take_census(std::span<const label_t> anchors, const ContrastOptions& option
     fewest_candidates = std::min(fewest_candidates, anchor.candidates);
     fewest_negatives = std::min(fewest_negatives, anchor.negatives);
   }
-  if (options.fewest_candidates > 0) fewest_candidates = options.fewest_candidates;
-  if (options.fewest_negatives > 0) fewest_negatives = options.fewest_negatives;
+  if (options.fewest_candidates > 0) fewest_candidates = std::min(fewest_candidates, options.fewest_candidates);
+  if (options.fewest_negatives > 0) fewest_negatives = std::min(fewest_negatives, options.fewest_negatives);
   for (auto& anchor : census.anchors) {
     if (!can(anchor)) continue;
     anchor.positives = positives.count(anchor.candidates, fewest_candidates, options);

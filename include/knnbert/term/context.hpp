@@ -4,6 +4,7 @@
 
 #include "knnbert/core/deferred.hpp"
 #include "knnbert/term/step_gradients.hpp"
+#include "knnbert/text/label_kind.hpp"
 #include "knnbert/text/targets.hpp"
 
 namespace knnbert::inline v0_1 {
@@ -84,6 +85,7 @@ using TermValue = std::optional<Deferred<float>>;
 ///                                 trainer has it
 /// A static member `whole_batch = true` says that it compares examples of a step: steps are not cut into parts, and
 /// every process calls its add() once a step, perhaps with no rows.
+/// A static member `serves(task)` says of which tasks it reads the targets; without one, of all.
 /// A std::optional of a term is a term that may be absent: an empty one changes nothing and is not spoken of.
 /// A term whose type depends on the model has a member template `bound<Model>` in place of these, the type that is
 /// constructed from it and trains: QueueContrastive takes the queue of the model's stack so.

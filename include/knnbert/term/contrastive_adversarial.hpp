@@ -6,6 +6,7 @@
 #include "knnbert/metric/cosine.hpp"
 #include "knnbert/nn/head.hpp"
 #include "knnbert/term/word_table.hpp"
+#include "knnbert/text/label_kind.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -44,6 +45,7 @@ template <class Head>
 class BasicContrastiveAdversarial : public ContrastiveAdversarialOptions {
  public:
   static constexpr std::string_view name = "cat";
+  static constexpr bool serves(Task task) { return task == Task::single_label; }
   static constexpr bool whole_batch = true;
 
   BasicContrastiveAdversarial() = default;

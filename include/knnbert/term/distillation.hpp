@@ -106,7 +106,7 @@ class BasicSelfDistillation : public DistillationOptions {
     std::vector<std::int64_t> state{stored_, updates_, newest_, moved_};
     ar("state", state);
     const bool right = state.size() == 4 && state[0] >= 0 && state[0] <= window && state[1] >= 0 && state[2] >= 0 &&
-                       state[2] < std::max<index_t>(window, 1);
+                       state[2] < std::max<index_t>(state[0], 1);
     if (!right) raise<FormatError>("SelfDistillation::archive: damaged state");
     stored_ = state[0], updates_ = state[1], newest_ = state[2], moved_ = state[3] != 0;
     if (teacher != TeacherKind::vote) ar("mean", archived_floats<Archive>(mean_));

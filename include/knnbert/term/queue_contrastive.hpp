@@ -49,12 +49,12 @@ class BasicQueueContrastive : public QueueContrastiveOptions {
   void join(Team team) { team_ = team; }
 
   template <class Model, class Data>
-  void prepare(const Model& model, const Data&) {
+  void prepare(const Model& model, const Data& data) {
     validate();
     if (pooled_warm_up && model.width() != model.projection_width())
       raise<OptionError>("QueueContrastive::pooled_warm_up: embeddings of width {} given, keys of width {} expected",
                          model.width(), model.projection_width());
-    queue_ = model.template make_queue<Q>(capacity, choice);
+    queue_ = model.template make_queue<Q>(capacity, choice, data.classes());
     keys_ = model.values();
   }
 

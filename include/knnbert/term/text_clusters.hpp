@@ -7,15 +7,15 @@
 
 namespace knnbert::inline v0_1 {
 
-/// A cluster for every training example, for labels of a clustered queue: cluster * classes + class. Without clusters
-/// labels stay as they are.
+/// A cluster for every training example, for labels of a clustered queue: cluster * classes + class, of the
+/// data's classes. Without clusters labels stay as they are.
 class TextClusters {
  public:
   /// K-means of the embeddings that the model gives now, normalized; processes divide the encoding.
   template <class Model, class Data>
   void find(const Model& model, const Data& data, index_t clusters, const Team& team) {
     constexpr index_t group = 256;
-    const index_t most = std::numeric_limits<label_t>::max() / model.classes();
+    const index_t most = std::numeric_limits<label_t>::max() / std::max<index_t>(1, data.classes());
     if (clusters > most) raise<OptionError>("TextClusters: {} clusters given, at most {} expected", clusters, most);
     Matrix rows(data.size(), model.width());
     const Range own = team.own_range(data.size());
@@ -26,7 +26,7 @@ class TextClusters {
     gather_rows(team, rows);
     Cosine().prepare(rows);
     clusters_ = k_means(rows, clusters, Rng(model.seed(), Stream::clusters), model.workers()).of;
-    classes_ = model.classes();
+    classes_ = data.classes();
   }
 
   /// Class labels of examples become the queue's, and back.
@@ -45,7 +45,8 @@ class TextClusters {
   void archive(Archive& ar) {
     std::vector<std::int64_t> clusters(clusters_.begin(), clusters_.end()), classes{classes_};
     ar("clusters", clusters), ar("classes", classes);
-    if (classes.size() != 1 || classes[0] < 0) raise<FormatError>("TextClusters::archive: damaged state");
+    if (classes.size() != 1 || classes[0] < (clusters.empty() ? 0 : 1))
+      raise<FormatError>("TextClusters::archive: damaged state");
     const std::int64_t most = std::numeric_limits<label_t>::max() / std::max<std::int64_t>(classes[0], 1);
     for (const auto c : clusters)
       if (c < 0 || c >= most) raise<FormatError>("TextClusters::archive: cluster {} stored, out of range", c);

@@ -132,6 +132,10 @@ inline void read_clinc(std::string_view text, std::string_view name, const Datas
   index_t number = 0;
   for (std::string_view rest = options.split; !rest.empty();) {
     const auto end = std::min(rest.find('+'), rest.size());
+    if (content.is_object() && !content.contains(rest.substr(0, end)))
+      raise<FormatError>(
+          "{}: key '{}' is missing, of a list of [text, label]; an array of objects, or one a line, is read too", name,
+          rest.substr(0, end));
     const auto list = require<Json>(content, rest.substr(0, end), name);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!list.is_array()) raise_json_type(list, name, "a list of [text, label]");

@@ -18,6 +18,13 @@ std::optional<double> number_in(std::string_view text);
 /// The one name of labels that mean the same: b|a is a|b, 1.50 is 1.5. A label that is no number stays as it is.
 std::string canonical_label(std::string_view label, LabelKind kind, std::string_view separator);
 
+/// What a model says of a text: one of the classes; any number of them, each by itself; or a number.
+enum class Task { single_label, multi_label, regression };
+
+inline constexpr LabelKind label_kind(Task task) {
+  return task == Task::multi_label ? LabelKind::set : task == Task::regression ? LabelKind::number : LabelKind::name;
+}
+
 }  // namespace knnbert::inline v0_1
 
 #if !defined(KNNBERT_COMPILED)

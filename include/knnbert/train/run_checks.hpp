@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "knnbert/model/classifier.hpp"
+#include "knnbert/model/model_file.hpp"
 
 /// What a run checks before it begins, so that a model stays as it is where it cannot.
 namespace knnbert::inline v0_1::detail {
@@ -43,6 +44,24 @@ inline void require_loss_of(Task task, std::string_view term) {
   };
   require("cross_entropy", Task::single_label), require("binary_cross_entropy", Task::multi_label);
   require("squared_error", Task::regression);
+}
+
+/// Errors: OptionError for a term that says it cannot read the targets of the model's task.
+template <class T>
+void require_task_of(Task task, const T& term) {
+  if constexpr (requires { T::serves(task); })
+    if (!T::serves(task))
+      raise<OptionError>("Trainer: {} given for a model of {}, whose targets it cannot read", term.name,
+                         name_in(task_names, task));
+}
+
+/// Errors: OptionError for a term that counts another number of updates of a batch than the trainer makes.
+template <class T>
+void require_updates_per_batch(index_t updates, const T& term) {
+  if constexpr (requires { term.updates_per_batch == updates; })
+    if (term.updates_per_batch != updates)
+      raise<OptionError>("Trainer: {} with {} updates a batch given, {} expected, as TrainerOptions has it", term.name,
+                         term.updates_per_batch, updates);
 }
 
 /// Errors: OptionError for a term whose weight is no number.

@@ -218,7 +218,7 @@ class Stepper {
   void finish(StepReport& report, float learning_rate);
   /// Clips and moves the parameters, the model's and the terms' by one norm, unless loss or gradient is not finite. A
   /// loss that a device is still computing is not waited for: if it is not finite, neither is its gradient.
-  void update(StepReport& report, float learning_rate);
+  bool update(StepReport& report, float learning_rate);  // false: nothing moved
 
   bool started_ = false, last_part_ = false;
   Team team_;

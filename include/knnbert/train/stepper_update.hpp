@@ -49,12 +49,12 @@ void Stepper<Network, Data, Terms...>::finish(StepReport& report, float learning
     if constexpr (requires { term.before_update(network_, gradients_); })
       report.time("before update", term.name, [&] { term.before_update(network_, gradients_); });
   });
-  update(report, learning_rate);
+  const bool moved = update(report, learning_rate);
   const auto ranges = moved_ranges();
   report.time("lower weights", {}, [&] { network_.lower(network_.values()); });
   terms_.each([&](auto& term) {
     if constexpr (requires { term.after_update(network_, ranges); }) {
-      if (report.finite) report.time("after update", term.name, [&] { term.after_update(network_, ranges); });
+      if (moved && report.finite) report.time("after update", term.name, [&] { term.after_update(network_, ranges); });
     }
     if constexpr (requires { term.measure([](std::string_view, double) {}); })
       term.measure([&](std::string_view name, double value) { report.measures.emplace_back(name, value); });
@@ -62,9 +62,9 @@ void Stepper<Network, Data, Terms...>::finish(StepReport& report, float learning
 }
 
 template <class Network, DataSource Data, class... Terms>
-void Stepper<Network, Data, Terms...>::update(StepReport& report, float learning_rate) {
+bool Stepper<Network, Data, Terms...>::update(StepReport& report, float learning_rate) {
   const bool any = std::any_of(report.terms.begin(), report.terms.end(), [](const auto& t) { return t.second; });
-  if (!any) return;  // no term had anything to say: nothing moves
+  if (!any) return false;  // no term had anything to say: nothing moves
   const bool finite = !report.loss.known() || std::isfinite(report.loss);
   const auto& workers = network_.workers();
   const auto move = [&]() -> Deferred<double> {
@@ -79,6 +79,7 @@ void Stepper<Network, Data, Terms...>::update(StepReport& report, float learning
   };
   report.time("optimizer", {}, [&] { report.gradient_norm = move(); });
   report.finite = report.gradient_norm.then([finite](double norm) { return finite && std::isfinite(norm); });
+  return true;
 }
 
 }  // namespace knnbert::inline v0_1

@@ -34,6 +34,8 @@ class TrainingRun {
     detail::require_steps(data_.size(), options_.epochs, steps_an_epoch());
     const auto require = [&](const auto& term) {
       detail::require_loss_of(model_.task().task, term.name);
+      detail::require_task_of(model_.task().task, term);
+      detail::require_updates_per_batch(options_.updates_per_batch, term);
       detail::require_finite_weight(term);
     };
     std::apply([&](const auto&... term) { (detail::if_present(term, require), ...); }, stepper_.terms());
