@@ -106,7 +106,7 @@ inline void read_loading_settings(const Json& json, const std::string& where, Se
   for (const char* name :
        {"model_args", "tokenizer_args", "config_args", "model_kwargs", "processor_kwargs", "config_kwargs"}) {
     const auto given = optional_value<Json>(json, name, Json::object(), where);
-    if (!given.is_object() && !given.is_null()) detail::raise_json_type(given, where + ": " + name, "an object");
+    if (!given.is_object() && !given.is_null()) raise_json_type(given, where + ": " + name, "an object");
     for (const auto& [key, value] : given.items())
       if (std::find(std::begin(harmless), std::end(harmless), key) == std::end(harmless))
         settings.problem =

@@ -1,6 +1,9 @@
 #pragma once
+#include <concepts>
+
 #include "knnbert/loss/squared_error.hpp"
 #include "knnbert/loss/symmetric_kl.hpp"
+#include "knnbert/text/label_kind.hpp"
 
 namespace knnbert::inline v0_1 {
 
@@ -16,5 +19,16 @@ struct AnswerDivergence {
     return a.cols() == 1 ? SquaredErrorLoss{}(a, b, d_a) : SymmetricKl{}(a, b, d_a);
   }
 };
+
+namespace detail {
+
+/// Whether a divergence compares answers of a task. Sets of classes need one of their own: a softmax does not see what
+/// raises all logits alike.
+template <class Divergence>
+constexpr bool compares_answers(Task task) {
+  return task != Task::multi_label || !std::same_as<Divergence, AnswerDivergence>;
+}
+
+}  // namespace detail
 
 }  // namespace knnbert::inline v0_1

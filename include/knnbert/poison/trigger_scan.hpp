@@ -98,8 +98,7 @@ std::vector<ScannedPiece> scan(const Classifier<Stack>& model, const ScanTexts& 
 /// which does anything alone, is not found: that is what it is for (arXiv 2108.13888).
 /// texts: any of the model's task, without labels. The listener hears of pieces.
 /// Errors: OptionError without texts, for a target that is no class, if all are answered with the target, and for a
-/// model of one class;
-/// CancelledError.
+/// model of one class; CancelledError.
 template <class Stack>
 std::vector<ScannedPiece> scan_for_triggers(const Classifier<Stack>& model, std::span<const std::string> texts,
                                             const TriggerScanOptions& options = {},

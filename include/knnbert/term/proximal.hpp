@@ -34,10 +34,7 @@ template <class Divergence = AnswerDivergence>
 class BasicProximal : public ProximalOptions {
  public:
   static constexpr std::string_view name = "proximal";
-  /// Sets of classes need a divergence of their own: softmax does not see what raises all logits alike.
-  static constexpr bool serves(Task task) {
-    return task != Task::multi_label || !std::same_as<Divergence, AnswerDivergence>;
-  }
+  static constexpr bool serves(Task task) { return detail::compares_answers<Divergence>(task); }
 
   BasicProximal() = default;
   BasicProximal(const ProximalOptions& options, Divergence divergence = {})

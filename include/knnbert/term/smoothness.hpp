@@ -57,10 +57,7 @@ template <class Divergence = AnswerDivergence, class Inner = Divergence>
 class BasicSmoothness : public SmoothnessOptions {
  public:
   static constexpr std::string_view name = "smoothness";
-  /// Sets of classes need a divergence of their own: softmax does not see what raises all logits alike.
-  static constexpr bool serves(Task task) {
-    return task != Task::multi_label || !std::same_as<Divergence, AnswerDivergence>;
-  }
+  static constexpr bool serves(Task task) { return detail::compares_answers<Divergence>(task); }
 
   BasicSmoothness() = default;
   BasicSmoothness(const SmoothnessOptions& options, Divergence divergence = {}, Inner inner = {})
