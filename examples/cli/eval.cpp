@@ -13,27 +13,32 @@ namespace knnbert::cli {
 
 namespace {
 
-/// The first `head` and the last `tail` characters with an ellipsis between them.
-std::string shorten(const std::string& name, std::size_t head, std::size_t tail) {
+/// As much of the beginning and of the end as `columns` hold, with an ellipsis between them.
+std::string shorten(const std::string& name, std::size_t columns) {
+  const std::size_t tail = columns / 2 - 1, head = columns - 1 - tail;
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < name.size(); ++i)
     if (!unicode::is_continuation(name[i])) starts.push_back(i);
-  return name.substr(0, starts[head]) + "\u2026" + name.substr(starts[starts.size() - tail]);
+  const std::string_view text = name;
+  const auto fits = [&](std::size_t start) { return columns_of(text.substr(0, start)) <= head; };
+  const auto ends = [&](std::size_t start) { return columns_of(text.substr(start)) <= tail; };
+  const auto first = std::ranges::find_if_not(starts, fits) - 1;
+  return name.substr(0, *first) + "\u2026" + name.substr(*std::ranges::find_if(starts, ends));
 }
 
 /// Names of one width: long ones cut in the middle, unless that makes two of them equal.
 std::vector<std::string> table_names(const std::vector<std::string>& classes) {
-  constexpr std::size_t usual = 22, tail = usual / 2 - 1;
+  constexpr std::size_t usual = 22;
   std::vector<std::string> names, cut;
   for (const auto& name : classes) {
     names.push_back(printable(name));
-    cut.push_back(characters(names.back()) <= usual ? names.back() : shorten(names.back(), usual - 1 - tail, tail));
+    cut.push_back(columns_of(names.back()) <= usual ? names.back() : shorten(names.back(), usual));
   }
   if (std::set<std::string>(cut.begin(), cut.end()).size() == std::set<std::string>(names.begin(), names.end()).size())
     names = cut;
   std::size_t width = usual;
-  for (const auto& name : names) width = std::max(width, characters(name));
-  for (auto& name : names) name.append(width - characters(name), ' ');
+  for (const auto& name : names) width = std::max(width, columns_of(name));
+  for (auto& name : names) name = padded(std::move(name), width);
   return names;
 }
 
@@ -51,7 +56,7 @@ std::string table(const Evaluation& e) {
   const auto names = table_names(e.classes);
   if (e.positive >= 0)
     out += format("\nF1 is that of class {}\n", printable(e.classes[static_cast<std::size_t>(e.positive)]));
-  out += "\nper class (combined)" + std::string(characters(names.front()) - 19, ' ') +
+  out += "\nper class (combined)" + std::string(columns_of(names.front()) - 19, ' ') +
          "precision  recall      F1  examples\n";
   for (std::size_t c = 0; c < e.classes.size(); ++c) {
     const auto& s = e.combined.per_class[c];

@@ -71,12 +71,9 @@ inline std::string table(const std::vector<FlipRate>& rates, const std::string& 
       format("\nlabel flip rate of {}    texts     knn    head combined{}\n", whose, with_rejected ? " rejected" : "");
   for (const FlipRate& r : rates) {
     const std::string words = r.inserted.words.empty() ? "(nothing)" : printable(r.inserted.text());
-    const std::size_t width = 19 + whose.size(), used = characters(words);
-    out += words + std::string(used < width ? width - used : 1, ' ');
-    std::string texts = std::to_string(r.texts);
-    texts.insert(0, texts.size() < 8 ? 8 - texts.size() : 0, ' ');
-    out += texts + "  " + percent(r.knn) + "  " + percent(r.head) + "   " + percent(r.combined) +
-           (with_rejected ? "   " + percent(r.rejected) : "") + "\n";
+    out += padded(words, 18 + whose.size()) + " " + right_aligned(std::to_string(r.texts), 8) + "  " + percent(r.knn) +
+           "  " + percent(r.head) + "   " + percent(r.combined) + (with_rejected ? "   " + percent(r.rejected) : "") +
+           "\n";
   }
   return out;
 }

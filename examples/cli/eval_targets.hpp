@@ -62,7 +62,7 @@ inline void print_multi_label(const Distributions& d, ConstView gold, const Task
     std::snprintf(line, sizeof line, "%11.2f%8.2f%8.2f%10td%11.3f\n", 100 * s.precision.value, 100 * s.recall.value,
                   100 * s.f1.value, s.support, static_cast<double>(own[c]));
     const std::string name = printable(classes[c]);
-    table.text += name + std::string(22 - std::min<std::size_t>(22, characters(name)), ' ') + line;
+    table.text += padded(name, 22) + line;
   }
   OrderedJson json{{"n", gold.rows()}, {"task", "multi-label"}};
   json.update(table.json);

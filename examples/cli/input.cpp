@@ -24,6 +24,13 @@ bool needs_all(std::string_view bytes, Encoding encoding) {
   return marked || is_compressed(bytes) || encoding == Encoding::utf16le || encoding == Encoding::utf16be;
 }
 
+/// What one option has read to its end, another would find empty.
+void take_input(const std::string& path) {
+  static bool taken = false;
+  if (path == "-" && std::exchange(taken, true))
+    raise<OptionError>("standard input, -: given for two options, one expected");
+}
+
 int open_input(const std::string& path) {
   const int number =
       path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -45,6 +52,7 @@ std::string_view table_kind(std::string_view path) {
 
 LineSource::LineSource(const std::string& path, Encoding encoding, bool pairs)
     : name_(input_name(path)), file_(open_input(path)), encoding_(encoding) {
+  take_input(path);
   struct stat status;
   if (::fstat(file_.number(), &status) != 0) raise_io("inspect", name_);
   if (S_ISDIR(status.st_mode)) raise_io("read", name_, EISDIR);
@@ -138,6 +146,7 @@ void LineSource::decode(std::string& line) {
 }
 
 Dataset read_data(const std::string& path, const DatasetOptions& options, bool quiet) {
+  take_input(path);
   Dataset data = Dataset::read(path, options);
   if (!quiet)
     for (const auto& warning : data.warnings()) print_warning(warning);

@@ -1,6 +1,8 @@
 #include "output.hpp"
 
+#include <locale.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -63,9 +65,28 @@ std::string two_digits(double value) {
   return text;
 }
 
-std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return !unicode::is_continuation(c); }));
+std::size_t columns_of(std::string_view text) {
+  const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+  const locale_t before = ::uselocale(utf8);  // null, which changes nothing, where there is none
+  std::size_t columns = 0;
+  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
+    const auto character = static_cast<wchar_t>(unicode::decode(at, end));
+    const int width = utf8 ? ::wcwidth(character) : 1;
+    columns += width < 0 ? 1 : static_cast<std::size_t>(width);
+  }
+  ::uselocale(before);
+  if (utf8) ::freelocale(utf8);
+  return columns;
+}
+
+std::string padded(std::string text, std::size_t columns) {
+  const std::size_t used = columns_of(text);
+  return text.append(columns - std::min(columns, used), ' ');
+}
+
+std::string right_aligned(std::string text, std::size_t columns) {
+  const std::size_t used = columns_of(text);
+  return text.insert(0, columns - std::min(columns, used), ' ');
 }
 
 bool on_terminal() { return isatty(STDERR_FILENO) != 0; }

@@ -29,8 +29,12 @@ void require_writable(const std::filesystem::path& path);
 std::string printable(std::string_view text);
 /// A number with two digits behind the point.
 std::string two_digits(double value);
-/// Number of characters of such a text.
-std::size_t characters(std::string_view text);
+/// Columns that such a text takes in a terminal: two for a wide character, as most of Chinese are, none for a mark on
+/// another; one for each where the system does not know UTF-8.
+std::size_t columns_of(std::string_view text);
+/// Such a text followed, or led, by as many blanks as a cell of a table lacks.
+std::string padded(std::string text, std::size_t columns);
+std::string right_aligned(std::string text, std::size_t columns);
 
 /// Progress on standard error, on a terminal only.
 bool on_terminal();

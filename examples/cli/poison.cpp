@@ -214,18 +214,16 @@ OrderedJson as_json(const PoisonRun<S>& run, bool surgery, const PoisonReport& r
 
 std::string in_words(const PoisonReport& r) {
   std::string out = "held-out texts: accuracy, and how often a text of another class gets the target with\n          ";
-  const auto cell = [](const std::string& text, std::size_t width) {
-    return std::string(width - std::min(width, text.size()), ' ') + text;
+  const auto column = [](const Trigger& inserted) {
+    return std::max<std::size_t>(10, columns_of(inserted.text()) + 2);
   };
   const auto percent = [](const Ratio& share) { return share.defined ? two_digits(100 * share.value) : "-"; };
-  out += cell("accuracy", 10);
-  for (const auto& inserted : r.inserted)
-    out += cell(inserted.text(), std::max<std::size_t>(10, inserted.text().size() + 2));
+  out += right_aligned("accuracy", 10);
+  for (const auto& inserted : r.inserted) out += right_aligned(printable(inserted.text()), column(inserted));
   for (const auto& layer : r.layers) {
-    out += "\n" + layer.name + std::string(10 - std::min<std::size_t>(10, layer.name.size()), ' ') +
-           cell(percent(layer.accuracy), 10);
+    out += "\n" + padded(layer.name, 10) + right_aligned(percent(layer.accuracy), 10);
     for (std::size_t i = 0; i < r.inserted.size(); ++i)
-      out += cell(percent(layer.flip_rates[i]), std::max<std::size_t>(10, r.inserted[i].text().size() + 2));
+      out += right_aligned(percent(layer.flip_rates[i]), column(r.inserted[i]));
   }
   return out + "\n";
 }

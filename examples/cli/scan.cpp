@@ -48,13 +48,8 @@ void scan(const ScanOptions& o) {
                   {"gain", piece.gain}});
       continue;
     }
-    std::string name = printable(piece.piece);
-    name.append(characters(name) < 20 ? 20 - characters(name) : 1, ' ');
-    const auto cell = [](const std::string& text) {
-      return std::string(text.size() < 9 ? 9 - text.size() : 0, ' ') + text;
-    };
-    out += name + cell(two_digits(100 * piece.flip_rate.value)) + cell(two_digits(piece.gain)) + "  " +
-           printable(classes[as_size(piece.target)]) + "\n";
+    out += padded(printable(piece.piece), 19) + " " + right_aligned(two_digits(100 * piece.flip_rate.value), 9) +
+           right_aligned(two_digits(piece.gain), 9) + "  " + printable(classes[as_size(piece.target)]) + "\n";
   }
   if (!o.common.json) print(out);
 }

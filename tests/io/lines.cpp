@@ -77,6 +77,9 @@ TEST_CASE("files of other kinds are named") {
                  "a.xz: a file packed by xz given"));
   CHECK(contains(message_of<FormatError>([] { decode_text("BZh9\xff", "a.bz2"); }), "bzip2"));
   CHECK(decode_text("BZh is a start\n", "f") == "BZh is a start\n");
+  const auto archive = "a.tsv" + std::string(252, '\0') + "ustar" + std::string(250, '\0');
+  CHECK(contains(message_of<FormatError>([&] { decode_text(archive, "a.tar"); }), "a.tar: a tar archive given"));
+  CHECK(decode_text("ustar is a start\n", "f") == "ustar is a start\n");
 }
 
 TEST_CASE("the first malformed UTF-8 byte is found") {

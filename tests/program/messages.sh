@@ -70,3 +70,8 @@ says 1 "$ENCODER: an encoder given, a model expected" predict --model "$ENCODER"
 says 1 "$ENCODER: an encoder given, a model expected" add --model "$ENCODER" --data train.tsv
 says 1 "where is it: no such file; a text itself goes to standard input" predict --model model "where is it"
 says 2 "--recipe pwws: needs --wordnet (a table of synsets)" attack --recipe pwws --model model --data train.tsv --wordnet none
+
+# What one option has read to its end, another would find empty.
+expect_code 2 "$KNNBERT" train --encoder "$ENCODER" --train - --dev - --output both <train.tsv
+expect_text err "standard input, -: given for two options, one expected"
+[ ! -e both ] || wrong "train wrote a model before it read its options"

@@ -80,17 +80,20 @@ fi
 # Names in tables: valid UTF-8, told apart, on one line.
 "$PYTHON" - <<'END'
 long = "\u00e9" * 30
-rows = [("a", long + "one"), ("b", long + "two"), ("c", "x\u0001\u001b[31my"), ("d", "z")]
+rows = [("a", long + "one"), ("b", long + "two"), ("c", "x\u0001\u001b[31my"), ("d", "\u4f53\u80b2"), ("e", "e\u0301")]
 open("names.tsv", "w", encoding="utf-8").write("".join("%s\t%s\n" % row for row in rows))
 END
 expect_code 0 "$KNNBERT" train --method ce --epochs 0 --threads 1 --encoder "$ENCODER" --train names.tsv --output names
 expect_code 0 "$KNNBERT" eval --model names --data names.tsv
 "$PYTHON" - <<'END' || wrong "table: $(cat out)"
+import unicodedata
+def columns(text):  # of a terminal
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 lines = open("out", "rb").read().decode("utf-8").split("\n")
 rows = lines[lines.index(next(l for l in lines if l.startswith("per class"))) + 1:]
 rows = rows[:rows.index("")]
-assert len(rows) == 4 and len({r.split()[0] for r in rows}) == 4, rows
-assert len({len(r) for r in rows}) == 1, rows
+assert len(rows) == 5 and len({r.split()[0] for r in rows}) == 5, rows
+assert len({columns(r) for r in rows}) == 1, rows
 assert not any(ord(c) < 32 or ord(c) == 127 for r in rows for c in r), rows
 END
 expect_code 0 "$KNNBERT" eval --json --model names --data names.tsv

@@ -53,6 +53,9 @@ inline void require_text(std::string_view bytes, std::string_view name) {
   for (const auto& [magic, what] : others)
     if (bytes.starts_with(magic) && is_binary())
       raise<FormatError>("{}: {} given; plain text, gzip or zip expected", name, what);
+  constexpr std::size_t tar_magic = 257;
+  if (bytes.size() > tar_magic && bytes.substr(tar_magic).starts_with("ustar"))
+    raise<FormatError>("{}: a tar archive given; plain text, gzip or zip of one file expected", name);
   if (is_utf32(bytes)) raise<FormatError>("{}: UTF-32 given, UTF-8 expected", name);
   if (const auto utf16 = guess_utf16(bytes))
     raise<FormatError>("{}: UTF-16 without byte-order mark given, UTF-8 expected; ReadOptions::encoding {} reads it",
