@@ -105,7 +105,7 @@ TrainOptions with_recipe(TrainOptions o, const TrainingFacts& facts) {
     if (!o.given.contains("neighbors"))
       o.classifier.neighbors = std::max<index_t>(1, o.method.contrastive.contrast.most_similar);
   }
-  set("epochs", o.trainer.epochs, r.trainer.epochs);
+  set("epochs", o.trainer.epochs, in_batch ? r.in_batch->epochs : r.trainer.epochs);
   set("batch-size", o.trainer.batch_size, r.trainer.batch_size);
   set("learning-rate", o.trainer.learning_rate, in_batch ? r.in_batch->learning_rate : r.trainer.learning_rate);
   set("head-learning-rate", o.trainer.head_learning_rate,

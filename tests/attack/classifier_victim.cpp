@@ -94,7 +94,7 @@ TEST_CASE("another predictor, or a soft vote, leads the search; the answer stays
         weights[static_cast<std::size_t>(n.label)] += w, total += w;
       }
       for (index_t c = 0; c < 3; ++c)
-        CHECK(static_cast<double>(soft.guide(i, c)) == Approx(weights[as_size(c)] / total).margin(1e-5));
+        CHECK(static_cast<double>(soft.guide(i, c)) == approx(weights[as_size(c)] / total).margin(1e-5));
     }
   }
 }

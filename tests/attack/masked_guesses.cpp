@@ -75,7 +75,7 @@ TEST_CASE("losses of bare pieces are those of their own logits") {
         total += std::log(sum) - static_cast<double>(logits(r, sequences[s][as_size(r)]));
       }
     });
-    CHECK(static_cast<double>(losses[s]) == Approx(total / static_cast<double>(sequences[s].size())).margin(1e-5));
+    CHECK(static_cast<double>(losses[s]) == approx(total / static_cast<double>(sequences[s].size())).margin(1e-5));
   }
   CHECK_THROWS_AS(source.losses(std::vector<std::vector<token_t>>{{5}, {}}), ShapeError);
   CHECK(source.losses({}).empty());

@@ -57,7 +57,7 @@ TEST_CASE("audit finds near-duplicates once, outliers, and what a training text 
   const auto labels = cluster_labels();
   copy(ConstView(rows).row_range(7, 1), View(rows).row_range(31, 1));  // same class
   copy(ConstView(rows).row_range(8, 1), View(rows).row_range(30, 1));  // another one
-  for (float& x : View(rows).row(60)) x = 0;
+  std::ranges::fill(View(rows).row(60), 0.0f);
   rows(60, 7) = -1;  // opposite to nothing
   const Audit found = audit_of(rows, labels, {.near_duplicate = 0.02});
   REQUIRE(found.near_duplicates.size() == 2);
@@ -74,7 +74,7 @@ TEST_CASE("audit finds near-duplicates once, outliers, and what a training text 
   store.add(rows, labels);
   Matrix test(2, rows.cols());
   copy(ConstView(rows).row_range(9, 1), View(test).row_range(1, 1));
-  for (float& x : View(test).row(0)) x = std::sqrt(1.0f / 8);
+  std::ranges::fill(View(test).row(0), std::sqrt(1.0f / 8));
   const std::vector<label_t> test_labels{0, 0};
   const auto leaked = leaks(store, test, test_labels, found.duplicate_distance);
   REQUIRE(leaked.size() == 1);

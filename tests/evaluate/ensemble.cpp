@@ -74,7 +74,7 @@ TEST_CASE("models of numbers on other scales have no average") {
   const TemporaryFolder folder;
   Model a = changed(folder / "a", 1), b = changed(folder / "b", 2);
   b.set_scale(100, 1);
-  CHECK_THROWS_WITH(ModelAverage(a).add(b), Catch::Contains("mean 100"));
+  CHECK(contains(message_of<Error>([&] { ModelAverage(a).add(b); }), "mean 100"));
 }
 
 TEST_CASE("models whose heads know different numbers of classes have no average") {

@@ -135,11 +135,11 @@ TEST_CASE("symmetric KL of rows that share nothing has finite gradients", "[loss
     Matrix a(1, 2), b(1, 2), d_a(1, 2), d_b(1, 2);
     a(0, 1) = far;
     const float value = SymmetricKl{.half_detached = true}(a, b, d_a, d_b);
-    CHECK(value == Approx(-far / 2).epsilon(1e-3));
-    CHECK(d_a(0, 0) == Approx(0.5));
-    CHECK(d_a(0, 1) == Approx(-0.5));
-    CHECK(d_b(0, 0) == Approx(-0.5));
-    CHECK(d_b(0, 1) == Approx(0.5));
+    CHECK(value == approx(-far / 2).epsilon(1e-3));
+    CHECK(d_a(0, 0) == approx(0.5));
+    CHECK(d_a(0, 1) == approx(-0.5));
+    CHECK(d_b(0, 0) == approx(-0.5));
+    CHECK(d_b(0, 1) == approx(0.5));
   }
 }
 

@@ -57,6 +57,6 @@ TEST_CASE("carriage returns alone end the lines of a corpus") {
 }
 
 TEST_CASE("a corpus refuses xz without a reader, and bad options") {
-  CHECK_THROWS_WITH(corpus_of(std::string_view("\xfd\x37zXZ\0abc", 9), {}), Catch::Contains("liblzma"));
+  CHECK(contains(message_of<FormatError>([] { corpus_of(std::string_view("\xfd\x37zXZ\0abc", 9), {}); }), "liblzma"));
   CHECK_THROWS_AS(corpus_of("a", {.max_length = 2}), OptionError);
 }

@@ -86,10 +86,10 @@ TEST_CASE("a tied decoder in chunks of rows equals the formula") {
       std::vector<float> d_bias(48);
       const double loss =
           decoder.add_loss(x, packed, words, bias.data(), labels, 0.5f, d_x, d_words, d_bias.data(), workers);
-      CHECK(loss == Approx(expected).epsilon(1e-5));
+      CHECK(loss == approx(expected).epsilon(1e-5));
       CHECK(max_difference(d_x, expected_x) < 1e-4f);
       CHECK(max_difference(d_words, expected_words) < 1e-4f);
-      for (std::size_t v = 0; v < 41; ++v) CHECK(d_bias[v] == Approx(expected_bias[v]).margin(1e-4));
+      for (std::size_t v = 0; v < 41; ++v) CHECK(d_bias[v] == approx(expected_bias[v]).margin(1e-4));
       Matrix whole(rows, vocabulary);
       packed.logits<DefaultArch>(x, bias.data(), whole, workers);
       decoder.each_chunk(x, packed, bias.data(), workers, [&](index_t first, View logits) {
@@ -288,7 +288,7 @@ TEST_CASE("masked language models are saved and loaded with the same logits") {
       total += log_sum_exp(logits.row(0)) - static_cast<double>(logits(0, batch.ids[t]));
     });
   }
-  CHECK(model.pseudo_perplexity(text) == Approx(std::exp(total / 3)).epsilon(1e-5));
+  CHECK(model.pseudo_perplexity(text) == approx(std::exp(total / 3)).epsilon(1e-5));
   CHECK_THROWS_AS(model.pseudo_perplexity(" "), OptionError);
   const index_t outside[] = {9};
   CHECK_THROWS_AS(model.top(batch, outside, 1), ShapeError);

@@ -62,12 +62,12 @@ TEST_CASE("masking: 80 % masks, 10 % random pieces, 10 % unchanged, every piece 
   }
   const double total = 18.0 * draws;
   CHECK(masked + changed + same == total);
-  CHECK(masked / total == Approx(0.8).margin(0.005));
-  CHECK(changed / total == Approx(0.1 * 35 / 36).margin(0.004));  // a random piece may be the same
+  CHECK(masked / total == approx(0.8).margin(0.005));
+  CHECK(changed / total == approx(0.1 * 35 / 36).margin(0.004));  // a random piece may be the same
   for (std::size_t id = 0; id < 5; ++id) CHECK(random[id] == 0);
   for (std::size_t id = 5; id < 41; ++id)
-    CHECK(static_cast<double>(random[id]) / changed == Approx(1.0 / 36).margin(0.012));
-  for (std::size_t t = 1; t <= 120; ++t) CHECK(static_cast<double>(chosen[t]) / draws == Approx(0.15).margin(0.025));
+    CHECK(static_cast<double>(random[id]) / changed == approx(1.0 / 36).margin(0.012));
+  for (std::size_t t = 1; t <= 120; ++t) CHECK(static_cast<double>(chosen[t]) / draws == approx(0.15).margin(0.025));
 }
 
 TEST_CASE("masking hides words with all their pieces") {

@@ -55,7 +55,7 @@ TEST_CASE("a masked language model computes the logits, loss and gradients of tr
     const TrainerOptions options{.part_size = part, .clip_norm = 0, .dropout = false};
     Stepper stepper(model.network(), data, options, MaskedLanguage(model.head_values()));
     const auto report = stepper.step({.steps = 1}, examples, 0);
-    CHECK(report.loss == Approx(dump.at("loss").as_floats()[0]).epsilon(1e-4));
+    CHECK(report.loss == approx(dump.at("loss").as_floats()[0]).epsilon(1e-4));
     index_t compared = 0;
     for_each_tensor(model.network(), stepper.gradients().block(), [&](const std::string& name, const Matrix& gradient) {
       if (!dump.find("grad." + name)) return;

@@ -63,6 +63,9 @@ TEST_CASE("few texts of few classes: the contrast of a batch, if it holds severa
     CHECK(r.in_batch->learning_rate == r.trainer.learning_rate / 2);
     CHECK(r.in_batch->head_learning_rate == knnbert_test::approx(10 * r.in_batch->learning_rate));
     CHECK((r.in_batch->weight == 0.9f && r.in_batch->temperature == 0.3f));
+    const index_t steps_an_epoch = (examples + 15) / 16, steps = r.in_batch->epochs * steps_an_epoch;
+    CHECK((steps >= 100 && steps < 100 + steps_an_epoch));
+    CHECK(recommended(facts(examples, classes), 7).in_batch->epochs == 7);
   }
   for (const auto& [examples, classes] : {std::pair<index_t, index_t>{2, 2}, {36, 9}, {616, 77}, {34, 2}, {10000, 2}})
     CHECK_FALSE(recommended(facts(examples, classes)).in_batch);

@@ -11,7 +11,8 @@ namespace detail {
 inline const Json& only_part(const Json& json, const char* name, const char* list, const std::string& where) {
   const auto& part = json_part(json, name, where);
   if (!part.is_object() || part.value("type", Json()) != "Sequence") return part;
-  const auto& parts = json_part(part, list, format("{}: {}", where, name));
+  const std::string within = format("{}: {}", where, name);
+  const auto& parts = json_part(part, list, within);
   return parts.is_array() && parts.size() == 1 ? parts[0] : part;
 }
 

@@ -65,7 +65,7 @@ inline std::string template_text(const Json& parts, const std::string& where) {
   std::string text;
   for (const auto& part : json_as<std::vector<Json>>(parts, where)) {
     if (!part.is_object() || part.size() != 1) raise<FormatError>("{}: an object with one key expected", where);
-    const auto& kind = part.begin().key();
+    const std::string kind = part.begin().key();
     const auto name = require<std::string>(part.front(), "id", where);
     text += kind == "Sequence" ? "text " : "token ";
     text += format("{}:{} ", name, require<int>(part.front(), "type_id", where));
