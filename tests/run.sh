@@ -9,6 +9,11 @@
 set -u
 exec </dev/null
 unset CDPATH
+from_here() { case $1 in '' | /*) printf '%s' "$1" ;; *) printf '%s/%s' "$PWD" "$1" ;; esac; }  # a path of the caller's
+KNNBERT_BUILD=$(from_here "${KNNBERT_BUILD:-}")
+KNNBERT_MINILM=$(from_here "${KNNBERT_MINILM:-}")
+KNNBERT_SHARED_DATA=$(from_here "${KNNBERT_SHARED_DATA:-}")
+case ${KNNBERT_PYTHON:-} in */*) KNNBERT_PYTHON=$(from_here "$KNNBERT_PYTHON") ;; esac
 cd "$(dirname "$0")/.." || exit 1
 root=$(pwd)
 preset=${KNNBERT_PRESET:-release}
